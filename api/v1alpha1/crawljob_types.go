@@ -1,0 +1,188 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// CrawlJob is one order to crawl: it starts when its authorisation is valid,
+// renders the pages in its scope, archives each of them as a snapshot, and ends
+// with a verdict and a closing statement. Everything in spec but state is
+// immutable, because the order is part of the evidence.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=crawljobs,scope=Namespaced,shortName=crawl,categories=crawlfleet
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].reason`,description="Where the crawl is, or its verdict"
+// +kubebuilder:printcolumn:name="Progress",type=string,JSONPath=`.status.progress`,description="Pages with a final outcome, of pages discovered"
+// +kubebuilder:printcolumn:name="Archived",type=integer,JSONPath=`.status.counters.archived`,description="Pages stored and confirmed by the store"
+// +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=`.status.counters.failed`,description="Pages given up, see status.failedByReason"
+// +kubebuilder:printcolumn:name="Stalled",type=string,JSONPath=`.status.conditions[?(@.type=="Stalled")].status`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].message`,priority=1
+type CrawlJob struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec is the order. It cannot be changed afterwards, but for spec.state.
+	// +required
+	Spec CrawlJobSpec `json:"spec,omitzero"`
+
+	// status is what the operator last learned about the crawl.
+	// +optional
+	Status CrawlJobStatus `json:"status,omitempty,omitzero"`
+}
+
+// CrawlJobList is a list of CrawlJobs.
+//
+// +kubebuilder:object:root=true
+type CrawlJobList struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard list's metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	// items are the CrawlJobs.
+	Items []CrawlJob `json:"items"`
+}
+
+// CrawlJobSpec is an order to crawl.
+//
+// +kubebuilder:validation:XValidation:rule="self.seeds == oldSelf.seeds",fieldPath=".seeds",reason=FieldValueForbidden,message="seeds cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
+// +kubebuilder:validation:XValidation:rule="self.scope == oldSelf.scope",fieldPath=".scope",reason=FieldValueForbidden,message="scope cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
+// +kubebuilder:validation:XValidation:rule="self.limits == oldSelf.limits",fieldPath=".limits",reason=FieldValueForbidden,message="limits cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
+// +kubebuilder:validation:XValidation:rule="self.politeness == oldSelf.politeness",fieldPath=".politeness",reason=FieldValueForbidden,message="politeness cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
+// +kubebuilder:validation:XValidation:rule="self.browser == oldSelf.browser",fieldPath=".browser",reason=FieldValueForbidden,message="browser cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
+// +kubebuilder:validation:XValidation:rule="self.capture == oldSelf.capture",fieldPath=".capture",reason=FieldValueForbidden,message="capture cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
+// +kubebuilder:validation:XValidation:rule="has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)",fieldPath=".storage",reason=FieldValueForbidden,message="storage cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
+// +kubebuilder:validation:XValidation:rule="self.authorization == oldSelf.authorization",fieldPath=".authorization",reason=FieldValueForbidden,message="authorization cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob with the new authorisation; only spec.state may change"
+// +kubebuilder:validation:XValidation:rule="self.priority == oldSelf.priority",fieldPath=".priority",reason=FieldValueForbidden,message="priority cannot be changed once the CrawlJob exists: create a new CrawlJob; only spec.state may change"
+// +kubebuilder:validation:XValidation:rule="oldSelf.state != 'Cancelled' || self.state == 'Cancelled'",fieldPath=".state",reason=FieldValueForbidden,message="a cancelled CrawlJob stays cancelled: its archive is sealed; create a new CrawlJob to crawl again (use Suspended for a pause)"
+type CrawlJobSpec struct {
+	// authorization says who ordered this crawl, for what purpose, on which
+	// legal basis and until when. Without a valid one nothing is fetched, and it
+	// is written into every capture.
+	// +required
+	Authorization Authorization `json:"authorization,omitzero"`
+
+	// seeds are the pages to start from.
+	// +required
+	Seeds Seeds `json:"seeds,omitzero"`
+
+	// scope says which of the pages that are linked from the seeds are
+	// crawled too.
+	// +optional
+	// +default={}
+	Scope Scope `json:"scope,omitempty,omitzero"`
+
+	// limits end the crawl, or leave single pages out, before everything in
+	// scope was visited. What a limit left out is counted as skipped, with the
+	// limit as the reason.
+	// +optional
+	// +default={}
+	Limits Limits `json:"limits,omitempty,omitzero"`
+
+	// politeness says how gently sites are visited. Whatever it says, one page
+	// at a time is loaded from a site, and robots.txt and Retry-After are
+	// obeyed.
+	// +optional
+	// +default={}
+	Politeness Politeness `json:"politeness,omitempty,omitzero"`
+
+	// browser says how pages are rendered.
+	// +optional
+	// +default={}
+	Browser Browser `json:"browser,omitempty,omitzero"`
+
+	// capture says what is kept of a page beside the recorded traffic, which is
+	// always kept whole.
+	// +optional
+	// +default={}
+	Capture Capture `json:"capture,omitempty,omitzero"`
+
+	// storage says where in the store the snapshots are put. When it is not
+	// given, the workers' archive bucket is used.
+	// +optional
+	Storage *Storage `json:"storage,omitempty"`
+
+	// priority orders jobs that wait for the same workers: 1 is served first,
+	// 5 last.
+	// +optional
+	// +default=3
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=5
+	Priority int32 `json:"priority,omitempty"`
+
+	// state is what the crawl should be doing. It is the only field that may be
+	// changed: Active crawls, Suspended stops loading pages until it is Active
+	// again, Cancelled ends the crawl for good. What was captured is kept and
+	// sealed in every case.
+	// +optional
+	// +default="Active"
+	State State `json:"state,omitempty"`
+}
+
+// State is what a crawl should be doing.
+//
+// +enum
+// +kubebuilder:validation:Enum=Active;Suspended;Cancelled
+type State string
+
+// The states that a crawl can be asked for.
+const (
+	// StateActive lets the crawl run.
+	StateActive State = "Active"
+	// StateSuspended stops it from loading pages, until it is Active again.
+	StateSuspended State = "Suspended"
+	// StateCancelled ends it for good and seals what was captured.
+	StateCancelled State = "Cancelled"
+)
+
+// Authorization says who ordered a crawl, for what, on which basis and until
+// when.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || self.notBefore < self.notAfter",fieldPath=".notAfter",message="notAfter must be later than notBefore"
+type Authorization struct {
+	// reference is the number of the case, court order or data protection
+	// impact assessment under which this crawl is done.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.trim() != ''",message="reference must not be blank: give the number of the case or of the impact assessment"
+	Reference string `json:"reference,omitempty"`
+
+	// purpose is what the crawl is done for, as one word, such as
+	// VictimIdentification.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9-]*$')",message="purpose must be one word of letters, digits and dashes that begins with a letter, such as VictimIdentification"
+	Purpose string `json:"purpose,omitempty"`
+
+	// basis is the legal basis, in words.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.trim() != ''",message="basis must not be blank: name the law, consent or order that this crawl rests on"
+	Basis string `json:"basis,omitempty"`
+
+	// requestedBy names the person or office that ordered the crawl.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.trim() != ''",message="requestedBy must not be blank: name the person or office that ordered this crawl"
+	RequestedBy string `json:"requestedBy,omitempty"`
+
+	// notBefore is when the authorisation begins. A crawl that is ordered
+	// earlier waits for it. When it is not given, it begins at once.
+	// +optional
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+
+	// notAfter is when the authorisation ends. From then on no page is loaded,
+	// and what was captured is sealed.
+	// +required
+	NotAfter metav1.Time `json:"notAfter,omitempty,omitzero"`
+}
