@@ -75,7 +75,7 @@ type CrawlJobSpec struct {
 	// scope says which of the pages that are linked from the seeds are
 	// crawled too.
 	// +optional
-	// +default={}
+	// +default={"type":"Prefix"}
 	Scope Scope `json:"scope,omitempty,omitzero"`
 
 	// limits end the crawl, or leave single pages out, before everything in
@@ -151,7 +151,7 @@ type Authorization struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="self.trim() != ''",message="reference must not be blank: give the number of the case or of the impact assessment"
+	// +kubebuilder:validation:XValidation:rule="self.trim().size() > 0",message="reference must not be blank: give the number of the case or of the impact assessment"
 	Reference string `json:"reference,omitempty"`
 
 	// purpose is what the crawl is done for, as one word, such as
@@ -166,14 +166,14 @@ type Authorization struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="self.trim() != ''",message="basis must not be blank: name the law, consent or order that this crawl rests on"
+	// +kubebuilder:validation:XValidation:rule="self.trim().size() > 0",message="basis must not be blank: name the law, consent or order that this crawl rests on"
 	Basis string `json:"basis,omitempty"`
 
 	// requestedBy names the person or office that ordered the crawl.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="self.trim() != ''",message="requestedBy must not be blank: name the person or office that ordered this crawl"
+	// +kubebuilder:validation:XValidation:rule="self.trim().size() > 0",message="requestedBy must not be blank: name the person or office that ordered this crawl"
 	RequestedBy string `json:"requestedBy,omitempty"`
 
 	// notBefore is when the authorisation begins. A crawl that is ordered

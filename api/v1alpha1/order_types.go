@@ -4,7 +4,8 @@ package v1alpha1
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=2048
-// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != '' && !self.matches('[[:space:][:cntrl:]]')",message="must be a whole web address such as https://www.example.org/path: it begins with http:// or https://, names a host and has no spaces"
+// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname().size() > 0",message="must be a whole web address such as https://www.example.org/path: it begins with http:// or https:// and names a host"
+// +kubebuilder:validation:XValidation:rule="!self.matches('[[:space:]]')",message="must not contain spaces: write %20 for a space, and give one address per entry"
 // +kubebuilder:validation:XValidation:rule="!self.matches('^[^/?#]*//[^/?#]*@')",message="must not carry a user name or password (the part before @): it would be written into every record; remove it"
 // +kubebuilder:validation:XValidation:rule="!self.matches('#[!/]')",message="must not point at a route behind # (such as #/ or #!): that part is never sent to a server and cannot be told apart in an archive; give the address that the site uses without it"
 type SeedURL string
@@ -88,7 +89,7 @@ const (
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=1024
-// +kubebuilder:validation:XValidation:rule="''.matches(self) || !''.matches(self)",message="must be a regular expression in RE2 syntax (https://github.com/google/re2/wiki/Syntax)"
+// +kubebuilder:validation:XValidation:rule="'-'.matches(self) || !'-'.matches(self)",message="must be a regular expression in RE2 syntax (https://github.com/google/re2/wiki/Syntax)"
 type Pattern string
 
 // Scope says which linked pages belong to a crawl.

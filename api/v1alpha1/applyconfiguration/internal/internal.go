@@ -152,7 +152,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: scope
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Scope
-      default: {}
+      default:
+        type: Prefix
     - name: seeds
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Seeds
