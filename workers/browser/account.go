@@ -1,0 +1,447 @@
+package browser
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp/jsonv2"
+)
+
+// Bounds of what one page can make us remember.
+const (
+	maxLines   = 50_000
+	maxFrames  = 2_000
+	maxActions = 500
+	maxURL     = 8_192
+)
+
+// account is the browser's own story of one page: its requests, its frames and
+// its milestones. Event handlers write it, the capture reads it.
+type account struct {
+	now     func() time.Time
+	started time.Time
+	main    string // the main frame's ID, which is the target's
+
+	mu     sync.Mutex
+	lines  []*Line
+	open   map[string]*request // by request ID
+	frames map[string]*Frame
+	order  []string // frame IDs in order of appearance
+	child  map[string]struct{}
+
+	blank      string // loader of the about:blank that was there before
+	document   document
+	navigating bool // the main frame is on its way to another document
+	documents  int  // how many main documents have been committed
+	redirects  []Redirect
+	windows    []string // addresses of windows that the page tried to open
+	downloads  map[string]bool
+	wasFile    bool // a download began in the main frame
+	quietFrom  time.Time
+	scrolling  bool
+	leaving    bool
+	polls      map[string]int
+	pollers    int
+	actions    []Action
+	limits     []Limit
+	dropped    int
+	changed    chan struct{}
+}
+
+// document is the state of the main document that is being shown.
+type document struct {
+	request    string // request ID, which is its loader ID
+	url        string
+	committed  bool
+	arrived    bool // its body has come to its end
+	status     int
+	mime       string
+	retryAfter string
+	response   time.Time
+	domContent time.Time
+	load       time.Time
+	failure    string // a net error
+}
+
+// request is a request that has not ended yet.
+type request struct {
+	line    *Line
+	started time.Time
+	poller  bool
+}
+
+func newAccount(now func() time.Time, mainFrame, blank string) *account {
+	t := now()
+	a := &account{
+		now: now, started: t, main: mainFrame, blank: blank, quietFrom: t,
+		open:      make(map[string]*request),
+		frames:    make(map[string]*Frame),
+		child:     make(map[string]struct{}),
+		downloads: make(map[string]bool),
+		polls:     make(map[string]int),
+		changed:   make(chan struct{}, 1),
+	}
+	a.frame(mainFrame, "")
+	return a
+}
+
+// event takes one event of the page's session or of a child target's.
+func (a *account) event(method string, params jsonv2.Value) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch method {
+	case "Network.requestWillBeSent":
+		take(params, a.requestWillBeSent)
+	case "Network.responseReceived":
+		take(params, a.responseReceived)
+	case "Network.requestServedFromCache":
+		take(params, a.servedFromCache)
+	case "Network.loadingFinished", "Network.loadingFailed":
+		take(params, a.ended)
+	case "Network.webSocketCreated":
+		take(params, a.webSocketCreated)
+	case "Network.webSocketHandshakeResponseReceived", "Network.webSocketClosed", "Network.webSocketFrameError":
+		take(params, a.webSocketEvent)
+	default:
+		return
+	}
+	a.notify()
+}
+
+// pageEvent takes one event of the Page domain of the page's own session.
+func (a *account) pageEvent(method string, params jsonv2.Value) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch method {
+	case "Page.frameNavigated":
+		take(params, a.frameNavigated)
+	case "Page.frameAttached":
+		take(params, func(ev frameEvent) { a.frame(ev.FrameID, ev.ParentID) })
+	case "Page.navigatedWithinDocument":
+		take(params, a.withinDocument)
+	case "Page.frameRequestedNavigation":
+		take(params, func(ev frameEvent) {
+			if ev.FrameID == a.main && !a.leaving {
+				a.navigating = true
+			}
+		})
+	case "Page.frameStoppedLoading":
+		take(params, func(ev frameEvent) {
+			if ev.FrameID == a.main {
+				a.navigating = false
+			}
+		})
+	case "Page.domContentEventFired":
+		if a.document.committed && a.document.domContent.IsZero() {
+			a.document.domContent = a.now()
+		}
+	case "Page.loadEventFired":
+		if a.document.committed && a.document.load.IsZero() {
+			a.document.load = a.now()
+			a.quietFrom = a.document.load
+		}
+	case "Page.windowOpen":
+		take(params, a.windowOpen)
+	default:
+		return
+	}
+	a.notify()
+}
+
+// take decodes an event. What does not decode is not an event that we know.
+func take[E any](params jsonv2.Value, fn func(E)) {
+	var ev E
+	if decode(params, &ev) == nil {
+		fn(ev)
+	}
+}
+
+func (a *account) notify() {
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (a *account) requestWillBeSent(ev requestWillBeSent) {
+	if r := a.open[ev.RequestID]; r != nil && ev.RedirectResponse != nil {
+		a.redirected(r, ev)
+	}
+	if !networked(ev.Request.URL) {
+		return
+	}
+	main := ev.Type == "Document" && ev.FrameID == a.main && ev.RequestID == ev.LoaderID
+	if main && !a.leaving {
+		a.navigating = true
+		a.document.failure = ""
+		if !a.document.committed || ev.RedirectResponse == nil {
+			a.noteNavigation(ev)
+		}
+		a.document.request = ev.RequestID
+	}
+	line := a.line(ev.RequestID, ev.Request.URL, ev.Request.Method, ev.Type)
+	if line == nil {
+		return
+	}
+	line.FrameID, line.Initiator = ev.FrameID, initiator(ev.Initiator)
+	r := &request{line: line, started: a.now()}
+	r.poller = a.polled(line)
+	a.open[ev.RequestID] = r
+	if a.matters(r, r.started) {
+		a.quietFrom = r.started
+	}
+}
+
+// redirected ends the line of the request that was answered by a redirect.
+func (a *account) redirected(r *request, ev requestWillBeSent) {
+	res := ev.RedirectResponse
+	r.line.Status, r.line.MIME = res.Status, res.MIME
+	r.line.Ended = a.now().Sub(a.started)
+	r.line.Outcome = outcomeOf(res)
+	if res.header("Non-Authoritative-Reason") != "" {
+		r.line.Outcome, r.line.Reason = OutcomeInternal, res.header("Non-Authoritative-Reason")
+	}
+	delete(a.open, ev.RequestID)
+	if ev.RequestID == a.document.request && len(a.redirects) < 100 {
+		a.redirects = append(a.redirects, Redirect{From: res.URL, To: ev.Request.URL, Status: res.Status})
+	}
+}
+
+// noteNavigation notes that the page goes to another document by itself.
+func (a *account) noteNavigation(ev requestWillBeSent) {
+	if a.document.committed && len(a.redirects) < 100 {
+		a.redirects = append(a.redirects, Redirect{From: a.document.url, To: ev.Request.URL})
+	}
+}
+
+func (a *account) responseReceived(ev responseReceived) {
+	r := a.open[ev.RequestID]
+	if r == nil {
+		return
+	}
+	r.line.Status, r.line.MIME = ev.Response.Status, ev.Response.MIME
+	if ev.Type != "" {
+		r.line.Type = ev.Type
+	}
+	if r.line.Outcome != OutcomeCache {
+		r.line.Outcome = outcomeOf(&ev.Response)
+	}
+	if reason := ev.Response.header("X-Crawlfleet-Reason"); reason != "" {
+		r.line.Outcome, r.line.Reason = OutcomeFailed, reason
+	}
+	if ev.RequestID == a.document.request && !a.leaving {
+		d := &a.document
+		d.status, d.mime, d.response = ev.Response.Status, ev.Response.MIME, a.now()
+		d.retryAfter = ev.Response.header("Retry-After")
+		d.arrived = false
+	}
+}
+
+func outcomeOf(res *wireResponse) LineOutcome {
+	switch {
+	case res.FromServiceWorker:
+		return OutcomeInternal
+	case res.FromDiskCache, res.FromPrefetchCache:
+		return OutcomeCache
+	}
+	return OutcomeRecord
+}
+
+func (a *account) servedFromCache(ev requestEnded) {
+	if r := a.open[ev.RequestID]; r != nil {
+		r.line.Outcome = OutcomeCache
+	}
+}
+
+func (a *account) ended(ev requestEnded) {
+	r := a.open[ev.RequestID]
+	if r == nil {
+		return
+	}
+	now := a.now()
+	if a.matters(r, now) {
+		a.quietFrom = now
+	}
+	delete(a.open, ev.RequestID)
+	r.line.Ended = now.Sub(a.started)
+	if ev.ErrorText != "" {
+		r.line.fail(ev)
+	} else if r.line.Outcome == OutcomeOpen {
+		r.line.Outcome = OutcomeRecord
+	}
+	if ev.RequestID == a.document.request && !a.leaving {
+		a.document.arrived = ev.ErrorText == ""
+		a.document.failure = ev.ErrorText
+		if ev.ErrorText != "" {
+			a.navigating = false
+		}
+	}
+}
+
+func (l *Line) fail(ev requestEnded) {
+	l.Reason = strings.TrimPrefix(ev.ErrorText, "net::")
+	switch {
+	case ev.BlockedReason != "":
+		l.Outcome, l.Reason = OutcomeBlocked, ev.BlockedReason
+	case l.Status != 0:
+		// The head has come: there is an exchange, though not a whole one.
+	default:
+		l.Outcome = OutcomeFailed
+	}
+}
+
+func (a *account) webSocketCreated(ev webSocketCreated) {
+	line := a.line(ev.RequestID, ev.URL, "GET", "WebSocket")
+	if line == nil {
+		return
+	}
+	line.Initiator = initiator(ev.Initiator)
+	a.open[ev.RequestID] = &request{line: line, started: a.now()}
+}
+
+func (a *account) webSocketEvent(ev webSocketEvent) {
+	r := a.open[ev.RequestID]
+	if r == nil {
+		return
+	}
+	switch {
+	case ev.Response.Status != 0:
+		r.line.Status, r.line.Outcome = ev.Response.Status, OutcomeRecord
+		return
+	case ev.ErrorMessage != "":
+		r.line.Reason = clip(ev.ErrorMessage, 200)
+	}
+	if r.line.Outcome == OutcomeOpen {
+		r.line.Outcome = OutcomeFailed
+	}
+	r.line.Ended = a.now().Sub(a.started)
+	delete(a.open, ev.RequestID)
+}
+
+func (a *account) frameNavigated(ev frameEvent) {
+	f := ev.Frame
+	a.frame(f.ID, f.ParentID)
+	if known := a.frames[f.ID]; known != nil {
+		known.URL = clip(f.URL+f.Fragment, maxURL)
+	}
+	if f.ID != a.main || f.LoaderID == a.blank || a.leaving {
+		return
+	}
+	a.documents++
+	d := document{request: f.LoaderID, url: f.URL + f.Fragment, committed: true}
+	if old := a.document; old.request == f.LoaderID {
+		d.status, d.mime, d.response, d.arrived, d.retryAfter, d.failure = old.status, old.mime, old.response, old.arrived, old.retryAfter, old.failure
+	}
+	a.document = d
+	a.navigating = false
+	a.quietFrom = a.now()
+}
+
+func (a *account) withinDocument(ev frameEvent) {
+	if known := a.frames[ev.FrameID]; known != nil {
+		known.URL = clip(ev.URL, maxURL)
+	}
+	if ev.FrameID == a.main && !a.leaving {
+		a.document.url = ev.URL
+	}
+}
+
+func (a *account) windowOpen(ev frameEvent) {
+	if len(a.windows) < 100 && networked(ev.URL) {
+		a.windows = append(a.windows, ev.URL)
+	}
+	a.act("window.open", "a window was not opened")
+}
+
+// frame makes a frame known.
+func (a *account) frame(id, parent string) {
+	if a.frames[id] != nil || len(a.order) >= maxFrames {
+		return
+	}
+	a.frames[id] = &Frame{ID: id, Parent: parent}
+	a.order = append(a.order, id)
+}
+
+// line opens a ledger line, nil when there are too many.
+func (a *account) line(id, address, method, kind string) *Line {
+	if len(a.lines) >= maxLines {
+		a.dropped++
+		return nil
+	}
+	if kind == "" {
+		kind = "Other"
+	}
+	l := &Line{RequestID: id, URL: address, Method: method, Type: kind, Outcome: OutcomeOpen, Started: a.now().Sub(a.started)}
+	a.lines = append(a.lines, l)
+	return l
+}
+
+// act notes something that was done to the page. The caller holds the lock.
+func (a *account) act(name, detail string) {
+	if len(a.actions) < maxActions {
+		a.actions = append(a.actions, Action{At: a.now(), Name: name, Detail: detail})
+	}
+}
+
+// limit notes a bound that the page hit.
+func (a *account) limit(name, format string, args ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.limits) < maxActions {
+		a.limits = append(a.limits, Limit{Name: name, Detail: fmt.Sprintf(format, args...)})
+	}
+}
+
+// networked reports whether an address is asked for over the network.
+func networked(address string) bool {
+	scheme, _, ok := strings.Cut(address, ":")
+	if !ok {
+		return false
+	}
+	switch strings.ToLower(scheme) {
+	case "http", "https", "ws", "wss", "ftp":
+		return true
+	}
+	return false
+}
+
+func initiator(i wireInitiator) string {
+	if i.URL == "" {
+		return i.Type
+	}
+	return i.Type + " " + clip(i.URL, 500)
+}
+
+// clip cuts a string to at most n bytes without splitting a character.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// withoutQuery is the address up to its query.
+func withoutQuery(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	u.RawQuery, u.Fragment = "", ""
+	return u.String()
+}
+
+func (a *account) setScrolling(on bool) {
+	a.mu.Lock()
+	a.scrolling = on
+	a.mu.Unlock()
+}
+
+// action notes something that was done to the page.
+func (a *account) action(name, format string, args ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.act(name, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,400 @@
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+)
+
+// The times of a capture.
+const (
+	defaultLoadTimeout = 30 * time.Second
+	defaultTimeout     = 60 * time.Second
+	// hangTimeout is how long a script of ours may wait for the page's main
+	// thread before the page counts as hung.
+	hangTimeout = 8 * time.Second
+	// leaveTimeout bounds the way to the empty page in between, drainTimeout
+	// the wait for what the page sent when it was left.
+	leaveTimeout = 3 * time.Second
+	drainTimeout = 500 * time.Millisecond
+	endTimeout   = 10 * time.Second
+	// maxDocuments bounds how often a page may take itself elsewhere.
+	maxDocuments = 20
+	// maxScroll bounds the scroll, in time and in windows' heights.
+	maxScroll      = 20 * time.Second
+	maxScrollSteps = 400
+)
+
+// capture is one page being captured.
+type capture struct {
+	stay  *Stay
+	tab   *tab
+	visit Visit
+	acct  *account
+	page  *Page
+
+	width, height int
+	hung          bool
+}
+
+// Capture renders one page and returns all that is known about it. The error
+// is for the machinery: a visit that makes no sense, a closed pool, a context
+// that ended, a Chrome or a recorder that does not start. What is wrong with
+// the page is in Page.Outcome. One page at a time.
+func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
+	if err := v.complete(); err != nil {
+		return nil, err
+	}
+	if s.closed {
+		return nil, errors.New("capture: the stay is closed")
+	}
+	c := &capture{stay: s, visit: v, page: &Page{
+		ID: v.ID, URL: v.URL, Dir: v.Dir, Started: s.pool.opts.Now(), Viewport: s.opts.Viewport, UserAgent: s.userAgent(),
+	}}
+	if err := os.MkdirAll(v.Dir, 0o700); err != nil {
+		return c.failed(&localError{err})
+	}
+	if err := s.ensure(ctx); err != nil {
+		return nil, err
+	}
+	c.tab = s.tab
+	if err := s.session.Begin(recorder.Page{Dir: filepath.Join(v.Dir, "exchanges"), MaxBytes: v.MaxBytes}); err != nil {
+		return c.failed(err)
+	}
+	c.acct = newAccount(s.pool.opts.Now, c.tab.id, c.tab.blank)
+	c.page.Started = c.acct.started
+	c.tab.begin(c.acct)
+	outcome := c.run(ctx)
+	err := c.finish(ctx, outcome)
+	s.pool.count(s.chrome)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("capture: %w", context.Cause(ctx))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.page, nil
+}
+
+func (v *Visit) complete() error {
+	u, err := url.Parse(v.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fmt.Errorf("capture: %q is not an http or https address", clip(v.URL, 200))
+	}
+	if v.Dir == "" {
+		return errors.New("capture: no folder given")
+	}
+	dir, err := filepath.Abs(v.Dir)
+	if err != nil {
+		return fmt.Errorf("capture: folder %q: %w", v.Dir, err)
+	}
+	v.Dir = dir
+	if v.LoadTimeout <= 0 {
+		v.LoadTimeout = defaultLoadTimeout
+	}
+	if v.Timeout <= 0 {
+		v.Timeout = defaultTimeout
+	}
+	v.LoadTimeout = min(v.LoadTimeout, v.Timeout)
+	return nil
+}
+
+func (s *Stay) userAgent() string {
+	if s.opts.UserAgent != "" {
+		return s.opts.UserAgent
+	}
+	return s.pool.version.UserAgent
+}
+
+// failed ends a capture that could not begin: a full disk is the page's
+// failure, anything else the machinery's.
+func (c *capture) failed(err error) (*Page, error) {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return nil, fmt.Errorf("capture: %w", err)
+	}
+	c.page.Ended = c.stay.pool.opts.Now()
+	c.page.Completeness.Ratio = 1
+	c.page.Outcome = Outcome{State: Failed, Reason: ReasonDiskFull, Detail: err.Error()}
+	return c.page, nil
+}
+
+// run brings the page to its end and says what became of it.
+func (c *capture) run(ctx context.Context) Outcome {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.visit.Timeout, errPageTime)
+	defer cancel()
+	ctx, crash := context.WithCancelCause(ctx)
+	defer crash(nil)
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-c.tab.gone:
+			crash(errCrashed)
+		case <-c.tab.chrome.proc.conn.done:
+			crash(errLost)
+		case <-stop:
+		}
+	}()
+
+	outcome, shown := c.load(ctx)
+	if !shown || ctx.Err() != nil {
+		return c.cause(ctx, outcome)
+	}
+	outcome = c.behave(ctx, outcome)
+	c.outputs(ctx)
+	return c.cause(ctx, outcome)
+}
+
+// errPageTime is the cause of what the page's whole time has cut off.
+var errPageTime = errors.New("the page's time is over")
+
+// cause gives a crash the last word on what became of the page.
+func (c *capture) cause(ctx context.Context, o Outcome) Outcome {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errCrashed):
+		return Outcome{State: Failed, Reason: ReasonRendererCrashed, Detail: errCrashed.Error()}
+	case errors.Is(cause, errLost):
+		return Outcome{State: Failed, Reason: ReasonBrowserCrashed, Detail: c.tab.chrome.proc.why()}
+	case errors.Is(cause, errPageTime) && o.State == "":
+		return Outcome{State: Failed, Reason: ReasonPageTimeout, Detail: fmt.Sprintf("not rendered after %s", c.visit.Timeout)}
+	case o.State == "":
+		return Outcome{State: Failed, Reason: ReasonAborted, Detail: "the capture was ended from outside"}
+	}
+	return o
+}
+
+// load navigates and waits for the document to be complete. shown is false
+// when there is nothing to take pictures of.
+func (c *capture) load(ctx context.Context) (o Outcome, shown bool) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.visit.LoadTimeout, errLoadTime)
+	defer cancel()
+	var res struct {
+		ErrorText  string `json:"errorText"`
+		IsDownload bool   `json:"isDownload"`
+	}
+	err := c.tab.session.Call(ctx, "Page.navigate", map[string]any{"url": c.visit.URL}, &res)
+	p := c.acct.progress()
+	switch {
+	case err != nil && ctx.Err() == nil:
+		return Outcome{State: Failed, Reason: ReasonNavigationBlocked, Detail: err.Error()}, false
+	case err != nil && !errors.Is(context.Cause(ctx), errLoadTime):
+		return Outcome{}, false
+	case err != nil:
+		return Outcome{State: Failed, Reason: ReasonPageTimeout,
+			Detail: fmt.Sprintf("no document after %s", c.visit.LoadTimeout)}, false
+	case res.IsDownload || p.wasFile:
+		return c.file(ctx), false
+	case res.ErrorText == "net::ERR_ABORTED" && (p.document.status == 204 || p.document.status == 205):
+		return Outcome{State: Archived}, false
+	case res.ErrorText == "net::ERR_ABORTED":
+		// A download's event may follow the answer.
+		if err := c.wait(ctx, 500*time.Millisecond, func(p progress) bool { return p.wasFile }); err == nil {
+			return c.file(ctx), false
+		}
+		return netFailure(res.ErrorText), false
+	case res.ErrorText != "":
+		return netFailure(res.ErrorText), false
+	}
+	return c.complete(ctx)
+}
+
+// errLoadTime is the cause of what the document's load time has cut off.
+var errLoadTime = errors.New("the document's load time is over")
+
+// complete waits for the load event of the document that stays.
+func (c *capture) complete(ctx context.Context) (Outcome, bool) {
+	err := c.wait(ctx, 0, func(p progress) bool {
+		return p.documents > maxDocuments || (!p.document.load.IsZero() && !p.navigating)
+	})
+	p := c.acct.progress()
+	switch {
+	case p.documents > maxDocuments:
+		return Outcome{State: Failed, Reason: ReasonTooManyRedirects,
+			Detail: fmt.Sprintf("the page took itself elsewhere more than %d times", maxDocuments)}, false
+	case err == nil:
+		return Outcome{State: Archived}, true
+	case !errors.Is(context.Cause(ctx), errLoadTime):
+		return Outcome{}, false
+	case p.document.arrived && !p.document.domContent.IsZero():
+		c.acct.limit("LoadTimeout", "the page was not complete after %s; what was there was captured", c.visit.LoadTimeout)
+		return Outcome{State: Archived}, true
+	}
+	return Outcome{State: Failed, Reason: ReasonPageTimeout,
+		Detail: fmt.Sprintf("the document was not complete after %s", c.visit.LoadTimeout)}, true
+}
+
+// file waits for a main document that Chrome saves rather than shows.
+func (c *capture) file(ctx context.Context) Outcome {
+	c.page.Download = true
+	if err := c.wait(ctx, 0, func(p progress) bool { return !p.files }); err != nil {
+		c.acct.limit("LoadTimeout", "the file was not whole after %s and is cut off", c.visit.LoadTimeout)
+	}
+	return Outcome{State: Archived}
+}
+
+// wait waits until a condition on the account holds: for at most d, or, when d
+// is 0, for as long as the context lasts.
+func (c *capture) wait(ctx context.Context, d time.Duration, ok func(progress) bool) error {
+	if d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	tick := time.NewTicker(15 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if ok(c.acct.progress()) {
+			return nil
+		}
+		select {
+		case <-c.acct.changed:
+			// Events come in bursts: look at most every 2 ms.
+			time.Sleep(2 * time.Millisecond)
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// behave scrolls and waits until the page has settled. A page that goes
+// elsewhere meanwhile is followed.
+func (c *capture) behave(ctx context.Context, o Outcome) Outcome {
+	for range maxDocuments {
+		before := c.acct.progress().documents
+		if o.State == Archived {
+			c.settle(ctx)
+		}
+		p := c.acct.progress()
+		if ctx.Err() != nil || (p.documents == before && !p.navigating) {
+			return o
+		}
+		var shown bool
+		loading, cancel := context.WithTimeoutCause(ctx, c.visit.LoadTimeout, errLoadTime)
+		o, shown = c.complete(loading)
+		cancel()
+		if !shown {
+			return o
+		}
+	}
+	return o
+}
+
+// settle applies the settle rule to the document that is there.
+func (c *capture) settle(ctx context.Context) {
+	quiet := quietScripted
+	var probe struct {
+		Scripted bool    `json:"scripted"`
+		Lazy     bool    `json:"lazy"`
+		Refresh  float64 `json:"refresh"`
+		Height   int     `json:"height"`
+		View     int     `json:"view"`
+	}
+	if !c.ask(ctx, func(ctx context.Context, w world) error { return w.eval(ctx, probeScript, &probe) }) {
+		return
+	}
+	if !probe.Scripted {
+		quiet = quietPlain
+	}
+	if probe.Refresh >= 0 && probe.Refresh <= 5 {
+		quiet = max(quiet, time.Duration(probe.Refresh*float64(time.Second))+200*time.Millisecond)
+	}
+	if !c.visit.NoScroll && (probe.Scripted || probe.Lazy) && probe.Height > probe.View+2 {
+		c.scroll(ctx)
+	}
+	err := c.wait(ctx, maxSettle, func(p progress) bool { return p.navigating || p.quiet >= quiet })
+	if err != nil && ctx.Err() == nil {
+		c.acct.limit("SettleTimeout", "requests went on for more than %s after the page had loaded", maxSettle)
+	}
+	c.page.Timings.Settled = c.since()
+}
+
+// scroll goes down the page until nothing new comes.
+func (c *capture) scroll(ctx context.Context) {
+	c.acct.setScrolling(true)
+	defer c.acct.setScrolling(false)
+	began := time.Now()
+	steps, height := 0, 0
+	for time.Since(began) < maxScroll && steps < maxScrollSteps {
+		var at struct {
+			Y      float64 `json:"y"`
+			Height int     `json:"height"`
+			End    bool    `json:"end"`
+			Steps  int     `json:"steps"`
+		}
+		if !c.ask(ctx, func(ctx context.Context, w world) error { return w.apply(ctx, scrollScript, &at, 2000) }) {
+			return
+		}
+		steps += at.Steps
+		if at.End && at.Height == height {
+			c.acct.action("scroll", "%d steps to %d pixels", steps, height)
+			return
+		}
+		height = at.Height
+		if !at.End {
+			continue
+		}
+		// At the end: what comes now was asked for by the scroll.
+		_ = c.wait(ctx, maxSettle/2, func(p progress) bool { return p.navigating || p.quiet >= quietScroll }) // bounded either way
+		if ctx.Err() != nil || c.acct.progress().navigating {
+			return
+		}
+	}
+	c.acct.action("scroll", "%d steps to %d pixels", steps, height)
+	c.acct.limit("Scroll", "the scroll was ended after %d steps and %s, though more kept coming", steps, time.Since(began).Round(time.Second))
+}
+
+// ask runs scripts of ours in the page, and reports whether that worked. A page
+// that does not answer is hung.
+func (c *capture) ask(ctx context.Context, fn func(context.Context, world) error) bool {
+	bounded, cancel := context.WithTimeout(ctx, hangTimeout)
+	defer cancel()
+	w, err := c.tab.world(bounded)
+	if err == nil {
+		err = fn(bounded, w)
+	}
+	if err == nil {
+		return true
+	}
+	if bounded.Err() != nil && ctx.Err() == nil {
+		c.hung = true
+	}
+	return false
+}
+
+// outputs takes the derived outputs, as far as they can be had.
+func (c *capture) outputs(ctx context.Context) {
+	// What cannot be had costs the page its output, not its outcome.
+	bounded, cancel := context.WithTimeout(ctx, 2*hangTimeout)
+	err := c.extract(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		c.hung = true
+	}
+	cancel()
+	if err != nil {
+		c.lost("Extract", err)
+	}
+	if c.visit.Screenshot != "" && c.visit.Screenshot != ScreenshotNone && !c.hung {
+		if err := c.screenshot(ctx); err != nil {
+			c.lost("Screenshot", err)
+		}
+	}
+	c.page.Timings.Outputs = c.since()
+}
+
+// lost notes an output that could not be had.
+func (c *capture) lost(name string, err error) {
+	c.acct.limit(name, "%s", clip(err.Error(), 300))
+	if errors.Is(err, syscall.ENOSPC) {
+		c.page.Outcome = Outcome{State: Failed, Reason: ReasonDiskFull, Detail: err.Error()}
+	}
+}
+
+func (c *capture) since() time.Duration { return c.acct.now().Sub(c.acct.started) }

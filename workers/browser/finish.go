@@ -1,0 +1,265 @@
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+)
+
+// finish leaves the page, closes its record and puts everything together.
+func (c *capture) finish(ctx context.Context, o Outcome) error {
+	if c.hung {
+		if o.State != Failed {
+			o = Outcome{State: Failed, Reason: ReasonPageTimeout, Detail: "the page's scripts did not give way"}
+		}
+		c.tab.abandon()
+	}
+	if ctx.Err() != nil {
+		c.tab.abandon()
+	}
+	c.leave()
+	c.drain()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	exchanges, err := c.stay.session.End(end)
+	c.tab.end()
+	if err != nil && !errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("close the page's record: %w", err)
+	}
+	if err != nil {
+		o = Outcome{State: Failed, Reason: ReasonDiskFull, Detail: err.Error()}
+	}
+	if c.page.Outcome.State == Failed { // an output found the disk full
+		o = c.page.Outcome
+	}
+	c.page.Exchanges = exchanges
+	c.acct.conclude(c.page)
+	c.page.Outcome = c.judge(o)
+	c.page.Timings.Recorded = c.since()
+	c.page.Ended = c.acct.now()
+	return nil
+}
+
+// leave goes to an empty page, so that what the page sends when it is left is
+// still its own, and nothing of it runs on into the next page.
+func (c *capture) leave() {
+	c.acct.mu.Lock()
+	c.acct.leaving = true
+	c.acct.mu.Unlock()
+	if c.tab.dead() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	var res struct {
+		LoaderID  string `json:"loaderId"`
+		ErrorText string `json:"errorText"`
+	}
+	err := c.tab.session.Call(ctx, "Page.navigate", map[string]any{"url": "about:blank"}, &res)
+	if err != nil || res.ErrorText != "" {
+		c.tab.abandon()
+		return
+	}
+	c.tab.blank = res.LoaderID
+}
+
+// drain waits for the last bytes of what the page asked for when it was left.
+func (c *capture) drain() {
+	deadline := time.Now().Add(drainTimeout)
+	for c.stay.session.InFlight().Open > 0 && time.Now().Before(deadline) {
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// conclude writes the account into a page.
+func (a *account) conclude(p *Page) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.document
+	p.FinalURL = d.url
+	if p.FinalURL == "" || !networked(p.FinalURL) {
+		p.FinalURL = p.URL
+		if n := len(a.redirects); n > 0 {
+			p.FinalURL = a.redirects[n-1].To
+		}
+	}
+	p.Status, p.MIME, p.Redirects = d.status, d.mime, a.redirects
+	p.Timings.Response = sinceOrZero(a.started, d.response)
+	p.Timings.DOMContent = sinceOrZero(a.started, d.domContent)
+	p.Timings.Load = sinceOrZero(a.started, d.load)
+	for _, w := range a.windows {
+		p.Links = append(p.Links, Link{URL: clip(w, maxURL), Kind: LinkWindow})
+	}
+	for _, id := range a.order {
+		p.Frames = append(p.Frames, *a.frames[id])
+	}
+	if a.dropped > 0 {
+		a.limits = append(a.limits, Limit{Name: "Ledger", Detail: fmt.Sprintf("%d requests were left out of the ledger", a.dropped)})
+	}
+	p.Actions, p.Limits = a.actions, a.limits
+	p.Ledger = make([]Line, len(a.lines))
+	for i, l := range a.lines {
+		p.Ledger[i] = *l
+	}
+	for i := range p.Exchanges {
+		if r := p.Exchanges[i].Response; r != nil {
+			p.Bytes += r.Body.Size
+		}
+	}
+	p.Completeness = match(p.Ledger, p.Exchanges)
+}
+
+func sinceOrZero(from, to time.Time) time.Duration {
+	if to.IsZero() {
+		return 0
+	}
+	return to.Sub(from)
+}
+
+// match gives ledger lines their exchanges: the first one of the same method
+// and address that no earlier line has.
+func match(lines []Line, exchanges []recorder.Exchange) Completeness {
+	free := make(map[string][]*recorder.Exchange, len(exchanges))
+	for i := range exchanges {
+		key := exchanges[i].Method + " " + matchURL(exchanges[i].URL)
+		free[key] = append(free[key], &exchanges[i])
+	}
+	var c Completeness
+	for i := range lines {
+		l := &lines[i]
+		if l.Outcome == OutcomeCache || l.Outcome == OutcomeInternal {
+			continue
+		}
+		key := l.Method + " " + matchURL(l.URL)
+		if list := free[key]; len(list) > 0 {
+			l.Exchange = list[0].ID
+			if r := list[0].Failure; r != "" {
+				l.Outcome, l.Reason = OutcomeFailed, r
+			}
+			free[key] = list[1:]
+		}
+		if l.Outcome == OutcomeRecord {
+			c.Expected++
+			if l.Exchange != 0 {
+				c.Matched++
+			}
+		}
+	}
+	for _, list := range free {
+		c.OnlyRecorder += len(list)
+	}
+	c.Ratio = 1
+	if c.Expected > 0 {
+		c.Ratio = float64(c.Matched) / float64(c.Expected)
+	}
+	return c
+}
+
+// matchURL is the form in which both witnesses write an address: no fragment,
+// and the socket schemes as the ones they are carried by.
+func matchURL(address string) string {
+	address, _, _ = strings.Cut(address, "#")
+	if rest, ok := strings.CutPrefix(address, "ws://"); ok {
+		return "http://" + rest
+	}
+	if rest, ok := strings.CutPrefix(address, "wss://"); ok {
+		return "https://" + rest
+	}
+	return address
+}
+
+// judge gives what the recorder knows about the main document the last word.
+func (c *capture) judge(o Outcome) Outcome {
+	main := c.page.MainExchange()
+	if main == nil {
+		return o
+	}
+	if main.Failure != "" && main.Response == nil {
+		return Outcome{State: Failed, Reason: reasonOf(main.Failure), Detail: main.Detail}
+	}
+	if o.State == Failed && (o.Reason == ReasonRendererCrashed || o.Reason == ReasonBrowserCrashed) {
+		return o
+	}
+	if s := c.page.Status; s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable {
+		o.RetryAfter = retryAfter(c.acct.document.retryAfter, c.page.Started)
+	}
+	return o
+}
+
+// MainExchange is the exchange of the final main document, nil when there is
+// none (it came from the cache, or nothing was ever asked for).
+func (p *Page) MainExchange() *recorder.Exchange {
+	id := 0
+	for i := range p.Ledger {
+		l := &p.Ledger[i]
+		if l.Type == "Document" && l.Exchange != 0 && len(p.Frames) > 0 && l.FrameID == p.Frames[0].ID {
+			id = l.Exchange
+		}
+	}
+	for i := range p.Exchanges {
+		if p.Exchanges[i].ID == id {
+			return &p.Exchanges[i]
+		}
+	}
+	return nil
+}
+
+// reasonOf maps what the recorder says of a failed exchange to a page's reason.
+func reasonOf(failure string) string {
+	switch failure {
+	case ReasonDNSFailed, ReasonConnectFailed, ReasonTLSFailed, ReasonConnectionReset, ReasonPageTimeout,
+		ReasonAddressBlocked, ReasonNavigationBlocked, ReasonDiskFull, ReasonAborted:
+		return failure
+	}
+	return ReasonConnectFailed
+}
+
+// netFailure maps a net error of Chrome's to a page's reason. Most failures of
+// the network are the recorder's to tell: this is for what it never saw.
+func netFailure(text string) Outcome {
+	o := Outcome{State: Failed, Reason: ReasonConnectFailed, Detail: strings.TrimPrefix(text, "net::")}
+	switch {
+	case text == "net::ERR_NAME_NOT_RESOLVED":
+		o.Reason = ReasonDNSFailed
+	case text == "net::ERR_TOO_MANY_REDIRECTS":
+		o.Reason = ReasonTooManyRedirects
+	case text == "net::ERR_CONNECTION_RESET", text == "net::ERR_EMPTY_RESPONSE", text == "net::ERR_CONNECTION_CLOSED",
+		text == "net::ERR_CONTENT_LENGTH_MISMATCH", text == "net::ERR_INCOMPLETE_CHUNKED_ENCODING":
+		o.Reason = ReasonConnectionReset
+	case strings.HasPrefix(text, "net::ERR_CERT"), strings.HasPrefix(text, "net::ERR_SSL"):
+		o.Reason = ReasonTLSFailed
+	case text == "net::ERR_TIMED_OUT", text == "net::ERR_CONNECTION_TIMED_OUT":
+		o.Reason = ReasonPageTimeout
+	case strings.HasPrefix(text, "net::ERR_BLOCKED"), text == "net::ERR_UNSAFE_PORT", text == "net::ERR_UNKNOWN_URL_SCHEME",
+		text == "net::ERR_UNSAFE_REDIRECT", text == "net::ERR_INVALID_REDIRECT", text == "net::ERR_DISALLOWED_URL_SCHEME":
+		o.Reason = ReasonNavigationBlocked
+	case text == "net::ERR_ABORTED":
+		o.Reason = ReasonAborted
+	}
+	return o
+}
+
+// maxRetryAfter bounds how long a server can ask to be left alone.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter reads a Retry-After header: seconds or a date (RFC 9110, 10.2.3).
+func retryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return 0
+	}
+	if s, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return min(time.Duration(s)*time.Second, maxRetryAfter)
+	}
+	if t, err := http.ParseTime(value); err == nil {
+		return min(max(t.Sub(now), 0), maxRetryAfter)
+	}
+	return 0
+}

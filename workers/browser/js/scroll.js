@@ -1,0 +1,19 @@
+// Scrolls down to the end of what is there, one window's height a frame, and
+// says where it got to. It gives back control after at most `budget` ms.
+async (budget) => {
+  const root = document.scrollingElement || document.documentElement;
+  if (!root) return { y: 0, height: 0, end: true, steps: 0 };
+  const began = performance.now();
+  const frame = () => new Promise((done) => {
+    const t = setTimeout(done, 100);
+    requestAnimationFrame(() => { clearTimeout(t); setTimeout(done, 0); });
+  });
+  let steps = 0;
+  const atEnd = () => window.scrollY + window.innerHeight >= root.scrollHeight - 2;
+  while (!atEnd() && performance.now() - began < budget) {
+    window.scrollBy({ top: window.innerHeight, behavior: 'instant' });
+    steps++;
+    await frame();
+  }
+  return { y: window.scrollY, height: root.scrollHeight, end: atEnd(), steps };
+}

@@ -1,0 +1,119 @@
+package browser
+
+import (
+	"log/slog"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+)
+
+// Engine names a Chrome.
+type Engine string
+
+// The engines that are known by name. Any other value is a path.
+const (
+	// EngineAuto is chromium-headless-shell where it is installed, and
+	// Chromium in its headless mode otherwise.
+	EngineAuto Engine = ""
+	// EngineShell is chromium-headless-shell, which renders the same pages at
+	// about 1.8 times the speed and half the memory.
+	EngineShell Engine = "chromium-headless-shell"
+	// EngineChromium is the full Chromium with --headless=new.
+	EngineChromium Engine = "chromium"
+)
+
+// Options configure a Pool.
+type Options struct {
+	// Engine is the Chrome to use: a name, or the path of an executable.
+	Engine Engine
+	// Tabs is how many stays there can be at once. Default 4, at most 256.
+	Tabs int
+	// TabsPerBrowser is how many of them share one Chrome process. Default 4.
+	TabsPerBrowser int
+	// RecyclePages is after how many pages a Chrome is replaced, default 500.
+	RecyclePages int
+	// RecycleBytes is the resident memory of a Chrome and its children above
+	// which it is replaced, default 2 GiB.
+	RecycleBytes int64
+	// Dir is the folder for profiles and scratch files; it is made when it is
+	// missing, and what the pool puts there is removed again. Required.
+	Dir string
+	// Recorder is the recording proxy; every context gets a session of its own. Required.
+	Recorder *recorder.Recorder
+	// UserID is the unprivileged user that Chrome runs as when this process
+	// is root, because Chrome's sandbox refuses root. Default 65534 (nobody).
+	UserID int
+	// Sandbox says what to do where Chrome's sandbox cannot be used.
+	Sandbox SandboxPolicy
+	// Logger takes the log, default is to discard it.
+	Logger *slog.Logger
+	// Now is the clock, default time.Now.
+	Now func() time.Time
+}
+
+// SandboxPolicy says what a pool does where Chrome's sandbox does not work.
+type SandboxPolicy string
+
+// The policies.
+const (
+	// SandboxPrefer uses the sandbox where a probe shows that it works, and
+	// goes on without it, with a loud warning, where it does not.
+	SandboxPrefer SandboxPolicy = ""
+	// SandboxRequire makes New fail instead.
+	SandboxRequire SandboxPolicy = "Require"
+)
+
+// Viewport is the size of the window that a page is shown in, in CSS pixels.
+type Viewport struct {
+	Width  int `json:"width"`
+	Height int `json:"height"`
+}
+
+// DefaultViewport is the viewport of a stay that names none.
+var DefaultViewport = Viewport{Width: 1280, Height: 800}
+
+// StayOptions configure a Stay.
+type StayOptions struct {
+	// Viewport defaults to DefaultViewport.
+	Viewport Viewport
+	// UserAgent replaces the browser's own user agent, which says that it is a
+	// headless Chrome; the fleet hides nothing by default.
+	UserAgent string
+	// Locale (BCP 47, such as "de-DE") and TimeZone (IANA name) default to the
+	// machine's.
+	Locale, TimeZone string
+	// Headers are sent with every request of the stay.
+	Headers map[string]string
+}
+
+// Screenshot says what picture is taken of a page.
+type Screenshot string
+
+// The kinds of screenshots.
+const (
+	ScreenshotNone     Screenshot = "None"
+	ScreenshotViewport Screenshot = "Viewport"
+	ScreenshotFull     Screenshot = "FullPage"
+)
+
+// Visit is the order to capture one page.
+type Visit struct {
+	// ID names the page in logs and records.
+	ID string
+	// URL is the address, http or https. Required.
+	URL string
+	// Dir is a folder for this page alone; made when it is missing. Required.
+	Dir string
+	// Screenshot defaults to ScreenshotNone.
+	Screenshot Screenshot
+	// Text and DOM ask for the rendered text and the serialised document.
+	Text, DOM bool
+	// NoScroll switches off the scroll that triggers lazy loading.
+	NoScroll bool
+	// LoadTimeout bounds the load of the document, default 30 s.
+	LoadTimeout time.Duration
+	// Timeout bounds the whole capture of the page, default 60 s.
+	Timeout time.Duration
+	// MaxBytes bounds the response bytes of the page, default the recorder's.
+	MaxBytes int64
+}

@@ -1,0 +1,355 @@
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+)
+
+// ErrClosed is the error of a pool that has been closed.
+var ErrClosed = errors.New("the browser pool is closed")
+
+// Version is what a Chrome says of itself.
+type Version struct {
+	// Product such as "HeadlessChrome/156.0.8078.79", Revision the source
+	// revision, UserAgent the default user agent, Protocol the DevTools version.
+	Product, Revision, UserAgent, Protocol string
+}
+
+// Pool owns Chrome processes and hands out stays in them. Processes start when
+// they are needed, are replaced after some pages or when they have grown too
+// large, and are replaced when they die.
+type Pool struct {
+	opts    Options
+	log     *slog.Logger
+	launch  launch
+	sandbox string
+	version Version
+
+	slots  chan struct{} // one token per stay that may be open
+	closed chan struct{}
+
+	launching sync.Mutex // one Chrome starts at a time
+
+	mu      sync.Mutex
+	chromes map[*chrome]struct{}
+	wg      sync.WaitGroup
+}
+
+// New starts a pool and its first Chrome, which shows that Chrome works here
+// and whether its sandbox does. The context bounds the start alone. Close the
+// pool to end its Chromes and to remove their folders.
+func New(ctx context.Context, opts Options) (*Pool, error) {
+	if err := opts.complete(); err != nil {
+		return nil, err
+	}
+	path, shell, err := find(opts.Engine)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(opts.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the browsers' folder: %w", err)
+	}
+	p := &Pool{
+		opts:    opts,
+		log:     opts.Logger,
+		slots:   make(chan struct{}, opts.Tabs),
+		closed:  make(chan struct{}),
+		chromes: make(map[*chrome]struct{}),
+	}
+	p.launch = launch{path: path, args: arguments(shell, opts.Recorder.SPKI())}
+	if err := p.probe(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.log.Info("browser pool is ready", "product", p.version.Product, "engine", path, "tabs", opts.Tabs, "sandbox", p.sandbox)
+	return p, nil
+}
+
+func (o *Options) complete() error {
+	if o.Recorder == nil {
+		return errors.New("browser pool: no recorder given")
+	}
+	if o.Dir == "" {
+		return errors.New("browser pool: no folder given")
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return fmt.Errorf("browser pool: folder %q: %w", o.Dir, err)
+	}
+	o.Dir = dir
+	if o.Tabs <= 0 {
+		o.Tabs = 4
+	}
+	o.Tabs = min(o.Tabs, 256)
+	if o.TabsPerBrowser <= 0 {
+		o.TabsPerBrowser = 4
+	}
+	if o.RecyclePages <= 0 {
+		o.RecyclePages = 500
+	}
+	if o.RecycleBytes <= 0 {
+		o.RecycleBytes = 2 << 30
+	}
+	if o.UserID <= 0 {
+		o.UserID = 65534
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return nil
+}
+
+// probe starts the first Chrome in the safest way that works here: with its
+// sandbox, as root under an unprivileged user, and without only where a start
+// with it has failed.
+func (p *Pool) probe(ctx context.Context) error {
+	safe := p.launch
+	safe.sandbox = true
+	safe.profile = p.opts.Dir
+	how := "on"
+	if os.Geteuid() == 0 {
+		safe.uid = p.opts.UserID
+		how = fmt.Sprintf("on, as user %d", safe.uid)
+		if !traversable(safe.profile) {
+			// Chrome's user could not reach a profile below a private folder.
+			safe.profile = os.TempDir()
+		}
+	}
+	p.launch, p.sandbox = safe, how
+	c, err := p.start(ctx)
+	if err == nil {
+		p.add(c)
+		return nil
+	}
+	if p.opts.Sandbox == SandboxRequire || ctx.Err() != nil {
+		return fmt.Errorf("start Chrome with its sandbox: %w", err)
+	}
+	first := err
+	p.launch.sandbox, p.launch.uid, p.launch.profile = false, 0, p.opts.Dir
+	p.sandbox = "OFF: " + first.Error()
+	c, err = p.start(ctx)
+	if err != nil {
+		return fmt.Errorf("start Chrome: %w (with its sandbox: %w)", err, first)
+	}
+	p.log.Warn("CHROME RUNS WITHOUT ITS SANDBOX: a page that breaks out of its renderer owns this process's user. "+
+		"Run as an unprivileged user on a kernel that allows user namespaces", "error", first)
+	p.add(c)
+	return nil
+}
+
+// start starts one Chrome and asks for its version.
+func (p *Pool) start(ctx context.Context) (*chrome, error) {
+	proc, err := p.launch.start()
+	if err != nil {
+		return nil, err
+	}
+	c := &chrome{pool: p, proc: proc, contexts: make(map[string]*tab)}
+	if err := c.init(ctx); err != nil {
+		if errors.Is(err, errLost) {
+			err = errors.New(proc.why())
+		}
+		proc.kill()
+		return nil, err
+	}
+	return c, nil
+}
+
+// add takes a started Chrome into the pool and watches over it.
+func (p *Pool) add(c *chrome) {
+	p.mu.Lock()
+	p.chromes[c] = struct{}{}
+	p.mu.Unlock()
+	p.wg.Add(1)
+	go func() {
+		defer p.wg.Done()
+		<-c.proc.conn.done
+		c.proc.kill()
+		p.mu.Lock()
+		delete(p.chromes, c)
+		unexpected := !c.retiring
+		p.mu.Unlock()
+		if unexpected {
+			p.log.Warn("a Chrome died and will be replaced", "cause", c.proc.why())
+		}
+	}()
+}
+
+// Version says which Chrome the pool runs.
+func (p *Pool) Version() Version { return p.version }
+
+// Sandbox says how Chrome's sandbox stands: "on", "on, as user N", or "OFF: "
+// and why. It belongs into the records of what was captured.
+func (p *Pool) Sandbox() string { return p.sandbox }
+
+// Flags is the command line of the pool's Chromes, without the profile folder.
+func (p *Pool) Flags() []string {
+	flags := append([]string(nil), p.launch.args...)
+	if !p.launch.sandbox {
+		flags = append(flags, "--no-sandbox")
+	}
+	return flags
+}
+
+// Close ends every Chrome, removes their folders and waits until that is done.
+// Open stays fail with ErrClosed or BrowserCrashed.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	select {
+	case <-p.closed:
+		p.mu.Unlock()
+		p.wg.Wait()
+		return nil
+	default:
+	}
+	close(p.closed)
+	chromes := make([]*chrome, 0, len(p.chromes))
+	for c := range p.chromes {
+		c.retiring = true
+		chromes = append(chromes, c)
+	}
+	p.mu.Unlock()
+	for _, c := range chromes {
+		p.wg.Add(1)
+		go func() {
+			defer p.wg.Done()
+			c.proc.close()
+		}()
+	}
+	p.wg.Wait()
+	return nil
+}
+
+// acquire finds room for a stay in a Chrome, or starts one.
+func (p *Pool) acquire(ctx context.Context) (*chrome, error) {
+	p.launching.Lock()
+	defer p.launching.Unlock()
+	if c, err := p.room(); c != nil || err != nil {
+		return c, err
+	}
+	c, err := p.start(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("start Chrome: %w", err)
+	}
+	c.stays = 1
+	p.add(c)
+	select {
+	case <-p.closed:
+		// Close did not see it.
+		c.proc.kill()
+		return nil, ErrClosed
+	default:
+	}
+	return c, nil
+}
+
+// room takes a place in a running Chrome, nil when none has one.
+func (p *Pool) room() (*chrome, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.closed:
+		return nil, ErrClosed
+	default:
+	}
+	for c := range p.chromes {
+		if !c.retiring && c.stays < p.opts.TabsPerBrowser && !c.lost() {
+			c.stays++
+			return c, nil
+		}
+	}
+	return nil, nil
+}
+
+// release gives a place back. A Chrome that is due is closed with its last stay.
+func (p *Pool) release(c *chrome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.stays--
+	if c.retiring && c.stays == 0 && !c.lost() {
+		p.wg.Add(1)
+		go func() {
+			defer p.wg.Done()
+			c.proc.close()
+		}()
+	}
+}
+
+// count notes a captured page and retires a Chrome that is due.
+func (p *Pool) count(c *chrome) {
+	p.mu.Lock()
+	c.pages++
+	pages, retiring := c.pages, c.retiring
+	p.mu.Unlock()
+	if retiring {
+		return
+	}
+	cause := ""
+	if pages >= p.opts.RecyclePages {
+		cause = "pages"
+	} else if pages%25 == 0 && residentBytes(c.proc.cmd.Process.Pid, c.proc.profile) > p.opts.RecycleBytes {
+		cause = "memory"
+	}
+	if cause != "" {
+		p.retire(c, cause)
+	}
+}
+
+// retire takes no further stays into a Chrome; it is closed when its last ends.
+func (p *Pool) retire(c *chrome, cause string) {
+	p.mu.Lock()
+	already := c.retiring
+	c.retiring = true
+	p.mu.Unlock()
+	if !already {
+		p.log.Info("a Chrome is being replaced", "cause", cause, "pages", c.pages)
+	}
+}
+
+// chrome is one Chrome process of a pool.
+type chrome struct {
+	pool *Pool
+	proc *process
+
+	// Guarded by pool.mu.
+	pages, stays int
+	retiring     bool
+
+	mu       sync.Mutex
+	contexts map[string]*tab // by browser context ID
+}
+
+func (c *chrome) lost() bool {
+	select {
+	case <-c.proc.conn.done:
+		return true
+	default:
+		return false
+	}
+}
+
+const startTimeout = 30 * time.Second
+
+// init shows that a started Chrome works, and listens to it.
+func (c *chrome) init(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	root := c.proc.conn.root
+	root.handle(c.event)
+	v, err := call(ctx, root, browser.GetVersion, cdp.Empty{})
+	if err != nil {
+		return err
+	}
+	c.pool.version = Version{Product: v.Product, Revision: v.Revision, UserAgent: v.UserAgent, Protocol: v.ProtocolVersion}
+	return root.Call(ctx, "Target.setDiscoverTargets", map[string]any{"discover": true}, nil)
+}

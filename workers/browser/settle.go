@@ -1,0 +1,95 @@
+package browser
+
+import (
+	"time"
+)
+
+// The settle rule's times.
+const (
+	// quietScripted is how long nothing that matters may be in flight before a
+	// page counts as settled, quietPlain the same for a document without any
+	// script: nothing in it can ask for more by itself.
+	quietScripted = 500 * time.Millisecond
+	quietPlain    = 60 * time.Millisecond
+	// quietScroll is the same between two steps of a scroll at the page's end.
+	quietScroll = 300 * time.Millisecond
+	// longOpen is after how long a script's request is taken for a stream or
+	// a long poll, once the document has loaded.
+	longOpen = 5 * time.Second
+	// maxSettle bounds the wait for quiet after the load and the scroll.
+	maxSettle = 10 * time.Second
+	// pollsAllowed is how often a settled page may ask for the same thing
+	// before it counts as polling.
+	pollsAllowed = 2
+)
+
+// matters reports whether a page cannot be called settled while a request is
+// in flight. Streams, beacons, reports, media and pollers do not count.
+func (a *account) matters(r *request, now time.Time) bool {
+	switch r.line.Type {
+	case "WebSocket", "EventSource", "Ping", "CSPViolationReport", "Media", "Prefetch", "Reporting":
+		return false
+	case "XHR", "Fetch":
+		if r.poller {
+			return false
+		}
+		load := a.document.load
+		return load.IsZero() || now.Sub(later(r.started, load)) < longOpen
+	}
+	return true
+}
+
+// polled counts the requests that a script makes after the page has loaded and
+// been scrolled, and reports whether this one is the beat of a poller.
+func (a *account) polled(l *Line) bool {
+	if (l.Type != "XHR" && l.Type != "Fetch") || a.document.load.IsZero() || a.scrolling || a.leaving {
+		return false
+	}
+	key := l.Method + " " + withoutQuery(l.URL)
+	a.polls[key]++
+	if a.polls[key] == pollsAllowed+1 {
+		a.pollers++
+		a.act("settle", "requests of a poller no longer count")
+	}
+	return a.polls[key] > pollsAllowed
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// progress is a snapshot of what a capture waits for.
+type progress struct {
+	document   document
+	documents  int
+	navigating bool
+	// quiet is how long nothing that matters has been in flight, 0 while something is.
+	quiet     time.Duration
+	files     bool // a download is going on
+	wasFile   bool
+	inFlight  int
+	redirects int
+}
+
+func (a *account) progress() progress {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now()
+	p := progress{
+		document: a.document, documents: a.documents, navigating: a.navigating,
+		wasFile: a.wasFile, inFlight: len(a.open), redirects: len(a.redirects),
+	}
+	for _, going := range a.downloads {
+		p.files = p.files || going
+	}
+	for _, r := range a.open {
+		if a.matters(r, now) {
+			return p
+		}
+	}
+	p.quiet = max(now.Sub(a.quietFrom), 0)
+	return p
+}

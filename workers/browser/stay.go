@@ -1,0 +1,110 @@
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+)
+
+// Stay is one visit to one host: a tab in a browser context of its own, behind
+// a recorder session of its own. It captures one page at a time.
+type Stay struct {
+	pool    *Pool
+	opts    StayOptions
+	session *recorder.Session
+	chrome  *chrome
+	tab     *tab
+	closed  bool
+}
+
+// Stay takes a tab in a fresh browser context. It blocks until one is free. The
+// context bounds the wait alone; close the stay to give the tab back.
+func (p *Pool) Stay(ctx context.Context, opts StayOptions) (*Stay, error) {
+	if opts.Viewport.Width <= 0 || opts.Viewport.Height <= 0 {
+		opts.Viewport = DefaultViewport
+	}
+	select {
+	case p.slots <- struct{}{}:
+	case <-p.closed:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a free tab: %w", context.Cause(ctx))
+	}
+	session, err := p.opts.Recorder.NewSession(ctx)
+	if err != nil {
+		<-p.slots
+		return nil, fmt.Errorf("open a recorder session: %w", err)
+	}
+	s := &Stay{pool: p, opts: opts, session: session}
+	if err := s.ensure(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// ensure makes the tab where there is none: at the start, and after a crash. A
+// context whose Chrome lives keeps its state; a new Chrome starts afresh.
+func (s *Stay) ensure(ctx context.Context) error {
+	if s.tab != nil && !s.tab.dead() {
+		return nil
+	}
+	s.discard()
+	for try := 0; ; try++ {
+		c, err := s.pool.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		s.chrome = c
+		s.tab, err = c.open(ctx, s.opts, s.session.Addr())
+		if err == nil {
+			return nil
+		}
+		s.discard()
+		if ctx.Err() != nil || try == 2 {
+			return fmt.Errorf("open a tab: %w", err)
+		}
+	}
+}
+
+// discard gives up the tab and its context.
+func (s *Stay) discard() {
+	if s.tab != nil {
+		s.tab.close()
+		s.tab = nil
+	}
+	if s.chrome != nil {
+		s.pool.release(s.chrome)
+		s.chrome = nil
+	}
+}
+
+// ClearCache empties the HTTP cache of the stay, so that what the next pages
+// share is fetched, and recorded, again. A stay that goes on into a new chunk
+// calls it in between: every chunk then stands alone.
+func (s *Stay) ClearCache(ctx context.Context) error {
+	if s.tab == nil || s.tab.dead() {
+		return nil // the next tab starts with an empty one
+	}
+	if err := s.tab.session.Call(ctx, "Network.clearBrowserCache", nil, nil); err != nil && !s.tab.dead() {
+		return fmt.Errorf("clear the cache: %w", err)
+	}
+	return nil
+}
+
+// Close gives the tab back. The context's cookies, storage and cache are gone
+// with it.
+func (s *Stay) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.discard()
+	err := s.session.Close()
+	<-s.pool.slots
+	if err != nil {
+		return fmt.Errorf("close the recorder session: %w", err)
+	}
+	return nil
+}
