@@ -200,8 +200,8 @@ func drawRadio(p palette, _ *rand.Rand) []shape {
 func drawWindow(p palette, _ *rand.Rand) []shape {
 	sky := rgb(0xbfe3f7)
 	return []shape{
-		rect(30, 10, 40, 42, 2, p.light), rect(33, 13, 34, 36, 1, sky), circle(58, 22, 4.5, rgb(0xf9d56e)), circle(40, 46, 8, rgb(0x7fae7a)), circle(52, 49, 9, rgb(0x6b9c6a)), circle(63, 47, 7, rgb(0x7fae7a)),
-		rect(28, 48.5, 44, 10, 0, p.floor), rect(28, 49, 44, 3.4, 1.4, p.light), rect(49, 12, 2, 38, 0, p.light), rect(32, 29, 36, 2, 0, p.light),
+		rect(30, 10, 40, 42, 2, p.light), rect(33, 13, 34, 36, 1, sky), circle(58, 22, 4.5, rgb(0xf9d56e)), circle(40, 43, 6.5, rgb(0x7fae7a)), circle(52, 44, 6, rgb(0x6b9c6a)), circle(62, 44, 5, rgb(0x7fae7a)),
+		rect(28, 49, 44, 3.4, 1.4, p.light), rect(49, 12, 2, 38, 0, p.light), rect(32, 29, 36, 2, 0, p.light),
 		rect(20, 7, 12, 46, 3, p.second), rect(68, 7, 12, 46, 3, p.second), line(16, 7.5, 84, 7.5, 1.6, p.dark),
 		rect(58, 43, 7, 6.4, 1.5, p.accent), circle(61.5, 40, 4, rgb(0x4f8f54)),
 	}

@@ -138,7 +138,7 @@ var vocabularies = []vocabulary{
 			{en: "furnished room", nl: "gemeubileerde kamer", scene: "window", low: 310, high: 620, unit: "month"},
 			{en: "room under the roof", nl: "zolderkamer", scene: "bed", low: 280, high: 540, unit: "month"},
 			{en: "studio with a garden view", nl: "studio met tuinzicht", scene: "window", low: 520, high: 890, unit: "month"},
-			{en: "workshop space", nl: "werkplaats", scene: "bed", low: 120, high: 350, unit: "month"},
+			{en: "workshop space", nl: "werkplaats", scene: "toolbox", low: 120, high: 350, unit: "month"},
 		},
 		extraEN: []string{"near the station", "for one year", "by the canal", "with its own kitchen", "from the first of the month"},
 		extraNL: []string{"bij het station", "voor een jaar", "aan de gracht", "met eigen keuken", "vanaf de eerste van de maand"},
