@@ -32,23 +32,25 @@ type account struct {
 	order  []string // frame IDs in order of appearance
 	child  map[string]struct{}
 
-	blank      string // loader of the about:blank that was there before
-	document   document
-	navigating bool // the main frame is on its way to another document
-	documents  int  // how many main documents have been committed
-	redirects  []Redirect
-	windows    []string // addresses of windows that the page tried to open
-	downloads  map[string]bool
-	wasFile    bool // a download began in the main frame
-	quietFrom  time.Time
-	scrolling  bool
-	leaving    bool
-	polls      map[string]int
-	pollers    int
-	actions    []Action
-	limits     []Limit
-	dropped    int
-	changed    chan struct{}
+	blank     string // loader of the about:blank that was there before
+	document  document
+	pending   string        // loader of the document that the main frame is on its way to
+	left      chan struct{} // closed when the empty page has been reached
+	sent      int           // requests that were made on leaving
+	documents int           // how many main documents have been committed
+	redirects []Redirect
+	windows   []string // addresses of windows that the page tried to open
+	downloads map[string]bool
+	wasFile   bool // a download began in the main frame
+	quietFrom time.Time
+	scrolling bool
+	leaving   bool
+	polls     map[string]int
+	pollers   int
+	actions   []Action
+	limits    []Limit
+	dropped   int
+	changed   chan struct{}
 }
 
 // document is the state of the main document that is being shown.
@@ -83,6 +85,7 @@ func newAccount(now func() time.Time, mainFrame, blank string) *account {
 		downloads: make(map[string]bool),
 		polls:     make(map[string]int),
 		changed:   make(chan struct{}, 1),
+		left:      make(chan struct{}),
 	}
 	a.frame(mainFrame, "")
 	return a
@@ -122,18 +125,8 @@ func (a *account) pageEvent(method string, params jsonv2.Value) {
 		take(params, func(ev frameEvent) { a.frame(ev.FrameID, ev.ParentID) })
 	case "Page.navigatedWithinDocument":
 		take(params, a.withinDocument)
-	case "Page.frameRequestedNavigation":
-		take(params, func(ev frameEvent) {
-			if ev.FrameID == a.main && !a.leaving {
-				a.navigating = true
-			}
-		})
 	case "Page.frameStoppedLoading":
-		take(params, func(ev frameEvent) {
-			if ev.FrameID == a.main {
-				a.navigating = false
-			}
-		})
+		take(params, a.stoppedLoading)
 	case "Page.domContentEventFired":
 		if a.document.committed && a.document.domContent.IsZero() {
 			a.document.domContent = a.now()
@@ -175,7 +168,7 @@ func (a *account) requestWillBeSent(ev requestWillBeSent) {
 	}
 	main := ev.Type == "Document" && ev.FrameID == a.main && ev.RequestID == ev.LoaderID
 	if main && !a.leaving {
-		a.navigating = true
+		a.pending = ev.RequestID
 		a.document.failure = ""
 		if !a.document.committed || ev.RedirectResponse == nil {
 			a.noteNavigation(ev)
@@ -187,6 +180,9 @@ func (a *account) requestWillBeSent(ev requestWillBeSent) {
 		return
 	}
 	line.FrameID, line.Initiator = ev.FrameID, initiator(ev.Initiator)
+	if a.leaving {
+		a.sent++
+	}
 	r := &request{line: line, started: a.now()}
 	r.poller = a.polled(line)
 	a.open[ev.RequestID] = r
@@ -267,6 +263,9 @@ func (a *account) ended(ev requestEnded) {
 	}
 	delete(a.open, ev.RequestID)
 	r.line.Ended = now.Sub(a.started)
+	if ev.ErrorText != "" && ev.RequestID == a.pending {
+		a.pending = ""
+	}
 	if ev.ErrorText != "" {
 		r.line.fail(ev)
 	} else if r.line.Outcome == OutcomeOpen {
@@ -275,9 +274,6 @@ func (a *account) ended(ev requestEnded) {
 	if ev.RequestID == a.document.request && !a.leaving {
 		a.document.arrived = ev.ErrorText == ""
 		a.document.failure = ev.ErrorText
-		if ev.ErrorText != "" {
-			a.navigating = false
-		}
 	}
 }
 
@@ -324,10 +320,16 @@ func (a *account) webSocketEvent(ev webSocketEvent) {
 func (a *account) frameNavigated(ev frameEvent) {
 	f := ev.Frame
 	a.frame(f.ID, f.ParentID)
-	if known := a.frames[f.ID]; known != nil {
+	if known := a.frames[f.ID]; known != nil && !a.leaving {
 		known.URL = clip(f.URL+f.Fragment, maxURL)
 	}
-	if f.ID != a.main || f.LoaderID == a.blank || a.leaving {
+	if f.ID != a.main || f.LoaderID == a.blank {
+		return
+	}
+	if a.leaving {
+		if f.URL == "about:blank" {
+			a.reachedBlank(f.LoaderID)
+		}
 		return
 	}
 	a.documents++
@@ -336,8 +338,33 @@ func (a *account) frameNavigated(ev frameEvent) {
 		d.status, d.mime, d.response, d.arrived, d.retryAfter, d.failure = old.status, old.mime, old.response, old.arrived, old.retryAfter, old.failure
 	}
 	a.document = d
-	a.navigating = false
+	if a.pending == f.LoaderID {
+		a.pending = ""
+	}
 	a.quietFrom = a.now()
+}
+
+// stoppedLoading also ends the load of a document that will see no load event,
+// because its own script broke it off.
+func (a *account) stoppedLoading(ev frameEvent) {
+	d := &a.document
+	if ev.FrameID != a.main || !d.committed || a.pending != "" || !d.load.IsZero() {
+		return
+	}
+	d.load = a.now()
+	if d.domContent.IsZero() {
+		d.domContent = d.load
+	}
+	a.quietFrom = d.load
+}
+
+func (a *account) reachedBlank(loader string) {
+	a.blank = loader
+	select {
+	case <-a.left:
+	default:
+		close(a.left)
+	}
 }
 
 func (a *account) withinDocument(ev frameEvent) {

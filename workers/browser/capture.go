@@ -216,6 +216,7 @@ func (c *capture) complete(ctx context.Context) (Outcome, bool) {
 	p := c.acct.progress()
 	switch {
 	case p.documents > maxDocuments:
+		c.tab.abandon() // it would run on into the next page
 		return Outcome{State: Failed, Reason: ReasonTooManyRedirects,
 			Detail: fmt.Sprintf("the page took itself elsewhere more than %d times", maxDocuments)}, false
 	case err == nil:
@@ -306,49 +307,69 @@ func (c *capture) settle(ctx context.Context) {
 	if probe.Refresh >= 0 && probe.Refresh <= 5 {
 		quiet = max(quiet, time.Duration(probe.Refresh*float64(time.Second))+200*time.Millisecond)
 	}
-	if !c.visit.NoScroll && (probe.Scripted || probe.Lazy) && probe.Height > probe.View+2 {
-		c.scroll(ctx)
-	}
-	err := c.wait(ctx, maxSettle, func(p progress) bool { return p.navigating || p.quiet >= quiet })
-	if err != nil && ctx.Err() == nil {
-		c.acct.limit("SettleTimeout", "requests went on for more than %s after the page had loaded", maxSettle)
+	if !c.visit.NoScroll && (probe.Scripted || probe.Lazy) {
+		c.scroll(ctx, quiet)
+	} else {
+		c.quiet(ctx, quiet)
 	}
 	c.page.Timings.Settled = c.since()
 }
 
-// scroll goes down the page until nothing new comes.
-func (c *capture) scroll(ctx context.Context) {
-	c.acct.setScrolling(true)
-	defer c.acct.setScrolling(false)
+// quiet waits until nothing that matters has been in flight for d, or the page
+// goes elsewhere. It reports whether the page has become quiet.
+func (c *capture) quiet(ctx context.Context, d time.Duration) bool {
+	elsewhere := false
+	err := c.wait(ctx, maxSettle, func(p progress) bool {
+		elsewhere = p.navigating
+		return p.navigating || p.quiet >= d
+	})
+	if err != nil && ctx.Err() == nil {
+		c.acct.limit("SettleTimeout", "requests went on for more than %s after the page had loaded", maxSettle)
+	}
+	return err == nil && !elsewhere
+}
+
+// scroll goes down the page until nothing new comes, and waits until it is quiet.
+// A page is at its end when it has not grown after being quiet for d.
+func (c *capture) scroll(ctx context.Context, d time.Duration) {
 	began := time.Now()
-	steps, height := 0, 0
-	for time.Since(began) < maxScroll && steps < maxScrollSteps {
+	steps, height, wait := 0, 0, quietScroll
+	for {
 		var at struct {
-			Y      float64 `json:"y"`
-			Height int     `json:"height"`
-			End    bool    `json:"end"`
-			Steps  int     `json:"steps"`
+			Height int  `json:"height"`
+			End    bool `json:"end"`
+			Steps  int  `json:"steps"`
 		}
-		if !c.ask(ctx, func(ctx context.Context, w world) error { return w.apply(ctx, scrollScript, &at, 2000) }) {
+		c.acct.setScrolling(true)
+		ok := c.ask(ctx, func(ctx context.Context, w world) error { return w.apply(ctx, scrollScript, &at, 2000) })
+		c.acct.setScrolling(false)
+		if !ok {
 			return
 		}
 		steps += at.Steps
-		if at.End && at.Height == height {
-			c.acct.action("scroll", "%d steps to %d pixels", steps, height)
-			return
-		}
+		grown := at.Height != height
 		height = at.Height
+		if !grown && at.End && wait == d {
+			break
+		}
+		if time.Since(began) > maxScroll || steps > maxScrollSteps {
+			c.acct.limit("Scroll", "the scroll was ended after %d steps and %s, though more kept coming", steps, time.Since(began).Round(time.Second))
+			break
+		}
 		if !at.End {
 			continue
 		}
-		// At the end: what comes now was asked for by the scroll.
-		_ = c.wait(ctx, maxSettle/2, func(p progress) bool { return p.navigating || p.quiet >= quietScroll }) // bounded either way
-		if ctx.Err() != nil || c.acct.progress().navigating {
-			return
+		wait = d
+		if grown && steps > 0 {
+			wait = min(quietScroll, d)
+		}
+		if !c.quiet(ctx, wait) {
+			break
 		}
 	}
-	c.acct.action("scroll", "%d steps to %d pixels", steps, height)
-	c.acct.limit("Scroll", "the scroll was ended after %d steps and %s, though more kept coming", steps, time.Since(began).Round(time.Second))
+	if steps > 0 {
+		c.acct.action("scroll", "%d steps to %d pixels", steps, height)
+	}
 }
 
 // ask runs scripts of ours in the page, and reports whether that worked. A page

@@ -48,7 +48,9 @@ func (c *capture) finish(ctx context.Context, o Outcome) error {
 }
 
 // leave goes to an empty page, so that what the page sends when it is left is
-// still its own, and nothing of it runs on into the next page.
+// still its own, and nothing of it runs on into the next page. The page itself
+// is made to go: it then has unloaded when the empty page is there, while a
+// navigation from outside may swap the process and let it linger.
 func (c *capture) leave() {
 	c.acct.mu.Lock()
 	c.acct.leaving = true
@@ -58,22 +60,38 @@ func (c *capture) leave() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
-	var res struct {
-		LoaderID  string `json:"loaderId"`
-		ErrorText string `json:"errorText"`
+	w, err := c.tab.world(ctx)
+	if err == nil {
+		err = w.eval(ctx, "location.replace('about:blank')", nil)
 	}
-	err := c.tab.session.Call(ctx, "Page.navigate", map[string]any{"url": "about:blank"}, &res)
-	if err != nil || res.ErrorText != "" {
+	if err == nil {
+		select {
+		case <-c.acct.left:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-c.tab.gone:
+		}
+	}
+	if err != nil {
 		c.tab.abandon()
-		return
 	}
-	c.tab.blank = res.LoaderID
+	c.acct.mu.Lock()
+	c.tab.blank = c.acct.blank
+	c.acct.mu.Unlock()
 }
 
 // drain waits for the last bytes of what the page asked for when it was left.
 func (c *capture) drain() {
-	deadline := time.Now().Add(drainTimeout)
-	for c.stay.session.InFlight().Open > 0 && time.Now().Before(deadline) {
+	began := time.Now()
+	for time.Since(began) < drainTimeout {
+		c.acct.mu.Lock()
+		sent := c.acct.sent
+		c.acct.mu.Unlock()
+		// What was sent last takes a moment to reach the recorder.
+		arriving := time.Since(began) < 5*time.Millisecond || (sent > 0 && time.Since(began) < 50*time.Millisecond)
+		if !arriving && c.stay.session.InFlight().Open == 0 {
+			return
+		}
 		time.Sleep(2 * time.Millisecond)
 	}
 }
@@ -177,15 +195,16 @@ func matchURL(address string) string {
 
 // judge gives what the recorder knows about the main document the last word.
 func (c *capture) judge(o Outcome) Outcome {
+	if o.State == Failed && o.Reason != ReasonConnectFailed && o.Reason != ReasonAborted {
+		// A page that was given up takes its open exchanges down with it.
+		return o
+	}
 	main := c.page.MainExchange()
 	if main == nil {
 		return o
 	}
 	if main.Failure != "" && main.Response == nil {
 		return Outcome{State: Failed, Reason: reasonOf(main.Failure), Detail: main.Detail}
-	}
-	if o.State == Failed && (o.Reason == ReasonRendererCrashed || o.Reason == ReasonBrowserCrashed) {
-		return o
 	}
 	if s := c.page.Status; s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable {
 		o.RetryAfter = retryAfter(c.acct.document.retryAfter, c.page.Started)

@@ -80,6 +80,9 @@ func (w world) eval(ctx context.Context, expression string, v any) error {
 	if res.Exception != nil {
 		return fmt.Errorf("script: %s %s", res.Exception.Text, clip(res.Exception.Exception.Description, 300))
 	}
+	if v == nil {
+		return nil
+	}
 	return decode(res.Result.Value, v)
 }
 

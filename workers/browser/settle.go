@@ -11,8 +11,8 @@ const (
 	// script: nothing in it can ask for more by itself.
 	quietScripted = 500 * time.Millisecond
 	quietPlain    = 60 * time.Millisecond
-	// quietScroll is the same between two steps of a scroll at the page's end.
-	quietScroll = 300 * time.Millisecond
+	// quietScroll is the same after a scroll that brought something new.
+	quietScroll = 250 * time.Millisecond
 	// longOpen is after how long a script's request is taken for a stream or
 	// a long poll, once the document has loaded.
 	longOpen = 5 * time.Second
@@ -79,7 +79,7 @@ func (a *account) progress() progress {
 	defer a.mu.Unlock()
 	now := a.now()
 	p := progress{
-		document: a.document, documents: a.documents, navigating: a.navigating,
+		document: a.document, documents: a.documents, navigating: a.pending != "",
 		wasFile: a.wasFile, inFlight: len(a.open), redirects: len(a.redirects),
 	}
 	for _, going := range a.downloads {

@@ -359,8 +359,9 @@ func (t *tab) download(method string, ev downloadEvent) {
 		}
 		a.downloads[ev.GUID] = true
 		a.act("download", "the file was recorded and not kept")
-		if ev.FrameID == a.main && !a.document.committed {
-			a.wasFile = true
+		if ev.FrameID == a.main {
+			a.pending = ""
+			a.wasFile = a.wasFile || !a.document.committed
 		}
 		a.notify()
 		return
