@@ -1,0 +1,192 @@
+package workflows
+
+import "time"
+
+// FormatVersion is the version of the payloads. They are additive: a reader takes
+// a payload of its own version or an older one.
+const FormatVersion = 1
+
+// Phase says where a run is.
+type Phase string
+
+// The phases of a run, in their order.
+const (
+	PhaseSeeding   Phase = "Seeding"
+	PhaseCrawling  Phase = "Crawling"
+	PhaseSuspended Phase = "Suspended"
+	PhaseSealing   Phase = "Sealing"
+	PhaseFinished  Phase = "Finished"
+)
+
+// State is what a person wants of a run.
+type State string
+
+// The states that can be asked for. Cancelled is final.
+const (
+	StateActive    State = "Active"
+	StateSuspended State = "Suspended"
+	StateCancelled State = "Cancelled"
+)
+
+// Verdict is how a run ended.
+type Verdict string
+
+// The verdicts.
+const (
+	VerdictSucceeded Verdict = "Succeeded"
+	VerdictFailed    Verdict = "Failed"
+	VerdictCancelled Verdict = "Cancelled"
+)
+
+// RunInput starts a CrawlRun.
+type RunInput struct {
+	FormatVersion int `json:"formatVersion"`
+	// Run is the UID of the CrawlJob, Namespace and Name are its own,
+	// Generation is that of the spec that was accepted.
+	Run        string `json:"run"`
+	Namespace  string `json:"namespace"`
+	Name       string `json:"name"`
+	Generation int64  `json:"generation"`
+	Spec       Spec   `json:"spec"`
+	// SeedList are seeds that came from ConfigMaps: one address a line, packed
+	// with gzip, at most 1 MiB packed.
+	SeedList []byte `json:"seedList,omitempty"`
+	State    State  `json:"state"`
+}
+
+// Spec is the order in the words of the CrawlJob, with every default filled in.
+type Spec struct {
+	Seeds         Seeds         `json:"seeds"`
+	Scope         Scope         `json:"scope"`
+	Limits        Limits        `json:"limits"`
+	Politeness    Politeness    `json:"politeness"`
+	Browser       Browser       `json:"browser"`
+	Capture       Capture       `json:"capture"`
+	Storage       Storage       `json:"storage"`
+	Authorization Authorization `json:"authorization"`
+	// Priority is 1 (first) to 5 (last), Temporal's own scale.
+	Priority int `json:"priority"`
+}
+
+// Seeds are where a crawl begins.
+type Seeds struct {
+	URLs     []string `json:"urls,omitempty"`
+	Sitemaps []string `json:"sitemaps,omitempty"`
+}
+
+// Scope says which linked pages are crawled.
+type Scope struct {
+	// Type is Page, PageLinks, Prefix, Host, Domain or Custom.
+	Type string `json:"type"`
+	// Depth is the largest number of links from a seed; nil is no bound.
+	Depth     *int     `json:"depth,omitempty"`
+	ExtraHops int      `json:"extraHops,omitempty"`
+	Include   []string `json:"include,omitempty"`
+	Exclude   []string `json:"exclude,omitempty"`
+}
+
+// Limits bound a run; 0 is no bound.
+type Limits struct {
+	Pages        int64         `json:"pages,omitempty"`
+	Bytes        int64         `json:"bytes,omitempty"`
+	Duration     time.Duration `json:"duration,omitempty"`
+	PagesPerHost int64         `json:"pagesPerHost,omitempty"`
+}
+
+// Politeness is how a host is treated.
+type Politeness struct {
+	// Delay is the pause from the end of one page load to the start of the next.
+	Delay time.Duration `json:"delay"`
+}
+
+// Browser is how pages are shown.
+type Browser struct {
+	Width       int           `json:"width"`
+	Height      int           `json:"height"`
+	PageTimeout time.Duration `json:"pageTimeout"`
+}
+
+// Capture is what is kept beside the recorded traffic.
+type Capture struct {
+	// Screenshot is None, Viewport or FullPage.
+	Screenshot string `json:"screenshot"`
+	Text       bool   `json:"text"`
+}
+
+// Storage is where snapshots go; an empty Bucket is the workers' own.
+type Storage struct {
+	Bucket string `json:"bucket,omitempty"`
+	Prefix string `json:"prefix,omitempty"`
+}
+
+// Authorization is the order's legal ground. It is written into every capture.
+type Authorization struct {
+	Reference   string    `json:"reference"`
+	Purpose     string    `json:"purpose"`
+	Basis       string    `json:"basis"`
+	NotBefore   time.Time `json:"notBefore"`
+	NotAfter    time.Time `json:"notAfter"`
+	RequestedBy string    `json:"requestedBy"`
+}
+
+// SetState is the argument of the update of that name.
+type SetState struct {
+	State State `json:"state"`
+}
+
+// Archive is where a run's snapshots lie.
+type Archive struct {
+	Bucket string `json:"bucket"`
+	// Prefix ends with a slash; chunks/ and run.json lie below it.
+	Prefix string `json:"prefix"`
+}
+
+// Counts are the books of a run: Discovered = Queued + Delayed + Leased +
+// Archived + the sums of Failed and Skipped.
+type Counts struct {
+	Discovered int64            `json:"discovered"`
+	Queued     int64            `json:"queued"`
+	Delayed    int64            `json:"delayed"`
+	Leased     int64            `json:"leased"`
+	Archived   int64            `json:"archived"`
+	Failed     map[Reason]int64 `json:"failed,omitempty"`
+	Skipped    map[Reason]int64 `json:"skipped,omitempty"`
+	// Bytes are stored bytes, Chunks stored WACZ files.
+	Bytes  int64 `json:"bytes"`
+	Chunks int64 `json:"chunks"`
+}
+
+// Report is what a run tells the operator.
+type Report struct {
+	Run       string `json:"run"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Seq grows with every report of a run; an older one is dropped.
+	Seq   int64 `json:"seq"`
+	Phase Phase `json:"phase"`
+	State State `json:"state"`
+	// Reason says why the run is where it is, Message what happened in a
+	// sentence, NextStep what a person can do, empty when there is nothing to do.
+	Reason   Reason `json:"reason"`
+	Message  string `json:"message"`
+	NextStep string `json:"nextStep,omitempty"`
+	// Stalled is set while the run cannot go on without help from outside.
+	Stalled        bool      `json:"stalled,omitempty"`
+	Counts         Counts    `json:"counts"`
+	PagesPerSecond float64   `json:"pagesPerSecond"`
+	Archive        Archive   `json:"archive"`
+	At             time.Time `json:"at"`
+}
+
+// RunResult is how a CrawlRun ended.
+type RunResult struct {
+	Verdict Verdict `json:"verdict"`
+	Reason  Reason  `json:"reason"`
+	Message string  `json:"message"`
+	Counts  Counts  `json:"counts"`
+	Archive Archive `json:"archive"`
+	// Statement is the key of the run's manifest and closing statement in the
+	// archive bucket.
+	Statement  string    `json:"statement,omitempty"`
+	FinishedAt time.Time `json:"finishedAt"`
+}

@@ -1,0 +1,70 @@
+package workflows
+
+// Reason is a word that says why. The same word is the reason of a condition and
+// of an event, the type of a Temporal error, the label of a metric and the
+// anchor in the documentation (docs/reference/crawljob.md explains each).
+type Reason string
+
+// The reasons of a run.
+const (
+	ReasonAccepted                 Reason = "Accepted"
+	ReasonSeeding                  Reason = "Seeding"
+	ReasonCrawling                 Reason = "Crawling"
+	ReasonSuspended                Reason = "Suspended"
+	ReasonSealing                  Reason = "Sealing"
+	ReasonCompleted                Reason = "Completed"
+	ReasonLimitReached             Reason = "LimitReached"
+	ReasonNothingArchived          Reason = "NothingArchived"
+	ReasonCancelled                Reason = "Cancelled"
+	ReasonAuthorizationNotYetValid Reason = "AuthorizationNotYetValid"
+	ReasonAuthorizationExpired     Reason = "AuthorizationExpired"
+	ReasonStoreUnreachable         Reason = "StoreUnreachable"
+	ReasonStoreDenied              Reason = "StoreDenied"
+	ReasonBucketMissing            Reason = "BucketMissing"
+	ReasonStoreFull                Reason = "StoreFull"
+	ReasonTemporalUnreachable      Reason = "TemporalUnreachable"
+	ReasonWaitingForWorkers        Reason = "WaitingForWorkers"
+	ReasonSeedUnreachable          Reason = "SeedUnreachable"
+	ReasonHostUnreachable          Reason = "HostUnreachable"
+	ReasonConfigMapMissing         Reason = "ConfigMapMissing"
+	ReasonInvalidSeeds             Reason = "InvalidSeeds"
+	ReasonBooksUnbalanced          Reason = "BooksUnbalanced"
+	ReasonRunLost                  Reason = "RunLost"
+)
+
+// The outcomes of a page that was archived or failed.
+const (
+	ReasonArchived          Reason = "Archived"
+	ReasonDNSFailed         Reason = "DNSFailed"
+	ReasonConnectFailed     Reason = "ConnectFailed"
+	ReasonTLSFailed         Reason = "TLSFailed"
+	ReasonConnectionReset   Reason = "ConnectionReset"
+	ReasonPageTimeout       Reason = "PageTimeout"
+	ReasonRendererCrashed   Reason = "RendererCrashed"
+	ReasonBrowserCrashed    Reason = "BrowserCrashed"
+	ReasonAddressBlocked    Reason = "AddressBlocked"
+	ReasonNavigationBlocked Reason = "NavigationBlocked"
+	ReasonTooManyRedirects  Reason = "TooManyRedirects"
+	ReasonDiskFull          Reason = "DiskFull"
+	ReasonPoison            Reason = "Poison"
+	ReasonAborted           Reason = "Aborted"
+)
+
+// The reasons for which a discovered page is not visited.
+const (
+	ReasonOutOfScope          Reason = "OutOfScope"
+	ReasonRobotsDisallowed    Reason = "RobotsDisallowed"
+	ReasonRobotsUnreachable   Reason = "RobotsUnreachable"
+	ReasonPageLimit           Reason = "PageLimit"
+	ReasonHostLimit           Reason = "HostLimit"
+	ReasonByteLimit           Reason = "ByteLimit"
+	ReasonDurationLimit       Reason = "DurationLimit"
+	ReasonDepthLimit          Reason = "DepthLimit"
+	ReasonTrapPathDepth       Reason = "TrapPathDepth"
+	ReasonTrapRepeatedSegment Reason = "TrapRepeatedSegment"
+	ReasonTrapQuery           Reason = "TrapQuery"
+	ReasonTrapLength          Reason = "TrapLength"
+	ReasonUnsupportedScheme   Reason = "UnsupportedScheme"
+	ReasonInvalidURL          Reason = "InvalidURL"
+	ReasonDuplicate           Reason = "Duplicate"
+)
