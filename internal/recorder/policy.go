@@ -1,0 +1,22 @@
+package recorder
+
+// Facts are what a policy decides on.
+type Facts struct {
+	Method, URL string
+	// Mode, Dest and Site are the request's Sec-Fetch headers, which a page's
+	// scripts cannot set. Chrome sends them to https and to localhost alone.
+	Mode, Dest, Site string
+	// Navigation is true when the request loads a document into a frame: by
+	// Mode, or where that is missing by what Chrome sends with navigations only.
+	Navigation bool
+}
+
+// ReadOnly is the policy of a visitor who only looks: pages' scripts may make
+// whatever requests they make, but nothing is submitted by navigating. Forms
+// are navigations.
+func ReadOnly(f Facts) (allow bool, reason string) {
+	if f.Navigation && f.Method != "GET" && f.Method != "HEAD" {
+		return false, ReasonNavigationBlocked
+	}
+	return true, ""
+}
