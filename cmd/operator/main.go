@@ -1,0 +1,182 @@
+// Command operator watches CrawlJob resources and has Temporal do what they order.
+//
+// It holds no state of its own: everything is in the Kubernetes API and in Temporal,
+// so it may be killed and started again at any moment. It needs the API server to
+// start; Temporal may come later. See docs/reference/crawljob.md for what it tells in
+// a CrawlJob's status.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	temporal "go.temporal.io/sdk/client"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/crawljob"
+	"crawlfleet.dev/crawlfleet/internal/telemetry"
+)
+
+// leaderElectionID is the lease that operators compete for.
+const leaderElectionID = "operator.crawlfleet.dev"
+
+// options are the flags.
+type options struct {
+	kubeconfig        string
+	temporalAddress   string
+	temporalNamespace string
+	probeAddress      string
+	metricsAddress    string
+	leaderElect       bool
+	leaseNamespace    string
+	logFormat         string
+	logLevel          slog.Level
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "operator: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	var o options
+	level := "info"
+	c := &cobra.Command{
+		Use:           "operator",
+		Short:         "Reconcile CrawlJob resources with their crawls in Temporal",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.logLevel.UnmarshalText([]byte(level)); err != nil {
+				return fmt.Errorf("--log-level: %w", err)
+			}
+			return run(c.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: $KUBECONFIG, else the pod's own)")
+	f.StringVar(&o.temporalAddress, "temporal-address", env("TEMPORAL_ADDRESS", "127.0.0.1:7233"), "host:port of the Temporal frontend [$TEMPORAL_ADDRESS]")
+	f.StringVar(&o.temporalNamespace, "temporal-namespace", env("TEMPORAL_NAMESPACE", "crawlfleet"), "Temporal namespace, of this cluster alone [$TEMPORAL_NAMESPACE]")
+	f.StringVar(&o.probeAddress, "health-probe-bind-address", "0", "address for /healthz and /readyz, 0 for none")
+	f.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address for /metrics, 0 for none")
+	f.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the lease, for more than one replica")
+	f.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "namespace of the lease (default: the pod's own)")
+	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
+	f.StringVar(&level, "log-level", level, "debug, info, warn or error")
+	return c
+}
+
+// run wires everything together and works until the context is done.
+func run(ctx context.Context, o options) error {
+	format, err := telemetry.ParseFormat(o.logFormat)
+	if err != nil {
+		return fmt.Errorf("--log-format: %w", err)
+	}
+	log := telemetry.New(telemetry.Options{Format: format, Level: o.logLevel, Writer: os.Stderr})
+	ctrl.SetLogger(telemetry.Logr(log))
+	klog.SetSlogLogger(log)
+
+	config, err := restConfig(o.kubeconfig)
+	if err != nil {
+		return fmt.Errorf("find the API server: %w", err)
+	}
+	mgr, err := manager(config, o)
+	if err != nil {
+		return err
+	}
+	runs, err := temporal.NewLazyClient(temporal.Options{
+		HostPort:  o.temporalAddress,
+		Namespace: o.temporalNamespace,
+		Logger:    telemetry.Temporal(log),
+	})
+	if err != nil {
+		return fmt.Errorf("set up the Temporal client for %s: %w", o.temporalAddress, err)
+	}
+	defer runs.Close()
+
+	if err := wire(mgr, runs, log); err != nil {
+		return err
+	}
+	log.Info("operator starts", "temporalAddress", o.temporalAddress, "temporalNamespace", o.temporalNamespace)
+	if err := mgr.Start(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
+}
+
+func manager(config *rest.Config, o options) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("register the resource kinds: %w", err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		HealthProbeBindAddress:        o.probeAddress,
+		Metrics:                       server.Options{BindAddress: o.metricsAddress},
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              leaderElectionID,
+		LeaderElectionNamespace:       o.leaseNamespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+		return nil, fmt.Errorf("set up the probes: %w", err)
+	}
+	return mgr, nil
+}
+
+// wire adds the parts that reconcile CrawlJobs to the manager.
+func wire(mgr ctrl.Manager, runs temporal.Client, log *slog.Logger) error {
+	reports := crawljob.NewReports(time.Now)
+	monitor := &crawljob.Monitor{Checker: runs, Client: mgr.GetClient(), Reports: reports, Log: log}
+	listener := &crawljob.Listener{Client: runs, Reports: reports, Log: log}
+	reconciler := &crawljob.Reconciler{
+		Client:  mgr.GetClient(),
+		Reader:  mgr.GetAPIReader(),
+		Runs:    crawljob.NewTemporal(runs, time.Now),
+		Health:  monitor,
+		Reports: reports,
+		Events:  mgr.GetEventRecorder("crawlfleet-operator"),
+		Now:     time.Now,
+	}
+	if err := errors.Join(mgr.Add(monitor), mgr.Add(listener), reconciler.SetupWithManager(mgr)); err != nil {
+		return fmt.Errorf("set up the reconciler: %w", err)
+	}
+	return nil
+}
+
+// restConfig finds the API server as kubectl does, and inside a pod as pods do.
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+}
+
+func env(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}

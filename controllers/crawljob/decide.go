@@ -1,0 +1,245 @@
+package crawljob
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+const (
+	// silence is how long a crawl may say nothing before Temporal is asked about
+	// it. A running crawl reports every ten seconds at least while it counts.
+	silence = 30 * time.Second
+	// again is when something is looked at again that somebody must mend.
+	again = 15 * time.Second
+	// soon is when something is looked at again that will be over at once.
+	soon = time.Second
+	// releaseAfter bounds the time that a deleted CrawlJob waits for its crawl to
+	// be sealed.
+	releaseAfter = 2 * time.Minute
+)
+
+// Mood says how a crawl stands, in the terms of the conditions.
+type Mood int
+
+// The moods.
+const (
+	// Unchanged leaves the status as it is.
+	Unchanged Mood = iota
+	// Waits is an order that starts by itself later.
+	Waits
+	// Refused is an order that cannot be taken until somebody mends something.
+	Refused
+	// Moves is a crawl under way.
+	Moves
+	// Rests is a crawl that is where spec.state wants it, and is not over.
+	Rests
+	// Stalls is a crawl that something outside keeps from moving.
+	Stalls
+	// Ended is a crawl with a verdict.
+	Ended
+)
+
+// Standing is what a visit found out about a crawl.
+type Standing struct {
+	Mood    Mood
+	Reason  workflows.Reason
+	Message string
+	// Result is the verdict of an Ended crawl.
+	Result *workflows.RunResult
+}
+
+// Decision is what is to be done about a CrawlJob, and how it stands.
+type Decision struct {
+	// Finalize puts the finalizer on, before anything else.
+	Finalize bool
+	// Release takes the finalizer off: nothing is left to wait for.
+	Release bool
+	// Start starts the crawl.
+	Start bool
+	// Steer asks the crawl to be in this state, when it is not empty.
+	Steer v1alpha1.State
+	// Standing is how the crawl stands, before anything was done.
+	Standing Standing
+	// Again is when to look again, if nothing happens before. Zero is never.
+	Again time.Duration
+}
+
+// decide says what to do about what was observed. It is pure: the same
+// observation gives the same decision.
+func decide(o Observation) Decision {
+	switch {
+	case !o.Job.DeletionTimestamp.IsZero():
+		return decideDeletion(o)
+	case finished(o.Job):
+		return Decision{Release: controllerutil.ContainsFinalizer(o.Job, v1alpha1.Finalizer)}
+	case o.Run.Ended != nil:
+		return Decision{Standing: ended(o.Run.Ended), Again: soon}
+	case o.Unreachable != nil:
+		return Decision{Standing: unreachable(o.Unreachable), Again: again}
+	case o.Run.Known:
+		return decideRunning(o)
+	default:
+		return decideStart(o)
+	}
+}
+
+// decideDeletion cancels the crawl and waits until it is sealed, but not for ever.
+func decideDeletion(o Observation) Decision {
+	if !controllerutil.ContainsFinalizer(o.Job, v1alpha1.Finalizer) {
+		return Decision{}
+	}
+	asked := o.Unreachable == nil
+	if finished(o.Job) || o.Run.Ended != nil || (asked && !o.Run.Known) {
+		return Decision{Release: true}
+	}
+	if left := o.Job.DeletionTimestamp.Add(releaseAfter).Sub(o.Now); left <= 0 {
+		return Decision{Release: true, Standing: Standing{
+			Mood:   Stalls,
+			Reason: workflows.ReasonSealing,
+			Message: fmt.Sprintf("Let go %s after the deletion, before the crawl was sealed. What was captured is stored and kept; the crawl is cancelled as soon as it reports again.",
+				releaseAfter),
+		}}
+	}
+	d := Decision{Again: 5 * time.Second}
+	if o.Unreachable != nil {
+		d.Standing = unreachable(o.Unreachable)
+		return d
+	}
+	d.Steer = v1alpha1.StateCancelled
+	d.Standing = Standing{
+		Mood:    Moves,
+		Reason:  workflows.ReasonSealing,
+		Message: "The CrawlJob is being deleted: its crawl is cancelled and what was captured is sealed. The archive is kept.",
+	}
+	return d
+}
+
+// decideStart takes an order that has no crawl yet, or says why not.
+func decideStart(o Observation) Decision {
+	order := o.Job.Spec
+	switch authorization := order.Authorization; {
+	case order.State == v1alpha1.StateCancelled:
+		return Decision{Standing: neverRan(workflows.VerdictCancelled, workflows.ReasonCancelled,
+			"The order was cancelled before the crawl began. Nothing was captured.")}
+	case !o.Now.Before(authorization.NotAfter.Time):
+		return Decision{Standing: neverRan(workflows.VerdictFailed, workflows.ReasonAuthorizationExpired, fmt.Sprintf(
+			"The authorisation ended at %s, before the crawl began. Nothing was captured. Create a new CrawlJob with an authorisation that is still valid.",
+			stamp(authorization.NotAfter.Time)))}
+	case authorization.NotBefore != nil && o.Now.Before(authorization.NotBefore.Time):
+		return Decision{
+			Standing: Standing{Mood: Waits, Reason: workflows.ReasonAuthorizationNotYetValid, Message: fmt.Sprintf(
+				"The authorisation begins at %s. The crawl starts by itself then.", stamp(authorization.NotBefore.Time))},
+			Again: min(authorization.NotBefore.Sub(o.Now)+soon, time.Hour),
+		}
+	case o.Refusal != nil:
+		return Decision{Standing: Standing{Mood: Refused, Reason: o.Refusal.Reason, Message: o.Refusal.Message}, Again: again}
+	case order.State == v1alpha1.StateSuspended:
+		return Decision{Standing: Standing{Mood: Rests, Reason: workflows.ReasonSuspended,
+			Message: "The crawl has not begun. Set spec.state to Active to start it."},
+			Again: min(authorization.NotAfter.Sub(o.Now)+soon, time.Hour),
+		}
+	default:
+		return Decision{
+			Finalize: true,
+			Start:    true,
+			Standing: Standing{Mood: Moves, Reason: workflows.ReasonSeeding, Message: "The crawl was handed to the workers."},
+			Again:    silence,
+		}
+	}
+}
+
+// decideRunning steers a crawl to what spec.state asks for, and follows what it
+// reports.
+func decideRunning(o Observation) Decision {
+	d := Decision{Finalize: true, Again: max(silence-o.Quiet, soon)}
+	if o.Quiet >= silence {
+		d.Again = again
+	}
+	if missing := missingWorkers(o); missing != "" {
+		d.Standing = Standing{Mood: Stalls, Reason: workflows.ReasonWaitingForWorkers, Message: missing}
+		d.Steer = steer(o)
+		return d
+	}
+	d.Steer = steer(o)
+	d.Standing = follow(o.Latest)
+	return d
+}
+
+// steer returns the state to ask the crawl for, empty when it is in it or cannot
+// be told apart.
+func steer(o Observation) v1alpha1.State {
+	want := o.Job.Spec.State
+	if o.Latest == nil {
+		// It has been started with the state that the order had, and has not said
+		// anything since.
+		if want == v1alpha1.StateActive {
+			return ""
+		}
+		return want
+	}
+	if o.Latest.State == workflows.StateCancelled || v1alpha1.State(o.Latest.State) == want {
+		return ""
+	}
+	return want
+}
+
+// follow turns the newest report of a running crawl into how it stands.
+func follow(r *workflows.Report) Standing {
+	if r == nil {
+		return Standing{Mood: Moves, Reason: workflows.ReasonSeeding, Message: "The crawl was handed to the workers."}
+	}
+	s := Standing{Mood: Moves, Reason: r.Reason, Message: sentence(r)}
+	if s.Reason == "" {
+		s.Reason = workflows.Reason(r.Phase)
+	}
+	switch {
+	case r.Stalled:
+		s.Mood = Stalls
+	case r.Phase == workflows.PhaseSuspended:
+		s.Mood = Rests
+	}
+	return s
+}
+
+// missingWorkers says which workers a silent crawl lacks, empty when none.
+func missingWorkers(o Observation) string {
+	if o.Quiet < silence || !o.Asked || (o.Run.Answer != nil && len(o.Run.Idle) == 0) {
+		return ""
+	}
+	where := "the task queues of the crawl"
+	if len(o.Run.Idle) > 0 {
+		where = "task queue " + strings.Join(o.Run.Idle, " and ")
+	}
+	return fmt.Sprintf("No worker answers on %s, so nothing is crawled. Start workers, or see why they cannot reach Temporal: kubectl -n crawlfleet-system get pods -l app.kubernetes.io/component=worker. The crawl goes on by itself then.", where)
+}
+
+func unreachable(err error) Standing {
+	return Standing{Mood: Stalls, Reason: workflows.ReasonTemporalUnreachable, Message: fmt.Sprintf(
+		"Temporal does not answer: %v. Check that it runs, and the operator's --temporal-address and --temporal-namespace. The crawl goes on by itself once Temporal answers; nothing that was captured is lost.", err)}
+}
+
+func ended(result *workflows.RunResult) Standing {
+	return Standing{Mood: Ended, Reason: result.Reason, Message: result.Message, Result: result}
+}
+
+func neverRan(verdict workflows.Verdict, reason workflows.Reason, message string) Standing {
+	return ended(&workflows.RunResult{Verdict: verdict, Reason: reason, Message: message})
+}
+
+func finished(job *v1alpha1.CrawlJob) bool {
+	return meta.IsStatusConditionTrue(job.Status.Conditions, v1alpha1.ConditionFinished)
+}
+
+// sentence joins what a report says and what to do about it.
+func sentence(r *workflows.Report) string {
+	return strings.TrimSpace(r.Message + " " + r.NextStep)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,101 @@
+package crawljob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// Done is what came of a decision.
+type Done struct {
+	// Started names the crawl that was started, or found started.
+	Started *RunReference
+	// Steered is the answer of a crawl that was asked for a state.
+	Steered *workflows.Report
+	// Refusal says why Temporal will not take the order as it is.
+	Refusal *Refusal
+	// Unreachable is why Temporal could not be told.
+	Unreachable error
+}
+
+// do carries a decision out: the finalizer first, so that no crawl runs that a
+// deletion would not find. Its error is the API server's.
+func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, error) {
+	if d.Release {
+		return Done{}, r.release(ctx, o, d)
+	}
+	if d.Finalize {
+		if err := r.finalizer(ctx, o.Job, controllerutil.AddFinalizer); err != nil {
+			return Done{}, err
+		}
+	}
+	switch {
+	case d.Start:
+		return r.start(ctx, o), nil
+	case d.Steer != "":
+		answer, err := r.Runs.SetState(ctx, o.Job.UID, d.Steer)
+		if errors.Is(err, ErrNoAnswer) {
+			return Done{}, nil // it is asked again, and the silence is looked into
+		}
+		return Done{Steered: answer, Unreachable: err}, nil
+	default:
+		return Done{}, nil
+	}
+}
+
+func (r *Reconciler) start(ctx context.Context, o Observation) Done {
+	started, err := r.Runs.Start(ctx, runInput(o.Job, o.Seeds))
+	var refusal *Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return Done{Refusal: refusal}
+	case err != nil:
+		return Done{Unreachable: err}
+	default:
+		return Done{Started: &started}
+	}
+}
+
+// release lets a CrawlJob go, and says so when that was before its crawl was
+// sealed.
+func (r *Reconciler) release(ctx context.Context, o Observation, d Decision) error {
+	if err := r.finalizer(ctx, o.Job, controllerutil.RemoveFinalizer); err != nil {
+		return err
+	}
+	if d.Standing.Mood == Stalls {
+		r.Events.Eventf(o.Job, nil, corev1.EventTypeWarning, string(d.Standing.Reason), "Delete", "%s", d.Standing.Message)
+		return nil // keep what is known of the crawl: when it reports again it is cancelled
+	}
+	r.Reports.Forget(o.Job.UID)
+	return nil
+}
+
+// finalizer changes the finalizers of a job, unless somebody else changed the job
+// in between.
+func (r *Reconciler) finalizer(ctx context.Context, job *v1alpha1.CrawlJob, change func(client.Object, string) bool) error {
+	before := job.DeepCopy()
+	if !change(job, v1alpha1.Finalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, job, patch, FieldOwner); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("change the finalizer: %w", err)
+	}
+	return nil
+}
+
+// requeue says when to look again after a decision was carried out.
+func requeue(d Decision, done Done) time.Duration {
+	if done.Unreachable != nil || done.Refusal != nil {
+		return again
+	}
+	return d.Again
+}

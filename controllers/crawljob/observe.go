@@ -1,0 +1,114 @@
+package crawljob
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// RunReference names the workflow that does a crawl.
+type RunReference struct {
+	// WorkflowID is derived from the UID of the CrawlJob.
+	WorkflowID string
+	// RunID is that of the first execution in the chain.
+	RunID string
+	// StartedAt is when that began.
+	StartedAt time.Time
+}
+
+// Run is what Temporal knows of a crawl.
+type Run struct {
+	// Known is whether there is such a workflow.
+	Known bool
+	// Reference names it.
+	Reference RunReference
+	// Answer is what the workflow itself said when it was asked; nil when no
+	// worker was there to answer for it.
+	Answer *workflows.Report
+	// Idle are the task queues that no worker polls.
+	Idle []string
+	// Ended is the verdict, nil while it runs.
+	Ended *workflows.RunResult
+}
+
+// Observation is all that a decision and a status rest on.
+type Observation struct {
+	// Now is the time of the visit.
+	Now time.Time
+	// Job is the resource as the cache has it.
+	Job *v1alpha1.CrawlJob
+	// Latest is the newest report known, nil when there is none.
+	Latest *workflows.Report
+	// Quiet is how long the crawl has said nothing.
+	Quiet time.Duration
+	// Asked is whether Temporal was asked in this visit, and answered.
+	Asked bool
+	// Run is what it said. Without being asked it holds what is known anyway.
+	Run Run
+	// Unreachable is why Temporal could not be asked.
+	Unreachable error
+	// Seeds are the contents of ConfigMaps, read when the crawl may start.
+	Seeds SeedList
+	// Refusal says what is wrong with them.
+	Refusal *Refusal
+}
+
+// observe reads what there is to know. Its error is the API server's; a Temporal
+// that does not answer is part of the observation.
+func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Observation, error) {
+	o := Observation{Now: r.Now(), Job: job}
+	if finished(job) {
+		r.Reports.Forget(job.UID)
+		return o, nil
+	}
+	if latest, ok := r.Reports.Latest(job.UID); ok {
+		o.Latest, o.Run.Known = latest.Report, true
+		o.Quiet = o.Now.Sub(latest.Received)
+	} else if job.Status.StartedAt != nil {
+		o.Quiet = o.Now.Sub(job.Status.StartedAt.Time)
+	}
+	r.ask(ctx, &o)
+	if o.Unreachable != nil || o.Run.Known || !job.DeletionTimestamp.IsZero() || job.Spec.State != v1alpha1.StateActive {
+		return o, nil
+	}
+	seeds, err := readSeeds(ctx, r.Reader, job)
+	if errors.As(err, &o.Refusal) {
+		return o, nil
+	}
+	if err != nil {
+		return o, err
+	}
+	o.Seeds = seeds
+	return o, nil
+}
+
+// ask asks Temporal about the crawl when there is a reason to: nothing was heard of
+// it since the operator began, it has been silent, or it said that it is over.
+func (r *Reconciler) ask(ctx context.Context, o *Observation) {
+	if err := r.Health.Err(); err != nil {
+		o.Unreachable = err
+		return
+	}
+	if o.Latest != nil && o.Latest.Phase != workflows.PhaseFinished && o.Quiet < silence {
+		return
+	}
+	run, err := r.Runs.Look(ctx, o.Job.UID)
+	if err != nil {
+		o.Unreachable = err
+		return
+	}
+	o.Asked, o.Run = true, run
+	if !run.Known {
+		o.Latest = nil // of a workflow that Temporal has lost
+		return
+	}
+	if run.Answer != nil && (o.Latest == nil || run.Answer.Seq >= o.Latest.Seq) {
+		o.Latest = run.Answer
+	}
+	if started := run.Reference.StartedAt; !started.IsZero() && o.Job.Status.StartedAt == nil {
+		o.Quiet = min(o.Quiet, o.Now.Sub(started))
+	}
+}

@@ -1,0 +1,202 @@
+// Package crawljob reconciles CrawlJob resources: it hands each order to
+// Temporal, passes on what spec.state asks for, and tells in status what came of
+// it.
+//
+// One visit has four steps, each in a file of its own. Observe reads the
+// resource, the newest report that its crawl has pushed, the ConfigMaps with
+// seeds and, only after a start or a silence, Temporal itself. Decide is pure and
+// says what is to be done and how the crawl stands. Do starts, steers and lets go.
+// Report is pure again and writes the status, which is sent by one Server-Side
+// Apply; events follow when that has succeeded.
+//
+// Progress comes by push: the crawl's workflow calls the activity ReportStatus,
+// which Listener serves inside the operator and Reports keeps. Nothing is polled
+// page by page, and Temporal's visibility store is never listed. When a crawl has
+// been silent for a while, that one workflow is asked.
+//
+// Every step may be repeated: the workflow's id is derived from the UID of the
+// resource, starting it twice is one start, and asking for a state that it is in
+// changes nothing. So the operator may die at any moment.
+package crawljob
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	apply "crawlfleet.dev/crawlfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/internal/kube"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// FieldOwner is the name under which the operator owns fields (Server-Side
+// Apply).
+const FieldOwner = client.FieldOwner("crawlfleet-operator")
+
+// visitTimeout bounds one visit. Calls to Temporal have bounds of their own
+// within it.
+const visitTimeout = time.Minute
+
+// Runs is what the reconciler needs of Temporal. Each method is safe to repeat.
+type Runs interface {
+	// Start starts the crawl of an order, or finds it started.
+	Start(ctx context.Context, in workflows.RunInput) (RunReference, error)
+	// Look asks for the state of one crawl. A crawl that there is not is a state,
+	// not an error.
+	Look(ctx context.Context, uid types.UID) (Run, error)
+	// SetState asks a running crawl to be in a state and returns its answer.
+	SetState(ctx context.Context, uid types.UID, state v1alpha1.State) (*workflows.Report, error)
+}
+
+// Health tells whether Temporal can be reached.
+type Health interface {
+	// Err returns why Temporal cannot be reached, nil when it can or when that
+	// is not known yet.
+	Err() error
+}
+
+// Reconciler brings CrawlJobs and their crawls together. Its fields must be set.
+type Reconciler struct {
+	// Client reads CrawlJobs from the cache and writes them.
+	Client client.Client
+	// Reader reads past the cache: ConfigMaps, of which the operator may read
+	// single ones and keeps none, and CrawlJobs before anything is done because one
+	// is gone.
+	Reader client.Reader
+	// Runs is Temporal.
+	Runs Runs
+	// Health tells whether Temporal can be reached.
+	Health Health
+	// Reports holds what crawls have pushed.
+	Reports *Reports
+	// Events records events for people.
+	Events events.EventRecorder
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs/status,verbs=get;patch
+// +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// SetupWithManager registers the reconciler: it is called when a CrawlJob changes
+// in spec or metadata, and when its crawl has reported.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+		},
+	})
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("crawljob").
+		For(&v1alpha1.CrawlJob{}, builder.WithPredicates(changed)).
+		WatchesRawSource(r.Reports.Source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 8, ReconciliationTimeout: visitTimeout}).
+		Complete(r)
+}
+
+// Reconcile visits one CrawlJob.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var job v1alpha1.CrawlJob
+	err := r.Client.Get(ctx, req.NamespacedName, &job)
+	if apierrors.IsNotFound(err) {
+		return ctrl.Result{}, r.cancelOrphans(ctx, req.NamespacedName, "")
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("read CrawlJob: %w", err)
+	}
+	if err := r.cancelOrphans(ctx, req.NamespacedName, job.UID); err != nil {
+		return ctrl.Result{}, err
+	}
+
+	seen, err := r.observe(ctx, &job)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	decision := decide(seen)
+	done, err := r.do(ctx, seen, decision)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if decision.Release {
+		return ctrl.Result{}, nil // the resource is gone, and its status with it
+	}
+	status := report(seen, decision, done)
+	if err := r.write(ctx, &job, status); err != nil {
+		return ctrl.Result{}, err
+	}
+	for _, e := range announce(&job, status) {
+		r.Events.Eventf(&job, nil, e.Type, e.Reason, e.Action, "%s", e.Note)
+	}
+	return ctrl.Result{RequeueAfter: requeue(decision, done)}, nil
+}
+
+// write applies the status, when it says something new.
+func (r *Reconciler) write(ctx context.Context, job *v1alpha1.CrawlJob, status v1alpha1.CrawlJobStatus) error {
+	if equality.Semantic.DeepEqual(job.Status, status) {
+		return nil
+	}
+	configuration, err := kube.ApplyConfiguration[apply.CrawlJobStatusApplyConfiguration](status)
+	if err != nil {
+		return err
+	}
+	want := apply.CrawlJob(job.Name, job.Namespace).WithUID(job.UID).WithStatus(configuration)
+	err = r.Client.Status().Apply(ctx, want, FieldOwner, client.ForceOwnership)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("write status: %w", err)
+	}
+	return nil
+}
+
+// cancelOrphans cancels crawls that still report although their CrawlJob is gone:
+// it was let go before its crawl could be reached. What they captured is sealed and
+// kept.
+func (r *Reconciler) cancelOrphans(ctx context.Context, name types.NamespacedName, current types.UID) error {
+	orphans := r.Reports.Others(name, current)
+	if len(orphans) == 0 {
+		return nil
+	}
+	var job v1alpha1.CrawlJob
+	err := r.Reader.Get(ctx, name, &job)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("make sure that the CrawlJob is gone: %w", err)
+	}
+	for _, uid := range orphans {
+		if err == nil && job.UID == uid {
+			continue // the cache was late
+		}
+		if _, err := r.Runs.SetState(ctx, uid, v1alpha1.StateCancelled); err != nil {
+			return fmt.Errorf("cancel the crawl of a deleted CrawlJob: %w", err)
+		}
+		log.FromContext(ctx).Info("cancelled the crawl of a deleted CrawlJob", "uid", uid)
+		r.Reports.Forget(uid)
+	}
+	return nil
+}
+
+// Event is something that people are told once.
+type Event struct {
+	// Type is Normal or Warning.
+	Type string
+	// Reason is a word of package workflows.
+	Reason string
+	// Action is what the operator did.
+	Action string
+	// Note is the sentence to read.
+	Note string
+}

@@ -1,0 +1,250 @@
+package crawljob
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/internal/kube"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// maxReasons is how many reasons a list in status can hold.
+const maxReasons = 64
+
+// report writes the status of a CrawlJob from what was observed, decided and
+// done. It is pure.
+func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
+	status := *o.Job.Status.DeepCopy()
+	standing := outcome(d.Standing, done)
+	if standing.Mood == Unchanged {
+		return status
+	}
+	status.ObservedGeneration = o.Job.Generation
+	if ref := reference(o, done); ref != nil {
+		status.Run = &v1alpha1.RunReference{WorkflowID: ref.WorkflowID, RunID: ref.RunID}
+		if status.StartedAt == nil && !ref.StartedAt.IsZero() {
+			status.StartedAt = seconds(ref.StartedAt)
+		}
+	}
+	newest := o.Latest
+	if done.Steered != nil && (newest == nil || done.Steered.Seq >= newest.Seq) {
+		newest = done.Steered
+	}
+	if newest != nil {
+		count(&status, newest.Counts)
+		speed(&status, newest)
+		if newest.Archive.Prefix != "" {
+			status.Archive = &v1alpha1.ArchiveReference{Bucket: newest.Archive.Bucket, Prefix: newest.Archive.Prefix}
+		}
+	}
+	if standing.Mood != Moves {
+		status.PagesPerMinute, status.SecondsLeft = nil, nil
+	}
+	if result := standing.Result; result != nil {
+		conclude(&status, result, o.Now)
+	}
+	status.Conditions = conditions(o, standing)
+	return status
+}
+
+// outcome corrects how a crawl stands by what doing something about it showed.
+func outcome(s Standing, done Done) Standing {
+	switch {
+	case done.Refusal != nil:
+		return Standing{Mood: Refused, Reason: done.Refusal.Reason, Message: done.Refusal.Message}
+	case done.Unreachable != nil && s.Mood != Stalls:
+		return unreachable(done.Unreachable)
+	case done.Steered != nil && s.Mood != Stalls:
+		return follow(done.Steered)
+	default:
+		return s
+	}
+}
+
+func reference(o Observation, done Done) *RunReference {
+	switch {
+	case done.Started != nil:
+		return done.Started
+	case o.Asked && o.Run.Known:
+		return &o.Run.Reference
+	default:
+		return nil
+	}
+}
+
+// conclude writes what only the end of a crawl tells.
+func conclude(status *v1alpha1.CrawlJobStatus, result *workflows.RunResult, now time.Time) {
+	if status.FinishedAt == nil {
+		at := now
+		if !result.FinishedAt.IsZero() {
+			at = result.FinishedAt
+		}
+		status.FinishedAt = seconds(at)
+	}
+	if status.Run == nil {
+		return // it never ran
+	}
+	count(status, result.Counts)
+	if result.Archive.Prefix != "" {
+		status.Archive = &v1alpha1.ArchiveReference{
+			Bucket: result.Archive.Bucket, Prefix: result.Archive.Prefix, Statement: result.Statement,
+		}
+	}
+}
+
+// conditions translates a standing into the six conditions.
+func conditions(o Observation, s Standing) []metav1.Condition {
+	c := kube.NewConditions(o.Job.Status.Conditions, o.Job.Generation, o.Now)
+	reason, message := string(s.Reason), s.Message
+
+	accept(c, o, s)
+	switch {
+	case s.Mood != Ended:
+		c.Set(v1alpha1.ConditionSealed, metav1.ConditionFalse, reason, "The crawl is not over. What is archived so far is stored and complete.")
+		c.Set(v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, reason, message)
+		c.Set(v1alpha1.ConditionFinished, metav1.ConditionFalse, reason, "The crawl is not over.")
+	case s.Result.Statement != "":
+		c.Set(v1alpha1.ConditionSealed, metav1.ConditionTrue, reason, "The closing statement is stored beside the snapshots.")
+	default:
+		c.Set(v1alpha1.ConditionSealed, metav1.ConditionFalse, reason, "There is no closing statement, because the crawl did not get as far as storing one.")
+	}
+	failed := false
+	if s.Mood == Ended {
+		verdict := metav1.ConditionFalse
+		if s.Result.Verdict == workflows.VerdictSucceeded {
+			verdict = metav1.ConditionTrue
+		}
+		failed = s.Result.Verdict == workflows.VerdictFailed
+		c.Set(v1alpha1.ConditionSucceeded, verdict, reason, message)
+		c.Set(v1alpha1.ConditionFinished, metav1.ConditionTrue, reason, "The crawl is over. Succeeded is its verdict.")
+	}
+	c.Set(v1alpha1.ConditionReconciling, truth(s.Mood == Moves || s.Mood == Waits), reason, moves(s))
+	if failed || s.Mood == Stalls || s.Mood == Refused {
+		c.Set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
+	} else {
+		c.Set(v1alpha1.ConditionStalled, metav1.ConditionFalse, reason, "Nothing keeps the crawl from what is asked of it.")
+	}
+	return c.List()
+}
+
+// accept states whether the order was taken. Once it was, that stays.
+func accept(c *kube.Conditions, o Observation, s Standing) {
+	const kind = v1alpha1.ConditionAccepted
+	began := o.Run.Known || o.Job.Status.Run != nil
+	switch {
+	case meta.IsStatusConditionTrue(o.Job.Status.Conditions, kind):
+		c.Keep(kind, "", "")
+	case s.Mood == Waits || s.Mood == Refused:
+		c.Set(kind, metav1.ConditionFalse, string(s.Reason), s.Message)
+	case s.Mood == Ended && !began:
+		c.Set(kind, metav1.ConditionFalse, string(s.Reason), s.Message)
+	case s.Mood == Stalls && !began:
+		c.Set(kind, metav1.ConditionUnknown, string(s.Reason), "The order was not looked at yet. "+s.Message)
+	default:
+		c.Set(kind, metav1.ConditionTrue, string(workflows.ReasonAccepted), fmt.Sprintf(
+			"The order was taken. Its authorisation ends at %s.", stamp(o.Job.Spec.Authorization.NotAfter.Time)))
+	}
+}
+
+func moves(s Standing) string {
+	switch s.Mood {
+	case Moves:
+		return "The crawl is under way."
+	case Waits:
+		return s.Message
+	case Rests:
+		return "The crawl rests, as it was asked to."
+	case Ended:
+		return "The crawl is over."
+	default:
+		return "The crawl does not move: see Stalled."
+	}
+}
+
+func truth(b bool) metav1.ConditionStatus {
+	if b {
+		return metav1.ConditionTrue
+	}
+	return metav1.ConditionFalse
+}
+
+// count copies the counters of a report.
+func count(status *v1alpha1.CrawlJobStatus, c workflows.Counts) {
+	failed, skipped := total(c.Failed), total(c.Skipped)
+	status.Counters = &v1alpha1.Counters{
+		Discovered: new(c.Discovered),
+		Queued:     new(c.Queued + c.Delayed),
+		InProgress: new(c.Leased),
+		Archived:   new(c.Archived),
+		Failed:     new(failed),
+		Skipped:    new(skipped),
+		Bytes:      new(c.Bytes),
+		Chunks:     new(c.Chunks),
+	}
+	status.FailedByReason = byReason(c.Failed)
+	status.SkippedByReason = byReason(c.Skipped)
+	status.Progress = fmt.Sprintf("%d/%d", c.Archived+failed+skipped, c.Discovered)
+}
+
+func total(byReason map[workflows.Reason]int64) int64 {
+	var sum int64
+	for _, n := range byReason {
+		sum += n
+	}
+	return sum
+}
+
+// byReason lists reasons with the most frequent first.
+func byReason(counts map[workflows.Reason]int64) []v1alpha1.ReasonCount {
+	var list []v1alpha1.ReasonCount
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		if counts[reason] > 0 {
+			list = append(list, v1alpha1.ReasonCount{Reason: string(reason), Count: new(counts[reason])})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b v1alpha1.ReasonCount) int { return cmp.Compare(*b.Count, *a.Count) })
+	return list[:min(len(list), maxReasons)]
+}
+
+// speed copies the speed of a report, and what the known pages will take at it.
+func speed(status *v1alpha1.CrawlJobStatus, r *workflows.Report) {
+	status.PagesPerMinute, status.SecondsLeft = nil, nil
+	if r.PagesPerSecond <= 0 {
+		return
+	}
+	status.PagesPerMinute = new(int32(min(math.Round(r.PagesPerSecond*60), math.MaxInt32)))
+	waiting := float64(r.Counts.Queued + r.Counts.Delayed + r.Counts.Leased)
+	status.SecondsLeft = new(int64(math.Round(waiting / r.PagesPerSecond)))
+}
+
+func seconds(t time.Time) *metav1.Time {
+	s := metav1.NewTime(t.UTC().Truncate(time.Second))
+	return &s
+}
+
+// announce returns the events that a new status is worth: one when the crawl
+// arrives somewhere else, one when it stalls.
+func announce(job *v1alpha1.CrawlJob, now v1alpha1.CrawlJobStatus) []Event {
+	before := meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionSucceeded)
+	after := meta.FindStatusCondition(now.Conditions, v1alpha1.ConditionSucceeded)
+	if after == nil || (before != nil && before.Reason == after.Reason && before.Status == after.Status) {
+		return nil
+	}
+	kind, action := corev1.EventTypeNormal, "Crawl"
+	if meta.IsStatusConditionTrue(now.Conditions, v1alpha1.ConditionStalled) {
+		kind = corev1.EventTypeWarning
+	}
+	if meta.IsStatusConditionTrue(now.Conditions, v1alpha1.ConditionFinished) {
+		action = "Finish"
+	}
+	return []Event{{Type: kind, Reason: after.Reason, Action: action, Note: after.Message}}
+}

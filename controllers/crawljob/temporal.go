@@ -1,0 +1,240 @@
+package crawljob
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	temporal "go.temporal.io/sdk/client"
+	sdk "go.temporal.io/sdk/temporal"
+	"k8s.io/apimachinery/pkg/types"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+const (
+	// callTimeout bounds one call to Temporal.
+	callTimeout = 5 * time.Second
+	// answerTimeout bounds the wait for a worker that answers for a workflow.
+	answerTimeout = 10 * time.Second
+	// pollerAge is how long ago a worker may have asked for work and still count
+	// as there: a long poll lasts a minute, and Temporal goes on listing workers
+	// for five.
+	pollerAge = 75 * time.Second
+	// pollersKept is how long an answer about pollers is used again, so that a
+	// thousand silent crawls do not ask a thousand times.
+	pollersKept = 10 * time.Second
+	// maxInput is the size in bytes of the largest order that Temporal will take:
+	// it refuses payloads of 2 MiB.
+	maxInput = 1900 << 10
+)
+
+// ErrNoAnswer says that Temporal has taken a request, and no worker was there in
+// time to answer it.
+var ErrNoAnswer = errors.New("no worker answered in time")
+
+// Temporal is Runs on a Temporal client. Make it with NewTemporal.
+type Temporal struct {
+	client temporal.Client
+	now    func() time.Time
+
+	mu      sync.Mutex
+	idle    []string
+	idleAt  time.Time
+	polling bool
+}
+
+// NewTemporal makes Runs on a client, which may be a lazy one: Temporal need not
+// be there yet.
+func NewTemporal(client temporal.Client, now func() time.Time) *Temporal {
+	return &Temporal{client: client, now: now}
+}
+
+var _ Runs = (*Temporal)(nil)
+
+// Start starts the workflow of an order. An order whose workflow has been started
+// before, and even is over, is not started again.
+func (t *Temporal) Start(ctx context.Context, in workflows.RunInput) (RunReference, error) {
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return RunReference{}, fmt.Errorf("encode the order: %w", err)
+	}
+	if len(raw) > maxInput {
+		return RunReference{}, &Refusal{workflows.ReasonInvalidSeeds, fmt.Sprintf(
+			"The order with its seeds is %d bytes, and %d can be handed over. Divide the seeds among several CrawlJobs, or give a sitemap.",
+			len(raw), maxInput)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	run, err := t.client.ExecuteWorkflow(ctx, temporal.StartWorkflowOptions{
+		ID:                    workflows.RunWorkflowID(in.Run),
+		TaskQueue:             workflows.TaskQueueRun,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		Priority:              sdk.Priority{PriorityKey: in.Spec.Priority},
+	}, workflows.WorkflowCrawlRun, in)
+	if err != nil {
+		return RunReference{}, fmt.Errorf("start the workflow: %w", plain(err))
+	}
+	return RunReference{WorkflowID: run.GetID(), RunID: run.GetRunID(), StartedAt: t.now()}, nil
+}
+
+// Look describes the workflow of one CrawlJob and, while it runs, asks it how far
+// it is.
+func (t *Temporal) Look(ctx context.Context, uid types.UID) (Run, error) {
+	id := workflows.RunWorkflowID(string(uid))
+	described, err := t.describe(ctx, id)
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return Run{}, nil
+	}
+	if err != nil {
+		return Run{}, fmt.Errorf("describe the workflow: %w", plain(err))
+	}
+	info := described.GetWorkflowExecutionInfo()
+	run := Run{Known: true, Reference: RunReference{
+		WorkflowID: id, RunID: info.GetFirstRunId(), StartedAt: info.GetExecutionTime().AsTime(),
+	}}
+	if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		run.Ended, err = t.result(ctx, id, info.GetStatus())
+		return run, err
+	}
+	run.Answer = t.progress(ctx, id)
+	run.Idle, err = t.idleQueues(ctx)
+	return run, err
+}
+
+func (t *Temporal) describe(ctx context.Context, id string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return t.client.DescribeWorkflowExecution(ctx, id, "")
+}
+
+// result reads the verdict of a workflow that is over. One that ended without a
+// verdict was ended from outside, or has a fault.
+func (t *Temporal) result(ctx context.Context, id string, status enumspb.WorkflowExecutionStatus) (*workflows.RunResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var result workflows.RunResult
+	err := t.client.GetWorkflow(ctx, id, "").Get(ctx, &result)
+	var broken *sdk.WorkflowExecutionError
+	switch {
+	case err == nil:
+		return &result, nil
+	case errors.As(err, &broken):
+		return &workflows.RunResult{
+			Verdict: workflows.VerdictFailed,
+			Reason:  workflows.ReasonRunLost,
+			Message: fmt.Sprintf("Workflow %s ended as %s without a verdict, so it was not sealed. What was archived is stored and complete. See its history in Temporal for the cause; create a new CrawlJob to crawl again.", id, status),
+		}, nil
+	default:
+		return nil, fmt.Errorf("read the verdict: %w", plain(err))
+	}
+}
+
+// progress asks a running workflow how far it is; nil when no worker answers for
+// it in time.
+func (t *Temporal) progress(ctx context.Context, id string) *workflows.Report {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	value, err := t.client.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
+	if err != nil {
+		return nil
+	}
+	var report workflows.Report
+	if err := value.Get(&report); err != nil {
+		return nil
+	}
+	return &report
+}
+
+// SetState sends the update. A workflow that is over, or was never there, is in
+// no need of it. The error is ErrNoAnswer when no worker has taken it.
+func (t *Temporal) SetState(ctx context.Context, uid types.UID, state v1alpha1.State) (*workflows.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	handle, err := t.client.UpdateWorkflow(ctx, temporal.UpdateWorkflowOptions{
+		WorkflowID:   workflows.RunWorkflowID(string(uid)),
+		UpdateName:   workflows.UpdateSetState,
+		WaitForStage: temporal.WorkflowUpdateStageCompleted,
+		Args:         []any{workflows.SetState{State: workflows.State(state)}},
+	})
+	if err == nil {
+		var report workflows.Report
+		if err = handle.Get(ctx, &report); err == nil {
+			return &report, nil
+		}
+	}
+	var missing *serviceerror.NotFound
+	var late *temporal.WorkflowUpdateServiceTimeoutOrCanceledError
+	switch {
+	case errors.As(err, &missing):
+		return nil, nil
+	case errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
+		return nil, ErrNoAnswer
+	}
+	return nil, fmt.Errorf("ask the workflow to be %s: %w", state, plain(err))
+}
+
+// idleQueues returns the task queues of a crawl that no worker has polled of late.
+func (t *Temporal) idleQueues(ctx context.Context) ([]string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now := t.now(); t.polling && now.Sub(t.idleAt) < pollersKept {
+		return t.idle, nil
+	}
+	var idle []string
+	for _, queue := range []struct {
+		name string
+		kind enumspb.TaskQueueType
+	}{
+		{workflows.TaskQueueRun, enumspb.TASK_QUEUE_TYPE_WORKFLOW},
+		{workflows.TaskQueuePlan, enumspb.TASK_QUEUE_TYPE_ACTIVITY},
+		{workflows.TaskQueueBrowser, enumspb.TASK_QUEUE_TYPE_ACTIVITY},
+	} {
+		polled, err := t.polled(ctx, queue.name, queue.kind)
+		if err != nil {
+			return nil, fmt.Errorf("describe task queue %s: %w", queue.name, plain(err))
+		}
+		if !polled {
+			idle = append(idle, queue.name)
+		}
+	}
+	t.idle, t.idleAt, t.polling = idle, t.now(), true
+	return idle, nil
+}
+
+func (t *Temporal) polled(ctx context.Context, queue string, kind enumspb.TaskQueueType) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	described, err := t.client.DescribeTaskQueue(ctx, queue, kind)
+	if err != nil {
+		return false, err
+	}
+	for _, poller := range described.GetPollers() {
+		if t.now().Sub(poller.GetLastAccessTime().AsTime()) < pollerAge {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// plain takes what changes from one try to the next, such as a port, out of an
+// error that will stand in a condition.
+func plain(err error) error {
+	var unavailable *serviceerror.Unavailable
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return errors.New("no answer in time")
+	case errors.As(err, &unavailable):
+		return errors.New("connection refused or lost")
+	default:
+		return err
+	}
+}
