@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/andybalholm/brotli"
+	"github.com/chromedp/cdproto/inspector"
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
@@ -312,5 +313,24 @@ func TestTableIsComplete(t *testing.T) {
 	}
 	if n := strings.Count(string(all), "<li>"); n != len(paths) {
 		t.Errorf("/all has %d links, want %d", n, len(paths))
+	}
+}
+
+// TestOOMCrashesTheRenderer fills the script's heap, which Chrome bounds: here to 256 MB, so that the test is quick.
+func TestOOMCrashesTheRenderer(t *testing.T) {
+	t.Parallel()
+	srv := serve(t)
+	tab, cancel := context.WithTimeout(chrome.New(t, chromedp.Flag("js-flags", "--max-old-space-size=256")), time.Minute)
+	defer cancel()
+	crashed := chromedp.Events(tab, inspector.TargetCrashed)
+	loading, stop := context.WithTimeout(tab, 30*time.Second)
+	defer stop()
+	// It does not matter how the navigation ends: the event does.
+	_ = chromedp.Do(loading, chromedp.Navigate(srv.URL+"/oom"))
+	for _, err := range crashed {
+		if err != nil {
+			t.Fatalf("the renderer did not crash: %v", err)
+		}
+		return
 	}
 }
