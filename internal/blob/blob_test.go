@@ -1,0 +1,256 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestNewKey(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		in     string
+		ok     bool
+	}{
+		"Plain":     {reason: "letters, digits and the marks are safe everywhere", in: "ns/name/uid/chunks/b1-a1-x.wacz", ok: true},
+		"Empty":     {reason: "an object has a name", in: ""},
+		"Double":    {reason: "some stores clean paths silently", in: "a//b"},
+		"Up":        {reason: "some stores keep objects as files", in: "a/../b"},
+		"Dot":       {reason: "a component that begins with a dot is hidden or special", in: "a/.b"},
+		"URL":       {reason: "a URL is no key", in: "https://example.org/?q=1"},
+		"Space":     {reason: "no white space", in: "a b"},
+		"Newline":   {reason: "no header injection", in: "a\nb"},
+		"Long":      {reason: "a component is a file name", in: strings.Repeat("a", 256)},
+		"LongWhole": {reason: "S3 takes 1,024 bytes", in: strings.Repeat("abc/", 256) + "d"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := NewKey(tc.in); (err == nil) != tc.ok {
+				t.Errorf("%s: NewKey(%q): error %v", tc.reason, tc.in, err)
+			}
+		})
+	}
+}
+
+// faulty is an S3 server of a few lines whose answers a test chooses. What the real
+// server does is tested against the development stack.
+type faulty struct {
+	mu      sync.Mutex
+	objects map[string][]byte
+	sums    map[string]string
+	answer  func(w http.ResponseWriter, r *http.Request, stored func()) bool
+}
+
+func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
+		body = unframe(body)
+	}
+	store := func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.objects[r.URL.Path] = body
+		f.sums[r.URL.Path] = r.Header.Get("X-Amz-Checksum-Sha256")
+	}
+	if f.answer != nil && f.answer(w, r, store) {
+		return
+	}
+	f.mu.Lock()
+	have, ok := f.objects[r.URL.Path]
+	sum := f.sums[r.URL.Path]
+	f.mu.Unlock()
+	switch r.Method {
+	case http.MethodPut:
+		if ok && r.Header.Get("If-None-Match") == "*" {
+			fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
+			return
+		}
+		store()
+		w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
+		w.Header().Set("ETag", `"e"`)
+	case http.MethodGet, http.MethodHead:
+		if !ok {
+			fail(w, http.StatusNotFound, "NoSuchKey")
+			return
+		}
+		w.Header().Set("X-Amz-Checksum-Sha256", sum)
+		w.Header().Set("ETag", `"e"`)
+		http.ServeContent(w, r, "", time.Unix(1, 0), bytes.NewReader(have))
+	}
+}
+
+// unframe takes the signature of each chunk off a body (Amazon S3 API Reference,
+// "Signature calculations: transferring payload in multiple chunks").
+func unframe(framed []byte) []byte {
+	var body []byte
+	for {
+		head, rest, ok := bytes.Cut(framed, []byte("\r\n"))
+		hexSize, _, _ := strings.Cut(string(head), ";")
+		size, err := strconv.ParseInt(hexSize, 16, 32)
+		if !ok || err != nil || size == 0 || int(size)+2 > len(rest) {
+			return body
+		}
+		body, framed = append(body, rest[:size]...), rest[size+2:]
+	}
+}
+
+func fail(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>made for a test</Message></Error>")
+}
+
+func open(t *testing.T, f *faulty) *Bucket {
+	t.Helper()
+	f.objects, f.sums = map[string][]byte{}, map[string]string{}
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	client, err := NewClient(Config{Endpoint: server.URL, Region: "us-east-1", AccessKey: "key", SecretKey: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client.Bucket("bucket")
+}
+
+func content(s string) Content {
+	sum := sha256.Sum256([]byte(s))
+	return Content{Body: strings.NewReader(s), Size: int64(len(s)), SHA256: hex.EncodeToString(sum[:])}
+}
+
+func TestPutOnce(t *testing.T) {
+	t.Parallel()
+	b := open(t, &faulty{})
+	if _, err := b.Put(t.Context(), "a/b", content("one")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Put(t.Context(), "a/b", content("one")); err != nil {
+		t.Errorf("putting the same again is our own success told twice: %v", err)
+	}
+	if _, err := b.Put(t.Context(), "a/b", content("two")); !errors.Is(err, ErrExists) {
+		t.Errorf("putting something else: %v, want ErrExists", err)
+	}
+	got, err := ReadAll(t.Context(), b, "a/b", 10)
+	if err != nil || string(got) != "one" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	if _, err := ReadAll(t.Context(), b, "a/b", 2); err == nil {
+		t.Error("an object over the limit was read")
+	}
+	if _, err := b.Head(t.Context(), "none"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("head of nothing: %v, want ErrNotFound", err)
+	}
+}
+
+func TestPutWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	var once sync.Once
+	f := &faulty{}
+	f.answer = func(w http.ResponseWriter, r *http.Request, stored func()) bool {
+		lost := false
+		if r.Method == http.MethodPut {
+			once.Do(func() { stored(); lost = true })
+		}
+		if lost {
+			fail(w, http.StatusInternalServerError, "InternalError")
+		}
+		return lost
+	}
+	b := open(t, f)
+	info, err := b.Put(t.Context(), "k", content("mine"))
+	if err != nil || info.Size != 4 {
+		t.Errorf("put = %+v, %v: the retry is told 412 about its own success", info, err)
+	}
+}
+
+func TestPutConfirmedWithAnotherSum(t *testing.T) {
+	t.Parallel()
+	b := open(t, &faulty{answer: func(w http.ResponseWriter, r *http.Request, _ func()) bool {
+		w.Header().Set("X-Amz-Checksum-Sha256", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+		return r.Method == http.MethodPut
+	}})
+	if _, err := b.Put(t.Context(), "k", content("mine")); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("put = %v, want ErrCorrupt", err)
+	}
+}
+
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		status int
+		code   string
+		want   error
+	}{
+		"NoBucket":   {http.StatusNotFound, "NoSuchBucket", ErrNoBucket},
+		"WrongKey":   {http.StatusForbidden, "InvalidAccessKeyId", ErrDenied},
+		"WrongSign":  {http.StatusForbidden, "SignatureDoesNotMatch", ErrDenied},
+		"NotAllowed": {http.StatusForbidden, "AccessDenied", ErrDenied},
+		"SlowDown":   {http.StatusServiceUnavailable, "SlowDown", ErrUnreachable},
+		"Full":       {http.StatusInsufficientStorage, "XMinioStorageFull", ErrFull},
+		"Digest":     {http.StatusBadRequest, "BadDigest", ErrCorrupt},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := open(t, &faulty{answer: func(w http.ResponseWriter, _ *http.Request, _ func()) bool {
+				fail(w, tc.status, tc.code)
+				return true
+			}})
+			if _, err := b.Put(t.Context(), "k", content("x")); !errors.Is(err, tc.want) {
+				t.Errorf("put = %v, want %v", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	client, err := NewClient(Config{Endpoint: "http://127.0.0.1:1", AccessKey: "a", SecretKey: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := client.Bucket("bucket").Check(ctx); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("check = %v, want ErrUnreachable", err)
+	}
+}
+
+func TestCredentialsFileIsReadAgain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "credentials")
+	p := &fileProvider{path: path}
+	if _, err := p.Retrieve(); !errors.Is(err, ErrDenied) {
+		t.Errorf("no file: %v, want ErrDenied", err)
+	}
+	write := func(key string) {
+		text := "[default]\naws_access_key_id = " + key + "\naws_secret_access_key = secret\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first")
+	if v, err := p.Retrieve(); err != nil || v.AccessKeyID != "first" || p.IsExpired() {
+		t.Errorf("first = %+v, %v, expired %v", v, err, p.IsExpired())
+	}
+	write("the-second")
+	if !p.IsExpired() {
+		t.Fatal("a changed file is not noticed")
+	}
+	if v, err := p.Retrieve(); err != nil || v.AccessKeyID != "the-second" {
+		t.Errorf("second = %+v, %v", v, err)
+	}
+}

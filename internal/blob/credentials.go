@@ -1,0 +1,51 @@
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// fileProvider reads credentials from a file and again when the file changed.
+type fileProvider struct {
+	path string
+
+	mu   sync.Mutex
+	seen time.Time
+	size int64
+}
+
+// Retrieve implements credentials.Provider.
+func (p *fileProvider) Retrieve() (credentials.Value, error) { return p.RetrieveWithCredContext(nil) }
+
+// RetrieveWithCredContext implements credentials.Provider.
+func (p *fileProvider) RetrieveWithCredContext(*credentials.CredContext) (credentials.Value, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stat, err := os.Stat(p.path)
+	if err != nil {
+		return credentials.Value{}, fmt.Errorf("store credentials: %w: %w", ErrDenied, err)
+	}
+	value, err := credentials.NewFileAWSCredentials(p.path, "").Get()
+	if err != nil {
+		return credentials.Value{}, fmt.Errorf("store credentials file %q: %w: %w", p.path, ErrDenied, err)
+	}
+	if value.AccessKeyID == "" || value.SecretAccessKey == "" {
+		return credentials.Value{}, fmt.Errorf("store credentials file %q: %w: %w", p.path, ErrDenied,
+			errors.New("it lacks aws_access_key_id or aws_secret_access_key"))
+	}
+	p.seen, p.size = stat.ModTime(), stat.Size()
+	return value, nil
+}
+
+// IsExpired implements credentials.Provider: the file changed since it was read.
+func (p *fileProvider) IsExpired() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stat, err := os.Stat(p.path)
+	return err != nil || !stat.ModTime().Equal(p.seen) || stat.Size() != p.size
+}
