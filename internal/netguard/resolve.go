@@ -1,0 +1,200 @@
+package netguard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The sources of an Answer.
+const (
+	SourceDNS       = "dns"
+	SourceHosts     = "hosts"
+	SourceOverride  = "override"
+	SourceLocalhost = "localhost"
+)
+
+// The bounds of the cache and of an answer.
+const (
+	defaultCache   = 60 * time.Second
+	maxCached      = 4096
+	maxAnswers     = 32
+	resolveTimeout = 10 * time.Second
+)
+
+// lookup finds the target's addresses and tells the good from the bad. The
+// candidates are in order; when there are none, the error says why.
+func (d *Dialer) lookup(ctx context.Context, t target) (candidates []netip.AddrPort, answer *Answer, err error) {
+	to, ok, err := d.override(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ok {
+		if !t.addr.IsValid() {
+			answer = &Answer{Name: t.host, Answers: []netip.Addr{to.Addr()}, Source: SourceOverride, At: d.now()}
+		}
+		if why := Check(to.Addr(), d.Allow); why != "" {
+			return nil, answer, &BlockedError{Host: t.host, Addr: to.Addr(), Why: why}
+		}
+		return []netip.AddrPort{to}, answer, nil
+	}
+	if t.addr.IsValid() {
+		if why := Check(t.addr, d.Allow); why != "" {
+			return nil, nil, &BlockedError{Host: t.host, Addr: t.addr, Why: why}
+		}
+		return []netip.AddrPort{netip.AddrPortFrom(t.addr.Unmap(), t.port)}, nil, nil
+	}
+	found, err := d.resolve(ctx, t.host)
+	if err != nil {
+		return nil, nil, err
+	}
+	checked := *found
+	var blocked error
+	for _, addr := range found.Answers {
+		if why := Check(addr, d.Allow); why != "" {
+			checked.Blocked = append(checked.Blocked, addr)
+			if blocked == nil {
+				blocked = &BlockedError{Host: t.host, Addr: addr, Why: why}
+			}
+			continue
+		}
+		candidates = append(candidates, netip.AddrPortFrom(addr.Unmap(), t.port))
+	}
+	if len(candidates) == 0 {
+		return nil, &checked, blocked
+	}
+	return candidates, &checked, nil
+}
+
+// override looks for the target in Dialer.Resolve.
+func (d *Dialer) override(t target) (netip.AddrPort, bool, error) {
+	if len(d.Resolve) == 0 {
+		return netip.AddrPort{}, false, nil
+	}
+	port := strconv.Itoa(int(t.port))
+	to, ok := d.Resolve[net.JoinHostPort(t.host, port)]
+	if !ok {
+		to, ok = d.Resolve[t.host]
+	}
+	if !ok {
+		return netip.AddrPort{}, false, nil
+	}
+	if ap, err := netip.ParseAddrPort(to); err == nil {
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), true, nil
+	}
+	addr, err := netip.ParseAddr(strings.Trim(to, "[]"))
+	if err != nil {
+		return netip.AddrPort{}, false, &ResolveError{Name: t.host, Err: fmt.Errorf("the override %q is not an address", to)}
+	}
+	return netip.AddrPortFrom(addr.Unmap(), t.port), true, nil
+}
+
+// resolve asks the cache and then the resolver.
+func (d *Dialer) resolve(ctx context.Context, host string) (*Answer, error) {
+	if isLocalhost(host) {
+		return &Answer{
+			Name: host, Answers: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()},
+			Source: SourceLocalhost, At: d.now(),
+		}, nil
+	}
+	if a := d.cache.get(host, d.now()); a != nil {
+		return a, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	answer := &Answer{Name: host, Source: SourceHosts}
+	var err error
+	if d.Resolver != nil {
+		answer.Answers, err = d.Resolver.LookupNetIP(ctx, "ip", host)
+	} else {
+		err = lookupSystem(ctx, new(net.Dialer).DialContext, host, answer)
+	}
+	if err != nil {
+		return nil, resolveError(host, err)
+	}
+	if len(answer.Answers) == 0 {
+		return nil, &ResolveError{Name: host, NotFound: true, Err: errors.New("no addresses")}
+	}
+	answer.Answers = slices.Clone(answer.Answers[:min(len(answer.Answers), maxAnswers)])
+	for i, a := range answer.Answers {
+		answer.Answers[i] = a.Unmap()
+	}
+	answer.At = d.now()
+	d.cache.put(host, answer, d.keepFor(answer))
+	return answer, nil
+}
+
+func resolveError(host string, err error) error {
+	e := &ResolveError{Name: host, Err: err}
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		e.NotFound = dns.IsNotFound
+		// The name is in our message already.
+		e.Err = errors.New(dns.Err)
+		if dns.Server != "" {
+			e.Err = fmt.Errorf("%s (asked %s)", dns.Err, dns.Server)
+		}
+	}
+	return e
+}
+
+// keepFor is how long an answer may be used again.
+func (d *Dialer) keepFor(a *Answer) time.Duration {
+	keep := d.Cache
+	if keep == 0 {
+		keep = defaultCache
+	}
+	if a.Source == SourceDNS && a.TTL < keep {
+		// Browsers keep an answer for a minute whatever it says; a few seconds
+		// cover the connections of one page.
+		return max(a.TTL, min(keep, 5*time.Second))
+	}
+	return keep
+}
+
+func (d *Dialer) now() time.Time {
+	if d.Now != nil {
+		return d.Now()
+	}
+	return time.Now()
+}
+
+// answerCache remembers answers. The zero value is empty.
+type answerCache struct {
+	mu      sync.Mutex
+	entries map[string]cached
+}
+
+type cached struct {
+	answer *Answer
+	until  time.Time
+}
+
+func (c *answerCache) get(host string, now time.Time) *Answer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[host]
+	if !ok || !now.Before(e.until) {
+		return nil
+	}
+	return e.answer
+}
+
+func (c *answerCache) put(host string, a *Answer, keep time.Duration) {
+	if keep <= 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries == nil || len(c.entries) >= maxCached {
+		c.entries = make(map[string]cached)
+	}
+	c.entries[host] = cached{a, a.At.Add(keep)}
+}

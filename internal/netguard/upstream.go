@@ -1,0 +1,198 @@
+package netguard
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"time"
+
+	"golang.org/x/net/proxy"
+)
+
+// maxProxyHead bounds what a proxy may answer to a CONNECT.
+const maxProxyHead = 64 << 10
+
+// dialUpstream connects through the upstream proxy. The proxy is the operator's
+// choice and its own address is not checked.
+func (d *Dialer) dialUpstream(ctx context.Context, network string, t target) (*Conn, error) {
+	host, err := proxyAddress(d.Upstream)
+	if err != nil {
+		return nil, &ConnectError{Address: t.String(), Err: err}
+	}
+	if d.Upstream.Scheme == "socks5h" {
+		return d.dialByName(ctx, t, host)
+	}
+	candidates, answer, err := d.lookup(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	candidates, err = ofFamily(network, candidates)
+	if err != nil {
+		return nil, &ConnectError{Address: t.String(), Err: err}
+	}
+	var errs []error
+	for _, to := range interleave(candidates) {
+		c, err := d.throughProxy(ctx, host, to.String())
+		if err == nil {
+			return &Conn{Conn: c, Remote: to, Answer: answer, Proxy: host}, nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil || errors.Is(err, errProxyDown) {
+			break
+		}
+	}
+	return nil, &ConnectError{Address: t.String(), Err: errors.Join(errs...)}
+}
+
+// dialByName lets the proxy resolve the name.
+func (d *Dialer) dialByName(ctx context.Context, t target, host string) (*Conn, error) {
+	to, ok, err := d.override(t)
+	if err != nil {
+		return nil, err
+	}
+	if !ok && t.addr.IsValid() {
+		to, ok = netip.AddrPortFrom(t.addr.Unmap(), t.port), true
+	}
+	if ok {
+		if why := Check(to.Addr(), d.Allow); why != "" {
+			return nil, &BlockedError{Host: t.host, Addr: to.Addr(), Why: why}
+		}
+		c, err := d.throughProxy(ctx, host, to.String())
+		if err != nil {
+			return nil, &ConnectError{Address: t.String(), Err: err}
+		}
+		return &Conn{Conn: c, Remote: to, Proxy: host}, nil
+	}
+	if localName(t.host) {
+		return nil, &BlockedError{Host: t.host, Why: "a private network's name"}
+	}
+	c, err := d.throughProxy(ctx, host, t.String())
+	if err != nil {
+		return nil, &ConnectError{Address: t.String(), Err: err}
+	}
+	return &Conn{Conn: c, Proxy: host}, nil
+}
+
+func (t target) String() string { return net.JoinHostPort(t.host, strconv.Itoa(int(t.port))) }
+
+var errProxyDown = errors.New("the proxy cannot be reached")
+
+func proxyAddress(u *url.URL) (string, error) {
+	port := map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
+	if port == "" || u.Hostname() == "" {
+		return "", fmt.Errorf("the upstream proxy %q is not an http, https, socks5 or socks5h URL", u.Redacted())
+	}
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	return net.JoinHostPort(u.Hostname(), port), nil
+}
+
+// throughProxy opens a connection to the proxy and asks it for the target.
+func (d *Dialer) throughProxy(ctx context.Context, host, target string) (net.Conn, error) {
+	var nd net.Dialer
+	c, err := nd.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errProxyDown, err)
+	}
+	if d.Upstream.Scheme == "https" {
+		c = tls.Client(c, &tls.Config{ServerName: d.Upstream.Hostname(), NextProtos: []string{"http/1.1"}})
+	}
+	// The deadline that ends a slow handshake also serves the cancelled one.
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	if d.Upstream.Scheme == "socks5" || d.Upstream.Scheme == "socks5h" {
+		err = socks(ctx, c, d.Upstream, target)
+	} else {
+		c, err = connectMethod(c, d.Upstream, target)
+	}
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		_ = c.Close()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("proxy %s: %w", host, err)
+	}
+	return c, nil
+}
+
+// given hands an existing connection to x/net/proxy, which wants to dial.
+type given struct{ net.Conn }
+
+func (g given) Dial(_, _ string) (net.Conn, error) { return g.Conn, nil }
+
+func (g given) DialContext(context.Context, string, string) (net.Conn, error) { return g.Conn, nil }
+
+func socks(ctx context.Context, c net.Conn, u *url.URL, target string) error {
+	var auth *proxy.Auth
+	if u.User != nil {
+		password, _ := u.User.Password()
+		auth = &proxy.Auth{User: u.User.Username(), Password: password}
+	}
+	s, err := proxy.SOCKS5("tcp", c.RemoteAddr().String(), auth, given{c})
+	if err != nil {
+		return err
+	}
+	byContext, ok := s.(proxy.ContextDialer)
+	if !ok {
+		return errors.New("the SOCKS dialer takes no context")
+	}
+	_, err = byContext.DialContext(ctx, "tcp", target)
+	return err
+}
+
+// connectMethod asks an HTTP proxy for a tunnel.
+func connectMethod(c net.Conn, u *url.URL, target string) (net.Conn, error) {
+	head := "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n"
+	if u.User != nil {
+		password, _ := u.User.Password()
+		head += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)) + "\r\n"
+	}
+	if _, err := io.WriteString(c, head+"\r\n"); err != nil {
+		return c, err
+	}
+	limited := &io.LimitedReader{R: c, N: maxProxyHead}
+	br := bufio.NewReader(limited)
+	res, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
+	if err != nil {
+		return c, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return c, fmt.Errorf("answered %s", res.Status)
+	}
+	if n := br.Buffered(); n > 0 {
+		// The target spoke first, in the same packet.
+		early, err := br.Peek(n)
+		if err != nil {
+			return c, err
+		}
+		return &earlyConn{Conn: c, early: early}, nil
+	}
+	return c, nil
+}
+
+// earlyConn gives back what was read too much.
+type earlyConn struct {
+	net.Conn
+	early []byte
+}
+
+func (c *earlyConn) Read(p []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		c.early = c.early[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
