@@ -1,0 +1,84 @@
+# crawlfleet. `make help` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# One set of build flags for everything: each further set would fill a build cache of its own.
+export GOTOOLCHAIN := local
+export CGO_ENABLED := 0
+GOBUILD := go build -trimpath -ldflags '-s -w'
+REPLAY_VERSION := 2.5.3
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo
+	@echo '  make run URL=https://example.org/   crawls that site instead of the bundled demo'
+	@echo '  make run FILE=job.yaml              applies that CrawlJob'
+	@echo '  make run ONCE=1                     ends with the verdict of the crawl as exit code'
+
+.PHONY: run
+run: build chromium ## Start everything on this machine, crawl the demo site and show the snapshots
+	@bin/devstack run --dir .run --bin bin --replay build/replay \
+		$(if $(URL),--url '$(URL)') $(if $(FILE),--file '$(FILE)') $(if $(ONCE),--once)
+
+.PHONY: build
+build: programs bin/devstack bin/kubectl bin/site replay ## Build every program into bin/
+
+.PHONY: programs
+programs:
+	@mkdir -p bin
+	@$(GOBUILD) -o bin/ ./cmd/...
+
+.PHONY: bin/devstack bin/kubectl bin/site
+bin/devstack: ; @echo 'building bin/devstack (the first time takes about ten minutes: it holds a Kubernetes API server, etcd, Temporal and an S3 server)'; cd devstack && $(GOBUILD) -o ../bin/devstack ./cmd/devstack
+bin/kubectl: ; @cd devstack && $(GOBUILD) -o ../bin/kubectl k8s.io/kubernetes/cmd/kubectl
+bin/site: ; @cd test && $(GOBUILD) -o ../bin/site ./cmd/site
+
+# ReplayWeb.page is AGPL: fetched when building, unmodified, served as files of its own.
+.PHONY: replay
+replay: build/replay/$(REPLAY_VERSION)
+build/replay/$(REPLAY_VERSION): | node
+	@hack/fetch-replay.sh $(REPLAY_VERSION) build/replay
+	@touch $@
+
+.PHONY: chromium node
+chromium: ; @hack/need.sh chromium-headless-shell chromium-headless-shell
+node: ; @hack/need.sh npm npm
+
+.PHONY: tools
+tools: bin/golangci-lint-kube-api-linter
+bin/golangci-lint-kube-api-linter: tools/go.mod
+	@mkdir -p bin && cd tools && $(GOBUILD) -o ../bin/ tool
+
+.PHONY: generate
+generate: tools ## Regenerate what is generated: deep copies, CRDs, RBAC
+	@go generate ./...
+
+.PHONY: lint
+lint: tools
+	@bin/golangci-lint-kube-api-linter run ./...
+	@bin/golangci-lint-kube-api-linter run -c .golangci-api.yml ./api/...
+	@cd devstack && ../bin/golangci-lint-kube-api-linter run -c ../.golangci.yml ./...
+	@cd test && ../bin/golangci-lint-kube-api-linter run -c ../.golangci.yml ./...
+	@bin/workflowcheck ./workflows/...
+
+.PHONY: verify
+verify: generate lint ## Check generated files, linters, the Kubernetes API linter, the manifests
+	@hack/verify-clean.sh
+	@bin/kustomize build config/default >/dev/null
+
+.PHONY: test
+test: build chromium docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
+	@go test ./...
+	@cd devstack && go test ./...
+	@cd test && go test -timeout 30m ./...
+
+# Real HTML to crawl in the tests: the Python manual.
+.PHONY: docs-site
+docs-site: ; @hack/need.sh /usr/share/doc/python3/html python3-doc
+
+.PHONY: clean
+clean: ## Remove what was built (not what a run stored: that is .run/)
+	rm -rf bin build

@@ -1,0 +1,188 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// maxRows is how many pages the closing table names; the portal shows them all.
+const maxRows = 40
+
+// display shows one job: a line that is written over and over on a terminal, a line
+// a change elsewhere.
+type display struct {
+	out      io.Writer
+	terminal bool
+	width    int
+	last     string
+}
+
+func newDisplay(out io.Writer) *display {
+	d := &display{out: out, width: 100}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		d.terminal = true
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
+			d.width = w
+		}
+	}
+	return d
+}
+
+func (d *display) begin(j job) {
+	fmt.Fprintf(d.out, "\ncrawljob %s/%s\n", j.Metadata.Namespace, j.Metadata.Name)
+}
+
+func (d *display) show(j job) {
+	line := progressLine(j, min(24, max(8, d.width-80)))
+	if line == d.last {
+		return
+	}
+	d.last = line
+	if !d.terminal {
+		fmt.Fprintln(d.out, line)
+		return
+	}
+	fmt.Fprintf(d.out, "\r\x1b[K%s", clip(line, d.width-1))
+}
+
+func (d *display) end(j job) {
+	if d.terminal {
+		fmt.Fprintln(d.out)
+	}
+	c := j.condition("Succeeded")
+	verdict := "Succeeded"
+	if c.Status != "True" {
+		verdict = "did not succeed"
+	}
+	fmt.Fprintf(d.out, "Finished: %s (%s) %s\n", verdict, c.Reason, c.Message)
+}
+
+// progressLine is what there is to know in a line: where it is, pages, rate, bytes,
+// time left.
+func progressLine(j job, width int) string {
+	c := j.Status.Counters
+	done := c.Archived + c.Failed + c.Skipped
+	filled := 0
+	if c.Discovered > 0 {
+		filled = int(int64(width) * min(done, c.Discovered) / c.Discovered)
+	}
+	reason := j.condition("Succeeded").Reason
+	if s := j.condition("Stalled"); s.Status == "True" {
+		reason = s.Reason
+	}
+	parts := []string{
+		fmt.Sprintf("%-10s [%s%s]", reason, strings.Repeat("█", filled), strings.Repeat("·", width-filled)),
+		fmt.Sprintf("%d of %d pages", c.Archived, c.Discovered),
+	}
+	if c.Failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", c.Failed))
+	}
+	if r := j.Status.PagesPerMinute; r > 0 {
+		parts = append(parts, fmt.Sprintf("%.1f/s", float64(r)/60))
+	}
+	parts = append(parts, bytesText(c.Bytes))
+	if s := j.Status.SecondsLeft; s != nil && *s > 0 {
+		parts = append(parts, (time.Duration(*s)*time.Second).String()+" left")
+	}
+	if s := j.condition("Stalled"); s.Status == "True" {
+		parts = append(parts, s.Message)
+	}
+	return strings.Join(parts, "  ")
+}
+
+func clip(s string, width int) string {
+	if r := []rune(s); len(r) > width {
+		return string(r[:width])
+	}
+	return s
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.0f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// printTable shows what the store holds of a run, as the portal lists it.
+func printTable(ctx context.Context, out io.Writer, portal string, j job) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	address := portal + "api/runs/" + url.PathEscape(j.Metadata.Namespace) + "/" + url.PathEscape(j.Metadata.Name) + "/" + url.PathEscape(j.Metadata.UID)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the portal for the pages: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound {
+		fmt.Fprintln(out, "Nothing was archived.")
+		return nil
+	}
+	var run struct {
+		Pages []struct {
+			URL    string    `json:"url"`
+			Title  string    `json:"title"`
+			Status int       `json:"status"`
+			Time   time.Time `json:"ts"`
+		} `json:"pages"`
+		Chunks []json.RawMessage `json:"chunks"`
+		Bytes  int64             `json:"bytes"`
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the portal answers %s for %s", resp.Status, address)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 256<<20)).Decode(&run); err != nil {
+		return fmt.Errorf("read the portal's list of pages: %w", err)
+	}
+	fmt.Fprintf(out, "\n%-8s  %-6s  %-36s  %s\n", "TIME", "STATUS", "TITLE", "URL")
+	for i, p := range run.Pages {
+		if i == maxRows {
+			fmt.Fprintf(out, "… and %d more, see the portal\n", len(run.Pages)-maxRows)
+			break
+		}
+		status := "-"
+		if p.Status > 0 {
+			status = fmt.Sprint(p.Status)
+		}
+		fmt.Fprintf(out, "%-8s  %-6s  %-36s  %s\n", p.Time.Local().Format(time.TimeOnly), status, clip(printable(p.Title), 36), printable(p.URL))
+	}
+	fmt.Fprintf(out, "\n%d pages in %d WACZ files, %s\n", len(run.Pages), len(run.Chunks), bytesText(run.Bytes))
+	printReasons(out, "failed", j.Status.FailedByReason)
+	printReasons(out, "not visited", j.Status.SkippedByReason)
+	return nil
+}
+
+func printReasons(out io.Writer, what string, counts []reasonCount) {
+	for _, c := range counts {
+		fmt.Fprintf(out, "%d %s: %s\n", c.Count, what, c.Reason)
+	}
+}
+
+// printable takes control characters out of what a site wrote, so that a title
+// cannot steer the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || (r >= 0x7f && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, s)
+}

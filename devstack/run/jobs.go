@@ -1,0 +1,206 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// kubectl runs the real one against the stack.
+type kubectl struct {
+	path   string
+	config string
+}
+
+func (k kubectl) command(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, k.path, append([]string{"--kubeconfig", k.config}, args...)...)
+}
+
+func (k kubectl) run(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+	cmd := k.command(ctx, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if stdin != nil {
+		cmd.Stdin = bytes.NewReader(stdin)
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("kubectl %s: %s", strings.Join(args[:min(2, len(args))], " "), strings.TrimSpace(stderr.String()))
+	}
+	return out, nil
+}
+
+func (k kubectl) applyPath(ctx context.Context, path string) error {
+	_, err := k.run(ctx, nil, "apply", "--server-side", "--force-conflicts", "-f", path)
+	return err
+}
+
+func (k kubectl) waitEstablished(ctx context.Context) error {
+	_, err := k.run(ctx, nil, "wait", "--for=condition=Established", "--timeout=60s", "crd/crawljobs.crawlfleet.dev")
+	return err
+}
+
+// job is what of a CrawlJob is shown.
+type job struct {
+	Kind     string `json:"kind"`
+	Metadata struct {
+		Name      string `json:"name"`
+		Namespace string `json:"namespace"`
+		UID       string `json:"uid"`
+	} `json:"metadata"`
+	Status struct {
+		Conditions []condition `json:"conditions"`
+		Counters   struct {
+			Discovered, Queued, InProgress, Archived, Failed, Skipped, Bytes, Chunks int64
+		} `json:"counters"`
+		FailedByReason  []reasonCount `json:"failedByReason"`
+		SkippedByReason []reasonCount `json:"skippedByReason"`
+		PagesPerMinute  int64         `json:"pagesPerMinute"`
+		SecondsLeft     *int64        `json:"secondsLeft"`
+		StartedAt       *time.Time    `json:"startedAt"`
+		FinishedAt      *time.Time    `json:"finishedAt"`
+		Archive         struct {
+			Bucket, Prefix, Statement string
+		} `json:"archive"`
+	} `json:"status"`
+}
+
+type condition struct {
+	Type, Status, Reason, Message string
+}
+
+type reasonCount struct {
+	Reason string
+	Count  int64
+}
+
+func (j job) condition(kind string) condition {
+	for _, c := range j.Status.Conditions {
+		if c.Type == kind {
+			return c
+		}
+	}
+	return condition{Type: kind, Status: "Unknown"}
+}
+
+// apply creates the CrawlJob of a URL or of the demo, or applies the file, and
+// returns the jobs that came of it.
+func (o Options) apply(ctx context.Context, f *fleet) ([]job, error) {
+	args := []string{"create", "-o", "json", "-f", "-"}
+	var manifest []byte
+	if o.File != "" {
+		args = []string{"apply", "-o", "json", "-f", o.File}
+	} else {
+		var err error
+		if manifest, err = o.manifest(f); err != nil {
+			return nil, err
+		}
+	}
+	out, err := f.kubectl.run(ctx, manifest, args...)
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Items []job `json:"items"`
+	}
+	var one job
+	if err := json.Unmarshal(out, &one); err != nil {
+		return nil, fmt.Errorf("read kubectl's answer: %w", err)
+	}
+	if one.Kind != "List" {
+		list.Items = []job{one}
+	} else if err := json.Unmarshal(out, &list); err != nil {
+		return nil, fmt.Errorf("read kubectl's answer: %w", err)
+	}
+	var jobs []job
+	for _, j := range list.Items {
+		if j.Kind == "CrawlJob" {
+			jobs = append(jobs, j)
+		}
+	}
+	if len(jobs) == 0 {
+		return nil, fmt.Errorf("%s was applied, but there is no CrawlJob in it to follow", o.File)
+	}
+	return jobs, nil
+}
+
+// manifest is the CrawlJob for a URL. kubectl reads JSON as it reads YAML.
+func (o Options) manifest(f *fleet) ([]byte, error) {
+	name, url, delay, pages := "site-", o.URL, 2, 500
+	reference, basis := "LOCAL-RUN", "started by hand with make run on this machine"
+	if f.siteURL != "" {
+		name, url, delay, pages = "demo-", f.siteURL+"/", 0, 2000
+		reference, basis = "DEMO", "the bundled demo site, whose data is made up"
+	}
+	return json.Marshal(map[string]any{
+		"apiVersion": "crawlfleet.dev/v1alpha1",
+		"kind":       "CrawlJob",
+		"metadata":   map[string]any{"generateName": name, "namespace": "default"},
+		"spec": map[string]any{
+			"seeds":      map[string]any{"urls": []string{url}},
+			"scope":      map[string]any{"type": "Host"},
+			"limits":     map[string]any{"pages": pages},
+			"politeness": map[string]any{"delaySeconds": delay},
+			"authorization": map[string]any{
+				"reference": reference, "purpose": "Testing", "basis": basis, "requestedBy": "make run",
+				"notAfter": time.Now().UTC().Add(24 * time.Hour).Format(time.RFC3339),
+			},
+		},
+	})
+}
+
+// follow shows a job until it is finished. A part that ends by itself is told of,
+// and the crawl watched on: it may well come back.
+func follow(ctx context.Context, k kubectl, j job, d *display, failed <-chan string) (job, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d.begin(j)
+	cmd := k.command(ctx, "get", "crawljob", j.Metadata.Name, "-n", j.Metadata.Namespace, "-o", "json", "--watch")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return job{}, err
+	}
+	if err := cmd.Start(); err != nil {
+		return job{}, fmt.Errorf("watch the job: %w", err)
+	}
+	defer func() {
+		cancel()
+		_ = cmd.Wait() // it ends by being cancelled
+	}()
+	updates := make(chan job)
+	ended := make(chan error, 1)
+	go func() {
+		decoder := json.NewDecoder(out)
+		for {
+			var next job
+			if err := decoder.Decode(&next); err != nil {
+				ended <- err
+				return
+			}
+			select {
+			case updates <- next:
+			case <-ctx.Done():
+				ended <- context.Cause(ctx)
+				return
+			}
+		}
+	}()
+	for {
+		select {
+		case next := <-updates:
+			d.show(next)
+			if next.condition("Finished").Status == "True" {
+				d.end(next)
+				return next, nil
+			}
+		case err := <-ended:
+			return job{}, fmt.Errorf("watch the job: %w", err)
+		case name := <-failed:
+			return job{}, fmt.Errorf("%s ended by itself while the crawl was going on", name)
+		}
+	}
+}

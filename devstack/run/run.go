@@ -1,0 +1,231 @@
+// Package run is `make run`: the whole of crawlfleet on one machine. It starts the
+// development stack, the operator, a worker, the portal and, unless another site is
+// named, the demo site, each as a process of its own; applies a CrawlJob with
+// kubectl, as a person would; shows its progress; ends with a table of what was
+// archived; and goes on serving the snapshots until it is interrupted.
+//
+// It ends what it started, and only that: a stack that was running before is used
+// and left running.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/devstack/stack"
+)
+
+// Options say what to run.
+type Options struct {
+	// Dir keeps everything from one run to the next: the stack's state, the
+	// archive, logs.
+	Dir string
+	// Bin is the folder of the programs: devstack, operator, worker, portal, site,
+	// kubectl. Config is the folder with the resource definitions.
+	Bin, Config string
+	// Replay is the folder of ReplayWeb.page's files.
+	Replay string
+	// URL is the site to crawl, File a file of resources to apply. When neither is
+	// given the demo site is crawled.
+	URL, File string
+	// Once ends with the job's verdict instead of serving on.
+	Once bool
+	// Out is the terminal.
+	Out io.Writer
+	// Logger takes what went wrong on the way.
+	Logger *slog.Logger
+}
+
+// ErrNotSucceeded means that the crawl ended with another verdict than success.
+var ErrNotSucceeded = errors.New("the crawl did not succeed")
+
+// Run does it all. It returns ErrNotSucceeded for a crawl that ended otherwise, and
+// nil when it was interrupted while serving.
+func Run(ctx context.Context, o Options) (err error) {
+	if err := o.check(); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return err
+	}
+	o.Dir = dir
+	procs := newProcesses(filepath.Join(dir, "logs"))
+	defer func() {
+		fmt.Fprintln(o.Out, "stopping what was started")
+		procs.stop()
+	}()
+	fleet, err := o.start(ctx, procs)
+	if err != nil {
+		return err
+	}
+	jobs, err := o.apply(ctx, fleet)
+	if err != nil {
+		return err
+	}
+	verdicts := make([]job, 0, len(jobs))
+	for _, j := range jobs {
+		last, err := follow(ctx, fleet.kubectl, j, newDisplay(o.Out), procs.failed)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		verdicts = append(verdicts, last)
+		if err := printTable(ctx, o.Out, fleet.portalURL, last); err != nil {
+			return interrupted(ctx, err)
+		}
+	}
+	ok := true
+	for _, v := range verdicts {
+		ok = ok && v.condition("Succeeded").Status == "True"
+	}
+	if !o.Once {
+		fmt.Fprintf(o.Out, "\nSnapshots:  %s\nkubectl:    export KUBECONFIG=%s; %s get crawl -A\nCtrl-C ends it; the archive stays in %s.\n",
+			fleet.portalURL, fleet.state.Kubeconfig, fleet.kubectl.path, o.Dir)
+		select {
+		case <-ctx.Done():
+		case name := <-procs.failed:
+			return fmt.Errorf("%s ended by itself; see %s", name, procs.logOf(name))
+		}
+	}
+	if !ok {
+		return ErrNotSucceeded
+	}
+	return nil
+}
+
+// interrupted makes an interruption by the person no error.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (o Options) check() error {
+	if o.URL != "" && o.File != "" {
+		return errors.New("give either a URL to crawl or a file to apply, not both")
+	}
+	if o.File != "" {
+		if _, err := os.Stat(o.File); err != nil {
+			return fmt.Errorf("the file to apply: %w", err)
+		}
+	}
+	for _, name := range []string{"devstack", "operator", "worker", "portal", "site", "kubectl"} {
+		if _, err := os.Stat(filepath.Join(o.Bin, name)); err != nil {
+			return fmt.Errorf("program %s is missing: build it with `make build` (%w)", name, err)
+		}
+	}
+	return nil
+}
+
+// fleet is what is running.
+type fleet struct {
+	state     *stack.State
+	kubectl   kubectl
+	portalURL string
+	siteURL   string
+}
+
+// start brings everything up, a part a line.
+func (o Options) start(ctx context.Context, procs *processes) (*fleet, error) {
+	began := time.Now()
+	step := func(format string, args ...any) {
+		fmt.Fprintf(o.Out, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+	}
+	state, mine, err := o.startStack(ctx, procs)
+	if err != nil {
+		return nil, err
+	}
+	note := ""
+	if !mine {
+		note = " (was running; it will be left running)"
+	}
+	step("stack    Kubernetes API, Temporal %s, S3 %s%s", state.Temporal.Address, state.S3.Endpoint, note)
+	f := &fleet{state: state, kubectl: kubectl{path: filepath.Join(o.Bin, "kubectl"), config: state.Kubeconfig}}
+	if err := f.kubectl.applyPath(ctx, filepath.Join(o.Config, "crd", "bases")); err != nil {
+		return nil, err
+	}
+	if err := f.kubectl.waitEstablished(ctx); err != nil {
+		return nil, err
+	}
+	step("kinds    CrawlJob is known to the API server")
+	if o.URL == "" && o.File == "" {
+		if f.siteURL, err = procs.startSite(ctx, filepath.Join(o.Bin, "site"), "board"); err != nil {
+			return nil, err
+		}
+		step("site     the demo: %s", f.siteURL)
+	}
+	if err := o.startPrograms(ctx, procs, f); err != nil {
+		return nil, err
+	}
+	step("fleet    operator, worker and portal are ready; logs are in %s", procs.dir)
+	return f, nil
+}
+
+// startStack uses the stack that runs in the folder, or starts one.
+func (o Options) startStack(ctx context.Context, procs *processes) (state *stack.State, mine bool, err error) {
+	dir := filepath.Join(o.Dir, "stack")
+	if state, err := stack.ReadState(dir); err == nil && alive(state.PID) {
+		return state, false, nil
+	}
+	err = procs.start("stack", filepath.Join(o.Bin, "devstack"), []string{"start", "--dir", dir}, nil)
+	if err != nil {
+		return nil, false, err
+	}
+	err = procs.await(ctx, "stack", 3*time.Minute, func() bool {
+		state, err = stack.ReadState(dir)
+		return err == nil && alive(state.PID)
+	})
+	return state, true, err
+}
+
+// startPrograms starts the parts of crawlfleet itself.
+func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) error {
+	env := []string{
+		"KUBECONFIG=" + f.state.Kubeconfig,
+		"TEMPORAL_ADDRESS=" + f.state.Temporal.Address,
+		"TEMPORAL_NAMESPACE=" + f.state.Temporal.Namespace,
+		"CRAWLFLEET_S3_ENDPOINT=" + f.state.S3.Endpoint,
+		"CRAWLFLEET_S3_REGION=" + f.state.S3.Region,
+		"CRAWLFLEET_S3_CREDENTIALS_FILE=" + f.state.S3.CredentialsFile,
+	}
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	operator, worker, portal := ports[0], ports[1], ports[2]
+	workerArgs := []string{
+		"--dir", filepath.Join(o.Dir, "scratch"), "--health-address", worker,
+		"--archive-bucket", f.state.S3.ArchiveBucket, "--frontier-bucket", f.state.S3.FrontierBucket,
+	}
+	if f.siteURL != "" { // the demo site is on this machine, which a fleet never visits otherwise
+		workerArgs = append(workerArgs, "--allow-private", "127.0.0.0/8")
+	}
+	programs := []struct {
+		name, health string
+		args         []string
+	}{
+		{"operator", operator, []string{"--health-probe-bind-address", operator}},
+		{"worker", worker, workerArgs},
+		{"portal", portal, []string{"--listen", portal, "--replay", o.Replay, "--archive-bucket", f.state.S3.ArchiveBucket}},
+	}
+	for _, p := range programs {
+		if err := procs.start(p.name, filepath.Join(o.Bin, p.name), p.args, env); err != nil {
+			return err
+		}
+	}
+	for _, p := range programs {
+		url := "http://" + p.health + "/readyz"
+		if err := procs.await(ctx, p.name, time.Minute, func() bool { return answers(ctx, url) }); err != nil {
+			return err
+		}
+	}
+	f.portalURL = "http://" + portal + "/"
+	return nil
+}
