@@ -1,0 +1,346 @@
+package harness
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Options say what a fleet consists of. The zero value is a stack, an operator and one worker.
+type Options struct {
+	// Dir holds everything; a temporary folder if empty. Starting on a folder again continues where it was.
+	Dir string
+	// Workers is how many worker processes there are; 1 if 0, none if negative.
+	Workers int
+	// Tabs is each worker's number of browser tabs; the worker's own default if 0.
+	Tabs int
+	// Resolve are addresses for names, as "board.test:80=127.0.0.1:40123", for each worker.
+	Resolve []string
+	// WorkerFlags and OperatorFlags are added to their command lines.
+	WorkerFlags   []string
+	OperatorFlags []string
+	// NoOperator leaves the operator out.
+	NoOperator bool
+}
+
+// State is what devstack writes to stack.json when it is up.
+type State struct {
+	PID        int            `json:"pid"`
+	PIDs       map[string]int `json:"pids"`
+	Kubeconfig string         `json:"kubeconfig"`
+	Temporal   struct {
+		Address   string `json:"address"`
+		Namespace string `json:"namespace"`
+	} `json:"temporal"`
+	S3 struct {
+		Endpoint        string `json:"endpoint"`
+		Region          string `json:"region"`
+		AccessKey       string `json:"accessKey"`
+		SecretKey       string `json:"secretKey"`
+		CredentialsFile string `json:"credentialsFile"`
+		ArchiveBucket   string `json:"archiveBucket"`
+		FrontierBucket  string `json:"frontierBucket"`
+	} `json:"s3"`
+}
+
+// A Fleet is a running stack with its operator and workers.
+type Fleet struct {
+	// Dir holds everything, Logs the processes' logs.
+	Dir, Logs string
+	// Stack, Operator and Workers are the processes. Operator is nil where Options left it out.
+	Stack    *Process
+	Operator *Process
+	Workers  []*Process
+
+	options Options
+	bin     string
+	root    string
+	mark    string
+	mu      sync.Mutex
+	state   State
+}
+
+// Bounds of what may take how long, on a machine that is busy with other tests.
+const (
+	stackTimeout = 5 * time.Minute
+	readyTimeout = 2 * time.Minute
+	pollEvery    = 50 * time.Millisecond
+)
+
+// Start starts a fleet and returns when all of it is ready. It ends with the test.
+func Start(t testing.TB, o Options) *Fleet {
+	t.Helper()
+	f := prepare(t, o)
+	f.startStack(t)
+	f.InstallCRDs(t)
+	if !o.NoOperator {
+		f.addOperator(t)
+	}
+	n := o.Workers
+	if n == 0 {
+		n = 1
+	}
+	for range max(0, n) {
+		f.AddWorker(t)
+	}
+	return f
+}
+
+func newMark() string { return rand.Text() }
+
+// prepare finds the binaries and sees to it that everything ends with the test.
+func prepare(t testing.TB, o Options) *Fleet {
+	t.Helper()
+	root, err := repository()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Fleet{Dir: o.Dir, options: o, root: root, bin: os.Getenv("CRAWLFLEET_BIN"), mark: newMark()}
+	if f.bin == "" {
+		f.bin = filepath.Join(root, "bin")
+	}
+	if f.Dir == "" {
+		f.Dir = t.TempDir()
+	}
+	f.Logs = filepath.Join(f.Dir, "logs")
+	if keep := os.Getenv("CRAWLFLEET_TEST_LOGS"); keep != "" {
+		f.Logs = filepath.Join(keep, strings.ReplaceAll(t.Name(), "/", "-"))
+	}
+	if err := os.MkdirAll(f.Logs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.Stack = &Process{
+		Name: "devstack", Path: f.Binary(t, "devstack"), Log: filepath.Join(f.Logs, "devstack.log"), mark: f.mark,
+		Args: []string{"start", "--dir", f.stackDir(), "--split", "--fast"},
+	}
+	t.Cleanup(func() { f.close(t) })
+	return f
+}
+
+// repository returns the folder of the root module.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(mod), "module crawlfleet.dev/crawlfleet\n") {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("the test does not run inside the repository")
+		}
+		dir = parent
+	}
+}
+
+// Binary returns the path of one of the project's programs, or of kubectl; there must be one.
+func (f *Fleet) Binary(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(f.bin, name)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("the integration tests need %s: run \"make build\" first, or name its folder in CRAWLFLEET_BIN (%v)", path, err)
+	}
+	return path
+}
+
+func (f *Fleet) stackDir() string { return filepath.Join(f.Dir, "stack") }
+
+// State returns what the stack said of itself when it was last started.
+func (f *Fleet) State() State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
+}
+
+func (f *Fleet) startStack(t testing.TB) {
+	t.Helper()
+	if err := f.StartStack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// StartStack starts the stack, again after it was killed or stopped, and returns when it is up.
+func (f *Fleet) StartStack(ctx context.Context) error {
+	// What the last life wrote tells nothing of this one.
+	file := filepath.Join(f.stackDir(), "stack.json")
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("start the stack: %w", err)
+	}
+	if err := f.Stack.Start(); err != nil {
+		return err
+	}
+	var s State
+	err := f.poll(ctx, stackTimeout, f.Stack, func() error {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		s = State{}
+		return json.Unmarshal(b, &s)
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the stack: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = s
+	return nil
+}
+
+// poll calls check until it returns nil, the process ends, or the time is up.
+func (f *Fleet) poll(ctx context.Context, timeout time.Duration, p *Process, check func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-p.done():
+			return fmt.Errorf("%s ended (%v); the end of its log:\n%s", p.Name, p.Wait(context.WithoutCancel(ctx)), p.Tail(4096))
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w; the end of the log of %s:\n%s", ctx.Err(), err, p.Name, p.Tail(4096))
+		}
+	}
+}
+
+func (f *Fleet) addOperator(t testing.TB) {
+	t.Helper()
+	s := f.State()
+	health := freeAddress(t)
+	f.Operator = &Process{
+		Name: "operator", Path: f.Binary(t, "operator"), Log: filepath.Join(f.Logs, "operator.log"), mark: f.mark,
+		Args: append([]string{
+			"--kubeconfig", s.Kubeconfig,
+			"--temporal-address", s.Temporal.Address,
+			"--temporal-namespace", s.Temporal.Namespace,
+			"--health-probe-bind-address", health,
+			"--metrics-bind-address", "0",
+			"--log-format", "json",
+		}, f.options.OperatorFlags...),
+	}
+	f.startReady(t, f.Operator, health)
+}
+
+// AddWorker starts one more worker and returns when it is ready.
+func (f *Fleet) AddWorker(t testing.TB) *Process {
+	t.Helper()
+	name := "worker-" + strconv.Itoa(len(f.Workers))
+	health := freeAddress(t)
+	p := &Process{
+		Name: name, Path: f.Binary(t, "worker"), Log: filepath.Join(f.Logs, name+".log"), mark: f.mark,
+		Args: f.workerArgs(name, health),
+	}
+	f.Workers = append(f.Workers, p)
+	f.startReady(t, p, health)
+	return p
+}
+
+func (f *Fleet) workerArgs(name, health string) []string {
+	s := f.State()
+	args := []string{
+		"--temporal-address", s.Temporal.Address,
+		"--temporal-namespace", s.Temporal.Namespace,
+		"--s3-endpoint", s.S3.Endpoint,
+		"--s3-region", s.S3.Region,
+		"--s3-credentials-file", s.S3.CredentialsFile,
+		"--archive-bucket", s.S3.ArchiveBucket,
+		"--frontier-bucket", s.S3.FrontierBucket,
+		"--dir", filepath.Join(f.Dir, name),
+		"--health-address", health,
+		"--log-format", "json",
+		// The sites under test are on loopback addresses.
+		"--allow-private", "127.0.0.0/8",
+	}
+	if f.options.Tabs > 0 {
+		args = append(args, "--tabs", strconv.Itoa(f.options.Tabs))
+	}
+	for _, r := range f.options.Resolve {
+		args = append(args, "--resolve", r)
+	}
+	return append(args, f.options.WorkerFlags...)
+}
+
+// startReady starts a process and waits until its /readyz says 200.
+func (f *Fleet) startReady(t testing.TB, p *Process, health string) {
+	t.Helper()
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Timeout: 5 * time.Second}
+	err := f.poll(t.Context(), readyTimeout, p, func() error {
+		res, err := client.Get("http://" + health + "/readyz")
+		if err != nil {
+			return err
+		}
+		if res.StatusCode != http.StatusOK {
+			err = fmt.Errorf("/readyz: %s", res.Status)
+		}
+		return errors.Join(err, res.Body.Close())
+	})
+	if err != nil {
+		t.Fatalf("wait for %s: %v", p.Name, err)
+	}
+}
+
+// freeAddress returns a loopback address that nobody listens at. Somebody else may take it before it is used, which
+// shows as a process that does not become ready.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// close ends everything in the order in which it depends on each other, and shows the logs' ends of a failed test.
+func (f *Fleet) close(t testing.TB) {
+	t.Helper()
+	processes := append([]*Process{}, f.Workers...)
+	if f.Operator != nil {
+		processes = append(processes, f.Operator)
+	}
+	var wait sync.WaitGroup
+	for _, p := range processes {
+		wait.Go(func() {
+			if err := p.Stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if err := f.Stack.Stop(); err != nil {
+		t.Error(err)
+	}
+	// Orphans of processes that a test killed are expected to be gone too, but it is not this test's business.
+	if left, err := killMarked(f.mark); err != nil || len(left) > 0 {
+		t.Logf("ended what was left behind: %v, %v", left, err)
+	}
+	if !t.Failed() {
+		return
+	}
+	for _, p := range append(processes, f.Stack) {
+		t.Logf("the end of %s:\n%s", p.Log, p.Tail(8192))
+	}
+}

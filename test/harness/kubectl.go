@@ -1,0 +1,165 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+)
+
+// kubectlTimeout bounds each call but those that wait.
+const kubectlTimeout = 2 * time.Minute
+
+// Kubectl runs kubectl against the stack, with stdin if it is not empty, and returns what it printed. The error holds
+// what it printed to standard error, as a user would see it.
+func (f *Fleet) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, kubectlTimeout)
+	defer cancel()
+	return f.kubectl(ctx, stdin, args...)
+}
+
+func (f *Fleet) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(f.bin, "kubectl"), append([]string{"--kubeconfig", f.State().Kubeconfig}, args...)...)
+	if stdin != "" {
+		cmd.Stdin = strings.NewReader(stdin)
+	}
+	var out, problem bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problem
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(problem.String()))
+	}
+	return out.String(), nil
+}
+
+// InstallCRDs applies the resource definitions and waits until the API server serves them.
+func (f *Fleet) InstallCRDs(t testing.TB) {
+	t.Helper()
+	f.Binary(t, "kubectl")
+	for _, args := range [][]string{
+		{"apply", "--server-side", "-f", filepath.Join(f.root, "config/crd/bases")},
+		{"wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"},
+	} {
+		if _, err := f.Kubectl(t.Context(), "", args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// NewJob returns a crawl of the sites of its seeds, with nothing left to do but to apply it: authorised, without a pause between
+// pages (the sites are the test's own), and otherwise with the defaults.
+func NewJob(name string, seeds ...string) *v1alpha1.CrawlJob {
+	none := int32(0)
+	job := &v1alpha1.CrawlJob{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "crawlfleet.dev/v1alpha1", Kind: "CrawlJob"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
+	}
+	job.Spec.Authorization = v1alpha1.Authorization{
+		Reference: "TEST-1", Purpose: "Testing", Basis: "the sites are the project's own", RequestedBy: "integration tests",
+		NotAfter: metav1.NewTime(time.Now().Add(24 * time.Hour)),
+	}
+	for _, s := range seeds {
+		job.Spec.Seeds.URLs = append(job.Spec.Seeds.URLs, v1alpha1.SeedURL(s))
+	}
+	job.Spec.Scope.Type = v1alpha1.ScopeHost
+	job.Spec.Politeness.DelaySeconds = &none
+	return job
+}
+
+// Apply applies a resource, as kubectl apply -f does.
+func (f *Fleet) Apply(t testing.TB, resource any) {
+	t.Helper()
+	b, err := json.Marshal(resource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.ApplyYAML(t, string(b))
+}
+
+// ApplyYAML applies resources as they are written.
+func (f *Fleet) ApplyYAML(t testing.TB, yaml string) {
+	t.Helper()
+	if _, err := f.Kubectl(t.Context(), yaml, "apply", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// SetState changes a job's state, as a user does with kubectl patch.
+func (f *Fleet) SetState(t testing.TB, name string, state v1alpha1.State) {
+	t.Helper()
+	if _, err := f.Kubectl(t.Context(), "", "patch", "crawl/"+name, "--type=merge", "-p", fmt.Sprintf(`{"spec":{"state":%q}}`, state)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Job reads a job.
+func (f *Fleet) Job(t testing.TB, name string) *v1alpha1.CrawlJob {
+	t.Helper()
+	job, err := f.ReadJob(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+// ReadJob reads a job; unlike [Fleet.Job] it may be called from any goroutine.
+func (f *Fleet) ReadJob(ctx context.Context, name string) (*v1alpha1.CrawlJob, error) {
+	out, err := f.Kubectl(ctx, "", "get", "crawl", name, "-o", "json")
+	if err != nil {
+		return nil, err
+	}
+	job := &v1alpha1.CrawlJob{}
+	if err := json.Unmarshal([]byte(out), job); err != nil {
+		return nil, fmt.Errorf("read the job %s: %w", name, err)
+	}
+	return job, nil
+}
+
+// WaitFor waits with kubectl wait until a condition of a resource ("crawl/board") is true.
+func (f *Fleet) WaitFor(t testing.TB, resource, condition string, timeout time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), timeout+kubectlTimeout)
+	defer cancel()
+	if _, err := f.kubectl(ctx, "", "wait", "--for=condition="+condition, "--timeout="+timeout.String(), resource); err != nil {
+		status, _ := f.Kubectl(t.Context(), "", "get", resource, "-o", "jsonpath={.status}")
+		t.Fatalf("%v\nstatus: %s", err, status)
+	}
+}
+
+// WaitUntil polls a job until ok says so, and returns it as it was then.
+func (f *Fleet) WaitUntil(t testing.TB, name, what string, timeout time.Duration, ok func(*v1alpha1.CrawlJob) bool) *v1alpha1.CrawlJob {
+	t.Helper()
+	deadline := time.Now().Add(timeout)
+	for {
+		job, err := f.ReadJob(t.Context(), name)
+		if err == nil && ok(job) {
+			return job
+		}
+		if time.Now().After(deadline) {
+			if err != nil {
+				t.Fatalf("wait until %s: %v", what, err)
+			}
+			status, _ := json.MarshalIndent(job.Status, "", "  ")
+			t.Fatalf("wait until %s: not after %v; status:\n%s", what, timeout, status)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// Condition returns a condition of a job; the zero value if it has none of this type.
+func Condition(job *v1alpha1.CrawlJob, kind string) metav1.Condition {
+	for _, c := range job.Status.Conditions {
+		if c.Type == kind {
+			return c
+		}
+	}
+	return metav1.Condition{}
+}
