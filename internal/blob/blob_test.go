@@ -56,7 +56,7 @@ type faulty struct {
 }
 
 func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	body, _ := io.ReadAll(io.LimitReader(r.Body, 4<<20))
 	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
 		body = unframe(body)
 	}
@@ -252,5 +252,29 @@ func TestCredentialsFileIsReadAgain(t *testing.T) {
 	}
 	if v, err := p.Retrieve(); err != nil || v.AccessKeyID != "the-second" {
 		t.Errorf("second = %+v, %v", v, err)
+	}
+}
+
+func TestReaderAt(t *testing.T) {
+	t.Parallel()
+	b := open(t, &faulty{})
+	whole := make([]byte, 3*readAhead/2)
+	for i := range whole {
+		whole[i] = byte(i * 7)
+	}
+	if _, err := b.Put(t.Context(), "k", content(string(whole))); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int64{0, 1, 5, readAhead - 3, readAhead + 9, int64(len(whole)) - 10} {
+		r := NewReaderAt(t.Context(), b, "k", int64(len(whole)))
+		got := make([]byte, 10)
+		n, err := r.ReadAt(got, at)
+		if n != 10 || err != nil || !bytes.Equal(got, whole[at:at+10]) {
+			t.Errorf("at %d: %d bytes, %v", at, n, err)
+		}
+	}
+	r := NewReaderAt(t.Context(), b, "k", int64(len(whole)))
+	if n, err := r.ReadAt(make([]byte, 20), int64(len(whole))-5); n != 5 || !errors.Is(err, io.EOF) {
+		t.Errorf("over the end: %d bytes, %v", n, err)
 	}
 }
