@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
@@ -439,14 +440,18 @@ func TestStoredUnderOlderRules(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	obj, errs := newServer(t).create(t, seeded(``))
-	if len(errs) > 0 {
-		t.Fatal(errs.ToAggregate())
+	s := newServer(t)
+	read := func(rest string) (job v1alpha1.CrawlJob) {
+		obj, errs := s.create(t, seeded(rest))
+		if len(errs) > 0 {
+			t.Fatal(errs.ToAggregate())
+		}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, &job); err != nil {
+			t.Fatal(err)
+		}
+		return job
 	}
-	var got v1alpha1.CrawlJob
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, &got); err != nil {
-		t.Fatal(err)
-	}
+	got := read("")
 	want := v1alpha1.CrawlJobSpec{
 		Authorization: got.Spec.Authorization,
 		Seeds:         v1alpha1.Seeds{URLs: []v1alpha1.SeedURL{"https://example.org/"}},
@@ -460,6 +465,10 @@ func TestDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got.Spec); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+	empty := read("scope: {}\nlimits: {}\npoliteness: {}\nbrowser: {viewport: {}}\ncapture: {}\n")
+	if diff := cmp.Diff(got.Spec, empty.Spec); diff != "" {
+		t.Errorf("fields that are empty have other defaults than fields that are left out (-left out +empty):\n%s", diff)
 	}
 }
 
@@ -495,5 +504,37 @@ func TestSamples(t *testing.T) {
 	}
 	if jobs < 4 {
 		t.Errorf("found %d sample CrawlJobs in config/samples, want 4 or more", jobs)
+	}
+}
+
+// TestFieldsAreDocumented asserts that the reference names each field of spec and
+// status.
+func TestFieldsAreDocumented(t *testing.T) {
+	t.Parallel()
+	const page = "../../docs/reference/crawljob.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	structural := newServer(t).structural
+	var walk func(name string, at schema.Structural)
+	walk = func(name string, at schema.Structural) {
+		if !strings.Contains(string(text), name+"`") {
+			t.Errorf("%s does not name the field %s", page, name)
+		}
+		if name == "conditions" {
+			return
+		}
+		if at.Items != nil {
+			at = *at.Items
+		}
+		for child, s := range at.Properties {
+			walk(child, s)
+		}
+	}
+	for _, part := range []string{"spec", "status"} {
+		for name, s := range structural.Properties[part].Properties {
+			walk(name, s)
+		}
 	}
 }

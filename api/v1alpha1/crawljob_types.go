@@ -70,7 +70,7 @@ type CrawlJobSpec struct {
 
 	// seeds are the pages to start from.
 	// +required
-	Seeds Seeds `json:"seeds,omitzero"`
+	Seeds Seeds `json:"seeds,omitzero"` //nolint:kubeapilinter // a rule with a message that helps says that it may not be empty
 
 	// scope says which of the pages that are linked from the seeds are
 	// crawled too.
@@ -82,25 +82,25 @@ type CrawlJobSpec struct {
 	// scope was visited. What a limit left out is counted as skipped, with the
 	// limit as the reason.
 	// +optional
-	// +default={}
+	// +default={"pages":10000,"megabytes":10000,"durationSeconds":86400}
 	Limits Limits `json:"limits,omitempty,omitzero"`
 
 	// politeness says how gently sites are visited. Whatever it says, one page
 	// at a time is loaded from a site, and robots.txt and Retry-After are
 	// obeyed.
 	// +optional
-	// +default={}
+	// +default={"delaySeconds":2}
 	Politeness Politeness `json:"politeness,omitempty,omitzero"`
 
 	// browser says how pages are rendered.
 	// +optional
-	// +default={}
+	// +default={"pageTimeoutSeconds":60}
 	Browser Browser `json:"browser,omitempty,omitzero"`
 
 	// capture says what is kept of a page beside the recorded traffic, which is
 	// always kept whole.
 	// +optional
-	// +default={}
+	// +default={"screenshot":"FullPage","text":"Enabled"}
 	Capture Capture `json:"capture,omitempty,omitzero"`
 
 	// storage says where in the store the snapshots are put. When it is not
@@ -152,7 +152,7 @@ type Authorization struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self.trim().size() > 0",message="reference must not be blank: give the number of the case or of the impact assessment"
-	Reference string `json:"reference,omitempty"`
+	Reference string `json:"reference,omitempty"` //nolint:kubeapilinter // it names a case, not a resource
 
 	// purpose is what the crawl is done for, as one word, such as
 	// VictimIdentification.
@@ -184,5 +184,5 @@ type Authorization struct {
 	// notAfter is when the authorisation ends. From then on no page is loaded,
 	// and what was captured is sealed.
 	// +required
-	NotAfter metav1.Time `json:"notAfter,omitempty,omitzero"`
+	NotAfter metav1.Time `json:"notAfter,omitempty,omitzero"` //nolint:kubeapilinter // a time cannot be empty but by being absent
 }

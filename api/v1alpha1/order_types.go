@@ -94,6 +94,7 @@ type Pattern string
 
 // Scope says which linked pages belong to a crawl.
 //
+// +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Custom') == (has(self.include) && self.include.size() > 0)",fieldPath=".include",message="include belongs to type Custom, which needs at least one pattern: give include patterns with type Custom, and none with any other type"
 // +kubebuilder:validation:XValidation:rule="!(self.type in ['Page', 'PageLinks']) || !has(self.depth)",fieldPath=".depth",message="depth has no meaning with type Page (0) or PageLinks (1): remove it or choose Prefix, Host, Domain or Custom"
 // +kubebuilder:validation:XValidation:rule="!(self.type in ['Page', 'PageLinks']) || !has(self.extraHops)",fieldPath=".extraHops",message="extraHops has no meaning with type Page or PageLinks: remove it; to crawl what a page links to, choose PageLinks"
@@ -139,6 +140,8 @@ type Scope struct {
 }
 
 // Limits bound a crawl.
+//
+// +kubebuilder:validation:MinProperties=1
 type Limits struct {
 	// pages is how many pages are visited at most.
 	// +optional
@@ -173,6 +176,8 @@ type Limits struct {
 }
 
 // Politeness says how gently sites are visited.
+//
+// +kubebuilder:validation:MinProperties=1
 type Politeness struct {
 	// delaySeconds is the pause between the end of one page load from a site and
 	// the start of the next. A longer pause that robots.txt asks for, or that a
@@ -185,10 +190,12 @@ type Politeness struct {
 }
 
 // Browser says how pages are rendered.
+//
+// +kubebuilder:validation:MinProperties=1
 type Browser struct {
 	// viewport is the size of the window that pages are laid out for.
 	// +optional
-	// +default={}
+	// +default={"width":1280,"height":800}
 	Viewport Viewport `json:"viewport,omitempty,omitzero"`
 
 	// pageTimeoutSeconds is how long one page may take to load and settle. What
@@ -201,6 +208,8 @@ type Browser struct {
 }
 
 // Viewport is the size of a browser window in CSS pixels.
+//
+// +kubebuilder:validation:MinProperties=1
 type Viewport struct {
 	// width in CSS pixels.
 	// +optional
@@ -248,6 +257,8 @@ const (
 )
 
 // Capture says what is kept of a page beside the recorded traffic.
+//
+// +kubebuilder:validation:MinProperties=1
 type Capture struct {
 	// screenshot says what is photographed when the page has settled.
 	// +optional

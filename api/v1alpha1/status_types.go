@@ -7,6 +7,8 @@ import (
 // CrawlJobStatus is what the operator last learned about a crawl. The counters
 // move on a slow beat (a few seconds at first, then ten); the conditions move at
 // once.
+//
+// +kubebuilder:validation:MinProperties=1
 type CrawlJobStatus struct {
 	// conditions tell how the crawl is doing: Accepted, Sealed, Succeeded,
 	// Finished, Reconciling and Stalled. Wait for Finished; Succeeded is the
@@ -20,13 +22,14 @@ type CrawlJobStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks
 	// about.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000000000000000
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// progress is the number of pages with a final outcome and the number of
 	// pages discovered so far, such as 34/80.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	Progress string `json:"progress,omitempty"`
 
@@ -59,7 +62,7 @@ type CrawlJobStatus struct {
 	// present speed. It is absent while that cannot be told.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
+	// +kubebuilder:validation:Maximum=1000000000000000000
 	SecondsLeft *int64 `json:"secondsLeft,omitempty"`
 
 	// startedAt is when the crawl was handed to the workers.
@@ -72,7 +75,7 @@ type CrawlJobStatus struct {
 
 	// run names the Temporal workflow that does the crawl.
 	// +optional
-	Run *RunReference `json:"run,omitempty"`
+	Run RunReference `json:"run,omitempty,omitzero"`
 
 	// archive says where the snapshots are.
 	// +optional
@@ -84,51 +87,51 @@ type Counters struct {
 	// discovered counts every address that was found and looked at.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
+	// +kubebuilder:validation:Maximum=1000000000000000000
 	Discovered *int64 `json:"discovered,omitempty"`
 
 	// queued counts pages that wait for their turn, those that wait for another
 	// try among them.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
+	// +kubebuilder:validation:Maximum=1000000000000000000
 	Queued *int64 `json:"queued,omitempty"`
 
 	// inProgress counts pages that a worker has taken.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
+	// +kubebuilder:validation:Maximum=1000000000000000000
 	InProgress *int64 `json:"inProgress,omitempty"`
 
 	// archived counts pages whose snapshot is stored and whose checksum the store
 	// has confirmed.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
+	// +kubebuilder:validation:Maximum=1000000000000000000
 	Archived *int64 `json:"archived,omitempty"`
 
 	// failed counts pages that were tried and given up.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
+	// +kubebuilder:validation:Maximum=1000000000000000000
 	Failed *int64 `json:"failed,omitempty"`
 
 	// skipped counts pages that were left alone by a rule or a limit.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
+	// +kubebuilder:validation:Maximum=1000000000000000000
 	Skipped *int64 `json:"skipped,omitempty"`
 
 	// bytes is the size of what was stored.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
+	// +kubebuilder:validation:Maximum=1000000000000000000
 	Bytes *int64 `json:"bytes,omitempty"`
 
 	// chunks counts the stored WACZ files.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
+	// +kubebuilder:validation:Maximum=1000000000000000000
 	Chunks *int64 `json:"chunks,omitempty"`
 }
 
@@ -143,9 +146,9 @@ type ReasonCount struct {
 
 	// count is the number of pages.
 	// +required
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=9223372036854775807
-	Count *int64 `json:"count,omitempty"`
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000000000000000
+	Count int64 `json:"count,omitempty"`
 }
 
 // RunReference names a Temporal workflow.

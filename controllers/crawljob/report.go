@@ -30,7 +30,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	}
 	status.ObservedGeneration = o.Job.Generation
 	if ref := reference(o, done); ref != nil {
-		status.Run = &v1alpha1.RunReference{WorkflowID: ref.WorkflowID, RunID: ref.RunID}
+		status.Run = v1alpha1.RunReference{WorkflowID: ref.WorkflowID, RunID: ref.RunID}
 		if status.StartedAt == nil && !ref.StartedAt.IsZero() {
 			status.StartedAt = seconds(ref.StartedAt)
 		}
@@ -90,7 +90,7 @@ func conclude(status *v1alpha1.CrawlJobStatus, result *workflows.RunResult, now 
 		}
 		status.FinishedAt = seconds(at)
 	}
-	if status.Run == nil {
+	if status.Run.WorkflowID == "" {
 		return // it never ran
 	}
 	count(status, result.Counts)
@@ -139,7 +139,7 @@ func conditions(o Observation, s Standing) []metav1.Condition {
 // accept states whether the order was taken. Once it was, that stays.
 func accept(c *kube.Conditions, o Observation, s Standing) {
 	const kind = v1alpha1.ConditionAccepted
-	began := o.Run.Known || o.Job.Status.Run != nil
+	began := o.Run.Known || o.Job.Status.Run.WorkflowID != ""
 	switch {
 	case meta.IsStatusConditionTrue(o.Job.Status.Conditions, kind):
 		c.Keep(kind, "", "")
@@ -208,10 +208,10 @@ func byReason(counts map[workflows.Reason]int64) []v1alpha1.ReasonCount {
 	var list []v1alpha1.ReasonCount
 	for _, reason := range slices.Sorted(maps.Keys(counts)) {
 		if counts[reason] > 0 {
-			list = append(list, v1alpha1.ReasonCount{Reason: string(reason), Count: new(counts[reason])})
+			list = append(list, v1alpha1.ReasonCount{Reason: string(reason), Count: counts[reason]})
 		}
 	}
-	slices.SortStableFunc(list, func(a, b v1alpha1.ReasonCount) int { return cmp.Compare(*b.Count, *a.Count) })
+	slices.SortStableFunc(list, func(a, b v1alpha1.ReasonCount) int { return cmp.Compare(b.Count, a.Count) })
 	return list[:min(len(list), maxReasons)]
 }
 

@@ -27,7 +27,7 @@ func marks(conditions []metav1.Condition) string {
 func TestConditions(t *testing.T) {
 	t.Parallel()
 	accepted := func(job *v1alpha1.CrawlJob) {
-		job.Status.Run = &v1alpha1.RunReference{WorkflowID: "crawl-x"}
+		job.Status.Run = v1alpha1.RunReference{WorkflowID: "crawl-x"}
 		job.Status.Conditions = []metav1.Condition{{
 			Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionTrue, Reason: "Accepted",
 			LastTransitionTime: metav1.NewTime(noon.Add(-time.Hour)), Message: "The order was taken.",
@@ -159,8 +159,8 @@ func TestStatusOfRunningCrawl(t *testing.T) {
 			Discovered: new(int64(80)), Queued: new(int64(42)), InProgress: new(int64(4)), Archived: new(int64(30)),
 			Failed: new(int64(1)), Skipped: new(int64(3)), Bytes: new(int64(123456)), Chunks: new(int64(2)),
 		},
-		FailedByReason:  []v1alpha1.ReasonCount{{Reason: "DNSFailed", Count: new(int64(1))}},
-		SkippedByReason: []v1alpha1.ReasonCount{{Reason: "RobotsDisallowed", Count: new(int64(2))}, {Reason: "TrapQuery", Count: new(int64(1))}},
+		FailedByReason:  []v1alpha1.ReasonCount{{Reason: "DNSFailed", Count: 1}},
+		SkippedByReason: []v1alpha1.ReasonCount{{Reason: "RobotsDisallowed", Count: 2}, {Reason: "TrapQuery", Count: 1}},
 		PagesPerMinute:  new(int32(30)),
 		SecondsLeft:     new(int64(92)),
 		StartedAt:       o.Job.Status.StartedAt,

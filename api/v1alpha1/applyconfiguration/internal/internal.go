@@ -66,7 +66,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: viewport
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Viewport
-      default: {}
+      default:
+        height: 800
+        width: 1280
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Capture
   map:
     fields:
@@ -132,19 +134,26 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: browser
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Browser
-      default: {}
+      default:
+        pageTimeoutSeconds: 60
     - name: capture
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Capture
-      default: {}
+      default:
+        screenshot: FullPage
+        text: Enabled
     - name: limits
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Limits
-      default: {}
+      default:
+        durationSeconds: 86400
+        megabytes: 10000
+        pages: 10000
     - name: politeness
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Politeness
-      default: {}
+      default:
+        delaySeconds: 2
     - name: priority
       type:
         scalar: numeric
