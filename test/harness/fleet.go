@@ -216,7 +216,7 @@ func (f *Fleet) poll(ctx context.Context, timeout time.Duration, p *Process, che
 		select {
 		case <-tick.C:
 		case <-p.done():
-			return fmt.Errorf("%s ended (%v); the end of its log:\n%s", p.Name, p.Wait(context.WithoutCancel(ctx)), p.Tail(4096))
+			return fmt.Errorf("%s ended (%v); the end of its log:\n%s", p.Name, p.ending(), p.Tail(4096))
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w; the end of the log of %s:\n%s", ctx.Err(), err, p.Name, p.Tail(4096))
 		}

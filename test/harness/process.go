@@ -170,6 +170,16 @@ func (p *Process) Wait(ctx context.Context) error {
 	}
 }
 
+// ending says how the last life ended.
+func (p *Process) ending() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		return "exit status 0"
+	}
+	return p.err.Error()
+}
+
 // Tail returns the last bytes of the log, from the beginning of a line.
 func (p *Process) Tail(most int64) string {
 	f, err := os.Open(p.Log)

@@ -214,32 +214,39 @@ func (w *waczReader) index() error {
 			continue
 		}
 		found = true
-		raw, err := w.read(name)
-		if err != nil {
-			return err
-		}
-		if strings.HasSuffix(name, ".gz") {
-			if raw, err = gunzip(raw); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-		}
-		last := ""
-		for line := range strings.Lines(string(raw)) {
-			line = strings.TrimSuffix(line, "\n")
-			if line < last {
-				return fmt.Errorf("%s is not sorted: %q comes after %q", name, line, last)
-			}
-			last = line
-			if strings.HasPrefix(line, "!meta") {
-				continue
-			}
-			if err := w.capture(line); err != nil {
-				return fmt.Errorf("%s: %q: %w", name, line, err)
-			}
+		if err := w.indexFile(name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if !found {
 		return errors.New("there is no index")
+	}
+	return nil
+}
+
+func (w *waczReader) indexFile(name string) error {
+	raw, err := w.read(name)
+	if err != nil {
+		return err
+	}
+	if strings.HasSuffix(name, ".gz") {
+		if raw, err = gunzip(raw); err != nil {
+			return err
+		}
+	}
+	last := ""
+	for line := range strings.Lines(string(raw)) {
+		line = strings.TrimSuffix(line, "\n")
+		if line < last {
+			return fmt.Errorf("not sorted: %q comes after %q", line, last)
+		}
+		last = line
+		if strings.HasPrefix(line, "!meta") {
+			continue
+		}
+		if err := w.capture(line); err != nil {
+			return fmt.Errorf("%q: %w", line, err)
+		}
 	}
 	return nil
 }
@@ -327,8 +334,11 @@ func readRecord(member io.Reader) (kind, target string, err error) {
 		return "", "", fmt.Errorf("the block is shorter than %d bytes: %w", n, err)
 	}
 	end, err := io.ReadAll(io.LimitReader(r, 5))
-	if err != nil || string(end) != "\r\n\r\n" {
-		return "", "", fmt.Errorf("the record ends with %q (%v), want two empty lines", end, err)
+	if err != nil {
+		return "", "", fmt.Errorf("after the block: %w", err)
+	}
+	if string(end) != "\r\n\r\n" {
+		return "", "", fmt.Errorf("the record ends with %q, want two empty lines", end)
 	}
 	if _, err := raw.ReadByte(); !errors.Is(err, io.EOF) {
 		return "", "", errors.New("more than one gzip member")

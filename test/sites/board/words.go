@@ -180,7 +180,7 @@ var vocabularies = []vocabulary{
 		sayNL: []string{
 			"Vijftien jaar in het vak en aanbevelingen uit de hele straat.",
 			"De prijs spreken wij vooraf af en verandert achteraf niet.",
-			"Gereedschap en ladders zijn er; materiaal kopen wij samen.",
+			"Gereedschap en ladders zijn er; hout en verf kopen wij samen.",
 			"Voor elke klus komt een rekening, hoe klein ook.",
 			"In het weekend kan ook, als de buren het goed vinden.",
 			"Wat onderweg stukgaat, wordt voor niets gemaakt.",
