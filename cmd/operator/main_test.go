@@ -1,0 +1,47 @@
+package main
+
+import (
+	"runtime/debug"
+	"strings"
+	"testing"
+)
+
+// TestLinksNoBrowserAndNoStore asserts that what reads resources cannot open a
+// page or a bucket: the code for it is not there.
+func TestLinksNoBrowserAndNoStore(t *testing.T) {
+	t.Parallel()
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		t.Fatal("the test binary does not say what it is built from")
+	}
+	if len(info.Deps) < 10 {
+		t.Fatalf("the test binary names %d modules, which cannot be all", len(info.Deps))
+	}
+	for _, m := range info.Deps {
+		for _, foreign := range []string{"chromedp", "minio", "versity", "go.temporal.io/server"} {
+			if strings.Contains(m.Path, foreign) {
+				t.Errorf("the operator links %s", m.Path)
+			}
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	t.Setenv("TEMPORAL_ADDRESS", "temporal.example.org:7233")
+	c := command()
+	if got := c.Flag("temporal-address").DefValue; got != "temporal.example.org:7233" {
+		t.Errorf("--temporal-address defaults to %q, want $TEMPORAL_ADDRESS", got)
+	}
+	for _, tc := range []struct{ args, want string }{
+		{"--log-format=xml", "--log-format"},
+		{"--log-level=loud", "--log-level"},
+		{"--kubeconfig=/does/not/exist", "/does/not/exist"},
+		{"stray", "stray"},
+	} {
+		c := command()
+		c.SetArgs([]string{tc.args})
+		if err := c.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: error %v, want one that names %s", tc.args, err, tc.want)
+		}
+	}
+}

@@ -1,0 +1,296 @@
+package crawljob
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	temporal "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/types/known/timestamppb"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// server answers as a Temporal server does. Methods that are not overridden panic.
+type server struct {
+	temporal.Client
+
+	described *workflowservice.DescribeWorkflowExecutionResponse
+	err       error // of every call
+	answer    *workflows.Report
+	polled    map[string]time.Time
+	asked     int // for pollers
+
+	options temporal.StartWorkflowOptions
+	input   workflows.RunInput
+	update  temporal.UpdateWorkflowOptions
+}
+
+// handle is a workflow that was started.
+type handle struct {
+	temporal.WorkflowRun
+	id, run string
+}
+
+func (h handle) GetID() string    { return h.id }
+func (h handle) GetRunID() string { return h.run }
+
+// value is an answer to a query or an update.
+type value struct{ report *workflows.Report }
+
+func (v value) HasValue() bool { return v.report != nil }
+func (v value) Get(into any) error {
+	raw, err := json.Marshal(v.report)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, into)
+}
+
+type updated struct {
+	temporal.WorkflowUpdateHandle
+	value
+}
+
+func (u updated) Get(_ context.Context, into any) error { return u.value.Get(into) }
+
+func (s *server) ExecuteWorkflow(_ context.Context, options temporal.StartWorkflowOptions, _ any, args ...any) (temporal.WorkflowRun, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	s.options, s.input = options, args[0].(workflows.RunInput)
+	return handle{id: options.ID, run: "r1"}, nil
+}
+
+func (s *server) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return s.described, s.err
+}
+
+func (s *server) QueryWorkflow(context.Context, string, string, string, ...any) (converter.EncodedValue, error) {
+	if s.answer == nil {
+		return nil, context.DeadlineExceeded
+	}
+	return value{s.answer}, nil
+}
+
+func (s *server) UpdateWorkflow(_ context.Context, options temporal.UpdateWorkflowOptions) (temporal.WorkflowUpdateHandle, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	s.update = options
+	return updated{value: value{s.answer}}, nil
+}
+
+func (s *server) DescribeTaskQueue(_ context.Context, queue string, _ enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error) {
+	s.asked++
+	at, ok := s.polled[queue]
+	if !ok {
+		return &workflowservice.DescribeTaskQueueResponse{}, nil
+	}
+	return &workflowservice.DescribeTaskQueueResponse{
+		Pollers: []*taskqueuepb.PollerInfo{{LastAccessTime: timestamppb.New(at)}},
+	}, nil
+}
+
+func (s *server) CheckHealth(context.Context, *temporal.CheckHealthRequest) (*temporal.CheckHealthResponse, error) {
+	return &temporal.CheckHealthResponse{}, s.err
+}
+
+func clock() time.Time { return noon }
+
+func TestStart(t *testing.T) {
+	t.Parallel()
+	s := &server{}
+	job := jobWith(func(job *v1alpha1.CrawlJob) {
+		job.Spec.Priority = 2
+		job.Spec.Scope = v1alpha1.Scope{Type: v1alpha1.ScopeCustom, Depth: new(int32(0)), Include: []v1alpha1.Pattern{"x"}}
+		job.Spec.Storage = &v1alpha1.Storage{Prefix: "p"}
+	})
+	got, err := NewTemporal(s, clock).Start(t.Context(), runInput(job, SeedList{Packed: []byte("z")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(RunReference{WorkflowID: "crawl-" + string(uid), RunID: "r1", StartedAt: noon}, got); diff != "" {
+		t.Errorf("reference (-want +got):\n%s", diff)
+	}
+	if s.options.WorkflowIDReusePolicy != enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE || s.options.WorkflowExecutionErrorWhenAlreadyStarted {
+		t.Error("a second start would start a second crawl, or be an error")
+	}
+	if s.options.Priority.PriorityKey != 2 || s.options.TaskQueue != workflows.TaskQueueRun {
+		t.Errorf("started with priority %d on %s", s.options.Priority.PriorityKey, s.options.TaskQueue)
+	}
+	want := workflows.RunInput{
+		FormatVersion: workflows.FormatVersion, Run: string(uid), Namespace: "research", Name: "board", Generation: 1,
+		SeedList: []byte("z"), State: workflows.StateActive,
+		Spec: workflows.Spec{
+			Seeds:      workflows.Seeds{URLs: []string{"https://example.org/"}},
+			Scope:      workflows.Scope{Type: "Custom", Depth: new(0), Include: []string{"x"}},
+			Limits:     workflows.Limits{Pages: 10000, Bytes: 10_000_000_000, Duration: 24 * time.Hour},
+			Politeness: workflows.Politeness{Delay: 2 * time.Second},
+			Browser:    workflows.Browser{Width: 1280, Height: 800, PageTimeout: time.Minute},
+			Capture:    workflows.Capture{Screenshot: "FullPage", Text: true},
+			Storage:    workflows.Storage{Prefix: "p"},
+			Authorization: workflows.Authorization{
+				Reference: "DPIA-1", Purpose: "Test", Basis: "consent", RequestedBy: "desk", NotAfter: noon.Add(24 * time.Hour),
+			},
+			Priority: 2,
+		},
+	}
+	if diff := cmp.Diff(want, s.input); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+func TestStartTooLarge(t *testing.T) {
+	t.Parallel()
+	in := runInput(jobWith(), SeedList{Packed: make([]byte, maxInput)})
+	_, err := NewTemporal(&server{}, clock).Start(t.Context(), in)
+	var refusal *Refusal
+	if !errors.As(err, &refusal) || refusal.Reason != workflows.ReasonInvalidSeeds || !strings.Contains(refusal.Message, "Divide the seeds") {
+		t.Errorf("got %v, want a refusal that says to divide the seeds", err)
+	}
+}
+
+func TestLook(t *testing.T) {
+	t.Parallel()
+	running := &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+		Execution: &commonpb.WorkflowExecution{WorkflowId: "crawl-" + string(uid), RunId: "r2"}, FirstRunId: "r1",
+		ExecutionTime: timestamppb.New(noon), Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+	}}
+	reference := RunReference{WorkflowID: "crawl-" + string(uid), RunID: "r1", StartedAt: noon}
+	everywhere := map[string]time.Time{
+		workflows.TaskQueueRun: noon, workflows.TaskQueuePlan: noon.Add(-time.Minute), workflows.TaskQueueBrowser: noon,
+	}
+	tests := map[string]struct {
+		reason string
+		server *server
+		want   Run
+		err    bool
+	}{
+		"Missing": {
+			reason: "A workflow that there is not is a state.",
+			server: &server{err: serviceerror.NewNotFound("workflow not found")},
+			want:   Run{},
+		},
+		"Down": {
+			reason: "A server that does not answer is an error.",
+			server: &server{err: serviceerror.NewUnavailable("connection refused")},
+			err:    true,
+		},
+		"NamespaceMissing": {
+			reason: "A namespace that is missing is no workflow that is missing.",
+			server: &server{err: serviceerror.NewNamespaceNotFound("crawlfleet")},
+			err:    true,
+		},
+		"Running": {
+			reason: "Workers poll and answer.",
+			server: &server{described: running, answer: crawling(), polled: everywhere},
+			want:   Run{Known: true, Reference: reference, Answer: crawling()},
+		},
+		"KilledWorkers": {
+			reason: "Temporal lists pollers for five minutes, which does not make them alive.",
+			server: &server{described: running, polled: map[string]time.Time{
+				workflows.TaskQueueRun: noon, workflows.TaskQueuePlan: noon, workflows.TaskQueueBrowser: noon.Add(-2 * time.Minute),
+			}},
+			want: Run{Known: true, Reference: reference, Idle: []string{workflows.TaskQueueBrowser}},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			look := NewTemporal(tc.server, clock)
+			got, err := look.Look(t.Context(), uid)
+			if (err != nil) != tc.err {
+				t.Fatalf("%s\nerror %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(tc.want, got); err == nil && diff != "" {
+				t.Errorf("%s\nrun (-want +got):\n%s", tc.reason, diff)
+			}
+			before := tc.server.asked
+			if _, err := look.Look(t.Context(), uid); err == nil && tc.server.asked != before {
+				t.Error("asked for pollers again within seconds")
+			}
+		})
+	}
+}
+
+func TestSetState(t *testing.T) {
+	t.Parallel()
+	s := &server{answer: crawling()}
+	got, err := NewTemporal(s, clock).SetState(t.Context(), uid, v1alpha1.StateSuspended)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(crawling(), got); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]any{workflows.SetState{State: workflows.StateSuspended}}, s.update.Args); diff != "" {
+		t.Errorf("arguments (-want +got):\n%s", diff)
+	}
+
+	s.err = serviceerror.NewNotFound("workflow execution already completed")
+	if got, err := NewTemporal(s, clock).SetState(t.Context(), uid, v1alpha1.StateCancelled); got != nil || err != nil {
+		t.Errorf("a crawl that is over: %v, %v, want nothing", got, err)
+	}
+	s.err = temporal.NewWorkflowUpdateServiceTimeoutOrCanceledError(context.DeadlineExceeded)
+	if _, err := NewTemporal(s, clock).SetState(t.Context(), uid, v1alpha1.StateCancelled); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("no worker: %v, want ErrNoAnswer", err)
+	}
+}
+
+func TestMonitor(t *testing.T) {
+	t.Parallel()
+	s := &server{}
+	other := jobWith(over)
+	other.Name = "over"
+	m := &Monitor{
+		Checker: s, Client: fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(jobWith(), other).Build(),
+		Reports: NewReports(clock), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+	down := serviceerror.NewUnavailable("dial tcp 127.0.0.1:7233: connect: connection refused")
+	for i, step := range []struct {
+		err     error
+		changed bool
+		want    string
+	}{
+		{nil, false, ""},
+		{down, false, ""}, // one failure is not believed
+		{down, true, "connection refused or lost"},
+		{down, false, "connection refused or lost"},
+		{nil, true, ""},
+		{nil, false, ""},
+	} {
+		s.err = step.err
+		if changed := m.check(t.Context()); changed != step.changed {
+			t.Errorf("check %d: changed is %v, want %v", i, changed, step.changed)
+		}
+		got := ""
+		if err := m.Err(); err != nil {
+			got = err.Error()
+		}
+		if got != step.want {
+			t.Errorf("check %d: error %q, want %q", i, got, step.want)
+		}
+	}
+	if err := m.wake(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Reports.visits) != 1 {
+		t.Errorf("%d jobs are visited, want the one that is not over", len(m.Reports.visits))
+	}
+}
