@@ -236,6 +236,8 @@ func reasonOf(failure string) string {
 	case ReasonDNSFailed, ReasonConnectFailed, ReasonTLSFailed, ReasonConnectionReset, ReasonPageTimeout,
 		ReasonAddressBlocked, ReasonNavigationBlocked, ReasonDiskFull, ReasonAborted:
 		return failure
+	case recorder.ReasonInvalidResponse:
+		return ReasonConnectionReset
 	}
 	return ReasonConnectFailed
 }

@@ -6,19 +6,24 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 )
 
 // newRecorder starts a recorder that may reach the test's own servers.
 func newRecorder(t testing.TB) *recorder.Recorder {
 	t.Helper()
-	r, err := recorder.New(recorder.Options{Dir: t.TempDir()})
+	r, err := recorder.New(recorder.Options{
+		Dir:    t.TempDir(),
+		Dialer: &netguard.Dialer{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

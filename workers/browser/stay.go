@@ -57,7 +57,7 @@ func (s *Stay) ensure(ctx context.Context) error {
 			return err
 		}
 		s.chrome = c
-		s.tab, err = c.open(ctx, s.opts, s.session.Addr())
+		s.tab, err = c.open(ctx, s.opts, "http://"+s.session.Addr())
 		if err == nil {
 			return nil
 		}

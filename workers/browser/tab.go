@@ -36,13 +36,13 @@ type tab struct {
 	isGone   bool
 }
 
-// open makes a browser context behind a proxy and a tab in it.
+// open makes a browser context behind a proxy (a URL) and a tab in it.
 func (c *chrome) open(ctx context.Context, opts StayOptions, proxy string) (*tab, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	root := c.proc.conn.root
 	made, err := call(ctx, root, target.CreateBrowserContext, target.CreateBrowserContextParams{
-		ProxyServer: "http://" + proxy,
+		ProxyServer: proxy,
 		// Chrome sends requests to the own machine directly unless told not to.
 		ProxyBypassList: "<-loopback>",
 	})

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+)
+
+// captureFlags are the flags as they were given.
+type captureFlags struct {
+	pages, out, screenshot, proxy, viewport, chrome, dir, userAgent string
+	resolve, allowPrivate                                           []string
+	concurrency                                                     int
+	text, dom, scroll, json, force, verbose                         bool
+	timeout, loadTimeout                                            time.Duration
+	maxPageBytes                                                    int64
+}
+
+// captureJob is what they mean.
+type captureJob struct {
+	captureFlags
+	urls     []string
+	shot     browser.Screenshot
+	view     browser.Viewport
+	allow    []netip.Prefix
+	resolves map[string]string
+	upstream *url.URL
+	started  time.Time
+}
+
+func newCapture() *cobra.Command {
+	var f captureFlags
+	cmd := &cobra.Command{
+		Use:   "capture [flags] URL...",
+		Short: "Capture pages into a WACZ file",
+		Long: `Capture renders the given pages, and no others, in a headless Chrome behind a
+recording proxy, and writes what they loaded into one WACZ file.
+
+Pages come from the command line and from --pages (a file with one address a
+line; blank lines and lines that begin with # are skipped; - reads standard
+input). Each page is captured once. Links are recorded and not followed.
+
+A page counts as archived when its document arrived, whatever its HTTP status.
+Pages that fail are in the file as far as they came.
+
+Private, loopback and link-local addresses are refused, also for what a page
+loads; --allow-private makes exceptions.
+
+The file is written under a temporary name next to --out and appears under its
+own when it is complete. Ctrl-C ends the capture early and keeps the pages that
+were done.
+
+Exit codes:
+  0    all pages were archived
+  1    some were not, or the file could not be written
+  2    the command line made no sense; nothing was done
+  130  interrupted; the pages that were done are in the file`,
+		Example: `  crawlctl capture https://example.org/
+  crawlctl capture --pages pages.txt --concurrency 4 --out case-17.wacz
+  crawlctl capture --resolve shop.example=127.0.0.1:8080 --allow-private 127.0.0.0/8 http://shop.example/
+  crawlctl capture --json --screenshot none https://example.org/ | jq .outcome`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			job, err := f.complete(cmd.InOrStdin(), args)
+			if err != nil {
+				return err
+			}
+			return job.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.pages, "pages", "", "`FILE` with one address a line, - for standard input")
+	fl.IntVar(&f.concurrency, "concurrency", 1, "how many pages are captured at once")
+	fl.StringVarP(&f.out, "out", "o", "capture.wacz", "`FILE` to write")
+	fl.BoolVar(&f.force, "force", false, "replace --out if it exists")
+	fl.StringVar(&f.screenshot, "screenshot", "viewport", "picture of each page: none, viewport or full")
+	fl.BoolVar(&f.text, "text", true, "keep the rendered text")
+	fl.BoolVar(&f.dom, "dom", true, "keep the rendered document")
+	fl.BoolVar(&f.scroll, "scroll", true, "scroll down, so that pages load what they load lazily")
+	fl.StringArrayVar(&f.resolve, "resolve", nil, "connect to `HOST[:PORT]=ADDR:PORT` instead of asking the DNS (repeatable)")
+	fl.StringArrayVar(&f.allowPrivate, "allow-private", nil, "`CIDR` that may be connected to although it is not public (repeatable)")
+	fl.StringVar(&f.proxy, "proxy", "", "`URL` of a proxy for everything: http, https, socks5 or socks5h")
+	fl.DurationVar(&f.timeout, "timeout", time.Minute, "time for a page in all")
+	fl.DurationVar(&f.loadTimeout, "load-timeout", 30*time.Second, "time for a page's document to be complete")
+	fl.Int64Var(&f.maxPageBytes, "max-page-bytes", 0, "response bytes of a page after which bodies are cut off, 0 for no limit")
+	fl.StringVar(&f.viewport, "viewport", "1280x800", "`SIZE` of the window in pixels")
+	fl.StringVar(&f.userAgent, "user-agent", "", "user agent in place of Chrome's own")
+	fl.StringVar(&f.chrome, "chrome", "", "`ENGINE`: chromium-headless-shell, chromium, or the path of a Chrome (default: the first of these that is installed)")
+	fl.StringVar(&f.dir, "dir", "", "`FOLDER` for temporary files (default: the system's)")
+	fl.BoolVar(&f.json, "json", false, "write one line of JSON a page to standard output")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log what Chrome and the recorder do")
+	return cmd
+}
+
+// complete reads the pages and checks the flags. Its errors are usage errors.
+func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, error) {
+	j := &captureJob{captureFlags: f, started: time.Now()}
+	if err := j.readPages(stdin, args); err != nil {
+		return nil, err
+	}
+	var err error
+	if j.shot, err = screenshotOf(f.screenshot); err != nil {
+		return nil, err
+	}
+	if j.view.Width, j.view.Height, err = cli.ParseSize(f.viewport); err != nil {
+		return nil, fmt.Errorf("--viewport: %w", err)
+	}
+	if j.allow, err = cli.ParsePrefixes(f.allowPrivate); err != nil {
+		return nil, err
+	}
+	if j.resolves, err = cli.ParseResolve(f.resolve); err != nil {
+		return nil, err
+	}
+	if f.proxy != "" {
+		if j.upstream, err = proxyOf(f.proxy); err != nil {
+			return nil, err
+		}
+	}
+	if f.concurrency < 1 || f.concurrency > 64 {
+		return nil, cli.Usage("--concurrency %d: want 1 to 64", f.concurrency)
+	}
+	if f.timeout <= 0 || f.loadTimeout <= 0 {
+		return nil, cli.Usage("--timeout and --load-timeout must be more than nothing")
+	}
+	return j, j.checkOut()
+}
+
+func (j *captureJob) readPages(stdin io.Reader, args []string) error {
+	seen := make(map[string]bool)
+	add := func(page string) {
+		if !seen[page] {
+			seen[page] = true
+			j.urls = append(j.urls, page)
+		}
+	}
+	for _, a := range args {
+		page, err := cli.CheckPage(a)
+		if err != nil {
+			return &cli.Error{Code: cli.ExitUsage, Err: err}
+		}
+		add(page)
+	}
+	if j.pages != "" {
+		in, name := stdin, "standard input"
+		if j.pages != "-" {
+			file, err := os.Open(j.pages)
+			if err != nil {
+				return cli.Usage("--pages: %w", err)
+			}
+			defer file.Close() //nolint:errcheck // read only
+			in, name = file, j.pages
+		}
+		list, err := cli.ReadPages(in, name)
+		if err != nil {
+			return &cli.Error{Code: cli.ExitUsage, Err: err}
+		}
+		for _, page := range list {
+			add(page)
+		}
+	}
+	if len(j.urls) == 0 {
+		return cli.Usage("no pages: give addresses, or a file of them with --pages")
+	}
+	return nil
+}
+
+func screenshotOf(s string) (browser.Screenshot, error) {
+	switch strings.ToLower(s) {
+	case "none":
+		return browser.ScreenshotNone, nil
+	case "viewport":
+		return browser.ScreenshotViewport, nil
+	case "full", "fullpage":
+		return browser.ScreenshotFull, nil
+	}
+	return "", cli.Usage("--screenshot %q: want none, viewport or full", s)
+}
+
+func proxyOf(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, cli.Usage("--proxy: %w", err)
+	}
+	switch u.Scheme {
+	case "http", "https", "socks5", "socks5h":
+		if u.Hostname() != "" {
+			return u, nil
+		}
+	}
+	return nil, cli.Usage("--proxy %q: want a URL such as socks5://127.0.0.1:1080", s)
+}
+
+// checkOut finds out before the work what would spoil it after.
+func (j *captureJob) checkOut() error {
+	path, err := filepath.Abs(j.out)
+	if err != nil {
+		return cli.Usage("--out %q: %w", j.out, err)
+	}
+	j.out = path
+	info, err := os.Lstat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return cli.Usage("--out %s is a folder", path)
+	case err == nil && !j.force:
+		return cli.Usage("--out %s exists: choose another name, or replace it with --force", path)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return cli.Usage("--out: %w", err)
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return cli.Usage("--out: there is no folder %s", filepath.Dir(path))
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+// Command crawlctl captures pages from the command line, with the same engine
+// as the fleet and without Kubernetes, Temporal or a store: a machine with
+// Chromium is enough.
+//
+// Exit codes: 0 when everything was archived, 1 when something was not, 2 when
+// the command line made no sense, 130 when it was interrupted.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"crawlfleet.dev/crawlfleet/internal/cli"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings passed in.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := cli.Signals(context.Background())
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return cli.Exit(stderr, "crawlctl", root.ExecuteContext(ctx))
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "crawlctl",
+		Short: "Capture web pages as evidence",
+		Long: `crawlctl captures web pages in a real headless Chrome and keeps everything
+that was loaded: every request and response as it came over the wire, the
+addresses and certificates of the connections, a screenshot, the rendered text,
+the document and its links. The result is a WACZ file, which ReplayWeb.page and
+other tools open.`,
+		Example: `  # one page
+  crawlctl capture https://example.org/
+
+  # a list of pages, four at a time, one line of JSON a page
+  crawlctl capture --pages pages.txt --concurrency 4 --out case-17.wacz --json`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return &cli.Error{Code: cli.ExitUsage, Err: err}
+	})
+	root.AddCommand(newCapture(), newVersion())
+	return root
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Say which version this is",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "crawlctl", cli.ReadBuild())
+			return err
+		},
+	}
+}

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/netguard"
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/telemetry"
+	"crawlfleet.dev/crawlfleet/workers/archive"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+)
+
+// result is the line that --json writes for a page.
+type result struct {
+	URL          string          `json:"url"`
+	Outcome      browser.State   `json:"outcome"`
+	Reason       string          `json:"reason,omitempty"`
+	Detail       string          `json:"detail,omitempty"`
+	FinalURL     string          `json:"finalUrl,omitempty"`
+	Status       int             `json:"status,omitempty"`
+	MIME         string          `json:"mime,omitempty"`
+	Title        string          `json:"title,omitempty"`
+	Started      time.Time       `json:"started"`
+	Milliseconds int64           `json:"milliseconds"`
+	Exchanges    int             `json:"exchanges"`
+	Bytes        int64           `json:"bytes"`
+	Links        int             `json:"links"`
+	Completeness float64         `json:"completeness"`
+	Limits       []browser.Limit `json:"limits,omitempty"`
+}
+
+func resultOf(p *browser.Page) result {
+	return result{
+		URL: p.URL, Outcome: p.Outcome.State, Reason: p.Outcome.Reason, Detail: p.Outcome.Detail, FinalURL: p.FinalURL,
+		Status: p.Status, MIME: p.MIME, Title: p.Title, Started: p.Started.UTC(), Milliseconds: p.Ended.Sub(p.Started).Milliseconds(),
+		Exchanges: len(p.Exchanges), Bytes: p.Bytes, Links: len(p.Links), Completeness: p.Completeness.Ratio, Limits: p.Limits,
+	}
+}
+
+// session is a running capture.
+type session struct {
+	job      *captureJob
+	pool     *browser.Pool
+	scratch  string
+	progress *cli.Progress
+	stdout   io.Writer
+	stderr   io.Writer
+
+	mu       sync.Mutex // over the chunk and the counts
+	chunk    *archive.Chunk
+	archived int
+	failed   int
+	bytes    int64
+}
+
+// run captures the pages and writes the file.
+func (j *captureJob) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	scratch, err := os.MkdirTemp(j.dir, "crawlctl-")
+	if err != nil {
+		return fmt.Errorf("make a temporary folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	// Chrome runs as another user where it can and must reach its profile.
+	if err := os.Chmod(scratch, 0o755); err != nil {
+		return fmt.Errorf("temporary folder: %w", err)
+	}
+	level := slog.LevelWarn
+	if j.verbose {
+		level = slog.LevelDebug
+	}
+	log := telemetry.New(telemetry.Options{Writer: stderr, Format: telemetry.Text, Level: level})
+	rec, err := recorder.New(recorder.Options{
+		Dir:    scratch,
+		Dialer: &netguard.Dialer{Allow: j.allow, Resolve: j.resolves, Upstream: j.upstream},
+		Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rec.Close()) }()
+	pool, err := browser.New(ctx, browser.Options{
+		Engine: browser.Engine(j.chrome), Tabs: j.concurrency, TabsPerBrowser: min(j.concurrency, 8),
+		Dir: filepath.Join(scratch, "chrome"), Recorder: rec, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+
+	s := &session{job: j, pool: pool, scratch: scratch, stdout: stdout, stderr: stderr, progress: &cli.Progress{Total: len(j.urls)}}
+	if telemetry.IsTerminal(stderr) {
+		s.progress.W = stderr
+	}
+	return s.capture(ctx)
+}
+
+// capture runs all pages through the pool and closes the chunk.
+func (s *session) capture(ctx context.Context) error {
+	// The chunk is written where it will stay, so that it takes its name in
+	// one step.
+	dir, err := os.MkdirTemp(filepath.Dir(s.job.out), ".crawlctl-")
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // what counts has been moved away
+	s.chunk, err = archive.NewChunk(archive.Options{Dir: dir, Name: "capture", Title: "crawlctl capture", Info: s.info()})
+	if err != nil {
+		return err
+	}
+	s.progress.Start()
+	failure := s.work(ctx)
+	s.progress.Stop()
+	file, err := s.chunk.Close()
+	if err != nil {
+		return errors.Join(failure, err)
+	}
+	if failure != nil && !errors.Is(failure, context.Canceled) {
+		// What was captured until then is kept all the same.
+		fmt.Fprintf(s.stderr, "crawlctl: %v\n", failure)
+	}
+	if err := s.place(file.Path); err != nil {
+		return err
+	}
+	return s.verdict(ctx, file, failure)
+}
+
+// work hands the pages out to as many tabs as there may be. It returns what
+// ended it early.
+func (s *session) work(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	type order struct {
+		n   int
+		url string
+	}
+	orders := make(chan order)
+	var wg sync.WaitGroup
+	for range min(s.job.concurrency, len(s.job.urls)) {
+		wg.Go(func() {
+			var stay *browser.Stay
+			host := ""
+			defer func() {
+				if stay != nil {
+					cancelOn(cancel, stay.Close())
+				}
+			}()
+			for o := range orders {
+				if at := hostOf(o.url); stay == nil || at != host {
+					if stay != nil {
+						cancelOn(cancel, stay.Close())
+					}
+					var err error
+					if stay, err = s.pool.Stay(ctx, browser.StayOptions{Viewport: s.job.view, UserAgent: s.job.userAgent}); err != nil {
+						stay = nil
+						cancelOn(cancel, err)
+						continue
+					}
+					host = at
+				}
+				cancelOn(cancel, s.page(ctx, stay, o.n, o.url))
+			}
+		})
+	}
+	for n, u := range s.job.urls {
+		select {
+		case orders <- order{n + 1, u}:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(orders)
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func cancelOn(cancel context.CancelCauseFunc, err error) {
+	if err != nil {
+		cancel(err)
+	}
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// page captures one page and adds it to the chunk.
+func (s *session) page(ctx context.Context, stay *browser.Stay, n int, address string) error {
+	if ctx.Err() != nil {
+		return nil // ended from outside, before this page began
+	}
+	dir := filepath.Join(s.scratch, "page-"+strconv.Itoa(n))
+	defer os.RemoveAll(dir) //nolint:errcheck // goes with the scratch folder at the latest
+	p, err := stay.Capture(ctx, browser.Visit{
+		ID: strconv.Itoa(n), URL: address, Dir: dir, Screenshot: s.job.shot, Text: s.job.text, DOM: s.job.dom,
+		NoScroll: !s.job.scroll, Timeout: s.job.timeout, LoadTimeout: s.job.loadTimeout, MaxBytes: s.job.maxPageBytes,
+	})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.chunk.Add(p); err != nil {
+		return err
+	}
+	ok := p.Outcome.State == browser.Archived
+	if ok {
+		s.archived++
+	} else {
+		s.failed++
+	}
+	s.bytes += p.Bytes
+	s.progress.Add(ok, p.Bytes)
+	return s.report(p, ok)
+}
+
+// report writes what became of a page.
+func (s *session) report(p *browser.Page, ok bool) error {
+	if !ok {
+		s.progress.Println(s.stderr, fmt.Sprintf("failed: %s: %s: %s", p.URL, p.Outcome.Reason, p.Outcome.Detail))
+	}
+	if !s.job.json {
+		return nil
+	}
+	line, err := json.Marshal(resultOf(p))
+	if err != nil {
+		return fmt.Errorf("write the page's line: %w", err)
+	}
+	if _, err := fmt.Fprintf(s.stdout, "%s\n", line); err != nil {
+		return fmt.Errorf("write the page's line: %w", err)
+	}
+	return nil
+}
+
+// place gives the finished file its name.
+func (s *session) place(path string) error {
+	if s.job.force {
+		if err := os.Rename(path, s.job.out); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+		return nil
+	}
+	// Unlike a rename, a link does not replace what came into being meanwhile.
+	err := os.Link(path, s.job.out)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("--out %s has come into being meanwhile and was left alone", s.job.out)
+	}
+	if err != nil { // a file system without links
+		err = os.Rename(path, s.job.out)
+	}
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
+}
+
+// verdict says how it went, for people and as an exit code.
+func (s *session) verdict(ctx context.Context, file *archive.File, failure error) error {
+	left := len(s.job.urls) - s.archived - s.failed
+	fmt.Fprintf(s.stderr, "%s: %d archived, %d failed, %d not captured, %s received in %s; file of %s, SHA-256 %s\n",
+		s.job.out, s.archived, s.failed, left, cli.Bytes(s.bytes), time.Since(s.job.started).Round(100*time.Millisecond), cli.Bytes(file.Size), file.SHA256)
+	switch {
+	case ctx.Err() != nil:
+		return &cli.Error{Code: cli.ExitInterrupted}
+	case failure != nil, s.failed > 0, left > 0:
+		return &cli.Error{Code: cli.ExitFailed}
+	}
+	return nil
+}
+
+// info is what the file says about how it came to be.
+func (s *session) info() archive.Info {
+	build := cli.ReadBuild()
+	v := s.pool.Version()
+	ua := s.job.userAgent
+	if ua == "" {
+		ua = v.UserAgent
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return archive.Info{
+		Software: "crawlctl", Version: build.String(), Chrome: v.Product + " " + v.Revision, Flags: s.pool.Flags(), Sandbox: s.pool.Sandbox(),
+		UserAgent: ua, Viewport: fmt.Sprintf("%dx%d", s.job.view.Width, s.job.view.Height), Hostname: host,
+	}
+}

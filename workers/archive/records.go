@@ -1,0 +1,376 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/cdxj"
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/wacz"
+	"crawlfleet.dev/crawlfleet/internal/warc"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+)
+
+// pageWriter writes the records of one page. What it learns becomes the
+// chunk's only with commit.
+type pageWriter struct {
+	chunk *Chunk
+	page  *browser.Page
+	id    string // of the page, urn:uuid:…
+	index *cdxj.Indexer
+
+	records   int
+	bytes     int64
+	originals map[string]original
+	latest    map[string]original
+	conns     map[int64]connection
+	answers   map[string]string
+	refs      []exchangeRef
+
+	mainID   string // of the main document's response record
+	mainTime time.Time
+	mime     string
+	status   int
+}
+
+// write writes everything that there is to say about the page.
+func (w *pageWriter) write() error {
+	w.originals = make(map[string]original)
+	w.latest = make(map[string]original)
+	w.conns = make(map[int64]connection)
+	w.answers = make(map[string]string)
+	main := w.page.MainExchange()
+	for i := range w.page.Exchanges {
+		if err := w.exchange(&w.page.Exchanges[i], main); err != nil {
+			return fmt.Errorf("exchange %d: %w", w.page.Exchanges[i].ID, err)
+		}
+	}
+	if main == nil {
+		w.cachedMain()
+	}
+	if err := w.derived(); err != nil {
+		return err
+	}
+	return w.pageinfo()
+}
+
+// add writes a record of this page, and indexes it.
+func (w *pageWriter) add(r *warc.Record) (warc.Written, error) {
+	if r.ID == "" {
+		r.ID = warc.NewID()
+	}
+	r.Add(warc.FieldPageID, w.id)
+	written, err := w.chunk.warc.Write(r)
+	if err != nil {
+		return written, err
+	}
+	written.Offset += w.chunk.base
+	w.records++
+	return written, w.index.Add(r, written)
+}
+
+// exchange writes request and response (or revisit) and, the first time, the
+// connection that they went over.
+func (w *pageWriter) exchange(e *recorder.Exchange, main *recorder.Exchange) error {
+	ref := exchangeRef{Exchange: e.ID, URL: e.URL, Method: e.Method, Failure: e.Failure, Detail: e.Detail, Notes: e.Notes,
+		Started: e.Started.UTC(), FirstByte: timeOrNil(e.FirstByte), Ended: timeOrNil(e.Ended), Interim: textsOf(e.Interim)}
+	var err error
+	if ref.Connection, err = w.connection(e); err != nil {
+		return err
+	}
+	responseID := ""
+	if e.Response != nil {
+		response, err := w.response(e)
+		if err != nil {
+			return err
+		}
+		responseID = response.ID
+		ref.Response, ref.Status, ref.Truncated = response.ID, statusOf(e.Response.Head), e.Response.Body.Truncated
+		ref.Trailer = string(e.Response.Trailer)
+	}
+	request := warc.NewRequest(e.URL, e.Started, e.Request.Head, content(e.Request.Body), responseID)
+	w.connect(request, e)
+	truncate(request, e.Request.Body)
+	written, err := w.add(request)
+	if err != nil {
+		return err
+	}
+	ref.Request = written.ID
+	if e.Frames != nil {
+		if err := w.frames(e, responseID); err != nil {
+			return err
+		}
+	}
+	if e == main {
+		w.mainID, w.mainTime = responseID, e.Started
+		w.status, w.mime = ref.Status, w.page.MIME
+	}
+	w.refs = append(w.refs, ref)
+	return nil
+}
+
+// response writes a response. A body that this chunk has already, or that the
+// server says has not changed, becomes a revisit of it.
+func (w *pageWriter) response(e *recorder.Exchange) (warc.Written, error) {
+	head, body := e.Response.Head, e.Response.Body
+	status := statusOf(head)
+	var r *warc.Record
+	stored := false
+	switch before, ok := w.original(e, status); {
+	case ok && status == http.StatusNotModified:
+		r = warc.NewNotModified(e.URL, e.Started, warc.DechunkedHead(head), before.Original)
+	case ok:
+		r = warc.NewRevisit(e.URL, e.Started, warc.DechunkedHead(head), before.Original)
+	default:
+		r = warc.NewResponse(e.URL, e.Started, warc.DechunkedHead(head), content(body))
+		if body.SHA256 != "" {
+			r.PayloadDigest = warc.SHA256Hex(body.SHA256)
+		}
+		stored = true
+	}
+	w.connect(r, e)
+	truncate(r, body)
+	written, err := w.add(r)
+	if err != nil {
+		return written, err
+	}
+	w.bytes += body.Size
+	if stored && body.Truncated == "" {
+		w.remember(e, status, written)
+	}
+	return written, nil
+}
+
+// minRevisit is the size of a body below which a revisit record would be larger
+// than the body.
+const minRevisit = 256
+
+// original finds the record that a response repeats.
+func (w *pageWriter) original(e *recorder.Exchange, status int) (original, bool) {
+	if status == http.StatusNotModified {
+		return w.latestOf(e.URL)
+	}
+	body := e.Response.Body
+	if body.Size < minRevisit || body.Truncated != "" || body.SHA256 == "" {
+		return original{}, false
+	}
+	if o, ok := w.originals[body.SHA256]; ok {
+		return o, true
+	}
+	o, ok := w.chunk.originals[body.SHA256]
+	return o, ok
+}
+
+func (w *pageWriter) latestOf(address string) (original, bool) {
+	if o, ok := w.latest[address]; ok {
+		return o, true
+	}
+	o, ok := w.chunk.latest[address]
+	return o, ok
+}
+
+// remember notes a stored body, for revisits of it. Replay looks originals up
+// by address as a GET, so other methods' answers are no originals.
+func (w *pageWriter) remember(e *recorder.Exchange, status int, written warc.Written) {
+	if e.Method != http.MethodGet {
+		return
+	}
+	o := original{
+		Original: warc.Original{ID: written.ID, TargetURI: e.URL, Date: e.Started, PayloadDigest: written.PayloadDigest},
+		status:   status,
+	}
+	if e.Response.Body.SHA256 != "" {
+		w.originals[e.Response.Body.SHA256] = o
+	}
+	if status == http.StatusOK {
+		w.latest[e.URL] = o
+	}
+}
+
+// cachedMain finds the main document of a page that took it from the browser's
+// cache: an earlier page of this chunk has the record.
+func (w *pageWriter) cachedMain() {
+	address, _, _ := strings.Cut(w.page.FinalURL, "#")
+	if o, ok := w.latestOf(address); ok {
+		w.mainID, w.mainTime, w.status, w.mime = o.ID, o.Date, o.status, w.page.MIME
+	}
+}
+
+// connect writes the facts of the connection into a record.
+func (w *pageWriter) connect(r *warc.Record, e *recorder.Exchange) {
+	c := e.Conn
+	if c == nil {
+		return
+	}
+	var protocols []string
+	if c.Protocol != "" {
+		protocols = append(protocols, c.Protocol)
+	}
+	cipher := ""
+	if c.TLS != nil {
+		// "TLS 1.3" is "tls/1.3" in the field's vocabulary.
+		protocols = append(protocols, strings.ToLower(strings.ReplaceAll(c.TLS.Version, " ", "/")))
+		cipher = c.TLS.CipherSuite
+	}
+	r.Connection(c.Remote.Addr(), protocols, cipher)
+}
+
+func truncate(r *warc.Record, b recorder.Body) {
+	if b.Truncated != "" {
+		r.Truncate(b.Truncated)
+	}
+}
+
+// frames writes what went over a WebSocket, as three records beside the
+// handshake: the bytes of each direction and the index of the frames.
+func (w *pageWriter) frames(e *recorder.Exchange, responseID string) error {
+	add := func(kind, contentType string, body warc.Content, truncated string) error {
+		if body == nil {
+			return nil
+		}
+		r := warc.NewResource("urn:websocket-"+kind+":"+e.URL, e.Started, contentType, body)
+		if responseID != "" {
+			r.ConcurrentTo(responseID)
+		}
+		if truncated != "" {
+			r.Truncate(truncated)
+		}
+		_, err := w.add(r)
+		return err
+	}
+	if err := add("sent", "application/octet-stream", content(e.Frames.Sent), e.Frames.Sent.Truncated); err != nil {
+		return err
+	}
+	if err := add("received", "application/octet-stream", content(e.Frames.Received), e.Frames.Received.Truncated); err != nil {
+		return err
+	}
+	index, err := fileContent(e.Frames.Index)
+	if err != nil {
+		return err
+	}
+	return add("frames", "application/x-ndjson", index, "")
+}
+
+// derived writes what was made from the document.
+func (w *pageWriter) derived() error {
+	p := w.page
+	address, _, _ := strings.Cut(p.FinalURL, "#")
+	at := p.Started.Add(p.Timings.Outputs)
+	for _, d := range []struct{ urn, path, contentType string }{
+		{"urn:view:", p.ScreenshotFile, "image/png"},
+		{"urn:text:", p.TextFile, "text/plain; charset=utf-8"},
+		{"urn:dom:", p.DOMFile, "text/html; charset=utf-8"},
+	} {
+		body, err := fileContent(d.path)
+		if err != nil {
+			return err
+		}
+		if body == nil {
+			continue
+		}
+		if _, err := w.add(warc.NewConversion(d.urn+address, at, d.contentType, body, w.mainID)); err != nil {
+			return err
+		}
+	}
+	if len(p.Links) == 0 {
+		return nil
+	}
+	var links bytes.Buffer
+	enc := json.NewEncoder(&links)
+	enc.SetEscapeHTML(false)
+	for _, l := range p.Links {
+		if err := enc.Encode(l); err != nil {
+			return fmt.Errorf("write the links: %w", err)
+		}
+	}
+	_, err := w.add(warc.NewConversion("urn:links:"+address, at, "application/x-ndjson", warc.Bytes(links.Bytes()), w.mainID))
+	return err
+}
+
+// commit makes what was written part of the chunk.
+func (w *pageWriter) commit() {
+	c, p := w.chunk, w.page
+	c.records += w.records
+	c.bytes += w.bytes
+	c.index = append(c.index, w.index.Entries()...)
+	maps.Copy(c.originals, w.originals)
+	maps.Copy(c.latest, w.latest)
+	maps.Copy(c.conns, w.conns)
+	maps.Copy(c.answers, w.answers)
+	archived := p.Outcome.State == browser.Archived
+	at := w.entryTime()
+	c.entries = append(c.entries, PageEntry{
+		ID: p.ID, URL: p.URL, Title: p.Title, MIME: p.MIME, Status: p.Status, Time: at, Archived: archived,
+	})
+	page := wacz.Page{ID: w.id, URL: p.URL, Time: at, Title: p.Title, Text: w.text(), Extra: map[string]any{"mime": w.mime, "status": w.status}}
+	switch {
+	case w.mainID == "":
+		// There is nothing that a reader could open.
+	case archived:
+		c.pages = append(c.pages, page)
+	default:
+		c.extra = append(c.extra, page)
+	}
+}
+
+// entryTime is when the page's address was asked for: replay finds the page by
+// its address and the date of that record.
+func (w *pageWriter) entryTime() time.Time {
+	address, _, _ := strings.Cut(w.page.URL, "#")
+	i := slices.IndexFunc(w.page.Exchanges, func(e recorder.Exchange) bool { return e.URL == address && e.Response != nil })
+	if i >= 0 {
+		return w.page.Exchanges[i].Started.UTC()
+	}
+	if o, ok := w.latestOf(address); ok {
+		return o.Date.UTC()
+	}
+	if !w.mainTime.IsZero() {
+		return w.mainTime.UTC()
+	}
+	return w.page.Started.UTC()
+}
+
+// text is the beginning of the page's text.
+func (w *pageWriter) text() string {
+	if w.page.TextFile == "" {
+		return ""
+	}
+	f, err := os.Open(w.page.TextFile)
+	if err != nil {
+		return "" // the text's own record would have failed before
+	}
+	defer f.Close() //nolint:errcheck // read only
+	b, err := io.ReadAll(io.LimitReader(f, maxPageText))
+	if err != nil {
+		return ""
+	}
+	return strings.ToValidUTF8(string(b), "")
+}
+
+// content is a recorded body, nil when it is empty.
+func content(b recorder.Body) warc.Content {
+	if b.Path == "" || b.Size == 0 {
+		return nil
+	}
+	return warc.File(b.Path, b.Size)
+}
+
+// fileContent is a file of whatever size it has, nil when there is none.
+func fileContent(path string) (warc.Content, error) {
+	if path == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	return warc.File(path, info.Size()), nil
+}
