@@ -47,8 +47,18 @@ package recorder
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/netguard"
@@ -97,19 +107,122 @@ type Options struct {
 
 // Recorder makes sessions. It is safe for use by many goroutines.
 type Recorder struct {
-	opts Options
+	opts  Options
+	ca    *authority
+	tls   *tls.Config
+	roots func() (*x509.CertPool, error)
+	// connections counts the connections to origins.
+	connections atomic.Int64
+	pieces      sync.Pool // of *[]byte, pieceSize each
+
+	mu       sync.Mutex
+	closed   bool
+	sessions map[*Session]struct{}
+	ports    map[uint16]bool // of the sessions' listeners
 }
 
 // New makes a recorder. Close it in the end.
-func New(opts Options) (*Recorder, error) { panic("being written") }
+func New(opts Options) (*Recorder, error) {
+	if opts.Dir == "" {
+		opts.Dir = os.TempDir()
+	}
+	if opts.Dialer == nil {
+		opts.Dialer = new(netguard.Dialer)
+	}
+	if opts.Policy == nil {
+		opts.Policy = ReadOnly
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.MaxBody < 0 {
+		return nil, fmt.Errorf("recorder: a largest body of %d bytes: give 0 for no limit", opts.MaxBody)
+	}
+	ca, err := newAuthority(opts.Now)
+	if err != nil {
+		return nil, fmt.Errorf("recorder: %w", err)
+	}
+	return &Recorder{
+		opts: opts, ca: ca, tls: ca.serverConfig(),
+		roots:    sync.OnceValues(func() (*x509.CertPool, error) { return trusted(opts.Roots) }),
+		pieces:   sync.Pool{New: func() any { p := make([]byte, pieceSize); return &p }},
+		sessions: make(map[*Session]struct{}),
+		ports:    make(map[uint16]bool),
+	}, nil
+}
+
+// trusted are the system's certificate authorities and some more.
+func trusted(more []*x509.Certificate) (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("read the system's certificate authorities: %w", err)
+	}
+	for _, c := range more {
+		pool.AddCert(c)
+	}
+	return pool, nil
+}
 
 // SPKI is the base64 SHA-256 hash of the public key that all certificates of
 // this recorder carry, for Chrome's --ignore-certificate-errors-spki-list.
-func (r *Recorder) SPKI() string { panic("being written") }
+func (r *Recorder) SPKI() string { return r.ca.spki }
+
+// Authority is the certificate that the recorder's certificates are issued by,
+// for clients other than Chrome.
+func (r *Recorder) Authority() *x509.Certificate { return r.ca.cert }
 
 // NewSession opens a proxy listener on 127.0.0.1 for one browser context. The
 // context bounds the start alone. Close the session in the end.
-func (r *Recorder) NewSession(ctx context.Context) (*Session, error) { panic("being written") }
+func (r *Recorder) NewSession(ctx context.Context) (*Session, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("open the recorder's listener: %w", err)
+	}
+	s := newSession(r, l)
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		_ = l.Close()
+		return nil, errors.New("open a recorder session: the recorder is closed")
+	}
+	r.sessions[s] = struct{}{}
+	r.ports[s.port()] = true
+	r.mu.Unlock()
+	s.start()
+	return s, nil
+}
+
+// own reports whether an address is one of the recorder's listeners.
+func (r *Recorder) own(remote netip.AddrPort) bool {
+	if !remote.Addr().IsLoopback() {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ports[remote.Port()]
+}
+
+// forget is called by a session that closes.
+func (r *Recorder) forget(s *Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sessions, s)
+	delete(r.ports, s.port())
+}
 
 // Close closes the sessions that are still open.
-func (r *Recorder) Close() error { panic("being written") }
+func (r *Recorder) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	open := slices.Collect(maps.Keys(r.sessions))
+	r.mu.Unlock()
+	var errs []error
+	for _, s := range open {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -2,14 +2,29 @@ package recorder
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 )
+
+// watchInterval is how often open exchanges are asked whether the browser still
+// wants them.
+const watchInterval = 250 * time.Millisecond
+
+// maxRefusals bounds the list of refusals.
+const maxRefusals = 1000
 
 // Page says where the exchanges of a page go.
 type Page struct {
 	// Dir is the folder for the bodies, made when it is missing. Without one a
 	// new folder in Options.Dir is used. The files are the caller's from End
-	// on.
+	// on. A folder serves one page: a file that is there already is not
+	// overwritten, the exchange fails.
 	Dir string
 	// MaxBytes is the number of bytes of all bodies of the page after which
 	// bodies are cut off, 0 for no limit.
@@ -39,28 +54,290 @@ type Refusal struct {
 	Count int
 }
 
+// The reasons of a refusal.
+const (
+	refusedOutside = "outside of a page"
+	refusedNoFrame = "from no frame"
+)
+
 // Session is one proxy listener. One page at a time may be open.
 type Session struct {
-	addr string
+	rec      *Recorder
+	listener net.Listener
+	pool     *pool
+	running  sync.WaitGroup // every goroutine of the session
+
+	mu       sync.Mutex
+	closed   bool
+	page     *page
+	browsers map[*browserConn]struct{}
+	refused  map[Refusal]int // Count is 0 in the keys
+}
+
+// page is an open page.
+type page struct {
+	Page
+	budget    budget
+	ctx       context.Context
+	cancel    context.CancelFunc
+	watcher   chan struct{} // closed when the watcher has ended
+	open      atomic.Int64
+	last      atomic.Int64 // Unix nanoseconds
+	received  atomic.Int64
+	running   sync.WaitGroup // of exchanges
+	mu        sync.Mutex
+	exchanges []*exchange
+}
+
+func newSession(r *Recorder, l net.Listener) *Session {
+	return &Session{rec: r, listener: l, pool: newPool(r), browsers: make(map[*browserConn]struct{}), refused: make(map[Refusal]int)}
+}
+
+func (s *Session) port() uint16 {
+	if a, ok := s.listener.Addr().(*net.TCPAddr); ok {
+		return a.AddrPort().Port()
+	}
+	return 0
 }
 
 // Addr is the listener's host:port.
-func (s *Session) Addr() string { return s.addr }
+func (s *Session) Addr() string { return s.listener.Addr().String() }
+
+// start accepts connections until the listener is closed.
+func (s *Session) start() {
+	s.running.Go(func() {
+		for {
+			c, err := s.listener.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err != nil {
+				s.rec.opts.Logger.Warn("recorder cannot accept a connection", "error", err)
+				time.Sleep(10 * time.Millisecond) // out of file descriptors
+				continue
+			}
+			s.accept(c)
+		}
+	})
+}
+
+func (s *Session) accept(c net.Conn) {
+	b := newBrowserConn(s, c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = c.Close()
+		return
+	}
+	s.browsers[b] = struct{}{}
+	s.running.Go(func() {
+		b.serve()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.browsers, b)
+	})
+}
 
 // Begin opens a page: from now on every exchange belongs to it.
-func (s *Session) Begin(p Page) error { panic("being written") }
+func (s *Session) Begin(p Page) error {
+	if p.Dir == "" {
+		dir, err := os.MkdirTemp(s.rec.opts.Dir, "page-")
+		if err != nil {
+			return fmt.Errorf("begin a page: %w", err)
+		}
+		p.Dir = dir
+	}
+	dir, err := filepath.Abs(p.Dir)
+	if err != nil {
+		return fmt.Errorf("begin a page: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("begin a page: %w", err)
+	}
+	p.Dir = dir
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return errors.New("begin a page: the session is closed")
+	case s.page != nil:
+		return errors.New("begin a page: the last one has not ended")
+	}
+	s.pool.sweep()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.page = &page{Page: p, ctx: ctx, cancel: cancel, watcher: make(chan struct{})}
+	s.page.budget.limit = p.MaxBytes
+	s.page.last.Store(s.rec.opts.Now().UnixNano())
+	pg := s.page
+	s.running.Go(pg.watch)
+	return nil
+}
+
+// watch ends exchanges that the browser has given up. A browser closes the
+// connection of a request that it no longer wants, and nobody reads from that
+// connection while the origin is silent.
+func (p *page) watch() {
+	defer close(p.watcher)
+	t := time.NewTicker(watchInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-t.C:
+		}
+		for _, e := range p.all() {
+			if e.browser != nil && e.isOpen() && hungUp(e.browser.raw) {
+				e.cut(truncatedDisconnect)
+			}
+		}
+	}
+}
+
+func (p *page) all() []*exchange {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.exchanges[:len(p.exchanges):len(p.exchanges)]
+}
 
 // InFlight says how busy the page is; zero when none is open.
-func (s *Session) InFlight() Activity { panic("being written") }
+func (s *Session) InFlight() Activity {
+	s.mu.Lock()
+	p := s.page
+	s.mu.Unlock()
+	if p == nil {
+		return Activity{}
+	}
+	return Activity{
+		Open: int(p.open.Load()), Last: time.Unix(0, p.last.Load()),
+		Bytes: p.received.Load(), Exchanges: len(p.all()),
+	}
+}
 
 // End closes the page and returns its exchanges in the order of their start.
 // Those still open are cut off: their bodies are marked "time". End returns
 // when all of them have ended; when ctx ends first, with those that have, and
 // an error.
-func (s *Session) End(ctx context.Context) ([]Exchange, error) { panic("being written") }
+func (s *Session) End(ctx context.Context) ([]Exchange, error) {
+	s.mu.Lock()
+	p := s.page
+	s.page = nil
+	s.mu.Unlock()
+	if p == nil {
+		return nil, errors.New("end a page: none is open")
+	}
+	p.cancel()
+	<-p.watcher
+	list := p.all()
+	for _, e := range list {
+		e.cut(truncatedTime)
+	}
+	ended := make(chan struct{})
+	go func() { // ends with the exchanges, which Close waits for
+		p.running.Wait()
+		close(ended)
+	}()
+	var err error
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		err = fmt.Errorf("end a page: %w", context.Cause(ctx))
+	}
+	out := make([]Exchange, 0, len(list))
+	for _, e := range list {
+		if !e.isOpen() {
+			out = append(out, e.out)
+		}
+	}
+	return out, err
+}
+
+// refuse counts a request that is not let through.
+func (s *Session) refuse(method, host, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := Refusal{Method: method, Host: host, Why: why}
+	if _, known := s.refused[key]; known || len(s.refused) < maxRefusals {
+		s.refused[key]++
+	}
+}
 
 // Refused lists what was not let through, in no order; at most 1000 kinds.
-func (s *Session) Refused() []Refusal { panic("being written") }
+func (s *Session) Refused() []Refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Refusal, 0, len(s.refused))
+	for r, n := range s.refused {
+		r.Count = n
+		out = append(out, r)
+	}
+	return out
+}
 
-// Close ends everything that the session has going and waits for it.
-func (s *Session) Close() error { panic("being written") }
+// pageOpen reports whether requests are let through.
+func (s *Session) pageOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.page != nil
+}
+
+// admit makes an exchange of a request; nil when no page is open.
+func (s *Session) admit(b *browserConn, r *request, to origin, target string) *exchange {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.page
+	if p == nil {
+		return nil
+	}
+	e := &exchange{session: s, page: p, browser: b, req: r, to: to}
+	e.ctx, e.cancel = context.WithCancel(p.ctx)
+	now := s.rec.opts.Now()
+	e.out = Exchange{
+		Method: r.method, URL: to.url(target, r.websocket()), Started: now,
+		Request: Message{Head: r.forOrigin(target)},
+	}
+	p.last.Store(now.UnixNano())
+	p.open.Add(1)
+	p.running.Add(1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.exchanges = append(p.exchanges, e)
+	e.out.ID = len(p.exchanges)
+	return e
+}
+
+// Close ends everything that the session has going and waits for it. Of a page
+// that is open, the exchanges are lost and the files stay.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		s.running.Wait()
+		return nil
+	}
+	s.closed = true
+	p := s.page
+	s.page = nil
+	open := make([]*browserConn, 0, len(s.browsers))
+	for b := range s.browsers {
+		open = append(open, b)
+	}
+	s.mu.Unlock()
+	err := s.listener.Close()
+	if p != nil {
+		p.cancel()
+		for _, e := range p.all() {
+			e.cut(truncatedTime)
+		}
+	}
+	for _, b := range open {
+		b.kill()
+	}
+	s.running.Wait()
+	s.pool.close()
+	s.rec.forget(s)
+	if err != nil {
+		return fmt.Errorf("close the recorder's listener: %w", err)
+	}
+	return nil
+}

@@ -28,8 +28,11 @@ type Exchange struct {
 	Response *Message
 	// Conn is the connection to the origin, nil when there was none.
 	Conn *Connection
-	// Failure is a word of the vocabulary, empty when all went well. With a
-	// Response, the failure came after its head. Detail is for people.
+	// Failure is a word of the vocabulary, empty when nothing failed. With a
+	// Response, the failure came after its head. What the browser gave up, what
+	// a limit cut and what was still going when the page was closed did not
+	// fail, once the response's head had come: Body.Truncated says it. Detail
+	// is for people.
 	Failure, Detail string
 	// Notes are oddities that were coped with, for people, such as "chunked
 	// twice; decoded once".

@@ -1,0 +1,206 @@
+package recorder
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/netguard"
+)
+
+const (
+	handshakeTimeout = 15 * time.Second
+	// maxIdle connections are kept for an origin, each for idleTime.
+	maxIdle  = 8
+	idleTime = 60 * time.Second
+	// originBuffer is the size of the buffer for what an origin sends.
+	originBuffer = 16 << 10
+)
+
+// failure is an error with its word.
+type failure struct {
+	reason string
+	detail string
+}
+
+func (f *failure) Error() string { return f.reason + ": " + f.detail }
+
+// originConn is a connection to an origin. One exchange uses it at a time.
+type originConn struct {
+	to     origin
+	raw    net.Conn // the socket
+	conn   net.Conn // the socket, or TLS over it
+	br     *bufio.Reader
+	info   *Connection
+	reused bool
+	since  time.Time // idle since
+}
+
+func (c *originConn) close() { _ = c.raw.Close() }
+
+// pool keeps a session's connections to origins.
+type pool struct {
+	rec *Recorder
+	// sessions remembers TLS sessions, so that a second connection to an
+	// origin needs no full handshake. Not shared between browser contexts.
+	sessions tls.ClientSessionCache
+
+	mu     sync.Mutex
+	idle   map[origin][]*originConn
+	closed bool
+}
+
+func newPool(rec *Recorder) *pool {
+	return &pool{rec: rec, sessions: tls.NewLRUClientSessionCache(64), idle: make(map[origin][]*originConn)}
+}
+
+// take returns a connection that was kept, nil when there is none.
+func (p *pool) take(to origin) *originConn {
+	for {
+		p.mu.Lock()
+		list := p.idle[to]
+		if len(list) == 0 {
+			p.mu.Unlock()
+			return nil
+		}
+		c := list[len(list)-1]
+		p.idle[to] = list[:len(list)-1]
+		p.mu.Unlock()
+		if p.rec.opts.Now().Sub(c.since) < idleTime && quiet(c.raw) {
+			c.reused = true
+			return c
+		}
+		c.close()
+	}
+}
+
+// give keeps a connection for the next exchange.
+func (p *pool) give(c *originConn) {
+	c.since = p.rec.opts.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.idle[c.to]) >= maxIdle {
+		c.close()
+		return
+	}
+	p.idle[c.to] = append(p.idle[c.to], c)
+}
+
+// sweep closes what was not used for a while.
+func (p *pool) sweep() {
+	now := p.rec.opts.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for to, list := range p.idle {
+		kept := list[:0]
+		for _, c := range list {
+			if now.Sub(c.since) < idleTime {
+				kept = append(kept, c)
+			} else {
+				c.close()
+			}
+		}
+		clear(list[len(kept):])
+		if p.idle[to] = kept; len(kept) == 0 {
+			delete(p.idle, to)
+		}
+	}
+}
+
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, list := range p.idle {
+		for _, c := range list {
+			c.close()
+		}
+	}
+	clear(p.idle)
+}
+
+// dial makes a new connection. When TLS fails, the facts of the connection come
+// with the error.
+func (p *pool) dial(ctx context.Context, to origin) (*originConn, *Connection, error) {
+	rec := p.rec
+	guarded, err := rec.opts.Dialer.Dial(ctx, "tcp", to.address())
+	if err != nil {
+		return nil, nil, &failure{netguard.Reason(err), err.Error()}
+	}
+	if rec.own(guarded.Remote) {
+		_ = guarded.Close()
+		return nil, nil, &failure{ReasonAddressBlocked, "the recorder's own address"}
+	}
+	raw := guarded.Conn
+	info := &Connection{
+		ID: rec.connections.Add(1), Remote: guarded.Remote, Proxy: guarded.Proxy,
+		Protocol: "http/1.1", Opened: rec.opts.Now(), DNS: guarded.Answer,
+	}
+	c := &originConn{to: to, raw: raw, conn: raw, info: info}
+	if to.scheme == "https" {
+		if c.conn, err = p.secure(ctx, raw, to.host, info); err != nil {
+			_ = raw.Close()
+			return nil, info, err
+		}
+	}
+	c.br = bufio.NewReaderSize(c.conn, originBuffer)
+	return c, info, nil
+}
+
+// secure starts TLS. The chain is taken down before it is verified: one that
+// does not verify is evidence too.
+func (p *pool) secure(ctx context.Context, raw net.Conn, host string, info *Connection) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	conn := tls.Client(raw, &tls.Config{
+		ServerName:         host,
+		NextProtos:         []string{"http/1.1"},
+		MinVersion:         tls.VersionTLS12, // as Chrome
+		ClientSessionCache: p.sessions,
+		InsecureSkipVerify: true, // verified below
+	})
+	info.TLS = &TLS{ServerName: host}
+	if net.ParseIP(host) != nil {
+		info.TLS.ServerName = ""
+	}
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, &failure{ReasonTLSFailed, "handshake: " + err.Error()}
+	}
+	state := conn.ConnectionState()
+	info.TLS.Version = tls.VersionName(state.Version)
+	info.TLS.CipherSuite = tls.CipherSuiteName(state.CipherSuite)
+	info.TLS.Resumed = state.DidResume
+	info.TLS.OCSP, info.TLS.SCTs = state.OCSPResponse, state.SignedCertificateTimestamps
+	for _, c := range state.PeerCertificates {
+		info.TLS.Chain = append(info.TLS.Chain, c.Raw)
+	}
+	if err := p.rec.verify(host, state.PeerCertificates); err != nil {
+		info.TLS.VerifyError = err.Error()
+		if !p.rec.opts.AcceptBadCertificates {
+			return nil, &failure{ReasonTLSFailed, "certificate: " + err.Error()}
+		}
+	}
+	return conn, nil
+}
+
+// verify checks a chain as a browser would (RFC 5280, RFC 9525).
+func (r *Recorder) verify(host string, chain []*x509.Certificate) error {
+	if len(chain) == 0 {
+		return fmt.Errorf("no certificate")
+	}
+	roots, err := r.roots()
+	if err != nil {
+		return err
+	}
+	opts := x509.VerifyOptions{DNSName: host, Roots: roots, Intermediates: x509.NewCertPool(), CurrentTime: r.opts.Now()}
+	for _, c := range chain[1:] {
+		opts.Intermediates.AddCert(c)
+	}
+	_, err = chain[0].Verify(opts)
+	return err
+}
