@@ -38,7 +38,7 @@ func (s *Site) routeLoading() {
 		page(w, "hang", `<script>for (;;) { }</script>`)
 	})
 	s.mux.HandleFunc("/oom", func(w http.ResponseWriter, _ *http.Request) {
-		page(w, "oom", `<script>const kept = []; for (;;) kept.push(Array.from({ length: 100000 }, (_, i) => ({ i })));</script>`)
+		page(w, "oom", `<script>const kept = []; for (;;) kept.push(new Array(5_000_000).fill(kept.length));</script>`)
 	})
 	s.mux.HandleFunc("/alert", func(w http.ResponseWriter, _ *http.Request) {
 		page(w, "alert", `<script>addEventListener('beforeunload', (e) => { e.preventDefault(); e.returnValue = 'stay'; });</script>`+
