@@ -10,7 +10,7 @@ import (
 	"crawlfleet.dev/crawlfleet/test/harness"
 )
 
-// TestStackKeepsWhatItWasGiven kills the stack and starts it again on the same folder.
+// TestStackKeepsWhatItWasGiven kills the stack and starts it again on the same folder, and kills each of its parts.
 func TestStackKeepsWhatItWasGiven(t *testing.T) {
 	t.Parallel()
 	fleet := harness.Start(t, harness.Options{NoOperator: true, Workers: -1})
@@ -23,6 +23,18 @@ func TestStackKeepsWhatItWasGiven(t *testing.T) {
 	if err := fleet.StartStack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	kept(t, fleet)
+
+	for _, part := range []string{"kube", "s3", "temporal"} {
+		if err := fleet.KillPart(t.Context(), part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept(t, fleet)
+}
+
+func kept(t *testing.T, fleet *harness.Fleet) {
+	t.Helper()
 	if job := fleet.Job(t, "kept"); len(job.Spec.Seeds.URLs) != 1 || job.Spec.Seeds.URLs[0] != "http://board.test/" {
 		t.Errorf("after the restart the job is %+v", job.Spec)
 	}

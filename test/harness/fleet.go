@@ -11,9 +11,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -186,12 +188,9 @@ func (f *Fleet) StartStack(ctx context.Context) error {
 	}
 	var s State
 	err := f.poll(ctx, stackTimeout, f.Stack, func() error {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		s = State{}
-		return json.Unmarshal(b, &s)
+		var err error
+		s, err = f.readState()
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("wait for the stack: %w", err)
@@ -200,6 +199,46 @@ func (f *Fleet) StartStack(ctx context.Context) error {
 	defer f.mu.Unlock()
 	f.state = s
 	return nil
+}
+
+// KillPart is kill -9 of one part of the stack ("kube", "temporal" or "s3"), which the stack starts again. It returns when
+// the part is back.
+func (f *Fleet) KillPart(ctx context.Context, part string) error {
+	before, err := f.readState()
+	if err != nil {
+		return fmt.Errorf("kill %s: %w", part, err)
+	}
+	pid := before.PIDs[part]
+	ours, err := marked(f.mark)
+	if err != nil {
+		return fmt.Errorf("kill %s: %w", part, err)
+	}
+	if !slices.Contains(ours, pid) {
+		return fmt.Errorf("kill %s: process %d is not of this stack", part, pid)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("kill %s: %w", part, err)
+	}
+	err = f.poll(ctx, readyTimeout, f.Stack, func() error {
+		s, err := f.readState()
+		if err == nil && s.PIDs[part] == pid {
+			err = errors.New("it is not back yet")
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for %s to come back: %w", part, err)
+	}
+	return nil
+}
+
+func (f *Fleet) readState() (State, error) {
+	var s State
+	b, err := os.ReadFile(filepath.Join(f.stackDir(), "stack.json"))
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(b, &s)
 }
 
 // poll calls check until it returns nil, the process ends, or the time is up.
