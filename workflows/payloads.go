@@ -52,6 +52,8 @@ type RunInput struct {
 	// with gzip, at most 1 MiB packed.
 	SeedList []byte `json:"seedList,omitempty"`
 	State    State  `json:"state"`
+	// Resume is set by a run that continues as new, nobody else.
+	Resume *RunResume `json:"resume,omitempty"`
 }
 
 // Spec is the order in the words of the CrawlJob, with every default filled in.
@@ -175,7 +177,10 @@ type Report struct {
 	Counts         Counts    `json:"counts"`
 	PagesPerSecond float64   `json:"pagesPerSecond"`
 	Archive        Archive   `json:"archive"`
+	StartedAt      time.Time `json:"startedAt"`
 	At             time.Time `json:"at"`
+	// Result is how the run ended; nil while it runs.
+	Result *RunResult `json:"result,omitempty"`
 }
 
 // RunResult is how a CrawlRun ended.

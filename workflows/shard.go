@@ -1,0 +1,328 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// The bounds of one shard.
+const (
+	// openBundles is how many bundles are out at once: more than there are tabs,
+	// because a bundle that waits for a host's delay holds none.
+	openBundles = 16
+	// A shard continues as new before Temporal has to suggest it twice.
+	maxEvents   = 8000
+	maxSignals  = 2000
+	maxShardAge = time.Hour
+	// reportFast and reportSlow are the least times between two reports, in the
+	// first minute and later.
+	reportFast = 3 * time.Second
+	reportSlow = 10 * time.Second
+)
+
+// FrontierShard crawls the part of a frontier that belongs to one shard, until
+// nothing is left of it. It steps Plan and CrawlBundle: results are planned in as
+// soon as they come, and free slots are filled at once.
+func FrontierShard(ctx workflow.Context, in ShardInput) error {
+	s := &shard{
+		in: in, open: map[string]*openBundle{}, began: workflow.Now(ctx),
+		wantPlan: true, counts: in.Counts, limit: in.Limit, done: in.Done,
+		control: workflow.GetSignalChannel(ctx, SignalShardControl),
+	}
+	for {
+		s.steer(ctx)
+		s.plan(ctx)
+		s.report(ctx)
+		if s.idle && len(s.open) == 0 && s.planning == nil {
+			return s.close(ctx)
+		}
+		if s.drained(ctx) {
+			return s.continueAsNew(ctx)
+		}
+		s.wait(ctx)
+	}
+}
+
+// shard is the state of a FrontierShard between two events.
+type shard struct {
+	in      ShardInput
+	began   time.Time
+	control workflow.ReceiveChannel
+	signals int
+
+	open map[string]*openBundle
+	done []BundleDone
+
+	planning workflow.Future
+	sent     int // how many of done the running plan was given
+	wantPlan bool
+	nextDue  time.Time
+	resumeAt time.Time // after trouble
+
+	counts  Counts
+	limit   Reason
+	waiting *Waiting
+	trouble troubles
+	idle    bool
+
+	reported time.Time
+	stale    bool
+	told     ShardReport
+	draining bool
+}
+
+type openBundle struct {
+	ref    BundleRef
+	future workflow.Future
+	cancel workflow.CancelFunc
+}
+
+// running tells whether new pages may be handed out.
+func (s *shard) running() bool {
+	return s.in.State == StateActive && s.in.Finish == "" && !s.draining
+}
+
+// steer cancels bundles when no page may be loaded any more. A cancelled bundle
+// commits what it has and brings the rest back.
+func (s *shard) steer(ctx workflow.Context) {
+	info := workflow.GetInfo(ctx)
+	if !s.draining && (info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > maxEvents ||
+		s.signals > maxSignals || workflow.Now(ctx).Sub(s.began) > maxShardAge) {
+		s.draining = true
+	}
+	if s.running() {
+		return
+	}
+	for _, id := range sortedKeys(s.open) {
+		s.open[id].cancel()
+	}
+}
+
+// plan starts a Plan when there is something to plan.
+func (s *shard) plan(ctx workflow.Context) {
+	if s.planning != nil || workflow.Now(ctx).Before(s.resumeAt) {
+		return
+	}
+	slots := 0
+	if s.running() {
+		slots = openBundles - len(s.open)
+	}
+	finish := s.in.Finish
+	if len(s.open) > 0 {
+		finish = "" // what the open bundles bring back is planned in first
+	}
+	due := s.running() && slots > 0 && !s.nextDue.IsZero() && !workflow.Now(ctx).Before(s.nextDue)
+	switch {
+	case len(s.done) > 0, finish != "" && !s.idle, s.running() && s.wantPlan, due:
+	default:
+		return
+	}
+	s.wantPlan, s.nextDue, s.sent = false, time.Time{}, len(s.done)
+	s.planning = workflow.ExecuteActivity(stepContext(ctx, s.in.Job.Spec.Priority), ActivityPlan, PlanInput{
+		Job: s.in.Job, Shard: s.in.Shard, Seq: s.in.Seq, Done: slices.Clone(s.done), Slots: slots, Finish: finish,
+	})
+}
+
+// wait blocks until something happens, and takes it in.
+func (s *shard) wait(ctx workflow.Context) {
+	timerCtx, cancelTimer := workflow.WithCancel(ctx)
+	defer cancelTimer()
+	sel := workflow.NewSelector(ctx)
+	sel.AddReceive(s.control, func(c workflow.ReceiveChannel, _ bool) {
+		var msg ShardControl
+		c.Receive(ctx, &msg)
+		s.obey(msg)
+	})
+	if s.planning != nil {
+		sel.AddFuture(s.planning, func(f workflow.Future) { s.planned(ctx, f) })
+	}
+	for _, id := range sortedKeys(s.open) {
+		sel.AddFuture(s.open[id].future, func(f workflow.Future) { s.returned(ctx, id, f) })
+	}
+	if d, ok := s.nextEvent(ctx); ok {
+		sel.AddFuture(workflow.NewTimer(timerCtx, d), func(workflow.Future) {})
+	}
+	sel.Select(ctx)
+	for sel.HasPending() { // all that has happened by now is one step
+		sel.Select(ctx)
+	}
+}
+
+// nextEvent is how long until something is due by the clock.
+func (s *shard) nextEvent(ctx workflow.Context) (time.Duration, bool) {
+	now := workflow.Now(ctx)
+	var next time.Time
+	earlier := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	if s.resumeAt.After(now) {
+		earlier(s.resumeAt)
+	} else if s.planning == nil && s.running() {
+		earlier(s.nextDue)
+	}
+	if s.stale {
+		earlier(s.reported.Add(s.reportEvery(now)))
+	}
+	if next.IsZero() {
+		return 0, false
+	}
+	return max(next.Sub(now), time.Millisecond), true
+}
+
+func (s *shard) obey(msg ShardControl) {
+	s.signals++
+	if msg.State == StateActive && s.in.State != StateActive {
+		s.wantPlan = true
+	}
+	s.in.State, s.in.Deadline = msg.State, msg.Deadline
+	if msg.Finish != "" {
+		s.in.Finish = msg.Finish
+	}
+	s.stale = true
+}
+
+// planned takes in what a Plan decided.
+func (s *shard) planned(ctx workflow.Context, f workflow.Future) {
+	s.planning = nil
+	s.stale = true
+	var out PlanOutput
+	if err := f.Get(ctx, &out); err != nil {
+		s.resumeAt = workflow.Now(ctx).Add(s.trouble.met(troubleOf(err)))
+		s.wantPlan = true
+		return
+	}
+	s.trouble.clear()
+	s.resumeAt = time.Time{}
+	s.done = slices.Clone(s.done[s.sent:])
+	s.in.Seq, s.counts, s.nextDue, s.waiting, s.idle = out.Seq, out.Counts, out.NextDue, out.Waiting, out.Idle
+	if out.Limit != "" {
+		s.limit = out.Limit
+	}
+	for _, ref := range out.Bundles {
+		s.lease(ctx, ref)
+	}
+}
+
+// lease hands a bundle to the workers.
+func (s *shard) lease(ctx workflow.Context, ref BundleRef) {
+	bundleCtx, cancel := workflow.WithCancel(bundleContext(ctx, s.in.Job.Spec.Priority))
+	future := workflow.ExecuteActivity(bundleCtx, ActivityCrawlBundle, BundleInput{
+		Job: s.in.Job, Shard: s.in.Shard, Bundle: ref, Archive: s.in.Archive, Deadline: s.in.Deadline,
+	})
+	s.open[ref.ID] = &openBundle{ref: ref, future: future, cancel: cancel}
+	if !s.running() {
+		cancel()
+	}
+}
+
+// returned takes a bundle back, however it ended.
+func (s *shard) returned(ctx workflow.Context, id string, f workflow.Future) {
+	delete(s.open, id)
+	s.stale = true
+	var out BundleOutput
+	err := f.Get(ctx, &out)
+	if err == nil {
+		s.done = append(s.done, BundleDone{ID: id, Results: out.Results})
+		if out.Trouble != nil {
+			s.resumeAt = workflow.Now(ctx).Add(s.trouble.met(out.Trouble))
+		}
+		return
+	}
+	// After a final time-out the last accepted heartbeat says what is committed.
+	var timeout *temporal.TimeoutError
+	var progress BundleProgress
+	if errors.As(err, &timeout) && timeout.HasLastHeartbeatDetails() && timeout.LastHeartbeatDetails(&progress) == nil {
+		s.done = append(s.done, BundleDone{ID: id, Results: progress.Results})
+		return
+	}
+	s.done = append(s.done, BundleDone{ID: id, Lost: true})
+	if !temporal.IsCanceledError(err) {
+		s.resumeAt = workflow.Now(ctx).Add(s.trouble.met(troubleOf(err)))
+	}
+}
+
+func (s *shard) reportEvery(now time.Time) time.Duration {
+	if now.Sub(s.in.Job.StartedAt) < time.Minute {
+		return reportFast
+	}
+	return reportSlow
+}
+
+// report tells the run how the shard stands: at once when the trouble or the state
+// changed, and on a slow beat while it only counts.
+func (s *shard) report(ctx workflow.Context) {
+	now := workflow.Now(ctx)
+	r := s.current()
+	urgent := r.Suspended != s.told.Suspended || r.Stalled != s.told.Stalled || reasonOf(r.Trouble) != reasonOf(s.told.Trouble) || r.Limit != s.told.Limit
+	if !s.stale && !urgent {
+		return
+	}
+	if !urgent && now.Sub(s.reported) < s.reportEvery(now) {
+		return
+	}
+	s.send(ctx, r)
+}
+
+func (s *shard) current() ShardReport {
+	r := ShardReport{
+		Shard: s.in.Shard, Seq: s.in.Seq, Counts: s.counts, Limit: s.limit,
+		Trouble: s.waiting, Suspended: s.in.State == StateSuspended && len(s.open) == 0,
+	}
+	if s.trouble.last != nil {
+		r.Trouble, r.Stalled = s.trouble.last, true
+	}
+	return r
+}
+
+func (s *shard) send(ctx workflow.Context, r ShardReport) {
+	s.in.Reports++
+	r.Number = s.in.Reports
+	s.told, s.reported, s.stale = r, workflow.Now(ctx), false
+	workflow.SignalExternalWorkflow(ctx, RunWorkflowID(s.in.Job.Run), "", SignalShardReport, r)
+}
+
+// close sends the last report. It has to arrive: the run waits for it.
+func (s *shard) close(ctx workflow.Context) error {
+	r := s.current()
+	s.in.Reports++
+	r.Number, r.Done = s.in.Reports, true
+	err := workflow.SignalExternalWorkflow(ctx, RunWorkflowID(s.in.Job.Run), "", SignalShardReport, r).Get(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("tell the run that shard %d is done: %w", s.in.Shard, err)
+	}
+	return nil
+}
+
+// drained tells whether a shard that is to continue as new has nothing in flight.
+func (s *shard) drained(ctx workflow.Context) bool {
+	if !s.draining || len(s.open) > 0 || s.planning != nil {
+		return false
+	}
+	for {
+		var msg ShardControl
+		if !s.control.ReceiveAsync(&msg) {
+			return true
+		}
+		s.obey(msg)
+	}
+}
+
+func (s *shard) continueAsNew(ctx workflow.Context) error {
+	in := s.in
+	in.Done, in.Counts, in.Limit = s.done, s.counts, s.limit
+	return workflow.NewContinueAsNewError(ctx, WorkflowFrontierShard, in)
+}
+
+func reasonOf(w *Waiting) Reason {
+	if w == nil {
+		return ""
+	}
+	return w.Reason
+}

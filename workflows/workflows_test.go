@@ -1,0 +1,299 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+)
+
+// world plays the store and the sites: a frontier of pages that are all visited in
+// bundles of three.
+type world struct {
+	total    int64
+	queued   int64
+	leased   map[string]int64
+	archived int64
+	seq      int64
+	finish   Reason
+
+	storeDown  int // how many steps fail first
+	bundleFor  time.Duration
+	lose       int // how many bundles fail with a time-out
+	reports    []Report
+	preflights int
+}
+
+func (w *world) counts() Counts {
+	leased := int64(0)
+	for _, n := range w.leased {
+		leased += n
+	}
+	c := Counts{Discovered: w.total, Queued: w.queued, Leased: leased, Archived: w.archived}
+	if rest := w.total - w.queued - leased - w.archived; rest > 0 {
+		c.Skipped = map[Reason]int64{w.finish: rest}
+	}
+	return c
+}
+
+func (w *world) preflight(context.Context, PreflightInput) (PreflightOutput, error) {
+	w.preflights++
+	if w.storeDown > 0 {
+		w.storeDown--
+		return PreflightOutput{}, NewTrouble(ReasonStoreUnreachable, "the store does not answer", nil)
+	}
+	return PreflightOutput{Archive: Archive{Bucket: "archive", Prefix: "ns/name/uid/"}}, nil
+}
+
+func (w *world) seed(context.Context, SeedInput) (SeedOutput, error) {
+	w.queued = w.total
+	return SeedOutput{Seq: 0, Counts: w.counts()}, nil
+}
+
+func (w *world) plan(_ context.Context, in PlanInput) (PlanOutput, error) {
+	if in.Seq != w.seq {
+		return PlanOutput{}, fmt.Errorf("plan continues from %d, the frontier is at %d", in.Seq, w.seq)
+	}
+	w.seq++
+	for _, d := range in.Done {
+		n := w.leased[d.ID]
+		delete(w.leased, d.ID)
+		if d.Lost || len(d.Results) == 0 {
+			w.queued += n
+			continue
+		}
+		w.archived += n
+	}
+	if in.Finish != "" {
+		w.finish, w.queued = in.Finish, 0
+	}
+	out := PlanOutput{Seq: w.seq}
+	for range in.Slots {
+		n := min(w.queued, 3)
+		if n == 0 {
+			break
+		}
+		id := fmt.Sprintf("b%d-%d", w.seq, len(out.Bundles))
+		w.leased[id] = n
+		w.queued -= n
+		out.Bundles = append(out.Bundles, BundleRef{ID: id, Key: id, Pages: int(n)})
+	}
+	out.Counts = w.counts()
+	out.Idle = w.queued == 0 && len(w.leased) == 0
+	return out, nil
+}
+
+func (w *world) bundle(ctx context.Context, in BundleInput) (BundleOutput, error) {
+	if w.lose > 0 {
+		w.lose--
+		return BundleOutput{}, temporal.NewNonRetryableApplicationError("made for a test", "Test", nil)
+	}
+	if err := ctx.Err(); err != nil {
+		return BundleOutput{Yielded: "cancelled"}, nil
+	}
+	return BundleOutput{Results: []string{in.Bundle.ID + "/c0"}}, nil
+}
+
+func (w *world) seal(_ context.Context, in SealInput) (SealOutput, error) {
+	c := w.counts()
+	return SealOutput{Statement: "run.json", Counts: c, Balanced: true}, nil
+}
+
+func (w *world) report(_ context.Context, r Report) error {
+	w.reports = append(w.reports, r)
+	return nil
+}
+
+func newEnv(t *testing.T, w *world) *testsuite.TestWorkflowEnvironment {
+	t.Helper()
+	w.leased = map[string]int64{}
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetStartWorkflowOptions(startOptions("uid"))
+	Register(env)
+	for name, f := range map[string]any{
+		ActivityPreflight: w.preflight, ActivitySeed: w.seed, ActivityPlan: w.plan, ActivityCrawlBundle: w.bundle,
+		ActivitySeal: w.seal, ActivityReportStatus: w.report,
+	} {
+		env.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
+	}
+	env.SetTestTimeout(30 * time.Second)
+	return env
+}
+
+func order() RunInput {
+	return RunInput{
+		FormatVersion: FormatVersion, Run: "uid", Namespace: "ns", Name: "name", State: StateActive,
+		Spec: Spec{Priority: 3, Authorization: Authorization{NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}},
+	}
+}
+
+func finish(t *testing.T, env *testsuite.TestWorkflowEnvironment) RunResult {
+	t.Helper()
+	if !env.IsWorkflowCompleted() {
+		t.Fatal("the workflow did not end")
+	}
+	var result RunResult
+	if err := env.GetWorkflowResult(&result); err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason  string
+		world   world
+		change  func(*RunInput)
+		verdict Verdict
+		word    Reason
+		counts  Counts
+	}{
+		"All":     {reason: "every page is visited", world: world{total: 100}, verdict: VerdictSucceeded, word: ReasonCompleted, counts: Counts{Discovered: 100, Archived: 100}},
+		"Nothing": {reason: "a crawl without a page did not succeed", world: world{}, verdict: VerdictFailed, word: ReasonNothingArchived},
+		"StoreComesBack": {reason: "trouble with the store is waited out", world: world{total: 5, storeDown: 20},
+			verdict: VerdictSucceeded, word: ReasonCompleted, counts: Counts{Discovered: 5, Archived: 5}},
+		"LostBundles": {reason: "the pages of a bundle that was lost are visited by another", world: world{total: 30, lose: 4},
+			verdict: VerdictSucceeded, word: ReasonCompleted, counts: Counts{Discovered: 30, Archived: 30}},
+		"Expired": {reason: "no page is loaded without a valid authorisation", world: world{total: 5},
+			change:  func(in *RunInput) { in.Spec.Authorization.NotAfter = time.Unix(1, 0) },
+			verdict: VerdictFailed, word: ReasonAuthorizationExpired},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := newEnv(t, &tc.world)
+			in := order()
+			if tc.change != nil {
+				tc.change(&in)
+			}
+			env.ExecuteWorkflow(WorkflowCrawlRun, in)
+			got := finish(t, env)
+			if got.Verdict != tc.verdict || got.Reason != tc.word {
+				t.Errorf("%s: %s %s (%s), want %s %s", tc.reason, got.Verdict, got.Reason, got.Message, tc.verdict, tc.word)
+			}
+			if diff := cmp.Diff(tc.counts, got.Counts); tc.verdict == VerdictSucceeded && diff != "" {
+				t.Errorf("%s: counts (-want +got):\n%s", tc.reason, diff)
+			}
+			last := tc.world.reports[len(tc.world.reports)-1]
+			if last.Phase != PhaseFinished || last.Result == nil || last.Result.Reason != tc.word {
+				t.Errorf("%s: the last report is %+v", tc.reason, last)
+			}
+		})
+	}
+}
+
+func TestStoreTroubleIsTold(t *testing.T) {
+	t.Parallel()
+	w := world{total: 5, storeDown: 9}
+	env := newEnv(t, &w)
+	env.ExecuteWorkflow(WorkflowCrawlRun, order())
+	finish(t, env)
+	for _, r := range w.reports {
+		if r.Reason == ReasonStoreUnreachable && r.Stalled && r.NextStep != "" {
+			return
+		}
+	}
+	t.Errorf("no report tells of the store: %+v", w.reports)
+}
+
+// update sends an update and returns how it was answered.
+func update(env *testsuite.TestWorkflowEnvironment, state State, answered func(Report, error)) {
+	env.UpdateWorkflow(UpdateSetState, fmt.Sprint(state, env.Now().UnixNano()), &testsuite.TestUpdateCallback{
+		OnReject: func(err error) { answered(Report{}, err) },
+		OnAccept: func() {},
+		OnComplete: func(v any, err error) {
+			r, _ := v.(Report)
+			answered(r, err)
+		},
+	}, SetState{State: state})
+}
+
+func TestControl(t *testing.T) {
+	t.Parallel()
+	w := world{total: 30}
+	env := newEnv(t, &w)
+	in := order()
+	in.State = StateSuspended
+	var archivedWhileSuspended int64 = -1
+	env.RegisterDelayedCallback(func() {
+		archivedWhileSuspended = w.archived
+		update(env, StateActive, func(r Report, err error) {
+			if err != nil || r.State != StateActive {
+				t.Errorf("resume answered %+v, %v", r, err)
+			}
+		})
+	}, time.Hour)
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	got := finish(t, env)
+	if archivedWhileSuspended != 0 {
+		t.Errorf("%d pages were archived while the crawl was suspended", archivedWhileSuspended)
+	}
+	if got.Reason != ReasonCompleted || got.Counts.Archived != 30 {
+		t.Errorf("after resuming: %+v", got)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	w := world{total: 30}
+	env := newEnv(t, &w)
+	in := order()
+	in.State = StateSuspended
+	refused := false
+	env.RegisterDelayedCallback(func() {
+		update(env, StateCancelled, func(_ Report, err error) {
+			if err != nil {
+				t.Errorf("cancel: %v", err)
+			}
+			update(env, StateActive, func(_ Report, err error) { refused = err != nil })
+		})
+	}, time.Minute)
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	got := finish(t, env)
+	if got.Verdict != VerdictCancelled || got.Statement == "" {
+		t.Errorf("cancelled run: %+v, want the verdict Cancelled and a closing statement", got)
+	}
+	if got.Counts.Skipped[ReasonCancelled] != 30 {
+		t.Errorf("skipped %v, want 30 for Cancelled", got.Counts.Skipped)
+	}
+	if !refused {
+		t.Error("a cancelled crawl was made active again")
+	}
+}
+
+func TestDurationLimit(t *testing.T) {
+	t.Parallel()
+	w := world{total: 30}
+	env := newEnv(t, &w)
+	in := order()
+	in.Spec.Limits.Duration = time.Hour
+	in.State = StateSuspended
+	env.RegisterDelayedCallback(func() { update(env, StateActive, func(Report, error) {}) }, 3*time.Hour)
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	if got := finish(t, env); got.Reason != ReasonCompleted {
+		t.Errorf("%+v: the time of a pause must not count", got)
+	}
+}
+
+func TestShardContinuesAsNew(t *testing.T) {
+	t.Parallel()
+	w := world{total: 30}
+	env := newEnv(t, &w)
+	env.SetContinueAsNewSuggested(true)
+	env.OnSignalExternalWorkflow("default-test-namespace", RunWorkflowID("uid"), "", SignalShardReport, anything).Return(nil)
+	w.queued = w.total
+	env.ExecuteWorkflow(WorkflowFrontierShard, ShardInput{Job: Job{Run: "uid"}, State: StateActive, Seq: 0})
+	var again *workflow.ContinueAsNewError
+	if err := env.GetWorkflowError(); !errors.As(err, &again) {
+		t.Fatalf("ended with %v, want to continue as new", err)
+	}
+}
