@@ -20,8 +20,8 @@ func TestKilledInTheMiddle(t *testing.T) {
 		reason string
 		kill   func(*testing.T, *harness.Fleet)
 	}{
-		{"worker", func(t *testing.T, f *harness.Fleet) { again(t, f.Workers[0]) }},
-		{"operator", func(t *testing.T, f *harness.Fleet) { again(t, f.Operator) }},
+		{"worker", func(t *testing.T, f *harness.Fleet) { again(t, f, f.Workers[0]) }},
+		{"operator", func(t *testing.T, f *harness.Fleet) { again(t, f, f.Operator) }},
 		{"devstack", func(t *testing.T, f *harness.Fleet) {
 			if err := f.Stack.Kill(); err != nil {
 				t.Fatal(err)
@@ -61,13 +61,11 @@ func TestKilledInTheMiddle(t *testing.T) {
 }
 
 // again kills a process and starts it a moment later.
-func again(t *testing.T, p *harness.Process) {
+func again(t *testing.T, f *harness.Fleet, p *harness.Process) {
 	t.Helper()
 	if err := p.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(time.Second)
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
+	f.StartAgain(t, p)
 }

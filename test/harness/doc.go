@@ -6,7 +6,7 @@
 //	site := ... // test/sites, in the test's own process
 //	fleet.Apply(t, harness.NewJob("board", site.URL+"/"))
 //	fleet.Workers[0].Kill()                      // kill -9
-//	fleet.Workers[0].Start()
+//	fleet.StartAgain(t, fleet.Workers[0])
 //	fleet.WaitFor(t, "crawl/board", "Finished", 5*time.Minute)
 //	run := fleet.ReadRun(t, "board")             // from the bucket, not from anybody's word
 //	cmp.Diff(site.Account().Followed(), run.URLs())

@@ -277,7 +277,7 @@ func (f *Fleet) addOperator(t testing.TB) {
 			"--log-format", "json",
 		}, f.options.OperatorFlags...),
 	}
-	f.startReady(t, f.Operator, health)
+	f.operatorOrWorker(t, f.Operator, health)
 }
 
 // AddWorker starts one more worker and returns when it is ready.
@@ -290,7 +290,7 @@ func (f *Fleet) AddWorker(t testing.TB) *Process {
 		Args: f.workerArgs(name, health),
 	}
 	f.Workers = append(f.Workers, p)
-	f.startReady(t, p, health)
+	f.operatorOrWorker(t, p, health)
 	return p
 }
 
@@ -319,15 +319,22 @@ func (f *Fleet) workerArgs(name, health string) []string {
 	return append(args, f.options.WorkerFlags...)
 }
 
-// startReady starts a process and waits until its /readyz says 200.
-func (f *Fleet) startReady(t testing.TB, p *Process, health string) {
+// operatorOrWorker starts a process that answers /readyz at the given address.
+func (f *Fleet) operatorOrWorker(t testing.TB, p *Process, health string) {
+	t.Helper()
+	p.health = health
+	f.StartAgain(t, p)
+}
+
+// StartAgain starts the operator or a worker, after it was killed or stopped, and waits until its /readyz says 200.
+func (f *Fleet) StartAgain(t testing.TB, p *Process) {
 	t.Helper()
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
 	client := &http.Client{Timeout: 5 * time.Second}
 	err := f.poll(t.Context(), readyTimeout, p, func() error {
-		res, err := client.Get("http://" + health + "/readyz")
+		res, err := client.Get("http://" + p.health + "/readyz")
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,8 @@ type Process struct {
 	// Log is the file that its output is appended to.
 	Log string
 
-	mark string
+	mark   string
+	health string // address of /readyz; empty for the stack
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
