@@ -180,7 +180,11 @@ func (e *exchange) tell() bool {
 	e.drop()
 	e.finish()
 	e.session.rec.opts.Logger.Debug("exchange failed", "host", e.to.host, "reason", e.out.Failure)
-	return e.browser.answer(e.out.Failure, e.last)
+	again := e.browser.answer(e.out.Failure, e.last)
+	if e.upload != nil && !e.upload.whole {
+		e.browser.linger()
+	}
+	return again
 }
 
 // ask sends the request and reads the final head of the response. A connection

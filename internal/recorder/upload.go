@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type upload struct {
 	// tooLarge is true when a limit was reached, whole when all of the body
 	// went its way.
 	tooLarge, whole bool
+	// woken is set when the rest is no longer wanted.
+	woken atomic.Bool
 }
 
 // send sends head and body. A body that is not here yet is sent by a goroutine
@@ -85,7 +88,9 @@ func (u *upload) copy(e *exchange, body *bodyReader, out *spool, bw *bufio.Write
 		}
 		n, err := body.Read(*piece)
 		if err != nil {
-			e.cut(truncatedDisconnect)
+			if !u.woken.Load() {
+				e.cut(truncatedDisconnect)
+			}
 			return nil
 		}
 		taken, err := out.write((*piece)[:n])
@@ -147,6 +152,7 @@ func (e *exchange) abandonUpload() {
 		if e.origin != nil {
 			e.origin.close()
 		}
+		u.woken.Store(true)
 		_ = e.browser.raw.SetReadDeadline(time.Now())
 		<-u.done
 	}
