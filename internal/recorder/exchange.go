@@ -345,27 +345,43 @@ func (e *exchange) whole(out *spool, body *bodyReader, rest []byte) bool {
 	if out.err != nil {
 		e.fail(diskReason(out.err))
 	}
-	if body.abrupt {
-		e.out.Notes = append(e.out.Notes, "TLS ended without a close_notify: the end of the connection was taken for the end of the answer")
-	}
 	if n := e.origin.br.Buffered(); n > 0 {
 		e.out.Notes = append(e.out.Notes, fmt.Sprintf("%d bytes or more came after the end of the answer", n))
 		e.answer.keep = false
 	}
-	e.settleUpload()
-	if e.answer.keep && !e.req.closes && e.wasCut() == "" {
-		c := e.origin
-		e.mu.Lock()
-		e.origin, e.live = nil, nil
-		e.mu.Unlock()
-		e.session.pool.give(c)
+	if e.upload.going() {
+		// The browser may be waiting for the answer before it sends the rest.
+		ok := e.forwardEnd(rest, body.trailer)
+		e.settleUpload()
+		e.release()
+		e.finish()
+		return ok
 	}
-	e.last = e.last || !e.answer.keep
+	e.abandonUpload()
+	e.release()
 	e.finish()
+	return e.forwardEnd(rest, body.trailer)
+}
+
+// release gives the connection to the origin back, if it can be used again.
+func (e *exchange) release() {
+	e.last = e.last || !e.answer.keep
+	if !e.answer.keep || e.req.closes || e.wasCut() != "" {
+		return
+	}
+	e.mu.Lock()
+	c := e.origin
+	e.origin, e.live = nil, nil
+	e.mu.Unlock()
+	e.session.pool.give(c)
+}
+
+// forwardEnd writes the last piece of the body and what ends it.
+func (e *exchange) forwardEnd(rest, trailer []byte) bool {
 	ok := e.forward(rest)
 	if e.answer.kind == chunkedBody {
 		_, _ = e.browser.bw.WriteString("0\r\n")
-		_, _ = e.browser.bw.Write(body.trailer)
+		_, _ = e.browser.bw.Write(trailer)
 		_, _ = e.browser.bw.WriteString("\r\n")
 	}
 	return e.browser.bw.Flush() == nil && ok

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -228,3 +229,6 @@ func contents(t testing.TB, b Body) string {
 }
 
 func lines(list ...string) string { return strings.Join(list, "\r\n") + "\r\n\r\n" }
+
+// discard is for servers whose clients hang up as a part of the test.
+var discard = log.New(io.Discard, "", 0)

@@ -42,8 +42,6 @@ func readHead(br *bufio.Reader) ([]byte, error) {
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
-		case errors.Is(err, io.ErrUnexpectedEOF) && len(head) == 0:
-			return nil, io.EOF // TLS that ended without a close_notify
 		case errors.Is(err, io.EOF) && len(head) > 0:
 			return head, io.ErrUnexpectedEOF
 		case err != nil:

@@ -114,8 +114,6 @@ type bodyReader struct {
 	// trailer is the trailer section, after the end.
 	trailer []byte
 	ended   bool
-	// abrupt is true when the end may be that of a connection that broke.
-	abrupt bool
 }
 
 func newBodyReader(br *bufio.Reader, kind bodyKind, length int64) *bodyReader {
@@ -158,9 +156,9 @@ func (b *bodyReader) Read(p []byte) (n int, err error) {
 	default:
 		n, err = b.br.Read(p)
 		// Servers that end TLS without a close_notify are common, and browsers
-		// take it for the end.
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			b.ended, b.abrupt = true, !errors.Is(err, io.EOF)
+		// take it for the end, as crypto/tls does between two TLS records.
+		if errors.Is(err, io.EOF) {
+			b.ended = true
 			return n, nil
 		}
 		return n, err

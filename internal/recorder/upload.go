@@ -123,12 +123,22 @@ func writeChunk(bw *bufio.Writer, p []byte) error {
 	return err
 }
 
+// going reports whether the body is still being sent; of no upload it is not.
+func (u *upload) going() bool {
+	if u == nil {
+		return false
+	}
+	select {
+	case <-u.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // settleUpload waits for the request's body to be sent when the response is
 // whole, and takes it into the record.
 func (e *exchange) settleUpload() {
-	if e.upload == nil {
-		return
-	}
 	t := time.NewTimer(uploadGrace)
 	defer t.Stop()
 	select {
@@ -145,9 +155,7 @@ func (e *exchange) abandonUpload() {
 	if u == nil {
 		return
 	}
-	select {
-	case <-u.done:
-	default:
+	if u.going() {
 		// Wake it, whichever side it waits for.
 		if e.origin != nil {
 			e.origin.close()
