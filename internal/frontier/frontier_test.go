@@ -120,6 +120,9 @@ func crawl(t testing.TB, w web, spec Spec, r *rand.Rand) (archived map[string]in
 		if err != nil {
 			t.Fatal(err)
 		}
+		if diff := cmp.Diff(s.Chunks(), again.Chunks()); diff != "" {
+			t.Fatalf("chunks that were read back differ:\n%s", diff)
+		}
 		if diff := cmp.Diff(s.Counts(), again.Counts()); diff != "" {
 			t.Fatalf("what was read back differs:\n%s", diff)
 		}
@@ -305,7 +308,7 @@ func TestRetries(t *testing.T) {
 
 func FuzzDecodeSegment(f *testing.F) {
 	p := &Page{FP: FingerprintOf("https://a.example/"), URL: "https://a.example/", Status: Queued}
-	good, err := encodeSegment([]row{{Page: p}, {Host: &Host{Key: "a.example"}}})
+	good, err := encodeSegment([]row{{Page: p}, {Host: &Host{Key: "a.example"}}, {Chunk: &Chunk{Key: "k"}}})
 	if err != nil {
 		f.Fatal(err)
 	}

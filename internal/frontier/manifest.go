@@ -43,9 +43,6 @@ type Manifest struct {
 	Order    int64     `json:"order"`
 	Counts   Counts    `json:"counts"`
 	Segments []Segment `json:"segments"`
-	// Chunks are the archive's chunks that this shard's results named since the
-	// manifest before; the list of a run is that of all its manifests.
-	Chunks []Chunk `json:"chunks,omitempty"`
 	// Sent and Applied are the exchange's sequence vectors, by shard.
 	Sent    map[string]int64 `json:"sent,omitempty"`
 	Applied map[string]int64 `json:"applied,omitempty"`
@@ -74,10 +71,12 @@ type Object struct {
 	Data []byte
 }
 
-// row is one line of a segment: a page or a host.
+// row is one line of a segment: a page, a host or a chunk. A page and a host replace
+// the row of the same key before; chunks are only added.
 type row struct {
-	Page *Page `json:"p,omitempty"`
-	Host *Host `json:"h,omitempty"`
+	Page  *Page  `json:"p,omitempty"`
+	Host  *Host  `json:"h,omitempty"`
+	Chunk *Chunk `json:"c,omitempty"`
 }
 
 // header is the first line of a segment.
@@ -113,9 +112,10 @@ func (s *State) Seal(run, nonce, parent, key string, output json.RawMessage) (Ma
 		m.Segments = append(m.Segments, Segment{Key: key, Size: int64(len(data)), SHA256: Hash(data), Rows: len(rows)})
 	}
 	s.manifest = m
-	s.manifest.Chunks, s.manifest.Output = nil, nil
+	s.manifest.Output = nil
 	clear(s.dirtyPages)
 	clear(s.dirtyHosts)
+	s.newChunks = 0
 	return m, objects, nil
 }
 
@@ -133,7 +133,9 @@ func (s *State) compact(dirty int) bool {
 func (s *State) rows(whole bool) []row {
 	var pages []*Page
 	var hosts []*Host
+	chunks := s.chunks[len(s.chunks)-s.newChunks:]
 	if whole {
+		chunks = s.chunks
 		for _, p := range s.pages {
 			pages = append(pages, p)
 		}
@@ -156,6 +158,9 @@ func (s *State) rows(whole bool) []row {
 	}
 	for _, h := range hosts {
 		rows = append(rows, row{Host: h})
+	}
+	for _, c := range chunks {
+		rows = append(rows, row{Chunk: &c})
 	}
 	return rows
 }
@@ -253,7 +258,7 @@ func Open(rules *Rules, m Manifest, load func(key string) ([]byte, error)) (*Sta
 	s.order = m.Order
 	s.counts.Bytes, s.counts.Chunks = m.Counts.Bytes, m.Counts.Chunks
 	s.manifest = m
-	s.manifest.Chunks, s.manifest.Output = nil, nil
+	s.manifest.Output = nil
 	if s.counts.Discovered != m.Counts.Discovered || s.counts.Archived != m.Counts.Archived || s.counts.Queued != m.Counts.Queued {
 		return nil, fmt.Errorf("%w: the segments of manifest %d hold %+v, it says %+v", ErrBooks, m.Seq, s.counts, m.Counts)
 	}
@@ -267,8 +272,10 @@ func (s *State) take(r row) error {
 		s.pages[r.Page.FP] = r.Page
 	case r.Host != nil && r.Host.Key != "":
 		s.hosts[r.Host.Key] = r.Host
+	case r.Chunk != nil && r.Chunk.Key != "":
+		s.chunks = append(s.chunks, *r.Chunk)
 	default:
-		return fmt.Errorf("%w: a row is neither a page nor a host", ErrSegment)
+		return fmt.Errorf("%w: a row is neither a page nor a host nor a chunk", ErrSegment)
 	}
 	return nil
 }
