@@ -200,6 +200,16 @@ func (p *page) all() []*exchange {
 	return p.exchanges[:len(p.exchanges):len(p.exchanges)]
 }
 
+// close cuts what is still open. No exchange may be added any more.
+func (p *page) close() []*exchange {
+	list := p.all()
+	for _, e := range list {
+		e.cut(truncatedTime)
+	}
+	p.cancel()
+	return list
+}
+
 // InFlight says how busy the page is; zero when none is open.
 func (s *Session) InFlight() Activity {
 	s.mu.Lock()
@@ -226,12 +236,8 @@ func (s *Session) End(ctx context.Context) ([]Exchange, error) {
 	if p == nil {
 		return nil, errors.New("end a page: none is open")
 	}
-	p.cancel()
+	list := p.close()
 	<-p.watcher
-	list := p.all()
-	for _, e := range list {
-		e.cut(truncatedTime)
-	}
 	ended := make(chan struct{})
 	go func() { // ends with the exchanges, which Close waits for
 		p.running.Wait()
@@ -325,10 +331,7 @@ func (s *Session) Close() error {
 	s.mu.Unlock()
 	err := s.listener.Close()
 	if p != nil {
-		p.cancel()
-		for _, e := range p.all() {
-			e.cut(truncatedTime)
-		}
+		p.close()
 	}
 	for _, b := range open {
 		b.kill()
