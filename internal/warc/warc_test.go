@@ -266,11 +266,13 @@ func TestWriterRefuses(t *testing.T) {
 		"HeadWithoutEnd": {"Nobody could find the body.", func(r *Record) { r.Head = []byte("HTTP/1.1 200 OK\r\n") }, ErrField},
 		"HeadWithBody":   {"The body would be part of the head.", func(r *Record) { r.Head = []byte("HTTP/1.1 200 OK\r\n\r\n<p>") }, ErrField},
 		"HeadOfResource": {"A resource has no head.", func(r *Record) { r.Type = Resource }, ErrField},
-		"HugeHead":       {"Readers have limits.", func(r *Record) { r.Head = []byte("HTTP/1.1 200 OK\r\n" + strings.Repeat("a: b\r\n", MaxHeader/6) + "\r\n") }, ErrField},
-		"HugeHeader":     {"Readers have limits.", func(r *Record) { r.TargetURI += strings.Repeat("a", MaxHeader) }, ErrField},
-		"BodyTooShort":   {"The announced size is a promise.", func(r *Record) { r.Body = lying{"abc", 4} }, ErrSize},
-		"BodyTooLong":    {"The announced size is a promise.", func(r *Record) { r.Body = lying{"abc", 2} }, ErrSize},
-		"NoFile":         {"The spool file is gone.", func(r *Record) { r.Body = File("/nonexistent/file", 1) }, os.ErrNotExist},
+		"HugeHead": {"Readers have limits.", func(r *Record) {
+			r.Head = []byte("HTTP/1.1 200 OK\r\n" + strings.Repeat("a: b\r\n", MaxHeader/6) + "\r\n")
+		}, ErrField},
+		"HugeHeader":   {"Readers have limits.", func(r *Record) { r.TargetURI += strings.Repeat("a", MaxHeader) }, ErrField},
+		"BodyTooShort": {"The announced size is a promise.", func(r *Record) { r.Body = lying{"abc", 4} }, ErrSize},
+		"BodyTooLong":  {"The announced size is a promise.", func(r *Record) { r.Body = lying{"abc", 2} }, ErrSize},
+		"NoFile":       {"The spool file is gone.", func(r *Record) { r.Body = File("/nonexistent/file", 1) }, os.ErrNotExist},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
