@@ -329,3 +329,53 @@ func TestErrors(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// slow answers after a while.
+type slow struct {
+	mu    sync.Mutex
+	asked int
+}
+
+func (s *slow) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+	s.mu.Lock()
+	s.asked++
+	s.mu.Unlock()
+	select {
+	case <-time.After(100 * time.Millisecond):
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestAskOnce: a name that is asked for by many at a time is looked up once,
+// and again when the one who asked has given up.
+func TestAskOnce(t *testing.T) {
+	t.Parallel()
+	address := "www.example.org:" + strconv.Itoa(listen(t, "127.0.0.1:0"))
+	resolver := &slow{}
+	d := &Dialer{Resolver: resolver, Allow: loopback4}
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := d.Dial(short, "tcp", address); Reason(err) != ReasonDNSFailed {
+			t.Errorf("the one who gives up: %v", err)
+		}
+	})
+	time.Sleep(10 * time.Millisecond)
+	for range 10 {
+		wg.Go(func() {
+			c, err := d.Dial(t.Context(), "tcp", address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = c.Close()
+		})
+	}
+	wg.Wait()
+	if resolver.asked != 2 {
+		t.Errorf("asked %d times", resolver.asked)
+	}
+}

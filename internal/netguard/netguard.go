@@ -51,8 +51,9 @@ type Dialer struct {
 	Allow []netip.Prefix
 	// Resolve overrides the resolver, as curl's --resolve and --connect-to do:
 	// the key is "host:port" or "host" (all ports), the value "address:port" or
-	// "address" (the port is kept). Addresses given here are checked like any
-	// other. IPv6 addresses with a port are written in brackets.
+	// "address" (the port is kept). Hosts are in lower case. Addresses given
+	// here are checked like any other. IPv6 addresses with a port are written
+	// in brackets.
 	Resolve map[string]string
 	// Upstream is the proxy that all connections go through: http://, https://
 	// (CONNECT, RFC 9110 section 9.3.6) or socks5:// (RFC 1928), with user name

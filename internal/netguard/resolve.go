@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -21,10 +20,9 @@ const (
 	SourceLocalhost = "localhost"
 )
 
-// The bounds of the cache and of an answer.
 const (
-	defaultCache   = 60 * time.Second
-	maxCached      = 4096
+	defaultCache = 60 * time.Second
+	// maxAnswers bounds the addresses of a name.
 	maxAnswers     = 32
 	resolveTimeout = 10 * time.Second
 )
@@ -104,9 +102,17 @@ func (d *Dialer) resolve(ctx context.Context, host string) (*Answer, error) {
 			Source: SourceLocalhost, At: d.now(),
 		}, nil
 	}
-	if a := d.cache.get(host, d.now()); a != nil {
-		return a, nil
-	}
+	return d.cache.answer(ctx, host, d.now, func() (*Answer, time.Duration, error) {
+		a, err := d.ask(ctx, host)
+		if err != nil {
+			return nil, 0, err
+		}
+		return a, d.keepFor(a), nil
+	})
+}
+
+// ask asks the resolver.
+func (d *Dialer) ask(ctx context.Context, host string) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	answer := &Answer{Name: host, Source: SourceHosts}
@@ -127,7 +133,6 @@ func (d *Dialer) resolve(ctx context.Context, host string) (*Answer, error) {
 		answer.Answers[i] = a.Unmap()
 	}
 	answer.At = d.now()
-	d.cache.put(host, answer, d.keepFor(answer))
 	return answer, nil
 }
 
@@ -164,37 +169,4 @@ func (d *Dialer) now() time.Time {
 		return d.Now()
 	}
 	return time.Now()
-}
-
-// answerCache remembers answers. The zero value is empty.
-type answerCache struct {
-	mu      sync.Mutex
-	entries map[string]cached
-}
-
-type cached struct {
-	answer *Answer
-	until  time.Time
-}
-
-func (c *answerCache) get(host string, now time.Time) *Answer {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.entries[host]
-	if !ok || !now.Before(e.until) {
-		return nil
-	}
-	return e.answer
-}
-
-func (c *answerCache) put(host string, a *Answer, keep time.Duration) {
-	if keep <= 0 {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.entries == nil || len(c.entries) >= maxCached {
-		c.entries = make(map[string]cached)
-	}
-	c.entries[host] = cached{a, a.At.Add(keep)}
 }

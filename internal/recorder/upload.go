@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// uploadGrace is how long the rest of a request may take when its response is
+// whole already.
+const uploadGrace = 5 * time.Second
+
 // upload is a request's body on its way to the origin.
 type upload struct {
 	done    chan struct{}

@@ -1,0 +1,144 @@
+package recorder
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// pass hands the response on to the browser while it comes, and reports
+// whether the browser's connection is in order after it.
+func (e *exchange) pass() bool {
+	body := newBodyReader(e.origin.br, e.answer.kind, e.answer.length)
+	out := e.newSpool("response")
+	if _, err := e.browser.bw.Write(e.answer.head); err != nil {
+		return e.broken(out, nil, false)
+	}
+	piece := e.session.rec.pieces.Get().(*[]byte)
+	defer e.session.rec.pieces.Put(piece)
+	for {
+		if e.origin.br.Buffered() == 0 && !body.ended {
+			if err := e.browser.bw.Flush(); err != nil {
+				return e.broken(out, nil, false)
+			}
+		}
+		n, err := body.Read(*piece)
+		taken := e.spool(out, (*piece)[:n])
+		if err != nil || out.truncated != "" {
+			return e.broken(out, err, e.forward((*piece)[:taken]))
+		}
+		if body.ended {
+			return e.whole(out, body, (*piece)[:n])
+		}
+		if !e.forward((*piece)[:n]) {
+			return e.broken(out, nil, false)
+		}
+	}
+}
+
+// spool writes down a piece of the response's body.
+func (e *exchange) spool(out *spool, p []byte) int {
+	if len(p) == 0 {
+		return 0
+	}
+	e.page.last.Store(e.session.rec.opts.Now().UnixNano())
+	e.page.received.Add(int64(len(p)))
+	taken, err := out.write(p)
+	if err != nil {
+		e.fail(diskReason(err))
+	}
+	return taken
+}
+
+// forward writes a piece of the body to the browser, in a chunk if need be.
+func (e *exchange) forward(p []byte) bool {
+	if len(p) == 0 {
+		return true
+	}
+	bw := e.browser.bw
+	if e.answer.kind != chunkedBody {
+		_, err := bw.Write(p)
+		return err == nil
+	}
+	return writeChunk(bw, p) == nil
+}
+
+// whole ends a response that came to its end. The record is closed and the
+// origin's connection given back before the browser sees the end.
+func (e *exchange) whole(out *spool, body *bodyReader, rest []byte) bool {
+	e.out.Response.Body = out.body("")
+	e.out.Response.Trailer = body.trailer
+	if out.err != nil {
+		e.fail(diskReason(out.err))
+	}
+	if n := e.origin.br.Buffered(); n > 0 {
+		e.out.Notes = append(e.out.Notes, fmt.Sprintf("%d bytes or more came after the end of the answer", n))
+		e.answer.keep = false
+	}
+	if e.upload.going() {
+		// The browser may be waiting for the answer before it sends the rest.
+		ok := e.forwardEnd(rest, body.trailer)
+		e.settleUpload()
+		e.release()
+		e.finish()
+		return ok
+	}
+	e.abandonUpload()
+	e.release()
+	e.finish()
+	return e.forwardEnd(rest, body.trailer)
+}
+
+// release gives the connection to the origin back, if it can be used again.
+func (e *exchange) release() {
+	e.last = e.last || !e.answer.keep
+	if !e.answer.keep || e.req.closes || e.wasCut() != "" {
+		return
+	}
+	e.mu.Lock()
+	c := e.origin
+	e.origin, e.live = nil, nil
+	e.mu.Unlock()
+	e.session.pool.give(c)
+}
+
+// forwardEnd writes the last piece of the body and what ends it.
+func (e *exchange) forwardEnd(rest, trailer []byte) bool {
+	ok := e.forward(rest)
+	if e.answer.kind == chunkedBody {
+		_, _ = e.browser.bw.WriteString("0\r\n")
+		_, _ = e.browser.bw.Write(trailer)
+		_, _ = e.browser.bw.WriteString("\r\n")
+	}
+	return e.browser.bw.Flush() == nil && ok
+}
+
+// broken ends a response that did not come to its end: err is the origin's
+// error, nil when it is the browser's doing or a limit was reached.
+func (e *exchange) broken(out *spool, err error, send bool) bool {
+	var invalid *invalidError
+	truncated := truncatedDisconnect
+	switch why := e.wasCut(); {
+	case why == truncatedTime:
+		truncated = truncatedTime
+		e.out.Detail = "the page was closed"
+	case why == "" && errors.As(err, &invalid):
+		e.fail(ReasonInvalidResponse, invalid.what)
+	case why == "" && err != nil:
+		e.fail(ReasonConnectionReset, "the answer was not whole: "+err.Error())
+	case out.truncated == truncatedLength:
+		e.out.Detail = "a limit was reached"
+	case out.truncated == "":
+		e.out.Detail = "the browser closed the connection"
+	}
+	e.out.Response.Body = out.body(truncated)
+	e.drop()
+	e.abandonUpload()
+	e.finish()
+	if send {
+		_ = e.browser.raw.SetWriteDeadline(time.Now().Add(lingering))
+		_ = e.browser.bw.Flush()
+	}
+	e.browser.kill() // no close_notify: the end is not the answer's
+	return false
+}
