@@ -52,3 +52,8 @@ func (t *troubles) met(w *Waiting) time.Duration {
 	t.last = w
 	return pause(t.tries)
 }
+
+// TroubleWith tells a problem together with what a person can do about it.
+func TroubleWith(reason Reason, message string) *Waiting {
+	return &Waiting{Reason: reason, Message: message, NextStep: nextSteps[reason]}
+}

@@ -1,0 +1,95 @@
+// Command worker does the work of crawls: it runs the workflows, plans, and visits pages
+// with headless Chromes.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1)
+	}
+}
+
+// The roles of a worker, each with a task queue of its own.
+const (
+	roleRun     = "run"
+	rolePlan    = "plan"
+	roleBrowser = "browser"
+)
+
+// options are the flags.
+type options struct {
+	temporalAddress, temporalNamespace string
+	store                              blob.Config
+	archiveBucket, frontierBucket      string
+	roles, allowPrivate, resolve       []string
+	tabs                               int
+	dir, chrome, proxy                 string
+	health                             string
+	logFormat, logLevel                string
+}
+
+func command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "worker",
+		Short: "Work for a fleet: run workflows, plan, visit pages",
+		Long: `worker takes the work of crawls from Temporal: workflows, the steps of the
+frontier, and bundles of pages, which it visits with headless Chromes and stores as
+WACZ files. It knows nothing of Kubernetes.
+
+It waits for Temporal and the store when they are down. On SIGTERM it begins no further
+page, stores what it has, and ends within 30 seconds; what it had not begun goes to
+another worker.`,
+		Example: `  worker --temporal-address temporal:7233 --s3-endpoint https://store.example \
+    --s3-credentials-file /etc/crawlfleet/store/credentials --tabs 4
+  worker --roles browser --tabs 8     # pages alone; workflows and plans run elsewhere`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.temporalAddress, "temporal-address", env("TEMPORAL_ADDRESS", "127.0.0.1:7233"), "host:port of the Temporal frontend [$TEMPORAL_ADDRESS]")
+	f.StringVar(&o.temporalNamespace, "temporal-namespace", env("TEMPORAL_NAMESPACE", workflows.Namespace), "Temporal namespace [$TEMPORAL_NAMESPACE]")
+	f.StringVar(&o.store.Endpoint, "s3-endpoint", os.Getenv("CRAWLFLEET_S3_ENDPOINT"), "the store, http://host:port or https://host [$CRAWLFLEET_S3_ENDPOINT]")
+	f.StringVar(&o.store.Region, "s3-region", env("CRAWLFLEET_S3_REGION", "us-east-1"), "the store's region [$CRAWLFLEET_S3_REGION]")
+	f.StringVar(&o.store.CredentialsFile, "s3-credentials-file", os.Getenv("CRAWLFLEET_S3_CREDENTIALS_FILE"),
+		"credentials as an AWS ini file, read again when it changes [$CRAWLFLEET_S3_CREDENTIALS_FILE, or $CRAWLFLEET_S3_ACCESS_KEY and $CRAWLFLEET_S3_SECRET_KEY]")
+	f.StringVar(&o.archiveBucket, "archive-bucket", "crawlfleet-archive", "bucket of the snapshots, for jobs that name none")
+	f.StringVar(&o.frontierBucket, "frontier-bucket", "crawlfleet-frontier", "bucket of the queues")
+	f.StringSliceVar(&o.roles, "roles", []string{roleRun, rolePlan, roleBrowser}, "what to do: run (workflows), plan (frontier steps), browser (pages)")
+	f.IntVar(&o.tabs, "tabs", 2*runtime.NumCPU(), "pages that are loaded at once")
+	f.StringVar(&o.dir, "dir", os.TempDir(), "folder for scratch files and browser profiles; 1 GB and more of free space")
+	f.StringVar(&o.chrome, "chrome", "", "path of the Chrome to use (default: chromium-headless-shell, then chromium)")
+	f.StringVar(&o.proxy, "proxy", "", "proxy that all visits go through: http://, https:// or socks5://")
+	f.StringArrayVar(&o.allowPrivate, "allow-private", nil, "address range (CIDR) that may be visited although it is not public; for development; may be repeated")
+	f.StringArrayVar(&o.resolve, "resolve", nil, "host[:port]=address[:port] to use instead of the name service; may be repeated")
+	f.StringVar(&o.health, "health-address", "", "address for /healthz and /readyz, such as :8081 (default: none)")
+	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+func env(name, fallback string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return fallback
+}

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/netguard"
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/telemetry"
+	"crawlfleet.dev/crawlfleet/workers/archive"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workers/frontier"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// stopTimeout is how long open bundles have to store what they captured, after SIGTERM.
+const stopTimeout = 30 * time.Second
+
+// bundlesPerTab is how many bundles a worker takes for each tab: one that waits for a
+// host's delay holds none.
+const bundlesPerTab = 3
+
+// productToken is what robots.txt knows us by (RFC 9309 section 2.2.1).
+const productToken = "crawlfleet"
+
+// run wires everything together and works until ctx ends.
+func run(ctx context.Context, o options) (err error) {
+	log, err := logger(o)
+	if err != nil {
+		return err
+	}
+	guard, err := newGuard(o)
+	if err != nil {
+		return err
+	}
+	if err := checkRoles(o); err != nil {
+		return err
+	}
+	o.store.AccessKey, o.store.SecretKey = os.Getenv("CRAWLFLEET_S3_ACCESS_KEY"), os.Getenv("CRAWLFLEET_S3_SECRET_KEY")
+	store, err := blob.NewClient(o.store)
+	if err != nil {
+		return err
+	}
+	var ready atomic.Bool
+	stopHealth, err := serveHealth(o.health, &ready)
+	if err != nil {
+		return err
+	}
+	defer stopHealth()
+	temporal, err := dial(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	workers := workersFor(o, temporal)
+	if w := workers[roleRun]; w != nil {
+		workflows.Register(w)
+	}
+	userAgent := productToken + "/" + cli.ReadBuild().Version
+	if w := workers[rolePlan]; w != nil {
+		planner := &frontier.Planner{
+			Store: store, ArchiveBucket: o.archiveBucket, FrontierBucket: o.frontierBucket,
+			Client: frontier.NewClient(guard), UserAgent: userAgent, Logger: log, Now: time.Now,
+		}
+		planner.Register(w)
+	}
+	if w := workers[roleBrowser]; w != nil {
+		crawler, closeCrawler, err := newCrawler(ctx, o, guard, store, temporal, log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, closeCrawler()) }()
+		crawler.Robots = &frontier.RobotsCache{Client: frontier.NewClient(guard), UserAgent: userAgent, Token: productToken, Now: time.Now}
+		crawler.Register(w)
+	}
+	return work(ctx, workers, &ready, log)
+}
+
+func logger(o options) (*slog.Logger, error) {
+	format, err := telemetry.ParseFormat(o.logFormat)
+	if err != nil {
+		return nil, fmt.Errorf("--log-format: %w", err)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: use debug, info, warn or error", o.logLevel)
+	}
+	return telemetry.New(telemetry.Options{Format: format, Level: level}), nil
+}
+
+func checkRoles(o options) error {
+	for _, r := range o.roles {
+		if r != roleRun && r != rolePlan && r != roleBrowser {
+			return fmt.Errorf("--roles %q: use run, plan and browser", r)
+		}
+	}
+	if len(o.roles) == 0 {
+		return errors.New("--roles: name at least one of run, plan and browser")
+	}
+	if o.tabs < 1 || o.tabs > 256 {
+		return fmt.Errorf("--tabs %d: want 1 to 256", o.tabs)
+	}
+	return nil
+}
+
+// newGuard makes the dialer that every visit goes through.
+func newGuard(o options) (*netguard.Dialer, error) {
+	allow, err := cli.ParsePrefixes(o.allowPrivate)
+	if err != nil {
+		return nil, err
+	}
+	resolve, err := cli.ParseResolve(o.resolve)
+	if err != nil {
+		return nil, err
+	}
+	guard := &netguard.Dialer{Allow: allow, Resolve: resolve}
+	if o.proxy != "" {
+		if guard.Upstream, err = url.Parse(o.proxy); err != nil || guard.Upstream.Host == "" {
+			return nil, fmt.Errorf("--proxy %q: must be http://host:port, https://host:port or socks5://host:port", o.proxy)
+		}
+	}
+	return guard, nil
+}
+
+// dial connects to Temporal, however long that takes.
+func dial(ctx context.Context, o options, log *slog.Logger) (client.Client, error) {
+	options := client.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
+	for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
+		c, err := client.DialContext(ctx, options)
+		if err == nil {
+			return c, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("connect to Temporal at %s: %w", o.temporalAddress, context.Cause(ctx))
+		}
+		log.Warn("Temporal does not answer; check --temporal-address, it is tried again", "address", o.temporalAddress, "after", wait, "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// workersFor makes a Temporal worker for each role.
+func workersFor(o options, c client.Client) map[string]worker.Worker {
+	workers := map[string]worker.Worker{}
+	for _, role := range o.roles {
+		options := worker.Options{WorkerStopTimeout: stopTimeout}
+		queue := workflows.TaskQueueRun
+		switch role {
+		case rolePlan:
+			queue = workflows.TaskQueuePlan
+			options.DisableWorkflowWorker = true
+			options.MaxConcurrentActivityExecutionSize = 8
+		case roleBrowser:
+			queue = workflows.TaskQueueBrowser
+			options.DisableWorkflowWorker = true
+			options.MaxConcurrentActivityExecutionSize = bundlesPerTab * o.tabs
+		}
+		workers[role] = worker.New(c, queue, options)
+	}
+	return workers
+}
+
+// newCrawler starts the browsers and what records them.
+func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *blob.Client, beats client.Client, log *slog.Logger) (*frontier.Crawler, func() error, error) {
+	dir, release, err := scratch(o.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	rec, err := recorder.New(recorder.Options{Dir: dir, Dialer: guard, Logger: log})
+	if err != nil {
+		return nil, nil, errors.Join(err, release())
+	}
+	pool, err := browser.New(ctx, browser.Options{
+		Engine: browser.Engine(o.chrome), Tabs: o.tabs, Dir: filepath.Join(dir, "chrome"), Recorder: rec, Logger: log,
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, rec.Close(), release())
+	}
+	log.Info("browsers are ready", "chrome", pool.Version().Product, "sandbox", pool.Sandbox(), "tabs", o.tabs)
+	hostname, _ := os.Hostname() // it is left out when it is not known
+	crawler := &frontier.Crawler{
+		Store: store, FrontierBucket: o.frontierBucket, Pool: pool, Heartbeats: beats, Dir: dir, Logger: log, Now: time.Now,
+		Info: archive.Info{
+			Software: "crawlfleet", Version: cli.ReadBuild().String(), Chrome: pool.Version().Product,
+			Flags: pool.Flags(), Sandbox: pool.Sandbox(), Hostname: hostname,
+		},
+	}
+	return crawler, func() error { return errors.Join(pool.Close(), rec.Close(), release()) }, nil
+}
+
+// scratch makes a folder of this process's own, and removes those that dead processes
+// left behind. A folder belongs to whoever holds the lock on the file beside it.
+func scratch(parent string) (dir string, release func() error, err error) {
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", nil, fmt.Errorf("--dir: %w", err)
+	}
+	locks, err := filepath.Glob(filepath.Join(parent, "worker-*.lock"))
+	if err != nil {
+		return "", nil, fmt.Errorf("--dir: %w", err)
+	}
+	for _, path := range locks {
+		if f, err := lock(path); err == nil {
+			err = errors.Join(os.RemoveAll(strings.TrimSuffix(path, ".lock")), os.Remove(path), f.Close())
+			if err != nil {
+				return "", nil, fmt.Errorf("remove what a dead worker left in --dir: %w", err)
+			}
+		}
+	}
+	dir, err = os.MkdirTemp(parent, "worker-")
+	if err != nil {
+		return "", nil, fmt.Errorf("--dir: %w", err)
+	}
+	f, err := lock(dir + ".lock")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // Chrome may run as another user and has its profile below
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("--dir: %w", err)
+	}
+	return dir, func() error { return errors.Join(os.RemoveAll(dir), os.Remove(f.Name()), f.Close()) }, nil
+}
+
+// lock takes the lock of a file, which the kernel gives back when the process ends.
+func lock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// serveHealth answers the probes of a pod.
+func serveHealth(address string, ready *atomic.Bool) (stop func(), err error) {
+	if address == "" {
+		return func() {}, nil
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !ready.Load() {
+			http.Error(w, "not connected yet", http.StatusServiceUnavailable)
+		}
+	})
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--health-address: %w", err)
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // it ends by being closed
+	}()
+	return func() { _ = server.Close(); <-done }, nil
+}
+
+// work runs the workers until ctx ends, then stops those first that begin new work.
+func work(ctx context.Context, workers map[string]worker.Worker, ready *atomic.Bool, log *slog.Logger) error {
+	order := slices.DeleteFunc([]string{roleBrowser, rolePlan, roleRun}, func(r string) bool { return workers[r] == nil })
+	for _, role := range order {
+		if err := workers[role].Start(); err != nil {
+			return fmt.Errorf("start to work: %w", err)
+		}
+	}
+	ready.Store(true)
+	log.Info("worker is ready", "roles", strings.Join(order, ","))
+	<-ctx.Done()
+	ready.Store(false)
+	log.Info("worker stops; what was captured is stored first")
+	for _, role := range order {
+		workers[role].Stop()
+	}
+	return nil
+}

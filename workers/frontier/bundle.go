@@ -1,0 +1,195 @@
+package frontier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// The bounds of one bundle's stay with a worker.
+const (
+	// timeBox is after how long no further page is begun.
+	timeBox = 2 * time.Minute
+	// poisonDeaths is how many attempts a page may be in progress in when they die.
+	poisonDeaths = 2
+	// minFreeDisk is the free space in bytes below which no page is begun.
+	minFreeDisk = 256 << 20
+)
+
+// CrawlBundle visits the pages of a bundle, one at a time on each host, and commits
+// them chunk by chunk. What goes wrong with a page is its outcome. Whatever ends the
+// bundle early, the pages that were not visited are simply not among the outcomes.
+func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (out workflows.BundleOutput, err error) {
+	info := activity.GetInfo(ctx)
+	progress, err := resume(ctx, info.Attempt)
+	if err != nil {
+		return out, err
+	}
+	store := c.Store.Bucket(c.FrontierBucket)
+	var bundle frontier.Bundle
+	if err := getPacked(ctx, store, in.Bundle.Key, maxResult, &bundle); err != nil {
+		return out, storeError(err)
+	}
+	done, err := visited(ctx, store, progress.Results)
+	if err != nil {
+		return out, storeError(err)
+	}
+	dir, err := os.MkdirTemp(c.Dir, "bundle-")
+	if err != nil {
+		return out, fmt.Errorf("make a folder for the bundle: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	l := newLease(c.Heartbeats, info.TaskToken, progress, c.Logger, cancel)
+	if err := l.insist(ctx); err != nil {
+		return out, err
+	}
+	b := &bundleRun{
+		Crawler: c, in: in, bundle: bundle, lease: l, attempt: int(info.Attempt), dir: dir, done: done, deaths: progress.Deaths,
+		started: time.Now(), finals: map[frontier.Fingerprint]bool{},
+	}
+	b.committer = committer{run: b, nonce: nonce(), number: len(progress.Results)}
+	var background sync.WaitGroup
+	background.Go(func() { l.keep(ctx) })
+	background.Go(func() { b.watch(ctx, activity.GetWorkerStopChannel(ctx)) })
+	err = b.visitAll(ctx)
+	// What was captured is committed also when the bundle ends early, but not when it
+	// belongs to someone else by now.
+	if ctx.Err() == nil {
+		err = errors.Join(err, b.commit(ctx))
+	} else {
+		err = errors.Join(err, context.Cause(ctx))
+	}
+	cancel(nil)
+	background.Wait()
+	b.abandon()
+	out = workflows.BundleOutput{Results: l.committed(), Yielded: l.asked(), Trouble: b.troubled()}
+	if out.Trouble != nil {
+		err = nil // it is told with the result
+	}
+	return out, storeError(err)
+}
+
+// resume reads what the attempt before this one committed, and what it died of.
+func resume(ctx context.Context, attempt int32) (workflows.BundleProgress, error) {
+	var p workflows.BundleProgress
+	if attempt <= 1 || !activity.HasHeartbeatDetails(ctx) {
+		return p, nil
+	}
+	if err := activity.GetHeartbeatDetails(ctx, &p); err != nil {
+		return p, fmt.Errorf("read the last heartbeat: %w", err)
+	}
+	p.Deaths = maps.Clone(p.Deaths)
+	if p.Deaths == nil {
+		p.Deaths = map[int]int{}
+	}
+	for _, i := range p.InProgress {
+		p.Deaths[i]++
+	}
+	p.InProgress = nil
+	return p, nil
+}
+
+// visited are the pages whose outcome is committed already.
+func visited(ctx context.Context, store blob.Store, results []string) (map[frontier.Fingerprint]bool, error) {
+	done := map[frontier.Fingerprint]bool{}
+	for _, key := range results {
+		var r frontier.Result
+		if err := getPacked(ctx, store, key, maxResult, &r); err != nil {
+			return nil, fmt.Errorf("read what is committed: %w", err)
+		}
+		for _, o := range r.Outcomes {
+			done[o.FP] = true
+		}
+	}
+	return done, nil
+}
+
+// bundleRun is one attempt at a bundle.
+type bundleRun struct {
+	*Crawler
+	committer
+	in      workflows.BundleInput
+	bundle  frontier.Bundle
+	lease   *lease
+	attempt int
+	dir     string
+	done    map[frontier.Fingerprint]bool
+	deaths  map[int]int
+	started time.Time // monotonic
+
+	finalsMu sync.Mutex
+	finals   map[frontier.Fingerprint]bool // addresses that redirects led to
+}
+
+// watch makes the bundle end early when the worker stops.
+func (b *bundleRun) watch(ctx context.Context, stopping <-chan struct{}) {
+	select {
+	case <-stopping:
+		b.lease.ask("the worker stops")
+	case <-ctx.Done():
+	}
+}
+
+// visitAll visits the hosts of the bundle side by side.
+func (b *bundleRun) visitAll(ctx context.Context) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(b.bundle.Hosts))
+	first := 0
+	for i, h := range b.bundle.Hosts {
+		start := first
+		wg.Go(func() { errs[i] = b.visitHost(ctx, h, start) })
+		first += len(h.Pages)
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// stopReason says why no further page may be begun, empty when one may.
+func (b *bundleRun) stopReason(ctx context.Context) string {
+	now := b.Now()
+	authorization := b.in.Job.Spec.Authorization
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx).Error()
+	case b.lease.asked() != "":
+		return b.lease.asked()
+	case b.troubled() != nil:
+		return b.troubled().Message
+	case !authorization.NotAfter.IsZero() && !now.Before(authorization.NotAfter), now.Before(authorization.NotBefore):
+		return "the authorisation is not valid now"
+	case !b.in.Deadline.IsZero() && !now.Before(b.in.Deadline):
+		return "the limit on duration is reached"
+	case time.Since(b.started) > timeBox:
+		return "the bundle's time is over"
+	case freeDisk(b.dir) < minFreeDisk:
+		return "the worker's disk is nearly full"
+	}
+	return ""
+}
+
+// pause waits until a time, unless the bundle has to end first.
+func (b *bundleRun) pause(ctx context.Context, until time.Time) {
+	wait := until.Sub(b.Now())
+	if wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.lease.yield:
+	case <-ctx.Done():
+	}
+}

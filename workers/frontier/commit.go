@@ -1,0 +1,244 @@
+package frontier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/workers/archive"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// When a chunk is committed: by pages, by bytes, by age.
+const (
+	commitPages = 20
+	commitBytes = 64 << 20
+	commitAge   = 30 * time.Second
+	// storePatience is how long a commit waits for the store before the bundle is
+	// given up.
+	storePatience = 20 * time.Second
+)
+
+// committer gathers pages in a chunk and commits it. Pages that are being loaded hold
+// the chunk, so that what they take from the cache is in the same one.
+type committer struct {
+	run   *bundleRun
+	nonce string
+
+	loading    sync.RWMutex // held for reading by pages, for writing by a change of chunks
+	mu         sync.Mutex   // over the fields below
+	chunk      *archive.Chunk
+	outcomes   []frontier.Outcome
+	archived   int
+	opened     time.Time
+	chunks     int // the generation
+	trouble    *workflows.Waiting
+	committing sync.Mutex // one commit at a time, in order
+	number     int
+}
+
+// hold keeps the present chunk until the returned function is called.
+func (c *committer) hold() func() {
+	c.loading.RLock()
+	return c.loading.RUnlock
+}
+
+func (c *committer) generation() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.chunks
+}
+
+// troubled says what the store's trouble is, nil for none.
+func (c *committer) troubled() *workflows.Waiting {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.trouble
+}
+
+// take adds a page, when there is one, and its outcome to the chunk.
+func (c *committer) take(p *browser.Page, o frontier.Outcome) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.outcomes) == 0 {
+		c.opened = time.Now()
+	}
+	if p != nil && (o.Status == frontier.Archived || len(p.Exchanges) > 0) {
+		if err := c.add(p); err != nil {
+			return err
+		}
+	}
+	if o.Status == frontier.Archived {
+		c.archived++
+	}
+	c.outcomes = append(c.outcomes, o)
+	return nil
+}
+
+// add writes a page into the chunk, which is begun when there is none.
+func (c *committer) add(p *browser.Page) error {
+	if c.chunk == nil {
+		b := c.run
+		info := b.Info
+		job := b.in.Job
+		info.Job, info.Run, info.Bundle, info.Attempt = job.Namespace+"/"+job.Name, job.Run, b.in.Bundle.ID, b.attempt
+		info.Authorization, info.Robots = job.Spec.Authorization.Reference, "obey"
+		info.UserAgent, info.Viewport = p.UserAgent, fmt.Sprintf("%dx%d", p.Viewport.Width, p.Viewport.Height)
+		chunk, err := archive.NewChunk(archive.Options{
+			Dir: filepath.Join(b.dir, "chunk-"+strconv.Itoa(c.chunks)), Name: "chunk", Title: info.Job, Info: info, Now: b.Now,
+		})
+		if err != nil {
+			return err
+		}
+		c.chunk = chunk
+	}
+	return c.chunk.Add(p)
+}
+
+// commitIfDue commits when enough has been gathered.
+func (c *committer) commitIfDue(ctx context.Context) error {
+	c.mu.Lock()
+	due := len(c.outcomes) >= commitPages || (len(c.outcomes) > 0 && time.Since(c.opened) > commitAge) ||
+		(c.chunk != nil && c.chunk.Size() >= commitBytes)
+	c.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return c.commit(ctx)
+}
+
+// commit closes the chunk, stores it, stores its result, and names that in a
+// heartbeat. When the server has accepted it, the pages are archived.
+func (c *committer) commit(ctx context.Context) error {
+	c.committing.Lock()
+	defer c.committing.Unlock()
+	chunk, outcomes, archived := c.change()
+	if len(outcomes) == 0 {
+		return nil
+	}
+	result := frontier.Result{
+		Version: 1, Bundle: c.run.in.Bundle.ID, Attempt: c.run.attempt, Number: c.number,
+		Before: c.run.lease.committed(), Outcomes: outcomes,
+	}
+	key := fmt.Sprintf("%s/a%d-%s/c%d.res", resultBase(c.run.in.Job, c.run.in.Shard, result.Bundle), result.Attempt, c.nonce, result.Number)
+	err := c.persist(ctx, func() error {
+		if chunk != nil && result.Chunk == nil {
+			stored, err := c.store(ctx, chunk)
+			if err != nil {
+				return err
+			}
+			stored.Pages = archived
+			result.Chunk = stored
+		}
+		return putPacked(ctx, c.run.Crawler.Store.Bucket(c.run.FrontierBucket), key, result)
+	})
+	if err != nil {
+		return err
+	}
+	c.run.lease.add(key)
+	if err := c.run.lease.insist(ctx); err != nil {
+		c.run.lease.drop(key)
+		return err
+	}
+	c.number++
+	return nil
+}
+
+// change takes the present chunk away, once no page is being loaded into it. The next
+// page begins a new one.
+func (c *committer) change() (chunk *closing, outcomes []frontier.Outcome, archived int) {
+	c.loading.Lock()
+	defer c.loading.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.chunk != nil {
+		chunk = &closing{chunk: c.chunk}
+	}
+	outcomes, archived = c.outcomes, c.archived
+	c.chunk, c.outcomes, c.archived = nil, nil, 0
+	c.chunks++
+	return chunk, outcomes, archived
+}
+
+// closing is a chunk that is being stored; a second try finds it closed.
+type closing struct {
+	chunk *archive.Chunk
+	file  *archive.File
+}
+
+// store closes a chunk and puts it into the archive.
+func (c *committer) store(ctx context.Context, chunk *closing) (*frontier.Chunk, error) {
+	if chunk.file == nil {
+		file, err := chunk.chunk.Close()
+		if err != nil {
+			return nil, err
+		}
+		chunk.file = file
+	}
+	b := c.run
+	key, err := blob.NewKey(fmt.Sprintf("%schunks/%s-a%d-%s-c%d.wacz", b.in.Archive.Prefix, b.in.Bundle.ID, b.attempt, c.nonce, c.number))
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := archive.Store(ctx, b.Crawler.Store.Bucket(b.in.Archive.Bucket), key, chunk.file)
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(chunk.file.Path) // the bundle's folder is removed in the end
+	return &frontier.Chunk{Key: string(receipt.Key), Size: receipt.Size, SHA256: receipt.SHA256}, nil
+}
+
+// persist tries again while the store has trouble, for a while. Then the bundle ends
+// with what was committed before, and says why.
+func (c *committer) persist(ctx context.Context, do func() error) error {
+	began := time.Now()
+	for {
+		err := do()
+		if err == nil {
+			return nil
+		}
+		trouble := troubleOf(err)
+		if trouble == nil || ctx.Err() != nil {
+			return err
+		}
+		if time.Since(began) > storePatience {
+			c.mu.Lock()
+			c.trouble = trouble
+			c.mu.Unlock()
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// troubleOf tells what a store's error means for the run, nil when it is none of the
+// store's.
+func troubleOf(err error) *workflows.Waiting {
+	for _, t := range troubles {
+		if errors.Is(err, t.kind) {
+			return workflows.TroubleWith(t.reason, t.message)
+		}
+	}
+	return nil
+}
+
+// abandon throws away what was not committed.
+func (c *committer) abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.chunk != nil {
+		_ = c.chunk.Abandon() // its folder is removed next
+		c.chunk = nil
+	}
+}

@@ -1,0 +1,115 @@
+// Package frontier holds the activities of a crawl: what workers do when a workflow
+// asks. The queue itself is the pure package internal/frontier; here are the store it
+// lies in, the lease of a bundle, the visits of its pages, and the commit of what they
+// brought.
+//
+//   - Preflight asks whether the store can be used.
+//   - Seed brings the seeds into the first manifest.
+//   - Plan takes in results, hands out bundles and writes the next manifest.
+//   - CrawlBundle visits the pages of a bundle and commits them chunk by chunk.
+//   - Seal recounts a run from what is stored and writes its closing statement.
+//
+// A page counts as archived only when its chunk is stored, the store has confirmed its
+// checksum, and an accepted heartbeat of the bundle names its result.
+package frontier
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/workers/archive"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// Buckets opens the buckets of a store.
+type Buckets interface {
+	Bucket(name string) *blob.Bucket
+}
+
+// Planner does the steps of the frontier that need no browser.
+type Planner struct {
+	// Store opens the buckets; ArchiveBucket is the one of jobs that name none,
+	// FrontierBucket holds the queues.
+	Store                         Buckets
+	ArchiveBucket, FrontierBucket string
+	// Client fetches sitemaps; it goes through the guard.
+	Client *http.Client
+	// UserAgent is sent with it.
+	UserAgent string
+	Logger    *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+
+	states stateCache
+}
+
+// Register makes the planner's activities known to a worker.
+func (p *Planner) Register(r worker.ActivityRegistry) {
+	r.RegisterActivityWithOptions(p.Preflight, activity.RegisterOptions{Name: workflows.ActivityPreflight})
+	r.RegisterActivityWithOptions(p.Seed, activity.RegisterOptions{Name: workflows.ActivitySeed})
+	r.RegisterActivityWithOptions(p.Plan, activity.RegisterOptions{Name: workflows.ActivityPlan})
+	r.RegisterActivityWithOptions(p.Seal, activity.RegisterOptions{Name: workflows.ActivitySeal})
+}
+
+// Heartbeater records the heartbeat of an activity and returns when the server has
+// accepted it, or refused. client.Client is one.
+type Heartbeater interface {
+	RecordActivityHeartbeat(ctx context.Context, taskToken []byte, details ...any) error
+}
+
+// Crawler visits bundles.
+type Crawler struct {
+	Store          Buckets
+	FrontierBucket string
+	// Pool are the browsers.
+	Pool *browser.Pool
+	// Heartbeats keep the lease of a bundle.
+	Heartbeats Heartbeater
+	// Robots decides what may be visited.
+	Robots *RobotsCache
+	// Dir is for scratch files.
+	Dir string
+	// Info is what every chunk says about the software that made it.
+	Info   archive.Info
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Register makes the crawler's activity known to a worker.
+func (c *Crawler) Register(r worker.ActivityRegistry) {
+	r.RegisterActivityWithOptions(c.CrawlBundle, activity.RegisterOptions{Name: workflows.ActivityCrawlBundle})
+}
+
+// troubles are the kinds of store errors, and what they are called.
+var troubles = []struct {
+	kind    error
+	reason  workflows.Reason
+	message string
+}{
+	{blob.ErrUnreachable, workflows.ReasonStoreUnreachable, "the store does not answer"},
+	{blob.ErrDenied, workflows.ReasonStoreDenied, "the store refuses the workers' credentials"},
+	{blob.ErrNoBucket, workflows.ReasonBucketMissing, "a bucket does not exist"},
+	{blob.ErrFull, workflows.ReasonStoreFull, "the store is full"},
+}
+
+// storeError gives a store's error the type by which a workflow knows it; others stay
+// as they are.
+func storeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, t := range troubles {
+		if errors.Is(err, t.kind) {
+			return workflows.NewTrouble(t.reason, t.message+": "+err.Error(), err)
+		}
+	}
+	return err
+}

@@ -1,0 +1,190 @@
+package frontier
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// Plan takes in what bundles brought back, hands out new ones and writes the next
+// manifest. Two attempts return the same: whose manifest is there first wins.
+func (p *Planner) Plan(ctx context.Context, in workflows.PlanInput) (workflows.PlanOutput, error) {
+	out, err := p.plan(ctx, in)
+	return out, storeError(err)
+}
+
+func (p *Planner) plan(ctx context.Context, in workflows.PlanInput) (out workflows.PlanOutput, err error) {
+	store := p.Store.Bucket(p.FrontierBucket)
+	s, err := p.open(ctx, store, in.Job, in.Shard, in.Seq)
+	if err != nil {
+		return out, err
+	}
+	now := p.Now()
+	if err := p.apply(ctx, store, in, s.state, now); err != nil {
+		return out, err
+	}
+	bundles := step(s.state, in, now, &out)
+	for _, b := range bundles {
+		ref := workflows.BundleRef{ID: b.ID, Key: fmt.Sprintf("%s/b/%s-%s", shardBase(in.Job, in.Shard), b.ID, nonce()), Pages: b.Pages(), Hosts: len(b.Hosts)}
+		if err := putPacked(ctx, store, ref.Key, b); err != nil {
+			return out, err
+		}
+		out.Bundles = append(out.Bundles, ref)
+	}
+	if err := s.state.Check(); err != nil {
+		return out, err
+	}
+	output, err := json.Marshal(out)
+	if err != nil {
+		return out, fmt.Errorf("encode the plan: %w", err)
+	}
+	if output, err = p.commit(ctx, store, in.Job, in.Shard, s, output); err != nil {
+		return out, err
+	}
+	var committed workflows.PlanOutput
+	if err := json.Unmarshal(output, &committed); err != nil {
+		return out, fmt.Errorf("decode the plan: %w", err)
+	}
+	return committed, nil
+}
+
+// apply takes in the results of the bundles that ended.
+func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.PlanInput, s *frontier.State, now time.Time) error {
+	for _, done := range in.Done {
+		activity.RecordHeartbeat(ctx)
+		keys := done.Results
+		if done.Lost {
+			found, err := recoverResults(ctx, store, in.Job, in.Shard, done.ID)
+			if err != nil {
+				return err
+			}
+			keys = found
+		}
+		var results []frontier.Result
+		for _, key := range keys {
+			var r frontier.Result
+			if err := getPacked(ctx, store, key, maxResult, &r); err != nil {
+				return err
+			}
+			results = append(results, r)
+		}
+		if err := s.Apply(done.ID, results, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step is the pure part of a plan: it fills in the output and returns the bundles.
+func step(s *frontier.State, in workflows.PlanInput, now time.Time, out *workflows.PlanOutput) []frontier.Bundle {
+	if in.Finish != "" {
+		s.Finish(string(in.Finish))
+	}
+	limit := s.Limit()
+	before := s.Counts()
+	if limit != "" && before.Queued+before.Delayed > 0 {
+		out.Limit = workflows.Reason(limit)
+		if before.Leased == 0 {
+			s.Finish(limit)
+		}
+	}
+	var bundles []frontier.Bundle
+	if limit == "" && in.Finish == "" && in.Slots > 0 {
+		bundles = s.Choose(now, in.Slots, "b"+strconv.FormatInt(s.Seq()+1, 10))
+	}
+	if limit == "" {
+		out.NextDue = s.NextDue()
+	}
+	out.Seq, out.Counts, out.Idle = s.Seq()+1, countsOf(s.Counts()), s.Idle()
+	out.Waiting = waitingFor(s, out.Counts)
+	return bundles
+}
+
+// waitingFor says what the crawl waits for when all that is left failed before.
+func waitingFor(s *frontier.State, c workflows.Counts) *workflows.Waiting {
+	if c.Queued+c.Leased > 0 {
+		return nil
+	}
+	page, detail, ok := s.Delayed()
+	if !ok {
+		return nil
+	}
+	reason, what := workflows.ReasonHostUnreachable, "a page"
+	if page.Depth == 0 && c.Archived == 0 {
+		reason, what = workflows.ReasonSeedUnreachable, "a seed"
+	}
+	return &workflows.Waiting{
+		Reason: reason,
+		Message: fmt.Sprintf("%s cannot be loaded (%s): %s; next try at %s", what, page.Reason, detail,
+			time.UnixMilli(page.RetryAt).UTC().Format(time.TimeOnly+" UTC")),
+		NextStep: "Check that the address is right and that the workers can resolve and reach its host; the crawl goes on by itself then.",
+	}
+}
+
+func countsOf(c frontier.Counts) workflows.Counts {
+	return workflows.Counts{
+		Discovered: c.Discovered, Queued: c.Queued, Delayed: c.Delayed, Leased: c.Leased, Archived: c.Archived,
+		Failed: reasons(c.Failed), Skipped: reasons(c.Skipped), Bytes: c.Bytes, Chunks: c.Chunks,
+	}
+}
+
+func reasons(m map[string]int64) map[workflows.Reason]int64 {
+	if len(m) == 0 {
+		return nil
+	}
+	out := make(map[workflows.Reason]int64, len(m))
+	for reason, n := range m {
+		out[workflows.Reason(reason)] = n
+	}
+	return out
+}
+
+// resultBase is the folder of a bundle's results. Below it each attempt has a folder of
+// its own, a<attempt>-<nonce>, with c<number>.res for each chunk.
+func resultBase(j workflows.Job, shard int, bundle string) string {
+	return shardBase(j, shard) + "/r/" + bundle
+}
+
+// recoverResults finds what a bundle committed when Temporal does not know: it was
+// cancelled between two attempts. The newest result names those before it.
+func recoverResults(ctx context.Context, store blob.Store, j workflows.Job, shard int, bundle string) ([]string, error) {
+	type found struct {
+		key             string
+		attempt, number int
+	}
+	var all []found
+	err := store.List(ctx, resultBase(j, shard, bundle)+"/", func(o blob.Info) bool {
+		folder, file := path.Split(string(o.Key))
+		attempt, _, _ := strings.Cut(strings.TrimPrefix(path.Base(folder), "a"), "-")
+		a, err1 := strconv.Atoi(attempt)
+		n, err2 := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(file, "c"), ".res"))
+		if errors.Join(err1, err2) == nil {
+			all = append(all, found{string(o.Key), a, n})
+		}
+		return true
+	})
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	newest := slices.MaxFunc(all, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.attempt, b.attempt), cmp.Compare(a.number, b.number))
+	})
+	var r frontier.Result
+	if err := getPacked(ctx, store, newest.key, maxResult, &r); err != nil {
+		return nil, err
+	}
+	return append(r.Before, newest.key), nil
+}

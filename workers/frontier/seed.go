@@ -1,0 +1,230 @@
+package frontier
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/internal/netguard"
+	"crawlfleet.dev/crawlfleet/internal/sitemap"
+	"crawlfleet.dev/crawlfleet/internal/urls"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// The bounds of seeding.
+const (
+	maxSeedCount    = 1_000_000
+	maxSeedList     = 64 << 20 // unpacked bytes
+	maxSitemaps     = 1000
+	maxSitemapDepth = 5
+)
+
+// Preflight asks whether both buckets are there and may be used.
+func (p *Planner) Preflight(ctx context.Context, in workflows.PreflightInput) (workflows.PreflightOutput, error) {
+	out := workflows.PreflightOutput{Archive: archiveOf(in.Job, p.ArchiveBucket)}
+	for _, name := range []string{out.Archive.Bucket, p.FrontierBucket} {
+		if err := p.Store.Bucket(name).Check(ctx); err != nil {
+			return out, storeError(err)
+		}
+	}
+	return out, nil
+}
+
+// Seed collects the seeds and writes the first manifest, once.
+func (p *Planner) Seed(ctx context.Context, in workflows.SeedInput) (workflows.SeedOutput, error) {
+	out, err := p.seed(ctx, in)
+	return out, storeError(err)
+}
+
+func (p *Planner) seed(ctx context.Context, in workflows.SeedInput) (workflows.SeedOutput, error) {
+	store := p.Store.Bucket(p.FrontierBucket)
+	first, _, err := readManifest(ctx, store, in.Job, 0, 0)
+	if err == nil { // an attempt before this one was there
+		return workflows.SeedOutput{Counts: countsOf(first.Counts)}, nil
+	}
+	if !errors.Is(err, blob.ErrNotFound) {
+		return workflows.SeedOutput{}, err
+	}
+	seeds, err := p.collect(ctx, in)
+	if err != nil {
+		return workflows.SeedOutput{}, err
+	}
+	err = putPacked(ctx, store, seedsKey(in.Job), seedsObject{Version: 1, Seeds: seeds})
+	if err != nil && !errors.Is(err, blob.ErrExists) {
+		return workflows.SeedOutput{}, err
+	}
+	// What is stored counts: another attempt may have read another sitemap.
+	var o seedsObject
+	if err := getPacked(ctx, store, seedsKey(in.Job), maxSeeds, &o); err != nil {
+		return workflows.SeedOutput{}, err
+	}
+	rules, err := frontier.NewRules(specOf(in.Job, o.Seeds))
+	if err != nil {
+		return workflows.SeedOutput{}, invalidSeeds(err)
+	}
+	state := frontier.New(rules)
+	if err := state.Add(o.Seeds); err != nil {
+		return workflows.SeedOutput{}, invalidSeeds(err)
+	}
+	counts := countsOf(state.Counts())
+	if _, err := p.commit(ctx, store, in.Job, 0, &stored{state: state, rules: rules}, nil); err != nil {
+		return workflows.SeedOutput{}, err
+	}
+	return workflows.SeedOutput{Counts: counts}, nil
+}
+
+// invalidSeeds ends the run: trying again would not help.
+func invalidSeeds(err error) error {
+	return temporal.NewNonRetryableApplicationError(err.Error(), string(workflows.ReasonInvalidSeeds), err)
+}
+
+// collector gathers canonical seeds, each once.
+type collector struct {
+	seeds []string
+	seen  map[string]bool
+}
+
+func (c *collector) add(raw string) error {
+	canonical, err := urls.Canonicalize(raw)
+	if err != nil {
+		return err
+	}
+	if c.seen[canonical] {
+		return nil
+	}
+	if len(c.seeds) == maxSeedCount {
+		return fmt.Errorf("there are more than %d seeds", maxSeedCount)
+	}
+	c.seen[canonical] = true
+	c.seeds = append(c.seeds, canonical)
+	return nil
+}
+
+// collect gathers the seeds of the order, of the packed list and of the sitemaps.
+func (p *Planner) collect(ctx context.Context, in workflows.SeedInput) ([]string, error) {
+	c := collector{seen: map[string]bool{}}
+	for i, u := range in.Seeds.URLs {
+		if err := c.add(u); err != nil {
+			return nil, invalidSeeds(fmt.Errorf("seed %d: %w", i+1, err))
+		}
+	}
+	if err := c.list(in.SeedList); err != nil {
+		return nil, invalidSeeds(err)
+	}
+	if err := p.sitemaps(ctx, in.Seeds.Sitemaps, &c); err != nil {
+		return nil, err
+	}
+	if len(c.seeds) == 0 {
+		return nil, invalidSeeds(errors.New("there is no seed: the sitemaps and lists of the order name no page"))
+	}
+	return c.seeds, nil
+}
+
+// list reads a packed list, one address a line.
+func (c *collector) list(packed []byte) error {
+	if len(packed) == 0 {
+		return nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return fmt.Errorf("unpack the list of seeds: %w", err)
+	}
+	lines := bufio.NewScanner(io.LimitReader(z, maxSeedList))
+	lines.Buffer(make([]byte, 4<<10), 64<<10)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if err := c.add(line); err != nil {
+			return fmt.Errorf("line %d of the list of seeds: %w", n, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read the list of seeds: %w", err)
+	}
+	return nil
+}
+
+// sitemaps reads sitemaps and the sitemaps that they point to.
+func (p *Planner) sitemaps(ctx context.Context, addresses []string, c *collector) error {
+	type todo struct {
+		address string
+		depth   int
+	}
+	var queue []todo
+	seen := map[string]bool{}
+	push := func(address string, depth int) {
+		if !seen[address] && depth <= maxSitemapDepth && len(seen) < maxSitemaps {
+			seen[address] = true
+			queue = append(queue, todo{address, depth})
+		}
+	}
+	for _, a := range addresses {
+		push(a, 0)
+	}
+	for len(queue) > 0 {
+		next := queue[0]
+		queue = queue[1:]
+		activity.RecordHeartbeat(ctx)
+		var inner error
+		err := p.sitemap(ctx, next.address, func(kind sitemap.Kind, address string) bool {
+			if kind == sitemap.Sitemap {
+				push(address, next.depth+1)
+				return true
+			}
+			if len(c.seeds) == maxSeedCount {
+				inner = invalidSeeds(fmt.Errorf("the sitemaps name more than %d pages", maxSeedCount))
+				return false
+			}
+			_ = c.add(address) // an entry that is no address is no seed
+			return true
+		})
+		if err := errors.Join(inner, err); err != nil && !errors.Is(err, sitemap.ErrTooLarge) {
+			return err
+		}
+	}
+	return nil
+}
+
+// sitemap fetches one sitemap through the guard.
+func (p *Planner) sitemap(ctx context.Context, address string, visit func(sitemap.Kind, string) bool) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return invalidSeeds(fmt.Errorf("sitemap: %w", err))
+	}
+	req.Header.Set("User-Agent", p.UserAgent)
+	resp, err := p.Client.Do(req)
+	if err != nil {
+		return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s cannot be loaded (%s)", req.URL.Host, whyNot(err)), err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	if resp.StatusCode != http.StatusOK {
+		return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s answers %s", req.URL.Host, resp.Status), nil)
+	}
+	if err := sitemap.Read(resp.Body, visit); err != nil && !errors.Is(err, sitemap.ErrTooLarge) {
+		return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s is damaged: %v", req.URL.Host, err), err)
+	}
+	return nil
+}
+
+// whyNot is the reason of a request that failed, without the address that it was for.
+func whyNot(err error) string {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return netguard.Reason(err) + ": " + err.Error()
+}

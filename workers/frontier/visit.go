@@ -1,0 +1,248 @@
+package frontier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/internal/urls"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// holdTab is the longest pause between two pages of a host for which a tab is held: a
+// host that asks for more leaves it to others meanwhile.
+const holdTab = time.Second
+
+// hostVisit is the stay of a bundle at one host.
+type hostVisit struct {
+	*bundleRun
+	host  frontier.BundleHost
+	delay time.Duration
+	ready time.Time
+	stay  *browser.Stay
+	chunk int // the generation of the chunk that the stay's cache belongs to
+}
+
+// visitHost visits the pages of a host one after another. first is the index of its
+// first page in the bundle.
+func (b *bundleRun) visitHost(ctx context.Context, h frontier.BundleHost, first int) (err error) {
+	v := &hostVisit{bundleRun: b, host: h, delay: h.Delay, ready: h.Ready}
+	if b.attempt > 1 { // who was here before, and until when, is not known
+		v.ready = b.Now().Add(h.Delay)
+	}
+	defer func() { err = errors.Join(err, v.leave()) }()
+	for i, page := range h.Pages {
+		if b.done[page.FP] {
+			continue
+		}
+		if err := b.commitIfDue(ctx); err != nil {
+			return err
+		}
+		b.pause(ctx, v.ready)
+		if why := b.stopReason(ctx); why != "" {
+			b.lease.ask(why)
+			return nil
+		}
+		if err := v.visit(ctx, page, first+i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *hostVisit) leave() error {
+	if v.stay == nil {
+		return nil
+	}
+	err := v.stay.Close()
+	v.stay = nil
+	return err
+}
+
+// visit brings about the outcome of one page.
+func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index int) error {
+	if v.deaths[index] >= poisonDeaths {
+		return v.conclude(ctx, frontier.Outcome{
+			FP: page.FP, Status: frontier.Failed, Reason: string(workflows.ReasonPoison),
+			Detail: fmt.Sprintf("%d attempts ended while this page was being loaded", v.deaths[index]),
+		})
+	}
+	if v.reached(page.FP) {
+		return v.conclude(ctx, frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonDuplicate)})
+	}
+	if o := v.askRobots(ctx, page); o != nil {
+		return v.conclude(ctx, *o)
+	}
+	if err := v.arrive(ctx); err != nil {
+		return v.unlessEnding(ctx, err)
+	}
+	v.lease.begin(index)
+	defer v.lease.end(index)
+	if v.attempt > 1 { // an attempt died before: what is loaded now must be known
+		if err := v.lease.insist(ctx); err != nil {
+			return v.unlessEnding(ctx, err)
+		}
+	}
+	return v.capture(ctx, page, index)
+}
+
+// unlessEnding passes an error on, but for one that the end of the attempt brought
+// about.
+func (v *hostVisit) unlessEnding(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// arrive takes a tab. It must not hold the chunk meanwhile: who has the tab may wait for
+// the chunk.
+func (v *hostVisit) arrive(ctx context.Context) (err error) {
+	if v.stay != nil {
+		return nil
+	}
+	b := v.in.Job.Spec.Browser
+	v.stay, err = v.Pool.Stay(ctx, browser.StayOptions{Viewport: browser.Viewport{Width: b.Width, Height: b.Height}})
+	v.chunk = -1
+	return err
+}
+
+// refresh empties the tab's cache when a new chunk was begun: every chunk stands alone.
+func (v *hostVisit) refresh(ctx context.Context) error {
+	generation := v.generation()
+	fresh := v.chunk < 0 || v.chunk == generation
+	v.chunk = generation
+	if fresh {
+		return nil
+	}
+	return v.stay.ClearCache(ctx)
+}
+
+// capture loads the page and takes it into the chunk.
+func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index int) error {
+	dir := filepath.Join(v.dir, "page-"+strconv.Itoa(index))
+	defer os.RemoveAll(dir) //nolint:errcheck // the bundle's folder is removed in the end
+	spec := v.in.Job.Spec
+	release := v.hold() // no new chunk is begun while a page is being loaded
+	defer release()
+	if err := v.refresh(ctx); err != nil {
+		return v.unlessEnding(ctx, err)
+	}
+	p, err := v.stay.Capture(ctx, browser.Visit{
+		ID: string(page.FP), URL: page.URL, Dir: dir, DOM: true, Text: spec.Capture.Text,
+		Screenshot: browser.Screenshot(spec.Capture.Screenshot), Timeout: spec.Browser.PageTimeout,
+	})
+	if err != nil {
+		return v.unlessEnding(ctx, fmt.Errorf("capture a page: %w", err))
+	}
+	o := outcomeOf(page, p)
+	o.Ended = v.Now()
+	o.Delay = v.asked()
+	v.ready = o.Ended.Add(v.delay)
+	if p.Outcome.RetryAfter > 0 {
+		v.ready = o.Ended.Add(max(v.delay, p.Outcome.RetryAfter))
+	}
+	if v.delay > holdTab {
+		if err := v.leave(); err != nil {
+			return err
+		}
+	}
+	if err := v.take(p, o); err != nil {
+		return err
+	}
+	v.reach(p.FinalURL, page.URL)
+	return nil
+}
+
+// asked is the delay that the host itself asks for.
+func (v *hostVisit) asked() time.Duration {
+	if v.delay > v.bundle.Delay {
+		return v.delay
+	}
+	return 0
+}
+
+// conclude books an outcome that needed no page load.
+func (v *hostVisit) conclude(_ context.Context, o frontier.Outcome) error {
+	o.Ended = v.Now()
+	defer v.hold()()
+	return v.take(nil, o)
+}
+
+// askRobots returns the outcome of a page that robots.txt keeps us from, nil when it
+// may be visited.
+func (v *hostVisit) askRobots(ctx context.Context, page frontier.BundlePage) *frontier.Outcome {
+	rules, failure := v.Robots.Rules(ctx, page.URL)
+	if failure != nil {
+		return &frontier.Outcome{FP: page.FP, Status: frontier.Failed, Reason: string(failure.Reason), Detail: failure.Detail, Retry: true}
+	}
+	u, err := url.Parse(page.URL)
+	if err != nil {
+		return &frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonInvalidURL)}
+	}
+	if !rules.Allowed(u.RequestURI()) {
+		return &frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonRobotsDisallowed)}
+	}
+	v.delay = max(v.delay, rules.Delay)
+	return nil
+}
+
+// reach notes that a redirect led to an address, whose content is archived with it.
+func (b *bundleRun) reach(final, requested string) {
+	canonical, err := urls.Canonicalize(final)
+	if err != nil || canonical == requested {
+		return
+	}
+	b.finalsMu.Lock()
+	defer b.finalsMu.Unlock()
+	b.finals[frontier.FingerprintOf(canonical)] = true
+}
+
+func (b *bundleRun) reached(fp frontier.Fingerprint) bool {
+	b.finalsMu.Lock()
+	defer b.finalsMu.Unlock()
+	return b.finals[fp]
+}
+
+// worthRetrying are the failures that another time may not have.
+var worthRetrying = map[string]bool{
+	browser.ReasonDNSFailed: true, browser.ReasonConnectFailed: true, browser.ReasonConnectionReset: true,
+	browser.ReasonBrowserCrashed: true, browser.ReasonDiskFull: true, browser.ReasonAborted: true,
+}
+
+// outcomeOf is a captured page in the frontier's words.
+func outcomeOf(page frontier.BundlePage, p *browser.Page) frontier.Outcome {
+	o := frontier.Outcome{FP: page.FP, Status: frontier.Archived, Final: p.FinalURL, Detail: p.Outcome.Detail, RetryAfter: p.Outcome.RetryAfter}
+	if p.Outcome.State != browser.Archived {
+		o.Status, o.Reason = frontier.Failed, p.Outcome.Reason
+		o.Retry = worthRetrying[p.Outcome.Reason]
+		return o
+	}
+	for _, l := range p.Links {
+		switch l.Kind {
+		case browser.LinkAnchor, browser.LinkArea:
+			o.Links = append(o.Links, l.URL)
+		case browser.LinkMailto, browser.LinkTel:
+			o.Leads = append(o.Leads, l.URL)
+		}
+	}
+	return o
+}
+
+// freeDisk is the free space in bytes where a folder is; as much as there can be when
+// it is not known.
+func freeDisk(dir string) uint64 {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil || s.Bsize <= 0 {
+		return 1<<64 - 1
+	}
+	return s.Bavail * uint64(s.Bsize)
+}
