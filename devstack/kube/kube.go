@@ -87,8 +87,13 @@ func (s *Server) serve(ctx, runCtx context.Context, opts Options, certs *pki, et
 		return err
 	}
 	go s.watch(runCtx, run)
-	if err := s.waitReady(ctx, opts, certs); err != nil {
+	// An API server that is stopped before it is ready ends the process with stack
+	// traces. It takes seconds only: whoever called the start off waits for that.
+	if err := s.waitReady(context.WithoutCancel(ctx), opts, certs); err != nil {
 		return fmt.Errorf("wait for the API server at %s: %w; see %s", opts.URL(), err, logFile)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	return writeKubeconfig(opts, certs)
 }

@@ -142,6 +142,7 @@ func (c *Child) run(first chan<- error) {
 // process is one life of a child.
 type process struct {
 	name   string
+	log    string
 	cmd    *exec.Cmd
 	report io.ReadCloser
 	exited chan error
@@ -176,7 +177,7 @@ func (c *Child) spawn() (*process, error) {
 	c.mu.Lock()
 	c.pid = cmd.Process.Pid
 	c.mu.Unlock()
-	p := &process{name: c.opts.Name, cmd: cmd, report: r, exited: make(chan error, 1)}
+	p := &process{name: c.opts.Name, log: c.opts.Log, cmd: cmd, report: r, exited: make(chan error, 1)}
 	go func() { p.exited <- exitError(cmd.Wait()) }()
 	return p, nil
 }
@@ -207,13 +208,13 @@ func (p *process) waitReady(stop <-chan struct{}) error {
 			err = errors.New(r.Error)
 		}
 	case <-timeout.C:
-		err = fmt.Errorf("%s was not ready after %s", p.name, readyTimeout)
+		err = fmt.Errorf("%s was not ready after %s; see %s", p.name, readyTimeout, p.log)
 	case <-stop:
 		err = errors.New("stopped")
 	}
 	p.end()
 	if err == nil {
-		err = fmt.Errorf("%s ended before it was ready: %s", p.name, p.cmd.ProcessState)
+		err = fmt.Errorf("%s ended before it was ready: %s; see %s", p.name, p.cmd.ProcessState, p.log)
 	}
 	return err
 }

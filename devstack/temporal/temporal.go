@@ -20,6 +20,8 @@ import (
 	"go.temporal.io/server/common/config"
 	"go.temporal.io/server/common/log"
 	"go.temporal.io/server/temporal"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"crawlfleet.dev/crawlfleet/devstack/stack"
 )
@@ -71,7 +73,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 		return nil, err
 	}
 	logFile := filepath.Join(opts.Dir, stack.LogDir, "temporal-server.log")
-	logger := log.NewZapLogger(log.BuildZapLogger(log.Config{Level: "warn", OutputFile: logFile}))
+	logger := newLogger(logFile)
 	cfg := serverConfig(db, ports)
 	srv, err := temporal.NewServer(
 		temporal.WithConfig(cfg),
@@ -93,6 +95,14 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("wait for the Temporal server at %s: %w; see %s", ports.address(frontend), err, logFile), s.internal.Stop())
 	}
 	return s, nil
+}
+
+// newLogger writes warnings and errors to a file. What ends the process, as some
+// errors of the server do, is said on the terminal too.
+func newLogger(file string) log.Logger {
+	fatal := zapcore.NewCore(zapcore.NewConsoleEncoder(log.DefaultZapEncoderConfig), zapcore.Lock(os.Stderr), zapcore.FatalLevel)
+	both := func(c zapcore.Core) zapcore.Core { return zapcore.NewTee(c, fatal) }
+	return log.NewZapLogger(log.BuildZapLogger(log.Config{Level: "warn", OutputFile: file}).WithOptions(zap.WrapCore(both)))
 }
 
 // Done is closed by Stop. The server has no end of its own: what it cannot

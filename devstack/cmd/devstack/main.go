@@ -6,6 +6,7 @@
 //	devstack status --dir DIR    what runs, and whether it answers
 //	devstack env --dir DIR       shell exports for clients
 //	devstack stop --dir DIR      end it
+//	devstack run --dir DIR       make run: the stack, the fleet and a crawl
 package main
 
 import (
@@ -38,13 +39,13 @@ func newCommand() *cobra.Command {
 		Short:         "Kubernetes API server, Temporal and S3 in one binary, for development and tests",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 	}
 	root.AddCommand(
 		newStartCommand(),
 		newStatusCommand(),
 		newEnvCommand(),
 		newStopCommand(),
+		newRunCommand(),
 		newPartCommand(stack.Kube),
 		newPartCommand(stack.Temporal),
 		newPartCommand(stack.S3),

@@ -101,8 +101,8 @@ type running struct {
 
 // startAll starts the parts side by side. If one cannot start, its error is
 // returned and the others are called off.
-func (r *running) startAll(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+func (r *running) startAll(parent context.Context) error {
+	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for _, name := range []string{stack.Kube, stack.Temporal, stack.S3} {
@@ -113,6 +113,9 @@ func (r *running) startAll(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	if parent.Err() != nil {
+		return errors.New("stopped before the stack was up")
+	}
 	return context.Cause(ctx)
 }
 
