@@ -2,6 +2,7 @@ package devstack_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,7 @@ func connect(t *testing.T, s *stack.State) *clients {
 	if err != nil {
 		t.Fatal(err)
 	}
+	config.QPS = -1 // as fast as the server answers
 	c := &clients{state: s}
 	if c.kube, err = kubernetes.NewForConfig(config); err != nil {
 		t.Fatal(err)
@@ -143,6 +145,48 @@ func (c *clients) find(t *testing.T) error {
 	}
 	return nil
 }
+
+// writer returns a function that makes the thing with a number in a part.
+func (c *clients) writer(part string) func(ctx context.Context, i int) error {
+	return map[string]func(ctx context.Context, i int) error{
+		stack.Kube: func(ctx context.Context, i int) error {
+			cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: numbered(i)}}
+			_, err := c.kube.CoreV1().ConfigMaps("default").Create(ctx, cm, metav1.CreateOptions{})
+			return err
+		},
+		stack.Temporal: func(ctx context.Context, i int) error {
+			_, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: numbered(i), TaskQueue: "crawlfleet-run"}, "CrawlRun")
+			return err
+		},
+		stack.S3: func(ctx context.Context, i int) error {
+			_, err := c.s3.PutObject(ctx, c.state.S3.FrontierBucket, numbered(i), bytes.NewReader(objectBody), int64(len(objectBody)), minio.PutObjectOptions{})
+			return err
+		},
+	}[part]
+}
+
+// reader returns a function that looks for the thing with a number in a part.
+func (c *clients) reader(part string) func(ctx context.Context, i int) error {
+	return map[string]func(ctx context.Context, i int) error{
+		stack.Kube: func(ctx context.Context, i int) error {
+			_, err := c.kube.CoreV1().ConfigMaps("default").Get(ctx, numbered(i), metav1.GetOptions{})
+			return err
+		},
+		stack.Temporal: func(ctx context.Context, i int) error {
+			_, err := c.temporal.DescribeWorkflowExecution(ctx, numbered(i), "")
+			return err
+		},
+		stack.S3: func(ctx context.Context, i int) error {
+			info, err := c.s3.StatObject(ctx, c.state.S3.FrontierBucket, numbered(i), minio.StatObjectOptions{})
+			if err == nil && info.Size != int64(len(objectBody)) {
+				err = fmt.Errorf("it has %d bytes, not %d", info.Size, len(objectBody))
+			}
+			return err
+		},
+	}[part]
+}
+
+func numbered(i int) string { return fmt.Sprintf("thing-%d", i) }
 
 // wantForbidden checks that err is the API server's refusal.
 func wantForbidden(t *testing.T, what string, err error) {

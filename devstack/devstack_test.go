@@ -3,6 +3,7 @@
 package devstack_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -104,7 +106,8 @@ func occupy(t *testing.T, endpoint string) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// TestSplit kills the parts of a split stack one by one, and then their parent.
+// TestSplit kills the parts of a split stack one by one, each while it is being
+// written to, and then their parent.
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -117,15 +120,24 @@ func TestSplit(t *testing.T) {
 		if pid == d.cmd.Process.Pid {
 			t.Fatalf("%s has no process of its own", part)
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatalf("kill %s: %v", part, err)
-		}
+		written := writeUntil(t, connect(t, first).writer(part), func() {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatalf("kill %s: %v", part, err)
+			}
+		})
 		eventually(t, part+" is back", func() error {
 			if now := d.state().PIDs[part]; now == pid {
 				return fmt.Errorf("process %d is dead", now)
 			}
 			return nil
 		})
+		reader := connect(t, d.state()).reader(part)
+		for i := range written {
+			if err := reader(t.Context(), i); err != nil {
+				t.Fatalf("%s had confirmed %d writes when it was killed; the one with number %d is lost: %v", part, written, i, err)
+			}
+		}
+		t.Logf("%s: %d confirmed writes survived", part, written)
 	}
 	stdout, stderr, code := run(t, "status", "--dir", dir, "-o", "json")
 	var st struct {
@@ -149,6 +161,31 @@ func TestSplit(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// writeUntil writes one thing after the other, has kill called when a few hundred
+// milliseconds are over, and returns how many writes were confirmed.
+func writeUntil(t *testing.T, write func(ctx context.Context, i int) error, kill func()) int {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	confirmed := make(chan int)
+	go func() {
+		i := 0
+		for write(ctx, i) == nil {
+			i++
+		}
+		confirmed <- i
+	}()
+	time.Sleep(400 * time.Millisecond)
+	kill()
+	// A client may go on trying for long: what it has not got by now does not count.
+	time.AfterFunc(100*time.Millisecond, cancel)
+	n := <-confirmed
+	if n == 0 {
+		t.Fatal("nothing was written before the kill: the test shows nothing")
+	}
+	return n
 }
 
 // TestCluster checks what crawlfleet needs of the API server beyond storing things.

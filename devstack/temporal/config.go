@@ -125,7 +125,5 @@ func dynamicConfig() dynamicconfig.StaticClient {
 		// One writer and a few pollers gain nothing from partitions but hops.
 		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
 		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
-		// Priority alone lets one big crawl starve another of the same priority.
-		dynamicconfig.MatchingEnableFairness.Key(): true,
 	}
 }

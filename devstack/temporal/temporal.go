@@ -3,8 +3,7 @@
 //
 // The server has no TLS and no authorisation; it listens on the loopback address
 // only. What crawlfleet relies on and this version has on by default: workflow
-// updates, worker deployment versions and task priorities. Fairness keys are
-// turned on here.
+// updates, worker deployment versions and task priorities.
 package temporal
 
 import (
