@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -217,7 +216,12 @@ func contents(t testing.TB, b Body) string {
 		}
 		return ""
 	}
-	raw, err := os.ReadFile(b.Path)
+	f, err := b.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -247,59 +247,130 @@ func TestDNSFacts(t *testing.T) {
 // TestDisk: what cannot be written fails the exchange, and nothing else.
 func TestDisk(t *testing.T) {
 	t.Parallel()
+	large := strings.Repeat("x", 100_000)
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(w, r.Body)
-		_, _ = io.WriteString(w, "hello")
+		_, _ = io.Copy(io.Discard, r.Body)
+		body := large
+		if r.URL.Path == "/small" {
+			body = "small"
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = io.WriteString(w, body)
 	}))
 	t.Cleanup(site.Close)
-	s, err := newRecorder(t).NewSession(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	tests := map[string]struct {
+		reason string
+		// taken are the files that cannot be made.
+		taken                      string
+		path, body                 string
+		failsAnswered, failsBefore bool
+	}{
+		"Large":        {"A large body has a file of its own.", "000001-response.body", "/large", "", true, false},
+		"Small":        {"A small one a part of a file.", "small.bodies", "/small", "", true, false},
+		"LargeRequest": {"A request's body that cannot be kept is not sent.", "000001-request.body", "/large", large, false, true},
+		"SmallRequest": {"A small one was sent when that is found out.", "small.bodies", "/large", "x", false, false},
 	}
-	dir := t.TempDir()
-	if err := s.Begin(Page{Dir: dir}); err != nil {
-		t.Fatal(err)
-	}
-	for _, taken := range []string{"000001-response.body", "000002-request.body"} {
-		if err := os.Mkdir(filepath.Join(dir, taken), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c := client(t, s)
-	if _, _, err := get(t, c, site.URL); err == nil {
-		t.Error("the browser was not told")
-	}
-	if res, err := c.Post(site.URL, "text/plain", strings.NewReader("x")); err != nil || res.Header.Get(ReasonHeader) != ReasonDiskFull {
-		t.Errorf("got %+v, %v", res, err)
-	}
-	if _, body, err := get(t, c, site.URL); err != nil || string(body) != "hello" {
-		t.Errorf("the next one: %q, %v", body, err)
-	}
-	list := end(t, s)
-	if len(list) != 3 || list[0].Failure != ReasonDiskFull || list[1].Failure != ReasonDiskFull || list[2].Failure != "" {
-		t.Errorf("got %+v", list)
-	}
-	if b := list[0].Response.Body; b.Truncated != truncatedUnspecified || b.Size != 0 || b.Path != "" {
-		t.Errorf("got %+v", b)
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := newRecorder(t).NewSession(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if err := s.Begin(Page{Dir: dir}); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(filepath.Join(dir, tc.taken), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			c := client(t, s)
+			res, err := c.Post(site.URL+tc.path, "text/plain", strings.NewReader(tc.body))
+			if err == nil {
+				_, err = io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+			}
+			if (err != nil) != tc.failsAnswered || (err == nil && res.Header.Get(ReasonHeader) == ReasonDiskFull) != tc.failsBefore {
+				t.Errorf("%s: the browser got %+v, %v", tc.reason, res, err)
+			}
+			if _, body, err := get(t, c, site.URL+"/large"); err != nil || string(body) != large {
+				t.Errorf("%s: the next one: %d bytes, %v", tc.reason, len(body), err)
+			}
+			list := end(t, s)
+			if len(list) != 2 || list[0].Failure != ReasonDiskFull || list[1].Failure != "" {
+				t.Fatalf("%s: got %+v", tc.reason, list)
+			}
+			lost := list[0].Request.Body
+			if tc.failsAnswered {
+				lost = list[0].Response.Body
+			}
+			if want := (Body{Truncated: truncatedUnspecified}); lost != want {
+				t.Errorf("%s: got %+v", tc.reason, lost)
+			}
+		})
 	}
 }
 
 func TestSpoolFull(t *testing.T) {
 	t.Parallel()
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
+	open := func() *os.File {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return full
 	}
-	s := &spool{path: "/dev/full", file: full, hash: sha256.New()}
-	n, err := s.write([]byte("x"))
+	pieces := &newRecorder(t).pieces
+	own := &spool{path: "/dev/full", file: open(), hash: sha256.New(), pieces: pieces}
+	n, err := own.write([]byte("x"))
 	if n != 0 || !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("wrote %d, %v", n, err)
 	}
-	if reason, detail := diskReason(err); reason != ReasonDiskFull || !strings.HasPrefix(detail, "no space is left") {
-		t.Errorf("got %s, %s", reason, detail)
+	part := &spool{small: &shared{path: "/dev/full", file: open()}, pieces: pieces}
+	if n, err := part.write([]byte("x")); n != 1 || err != nil {
+		t.Errorf("wrote %d, %v", n, err)
 	}
-	if b := s.body(""); b.Size != 0 || b.Truncated != truncatedUnspecified {
-		t.Errorf("got %+v", b)
+	for _, s := range []*spool{own, part} {
+		if b := s.body(""); b != (Body{Truncated: truncatedUnspecified}) || b != s.body("") {
+			t.Errorf("got %+v", b)
+		}
+		if reason, detail := diskReason(s.err); reason != ReasonDiskFull || !strings.HasPrefix(detail, "no space is left") {
+			t.Errorf("got %s, %s", reason, detail)
+		}
+	}
+	if err := part.small.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSpoolSizes: where a body is kept makes no difference to what is kept.
+func TestSpoolSizes(t *testing.T) {
+	t.Parallel()
+	pieces := &newRecorder(t).pieces
+	dir := t.TempDir()
+	small := &shared{path: filepath.Join(dir, "small")}
+	for i, size := range []int{0, 1, pieceSize - 1, pieceSize, pieceSize + 1, 3 * pieceSize} {
+		for _, step := range []int{1000, pieceSize, 2 * pieceSize} {
+			whole := []byte(strings.Repeat(strconv.Itoa(i), size))
+			s := &spool{path: filepath.Join(dir, fmt.Sprintf("%d-%d", i, step)), small: small, pieces: pieces}
+			for rest := whole; len(rest) > 0; {
+				n := min(step, len(rest))
+				if taken, err := s.write(rest[:n]); taken != n || err != nil {
+					t.Fatalf("took %d of %d, %v", taken, n, err)
+				}
+				rest = rest[n:]
+			}
+			b := s.body("")
+			if got := contents(t, b); got != string(whole) {
+				t.Errorf("%d bytes by %d: got %d bytes", size, step, len(got))
+			}
+			if own := b.Path == s.path; own != (size > pieceSize) {
+				t.Errorf("%d bytes by %d are in %s", size, step, b.Path)
+			}
+		}
+	}
+	if err := small.close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -43,10 +43,7 @@ func (e *exchange) spool(out *spool, p []byte) int {
 	}
 	e.page.last.Store(e.session.rec.opts.Now().UnixNano())
 	e.page.received.Add(int64(len(p)))
-	taken, err := out.write(p)
-	if err != nil {
-		e.fail(diskReason(err))
-	}
+	taken, _ := out.write(p) // broken looks at the error
 	return taken
 }
 
@@ -69,7 +66,7 @@ func (e *exchange) whole(out *spool, body *bodyReader, rest []byte) bool {
 	e.out.Response.Body = out.body("")
 	e.out.Response.Trailer = body.trailer
 	if out.err != nil {
-		e.fail(diskReason(out.err))
+		return e.broken(out, nil, false)
 	}
 	if n := e.origin.br.Buffered(); n > 0 {
 		e.out.Notes = append(e.out.Notes, fmt.Sprintf("%d bytes or more came after the end of the answer", n))
@@ -117,10 +114,15 @@ func (e *exchange) forwardEnd(rest, trailer []byte) bool {
 // error, nil when it is the browser's doing or a limit was reached.
 func (e *exchange) broken(out *spool, err error, send bool) bool {
 	var invalid *invalidError
-	truncated := truncatedDisconnect
-	switch why := e.wasCut(); {
-	case why == truncatedTime:
+	why, truncated := e.wasCut(), truncatedDisconnect
+	if why == truncatedTime {
 		truncated = truncatedTime
+	}
+	e.out.Response.Body = out.body(truncated)
+	switch {
+	case out.err != nil:
+		e.fail(diskReason(out.err))
+	case why == truncatedTime:
 		e.out.Detail = "the page was closed"
 	case why == "" && errors.As(err, &invalid):
 		e.fail(ReasonInvalidResponse, invalid.what)
@@ -128,10 +130,9 @@ func (e *exchange) broken(out *spool, err error, send bool) bool {
 		e.fail(ReasonConnectionReset, "the answer was not whole: "+err.Error())
 	case out.truncated == truncatedLength:
 		e.out.Detail = "a limit was reached"
-	case out.truncated == "":
+	default:
 		e.out.Detail = "the browser closed the connection"
 	}
-	e.out.Response.Body = out.body(truncated)
 	e.drop()
 	e.abandonUpload()
 	e.finish()

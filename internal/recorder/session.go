@@ -78,6 +78,7 @@ type Session struct {
 type page struct {
 	Page
 	budget    budget
+	small     shared
 	ctx       context.Context
 	cancel    context.CancelFunc
 	watcher   chan struct{} // closed when the watcher has ended
@@ -167,6 +168,7 @@ func (s *Session) Begin(p Page) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.page = &page{Page: p, ctx: ctx, cancel: cancel, watcher: make(chan struct{})}
 	s.page.budget.limit = p.MaxBytes
+	s.page.small.path = filepath.Join(dir, "small.bodies")
 	s.page.last.Store(s.rec.opts.Now().UnixNano())
 	pg := s.page
 	s.running.Go(pg.watch)
@@ -238,14 +240,17 @@ func (s *Session) End(ctx context.Context) ([]Exchange, error) {
 	}
 	list := p.close()
 	<-p.watcher
-	ended := make(chan struct{})
+	ended := make(chan error, 1)
 	go func() { // ends with the exchanges, which Close waits for
 		p.running.Wait()
-		close(ended)
+		ended <- p.small.close()
 	}()
 	var err error
 	select {
-	case <-ended:
+	case err = <-ended:
+		if err != nil {
+			err = fmt.Errorf("end a page: %w", err)
+		}
 	case <-ctx.Done():
 		err = fmt.Errorf("end a page: %w", context.Cause(ctx))
 	}
@@ -337,10 +342,13 @@ func (s *Session) Close() error {
 		b.kill()
 	}
 	s.running.Wait()
+	if p != nil {
+		err = errors.Join(err, p.small.close())
+	}
 	s.pool.close()
 	s.rec.forget(s)
 	if err != nil {
-		return fmt.Errorf("close the recorder's listener: %w", err)
+		return fmt.Errorf("close a recorder session: %w", err)
 	}
 	return nil
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash"
+	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 )
@@ -20,6 +22,25 @@ const (
 	truncatedDisconnect  = "disconnect"
 	truncatedUnspecified = "unspecified"
 )
+
+// Open opens the body for reading.
+func (b Body) Open() (io.ReadCloser, error) {
+	if b.Path == "" {
+		return io.NopCloser(io.LimitReader(nil, 0)), nil
+	}
+	f, err := os.Open(b.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &bodyFile{SectionReader: io.NewSectionReader(f, b.Offset, b.Size), file: f}, nil
+}
+
+type bodyFile struct {
+	*io.SectionReader
+	file *os.File
+}
+
+func (f *bodyFile) Close() error { return f.file.Close() }
 
 // budget is a number of bytes that several bodies share.
 type budget struct {
@@ -37,34 +58,82 @@ func (b *budget) take(n int) int {
 	return max(0, n-int(min(over, int64(n))))
 }
 
-// spool writes a body to a file as it comes and hashes it on the way. The file
-// is made with the first byte.
-type spool struct {
-	path  string
-	limit int64 // of this body, 0 for none
-	page  *budget
+// shared is the file that the small bodies of a page are kept in: making a file
+// costs more than all else that is done for most exchanges.
+type shared struct {
+	path string
 
-	file      *os.File
-	hash      hash.Hash
-	size      int64
-	truncated string
-	err       error
+	mu   sync.Mutex
+	file *os.File
+	size int64
 }
 
-// write takes a piece and returns how much of it is within the limits. After an
-// error, or when it takes less than it is given, the body has ended.
+// add writes a body to the end of the file and returns where it is.
+func (s *shared) add(p []byte) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		f, err := create(s.path)
+		if err != nil {
+			return 0, err
+		}
+		s.file = f
+	}
+	at := s.size
+	if _, err := s.file.WriteAt(p, at); err != nil {
+		return 0, err // the next body is written over what was
+	}
+	s.size += int64(len(p))
+	return at, nil
+}
+
+// close closes the file; its bodies stay.
+func (s *shared) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
+
+// create makes a file that is not there yet: what was recorded is never
+// written over.
+func create(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
+// spool writes a body down as it comes and hashes it on the way. A body of at
+// most one piece is written when it ends, to the file that the page's small
+// bodies share; a larger one has a file of its own.
+type spool struct {
+	path   string
+	limit  int64 // of this body, 0 for none
+	page   *budget
+	small  *shared
+	pieces *sync.Pool
+
+	piece     *[]byte // what is not written yet
+	held      int     // bytes in it
+	file      *os.File
+	hash      hash.Hash
+	size      int64 // bytes written or held
+	truncated string
+	err       error
+	ended     *Body
+}
+
+// write takes some of the body and returns how much of it is within the limits.
+// After an error, or when it takes less than it is given, the body has ended.
 func (s *spool) write(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
-	}
-	if len(p) == 0 {
-		return 0, nil
 	}
 	n := len(p)
 	if s.limit > 0 {
 		n = int(min(int64(n), s.limit-s.size))
 	}
-	if s.page != nil {
+	if s.page != nil && len(p) > 0 {
 		n = s.page.take(n)
 	}
 	if n < len(p) {
@@ -73,15 +142,64 @@ func (s *spool) write(p []byte) (int, error) {
 	if n == 0 {
 		return 0, nil
 	}
-	if s.file == nil {
-		if s.file, s.err = os.OpenFile(s.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); s.err != nil {
-			s.truncated = truncatedUnspecified
-			return 0, s.err
-		}
+	if s.hash == nil {
 		s.hash = sha256.New()
 	}
-	// What did not get to the disk is no part of the body.
-	written, err := s.file.Write(p[:n])
+	if s.file == nil && s.held+n <= pieceSize {
+		s.hold(p[:n])
+		return n, nil
+	}
+	s.spill()
+	return s.put(p[:n])
+}
+
+// hold keeps bytes until there are more of them.
+func (s *spool) hold(p []byte) {
+	if s.piece == nil {
+		s.piece = s.pieces.Get().(*[]byte)
+	}
+	copy((*s.piece)[s.held:], p)
+	s.held += len(p)
+	s.size += int64(len(p))
+	s.hash.Write(p)
+}
+
+// release gives the piece back.
+func (s *spool) release() {
+	if s.piece != nil {
+		s.pieces.Put(s.piece)
+		s.piece, s.held = nil, 0
+	}
+}
+
+// spill makes the body's own file of what is held.
+func (s *spool) spill() {
+	if s.file != nil {
+		return
+	}
+	if s.file, s.err = create(s.path); s.err == nil && s.held > 0 {
+		_, s.err = s.file.Write((*s.piece)[:s.held])
+	}
+	if s.err != nil {
+		s.lose()
+	}
+	s.release()
+}
+
+// lose forgets what was held and could not be written.
+func (s *spool) lose() {
+	s.truncated = truncatedUnspecified
+	s.size = 0
+	s.hash.Reset()
+}
+
+// put writes to the body's own file. What did not get to the disk is no part of
+// the body.
+func (s *spool) put(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	written, err := s.file.Write(p)
 	s.hash.Write(p[:written])
 	s.size += int64(written)
 	if err != nil {
@@ -90,21 +208,40 @@ func (s *spool) write(p []byte) (int, error) {
 	return written, err
 }
 
-// body closes the file and returns what was written. A reason for truncation
-// that was found earlier stays.
+// body ends the body and returns what was written, the second time too. A
+// reason for truncation that was found earlier stays.
 func (s *spool) body(truncated string) Body {
+	if s.ended == nil {
+		b := s.end(truncated)
+		s.ended = &b
+	}
+	return *s.ended
+}
+
+func (s *spool) end(truncated string) Body {
 	if s.truncated == "" {
 		s.truncated = truncated
 	}
-	b := Body{Size: s.size, Truncated: s.truncated}
-	if s.file == nil {
-		return b
+	var b Body
+	switch {
+	case s.file != nil:
+		if err := s.file.Close(); err != nil && s.err == nil {
+			s.err, s.truncated = err, truncatedUnspecified
+		}
+		s.file = nil
+		b.Path = s.path
+	case s.held > 0:
+		if b.Offset, s.err = s.small.add((*s.piece)[:s.held]); s.err != nil {
+			s.lose()
+			break
+		}
+		b.Path = s.small.path
 	}
-	if err := s.file.Close(); err != nil && s.err == nil {
-		s.err, b.Truncated = err, truncatedUnspecified
+	s.release()
+	b.Size, b.Truncated = s.size, s.truncated
+	if b.Size == 0 {
+		return Body{Truncated: b.Truncated}
 	}
-	s.file = nil
-	b.Path = s.path
 	b.SHA256 = hex.EncodeToString(s.hash.Sum(nil))
 	return b
 }

@@ -57,10 +57,11 @@ type Message struct {
 
 // Body is a message's body on disk.
 type Body struct {
-	// Path of the file. Empty for an empty body.
-	Path string
-	Size int64
-	// SHA256 of the file's bytes, in hex. Empty for an empty body.
+	// Path of the file that holds it, empty for an empty body. Small bodies
+	// share a file: the body is the Size bytes at Offset; see Open.
+	Path         string
+	Offset, Size int64
+	// SHA256 of the body, in hex. Empty for an empty body.
 	SHA256 string
 	// Truncated says why the body is not whole, in the words of WARC-Truncated:
 	// "length" (a limit was reached), "time" (the page was closed),
@@ -92,7 +93,7 @@ type FrameLine struct {
 	Opcode int  `json:"op"`
 	Fin    bool `json:"fin"`
 	RSV1   bool `json:"rsv1,omitempty"`
-	// Offset of the frame's header in the file of its direction, and the size
+	// Offset of the frame's header in the body of its direction, and the size
 	// of header and payload.
 	Offset  int64 `json:"offset"`
 	Header  int   `json:"header"`

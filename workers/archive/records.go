@@ -360,8 +360,13 @@ func content(b recorder.Body) warc.Content {
 	if b.Path == "" || b.Size == 0 {
 		return nil
 	}
-	return warc.File(b.Path, b.Size)
+	return recorded{b}
 }
+
+// recorded is a body where the recorder has put it.
+type recorded struct{ recorder.Body }
+
+func (r recorded) Size() int64 { return r.Body.Size }
 
 // fileContent is a file of whatever size it has, nil when there is none.
 func fileContent(path string) (warc.Content, error) {
