@@ -121,7 +121,7 @@ func (r *run) verdict() (Verdict, Reason, string) {
 func sums(groups ...map[Reason]int64) string {
 	text := ""
 	for _, g := range groups {
-		for _, reason := range sortedKeys(g) {
+		for _, reason := range workflow.DeterministicKeys(g) {
 			if text != "" {
 				text += ", "
 			}

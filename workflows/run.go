@@ -160,23 +160,24 @@ func (r *run) deadline() time.Time {
 	return r.job.StartedAt.Add(r.job.Spec.Limits.Duration + r.paused.Total)
 }
 
+// nextEnd is when the crawl has to end, and why; zero when it need not.
+func (r *run) nextEnd() (time.Time, Reason) {
+	expiry, deadline := r.job.Spec.Authorization.NotAfter, r.deadline()
+	if expiry.IsZero() || (!deadline.IsZero() && deadline.Before(expiry)) {
+		return deadline, ReasonDurationLimit
+	}
+	return expiry, ReasonAuthorizationExpired
+}
+
 // watchOrder ends the crawl when its time is over or its authorisation ends.
 func (r *run) watchOrder(ctx workflow.Context) {
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for r.result == nil && r.finish == "" {
 			now := workflow.Now(ctx)
-			expiry, deadline := r.job.Spec.Authorization.NotAfter, r.deadline()
-			switch {
-			case !expiry.IsZero() && !now.Before(expiry):
-				r.end(ReasonAuthorizationExpired)
+			next, reason := r.nextEnd()
+			if !next.IsZero() && !now.Before(next) {
+				r.end(reason)
 				return
-			case !deadline.IsZero() && !now.Before(deadline):
-				r.end(ReasonDurationLimit)
-				return
-			}
-			next := expiry
-			if next.IsZero() || (!deadline.IsZero() && deadline.Before(next)) {
-				next = deadline
 			}
 			controls := r.controls
 			changed := func() bool { return r.controls != controls || r.result != nil }

@@ -41,7 +41,7 @@ func FrontierShard(ctx workflow.Context, in ShardInput) error {
 		if s.idle && len(s.open) == 0 && s.planning == nil {
 			return s.close(ctx)
 		}
-		if s.drained(ctx) {
+		if s.drained() {
 			return s.continueAsNew(ctx)
 		}
 		s.wait(ctx)
@@ -98,7 +98,7 @@ func (s *shard) steer(ctx workflow.Context) {
 	if s.running() {
 		return
 	}
-	for _, id := range sortedKeys(s.open) {
+	for _, id := range workflow.DeterministicKeys(s.open) {
 		s.open[id].cancel()
 	}
 }
@@ -141,7 +141,7 @@ func (s *shard) wait(ctx workflow.Context) {
 	if s.planning != nil {
 		sel.AddFuture(s.planning, func(f workflow.Future) { s.planned(ctx, f) })
 	}
-	for _, id := range sortedKeys(s.open) {
+	for _, id := range workflow.DeterministicKeys(s.open) {
 		sel.AddFuture(s.open[id].future, func(f workflow.Future) { s.returned(ctx, id, f) })
 	}
 	if d, ok := s.nextEvent(ctx); ok {
@@ -301,7 +301,7 @@ func (s *shard) close(ctx workflow.Context) error {
 }
 
 // drained tells whether a shard that is to continue as new has nothing in flight.
-func (s *shard) drained(ctx workflow.Context) bool {
+func (s *shard) drained() bool {
 	if !s.draining || len(s.open) > 0 || s.planning != nil {
 		return false
 	}

@@ -25,7 +25,6 @@ type world struct {
 	finish   Reason
 
 	storeDown  int // how many steps fail first
-	bundleFor  time.Duration
 	lose       int // how many bundles fail with a time-out
 	reports    []Report
 	preflights int

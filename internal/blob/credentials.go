@@ -30,7 +30,7 @@ func (p *fileProvider) RetrieveWithCredContext(*credentials.CredContext) (creden
 	if err != nil {
 		return credentials.Value{}, fmt.Errorf("store credentials: %w: %w", ErrDenied, err)
 	}
-	value, err := credentials.NewFileAWSCredentials(p.path, "").Get()
+	value, err := credentials.NewFileAWSCredentials(p.path, "").GetWithContext(nil)
 	if err != nil {
 		return credentials.Value{}, fmt.Errorf("store credentials file %q: %w: %w", p.path, ErrDenied, err)
 	}

@@ -45,9 +45,8 @@ func (w web) bfs(seeds []string) map[string]bool {
 			continue
 		}
 		seen[u] = true
-		for _, l := range w.links(u)[:len(w.links(u))-2] {
-			todo = append(todo, l)
-		}
+		links := w.links(u)
+		todo = append(todo, links[:len(links)-2]...)
 	}
 	return seen
 }

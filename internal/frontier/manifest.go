@@ -187,7 +187,7 @@ func encodeSegment(rows []row) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// ErrSegment: a segment is not what was written.
+// ErrSegment means that a segment is not what was written.
 var ErrSegment = errors.New("damaged frontier segment")
 
 // decodeSegment calls visit for each row.
@@ -200,7 +200,7 @@ func decodeSegment(data []byte, visit func(row) error) error {
 	lines := bufio.NewScanner(io.LimitReader(z, maxSegment))
 	lines.Buffer(make([]byte, 64<<10), maxLine)
 	if !lines.Scan() {
-		return fmt.Errorf("%w: it is empty (%v)", ErrSegment, lines.Err())
+		return fmt.Errorf("%w: it is empty", errors.Join(ErrSegment, lines.Err()))
 	}
 	var h header
 	if err := json.Unmarshal(lines.Bytes(), &h); err != nil || h.Format != segmentFormat {

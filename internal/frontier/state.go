@@ -360,7 +360,7 @@ func (s *State) Delayed() (p Page, detail string, ok bool) {
 	return *next, s.host(next.host).Detail, true
 }
 
-// ErrBooks: the books do not balance.
+// ErrBooks means that the books do not balance.
 var ErrBooks = errors.New("the books do not balance")
 
 // Check recounts every page and compares it with the books.

@@ -34,7 +34,7 @@ const (
 	Sitemap
 )
 
-// ErrTooLarge: the sitemap has more entries or bytes than the protocol allows; what was
+// ErrTooLarge means that the sitemap has more entries or bytes than the protocol allows; what was
 // within the bounds has been read.
 var ErrTooLarge = errors.New("sitemap is larger than the protocol allows")
 

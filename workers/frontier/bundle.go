@@ -35,7 +35,7 @@ func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (ou
 	if err != nil {
 		return out, err
 	}
-	store := c.Store.Bucket(c.FrontierBucket)
+	store := c.Buckets.Bucket(c.FrontierBucket)
 	var bundle frontier.Bundle
 	if err := getPacked(ctx, store, in.Bundle.Key, maxResult, &bundle); err != nil {
 		return out, storeError(err)

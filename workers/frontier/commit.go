@@ -138,7 +138,7 @@ func (c *committer) commit(ctx context.Context) error {
 			stored.Pages = archived
 			result.Chunk = stored
 		}
-		return putPacked(ctx, c.run.Crawler.Store.Bucket(c.run.FrontierBucket), key, result)
+		return putPacked(ctx, c.run.Buckets.Bucket(c.run.FrontierBucket), key, result)
 	})
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (c *committer) store(ctx context.Context, chunk *closing) (*frontier.Chunk,
 	if err != nil {
 		return nil, err
 	}
-	receipt, err := archive.Store(ctx, b.Crawler.Store.Bucket(b.in.Archive.Bucket), key, chunk.file)
+	receipt, err := archive.Store(ctx, b.Buckets.Bucket(b.in.Archive.Bucket), key, chunk.file)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,8 @@ type Heartbeater interface {
 
 // Crawler visits bundles.
 type Crawler struct {
-	Store          Buckets
+	// Buckets opens the buckets of the store.
+	Buckets        Buckets
 	FrontierBucket string
 	// Pool are the browsers.
 	Pool *browser.Pool

@@ -97,7 +97,7 @@ func (c *RobotsCache) fetch(ctx context.Context, origin string) (*robots.Rules, 
 	if err != nil {
 		return nil, &RobotsFailure{Reason: workflows.Reason(netguard.Reason(err)), Detail: "robots.txt: " + whyNot(err)}
 	}
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close()
 	if rules := robots.ForStatus(resp.StatusCode); rules == robots.DisallowAll {
 		return nil, &RobotsFailure{Reason: workflows.ReasonRobotsUnreachable, Detail: fmt.Sprintf("robots.txt is answered with %s, so nothing may be visited for now", resp.Status)}
 	} else if rules != nil {

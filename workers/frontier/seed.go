@@ -210,7 +210,7 @@ func (p *Planner) sitemap(ctx context.Context, address string, visit func(sitema
 	if err != nil {
 		return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s cannot be loaded (%s)", req.URL.Host, whyNot(err)), err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s answers %s", req.URL.Host, resp.Status), nil)
 	}

@@ -129,7 +129,7 @@ func (v *hostVisit) refresh(ctx context.Context) error {
 // capture loads the page and takes it into the chunk.
 func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index int) error {
 	dir := filepath.Join(v.dir, "page-"+strconv.Itoa(index))
-	defer os.RemoveAll(dir) //nolint:errcheck // the bundle's folder is removed in the end
+	defer os.RemoveAll(dir) // the bundle's folder is removed in the end
 	spec := v.in.Job.Spec
 	release := v.hold() // no new chunk is begun while a page is being loaded
 	defer release()
