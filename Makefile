@@ -5,9 +5,13 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 # One set of build flags for everything: each further set would fill a build cache of its own.
+# (The linters and the tests use them too.)
 export GOTOOLCHAIN := local
 export CGO_ENABLED := 0
-GOBUILD := go build -trimpath -ldflags '-s -w'
+export GOFLAGS := $(strip $(filter-out -trimpath,$(GOFLAGS)) -trimpath)
+GOBUILD := go build -ldflags '-s -w'
+KUBE_VERSION := v1.37.2
+KUBE_FLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(KUBE_VERSION) -X k8s.io/client-go/pkg/version.gitVersion=$(KUBE_VERSION)
 REPLAY_VERSION := 2.5.3
 
 .PHONY: help
@@ -20,7 +24,7 @@ help: ## Show this list
 
 .PHONY: run
 run: build chromium ## Start everything on this machine, crawl the demo site and show the snapshots
-	@bin/devstack run --dir .run --bin bin --replay build/replay \
+	@bin/devstack run --dir .run --bin bin --config config --replay build/replay \
 		$(if $(URL),--url '$(URL)') $(if $(FILE),--file '$(FILE)') $(if $(ONCE),--once)
 
 .PHONY: build
@@ -32,8 +36,8 @@ programs:
 	@$(GOBUILD) -o bin/ ./cmd/...
 
 .PHONY: bin/devstack bin/kubectl bin/site
-bin/devstack: ; @echo 'building bin/devstack (the first time takes about ten minutes: it holds a Kubernetes API server, etcd, Temporal and an S3 server)'; cd devstack && $(GOBUILD) -o ../bin/devstack ./cmd/devstack
-bin/kubectl: ; @cd devstack && $(GOBUILD) -o ../bin/kubectl k8s.io/kubernetes/cmd/kubectl
+bin/devstack: ; @echo 'building bin/devstack (the first time takes about ten minutes: it holds a Kubernetes API server, etcd, Temporal and an S3 server)'; cd devstack && go build -ldflags '$(KUBE_FLAGS)' -o ../bin/devstack ./cmd/devstack
+bin/kubectl: ; @cd devstack && go build -ldflags '$(KUBE_FLAGS)' -o ../bin/kubectl k8s.io/kubernetes/cmd/kubectl
 bin/site: ; @cd test && $(GOBUILD) -o ../bin/site ./cmd/site
 
 # ReplayWeb.page is AGPL: fetched when building, unmodified, served as files of its own.
