@@ -23,8 +23,9 @@ type exchange struct {
 	origin  *originConn
 	upload  *upload
 	answer  *response
-	// last is true when the browser's connection cannot be used again.
-	last bool
+	// last is true when the browser's connection cannot be used again, shown
+	// when the browser may have seen a part of the origin's answer.
+	last, shown bool
 	// out is complete when ended is true.
 	out Exchange
 

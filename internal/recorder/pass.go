@@ -14,10 +14,12 @@ func (e *exchange) pass() bool {
 	if _, err := e.browser.bw.Write(e.answer.head); err != nil {
 		return e.broken(out, nil, false)
 	}
+	e.shown = len(e.answer.head) > browserWriteBuffer
 	piece := e.session.rec.pieces.Get().(*[]byte)
 	defer e.session.rec.pieces.Put(piece)
 	for {
 		if e.origin.br.Buffered() == 0 && !body.ended {
+			e.shown = true
 			if err := e.browser.bw.Flush(); err != nil {
 				return e.broken(out, nil, false)
 			}
@@ -52,6 +54,7 @@ func (e *exchange) forward(p []byte) bool {
 	if len(p) == 0 {
 		return true
 	}
+	e.shown = true
 	bw := e.browser.bw
 	if e.answer.kind != chunkedBody {
 		_, err := bw.Write(p)
@@ -136,8 +139,12 @@ func (e *exchange) broken(out *spool, err error, send bool) bool {
 	e.drop()
 	e.abandonUpload()
 	e.finish()
-	if send {
-		_ = e.browser.raw.SetWriteDeadline(time.Now().Add(lingering))
+	_ = e.browser.raw.SetWriteDeadline(time.Now().Add(lingering))
+	switch {
+	case e.out.Failure == ReasonDiskFull && !e.shown:
+		e.browser.bw.Reset(e.browser.conn)
+		e.browser.answer(ReasonDiskFull, true)
+	case send:
 		_ = e.browser.bw.Flush()
 	}
 	e.browser.kill() // no close_notify: the end is not the answer's
