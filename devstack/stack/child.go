@@ -123,7 +123,8 @@ func (c *Child) run(first chan<- error) {
 			case <-c.stop:
 				p.end()
 				return
-			case err = <-p.exited:
+			case <-p.exited:
+				err = p.ending()
 			}
 		}
 		if time.Since(began) > steadyAfter {
@@ -145,7 +146,8 @@ type process struct {
 	log    string
 	cmd    *exec.Cmd
 	report io.ReadCloser
-	exited chan error
+	// exited is closed when the process is gone; cmd.ProcessState says how.
+	exited chan struct{}
 }
 
 func (c *Child) spawn() (*process, error) {
@@ -177,8 +179,11 @@ func (c *Child) spawn() (*process, error) {
 	c.mu.Lock()
 	c.pid = cmd.Process.Pid
 	c.mu.Unlock()
-	p := &process{name: c.opts.Name, log: c.opts.Log, cmd: cmd, report: r, exited: make(chan error, 1)}
-	go func() { p.exited <- exitError(cmd.Wait()) }()
+	p := &process{name: c.opts.Name, log: c.opts.Log, cmd: cmd, report: r, exited: make(chan struct{})}
+	go func() {
+		defer close(p.exited)
+		_ = cmd.Wait() // how it ended is in cmd.ProcessState
+	}()
 	return p, nil
 }
 
@@ -214,7 +219,7 @@ func (p *process) waitReady(stop <-chan struct{}) error {
 	}
 	p.end()
 	if err == nil {
-		err = fmt.Errorf("%s ended before it was ready: %s; see %s", p.name, p.cmd.ProcessState, p.log)
+		err = fmt.Errorf("%s ended before it was ready: %w; see %s", p.name, p.ending(), p.log)
 	}
 	return err
 }
@@ -232,9 +237,5 @@ func (p *process) end() {
 	<-p.exited
 }
 
-func exitError(err error) error {
-	if err == nil {
-		return errors.New("ended with exit status 0")
-	}
-	return err
-}
+// ending tells how the process ended.
+func (p *process) ending() error { return errors.New(p.cmd.ProcessState.String()) }
