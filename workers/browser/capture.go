@@ -61,18 +61,23 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	if err := os.MkdirAll(v.Dir, 0o700); err != nil {
 		return c.failed(&localError{err})
 	}
+	// A folder that an earlier capture of the same visit used holds its files still.
+	spool, err := os.MkdirTemp(v.Dir, "exchanges-")
+	if err != nil {
+		return c.failed(err)
+	}
 	if err := s.ensure(ctx); err != nil {
 		return nil, err
 	}
 	c.tab = s.tab
-	if err := s.session.Begin(recorder.Page{Dir: filepath.Join(v.Dir, "exchanges"), MaxBytes: v.MaxBytes}); err != nil {
+	if err := s.session.Begin(recorder.Page{Dir: spool, MaxBytes: v.MaxBytes}); err != nil {
 		return c.failed(err)
 	}
 	c.acct = newAccount(s.pool.opts.Now, c.tab.id, c.tab.blank)
 	c.page.Started = c.acct.started
 	c.tab.begin(c.acct)
 	outcome := c.run(ctx)
-	err := c.finish(ctx, outcome)
+	err = c.finish(ctx, outcome)
 	s.pool.count(s.chrome)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("capture: %w", context.Cause(ctx))

@@ -195,6 +195,11 @@ func matchURL(address string) string {
 
 // judge gives what the recorder knows about the main document the last word.
 func (c *capture) judge(o Outcome) Outcome {
+	for i := range c.page.Exchanges {
+		if e := &c.page.Exchanges[i]; e.Failure == ReasonDiskFull {
+			return Outcome{State: Failed, Reason: ReasonDiskFull, Detail: e.Detail}
+		}
+	}
 	if o.State == Failed && o.Reason != ReasonConnectFailed && o.Reason != ReasonAborted {
 		// A page that was given up takes its open exchanges down with it.
 		return o
