@@ -174,7 +174,9 @@ func (b *bundleRun) stopReason(ctx context.Context) string {
 	case time.Since(b.started) > timeBox:
 		return "the bundle's time is over"
 	case freeDisk(b.dir) < minFreeDisk:
-		return "the worker's disk is nearly full"
+		w := workflows.TroubleWith(workflows.ReasonDiskFull, "the disk of a worker is nearly full")
+		b.setTrouble(w)
+		return w.Message
 	}
 	return ""
 }

@@ -64,6 +64,12 @@ func (c *committer) troubled() *workflows.Waiting {
 	return c.trouble
 }
 
+func (c *committer) setTrouble(w *workflows.Waiting) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trouble = w
+}
+
 // take adds a page, when there is one, and its outcome to the chunk.
 func (c *committer) take(p *browser.Page, o frontier.Outcome) error {
 	c.mu.Lock()
@@ -210,9 +216,7 @@ func (c *committer) persist(ctx context.Context, do func() error) error {
 			return err
 		}
 		if time.Since(began) > storePatience {
-			c.mu.Lock()
-			c.trouble = trouble
-			c.mu.Unlock()
+			c.setTrouble(trouble)
 			return err
 		}
 		select {
