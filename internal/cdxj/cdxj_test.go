@@ -2,6 +2,7 @@ package cdxj
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -331,7 +332,7 @@ func FuzzCDXJ(f *testing.F) {
 				t.Fatalf("-read, +written and read:\n%s", diff)
 			}
 		}
-		if _, err := ReadBlocks(bytes.NewReader(b)); err != nil && err == io.EOF {
+		if _, err := ReadBlocks(bytes.NewReader(b)); errors.Is(err, io.EOF) {
 			t.Fatal("io.EOF is no error of a file")
 		}
 	})

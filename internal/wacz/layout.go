@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -18,16 +19,17 @@ import (
 // The format is PKWARE's APPNOTE.TXT, version 6.3.
 
 const (
-	localSignature     = 0x04034b50
-	directorySignature = 0x02014b50
-	endSignature       = 0x06054b50
-	end64Signature     = 0x06064b50
-	locator64Signature = 0x07064b50
-	localSize          = 30
-	directorySize      = 46
-	endSize            = 22
-	hasDescriptor      = 0x8
-	zip64Extra         = 1
+	localSignature      = 0x04034b50
+	directorySignature  = 0x02014b50
+	endSignature        = 0x06054b50
+	end64Signature      = 0x06064b50
+	locator64Signature  = 0x07064b50
+	descriptorSignature = 0x08074b50
+	localSize           = 30
+	directorySize       = 46
+	endSize             = 22
+	hasDescriptor       = 0x8
+	zip64Extra          = 1
 )
 
 // layout is a ZIP file that is checked byte for byte.
@@ -75,7 +77,7 @@ func (l *layout) checkLocal(f *zip.File, at, data int64) (int64, error) {
 		return -1, nil
 	}
 	h := make([]byte, data-at)
-	if _, err := l.r.ReadAt(h, at); err != nil {
+	if _, err := l.r.ReadAt(h, at); err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
 	le := binary.LittleEndian
@@ -86,7 +88,7 @@ func (l *layout) checkLocal(f *zip.File, at, data int64) (int64, error) {
 	}
 	differ := string(h[localSize:localSize+nameLen]) != f.Name ||
 		le.Uint16(h[4:]) != f.ReaderVersion || le.Uint16(h[6:]) != f.Flags || le.Uint16(h[8:]) != f.Method ||
-		le.Uint16(h[10:]) != f.ModifiedTime || le.Uint16(h[12:]) != f.ModifiedDate //nolint:staticcheck // the bytes as they are
+		le.Uint16(h[10:]) != f.ModifiedTime || le.Uint16(h[12:]) != f.ModifiedDate
 	crc, csize, usize := le.Uint32(h[14:]), le.Uint32(h[18:]), le.Uint32(h[22:])
 	inDescriptor := f.Flags&hasDescriptor != 0 && crc == 0 && csize == 0 && usize == 0
 	if !inDescriptor {
@@ -126,32 +128,28 @@ func withoutZip64(extra []byte) []byte {
 
 // checkDescriptor checks the sums after a file's data and returns their length.
 func (l *layout) checkDescriptor(f *zip.File, at int64) (int64, error) {
-	for _, wide := range []bool{false, true} {
-		for _, signature := range []bool{true, false} {
-			var want []byte
-			le := binary.LittleEndian
-			if signature {
-				want = le.AppendUint32(want, 0x08074b50)
-			}
-			want = le.AppendUint32(want, f.CRC32)
-			for _, size := range []uint64{f.CompressedSize64, f.UncompressedSize64} {
-				if wide {
-					want = le.AppendUint64(want, size)
-				} else {
-					want = le.AppendUint32(want, uint32(size))
-				}
-			}
-			got := make([]byte, len(want))
-			if _, err := l.r.ReadAt(got, at); err != nil && err != io.EOF {
-				return 0, err
-			}
-			if bytes.Equal(want, got) {
-				return int64(len(want)), nil
-			}
+	for _, want := range descriptors(f) {
+		got := make([]byte, len(want))
+		if _, err := l.r.ReadAt(got, at); err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		if bytes.Equal(want, got) {
+			return int64(len(want)), nil
 		}
 	}
 	l.report(f.Name, "the sums after its data do not agree with the directory of the ZIP file")
 	return 0, nil
+}
+
+// descriptors are the forms that a file's sums can have: with a signature or
+// without, with sizes of 64 bits or of 32.
+func descriptors(f *zip.File) [][]byte {
+	le := binary.LittleEndian
+	crc := slices.Clip(le.AppendUint32(nil, f.CRC32))
+	wide := le.AppendUint64(le.AppendUint64(crc, f.CompressedSize64), f.UncompressedSize64)
+	narrow := le.AppendUint32(le.AppendUint32(crc, uint32(f.CompressedSize64)), uint32(f.UncompressedSize64))
+	signature := le.AppendUint32(nil, descriptorSignature)
+	return [][]byte{slices.Concat(signature, wide), slices.Concat(signature, narrow), wide, narrow}
 }
 
 // checkDirectory checks the directory and all that comes after it.
@@ -162,7 +160,7 @@ func (l *layout) checkDirectory(files []*zip.File, at int64) error {
 		return nil
 	}
 	rest := make([]byte, l.size-at)
-	if _, err := l.r.ReadAt(rest, at); err != nil && err != io.EOF {
+	if _, err := l.r.ReadAt(rest, at); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	start := at

@@ -106,6 +106,25 @@ func (p *Page) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// parsePageLine parses a line of a page list; nil is one without a page.
+func parsePageLine(n int, line []byte) (*Page, error) {
+	if n == 1 {
+		var h pageListHeader
+		if err := json.Unmarshal(line, &h); err != nil || h.Format != pageListFormat {
+			return nil, fmt.Errorf("line 1 is no header of the format %s", pageListFormat)
+		}
+		return nil, nil
+	}
+	if len(bytes.TrimSpace(line)) == 0 {
+		return nil, nil
+	}
+	p := new(Page)
+	if err := json.Unmarshal(line, p); err != nil {
+		return nil, fmt.Errorf("line %d: %w", n, err)
+	}
+	return p, nil
+}
+
 // readPages reads a page list and ends with the first error.
 func readPages(r io.Reader) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
@@ -114,24 +133,12 @@ func readPages(r io.Reader) iter.Seq2[Page, error] {
 		n := 0
 		for lines.Scan() {
 			n++
-			line := lines.Bytes()
-			if n == 1 {
-				var h pageListHeader
-				if err := json.Unmarshal(line, &h); err != nil || h.Format != pageListFormat {
-					yield(Page{}, fmt.Errorf("line 1 is no header of the format %s", pageListFormat))
-					return
-				}
-				continue
-			}
-			if len(bytes.TrimSpace(line)) == 0 {
-				continue
-			}
-			var p Page
-			if err := json.Unmarshal(line, &p); err != nil {
-				yield(Page{}, fmt.Errorf("line %d: %w", n, err))
+			p, err := parsePageLine(n, lines.Bytes())
+			if err != nil {
+				yield(Page{}, err)
 				return
 			}
-			if !yield(p, nil) {
+			if p != nil && !yield(*p, nil) {
 				return
 			}
 		}

@@ -91,7 +91,7 @@ func (f *failingReader) ReadAt(b []byte, off int64) (int, error) {
 		return 0, io.EOF // an offset that the file itself claims
 	}
 	n, err := f.r.ReadAt(b, off)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		f.err = err
 	}
 	return n, err

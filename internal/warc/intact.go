@@ -23,7 +23,7 @@ func Intact(r io.Reader) (records int, size int64, err error) {
 			}
 		}
 		var cut *CutError
-		if err == io.EOF || errors.As(err, &cut) {
+		if errors.Is(err, io.EOF) || errors.As(err, &cut) {
 			err = nil
 		}
 		return records, size, err

@@ -143,7 +143,7 @@ func (r *Reader) fail(err error) error {
 	switch {
 	case r.err != nil:
 		return r.err
-	case err == io.EOF || errors.As(err, &format):
+	case errors.Is(err, io.EOF) || errors.As(err, &format):
 	case errors.Is(err, io.ErrUnexpectedEOF) && r.gz != nil && r.memberEnded():
 		err = r.formatError("its gzip member ends before the record does: Content-Length is wrong or the record was changed")
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -235,7 +235,7 @@ func (r *Reader) end() error {
 // missing was never there.
 func (r *Reader) memberEnded() bool {
 	_, err := r.gz.Read(make([]byte, 1))
-	return err == io.EOF
+	return errors.Is(err, io.EOF)
 }
 
 // readHeader reads a record's header and returns the size of the block.
@@ -248,30 +248,12 @@ func (r *Reader) readHeader() (*Record, int64, error) {
 	if version != "WARC/1.1" && version != "WARC/1.0" {
 		return nil, 0, r.formatError("starts with %q instead of WARC/1.1 or WARC/1.0", abbreviate(version))
 	}
+	fields, err := r.readFields(&budget)
+	if err != nil {
+		return nil, 0, err
+	}
 	rec := &Record{Version: version}
 	size := int64(-1)
-	var fields []Field
-	for {
-		line, err := r.readLine(&budget)
-		if err != nil {
-			return nil, 0, err
-		}
-		if line == "" {
-			break
-		}
-		if line[0] == ' ' || line[0] == '\t' {
-			if len(fields) == 0 {
-				return nil, 0, r.formatError("header line %q continues no field", abbreviate(line))
-			}
-			fields[len(fields)-1].Value += " " + strings.TrimSpace(line)
-			continue
-		}
-		name, value, ok := strings.Cut(line, ":")
-		if !ok || !isToken(name) {
-			return nil, 0, r.formatError("header line %q is no field", abbreviate(line))
-		}
-		fields = append(fields, Field{name, strings.TrimSpace(value)})
-	}
 	seen := map[string]bool{}
 	for _, f := range fields {
 		if !isOwn(f.Name) {
@@ -291,6 +273,32 @@ func (r *Reader) readHeader() (*Record, int64, error) {
 		return nil, 0, r.formatError("WARC-Type, WARC-Record-ID, WARC-Date or Content-Length is missing")
 	}
 	return rec, size, nil
+}
+
+// readFields reads the fields of a header and the empty line after them.
+func (r *Reader) readFields(budget *int) ([]Field, error) {
+	var fields []Field
+	for {
+		line, err := r.readLine(budget)
+		if err != nil {
+			return nil, err
+		}
+		if line == "" {
+			return fields, nil
+		}
+		if line[0] == ' ' || line[0] == '\t' {
+			if len(fields) == 0 {
+				return nil, r.formatError("header line %q continues no field", abbreviate(line))
+			}
+			fields[len(fields)-1].Value += " " + strings.TrimSpace(line)
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || !isToken(name) {
+			return nil, r.formatError("header line %q is no field", abbreviate(line))
+		}
+		fields = append(fields, Field{name, strings.TrimSpace(value)})
+	}
 }
 
 // setOwn sets the member that a field, in lower case, belongs to.
@@ -336,7 +344,7 @@ func (r *Reader) readLine(budget *int) (string, error) {
 		if err == nil {
 			break
 		}
-		if err != bufio.ErrBufferFull {
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return "", err
 		}
 	}
@@ -349,7 +357,7 @@ func (r *Reader) readLine(budget *int) (string, error) {
 
 // noEOF turns the end of the stream into an unexpected one.
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -97,7 +97,7 @@ func readAll(t testing.TB, file []byte, opts ReaderOptions) ([]plainRecord, erro
 	var all []plainRecord
 	for {
 		rec, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
 		if err != nil {
@@ -204,7 +204,7 @@ func TestRewrite(t *testing.T) {
 	w := NewWriter(&copied, WriterOptions{})
 	for {
 		rec, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -262,7 +262,7 @@ func TestWriterRefuses(t *testing.T) {
 		"Twice":          {"Few fields may repeat.", func(r *Record) { r.Truncate("time"); r.Truncate("length") }, ErrField},
 		"NoURI":          {"A response is about something.", func(r *Record) { r.TargetURI = "" }, ErrField},
 		"NoDate":         {"A record has a date.", func(r *Record) { r.Date = time.Time{} }, ErrField},
-		"Type":           {"Types are a closed list.", func(r *Record) { r.Type = "reponse" }, ErrField},
+		"Type":           {"Types are a closed list.", func(r *Record) { r.Type = "answer" }, ErrField},
 		"HeadWithoutEnd": {"Nobody could find the body.", func(r *Record) { r.Head = []byte("HTTP/1.1 200 OK\r\n") }, ErrField},
 		"HeadWithBody":   {"The body would be part of the head.", func(r *Record) { r.Head = []byte("HTTP/1.1 200 OK\r\n\r\n<p>") }, ErrField},
 		"HeadOfResource": {"A resource has no head.", func(r *Record) { r.Type = Resource }, ErrField},
@@ -528,7 +528,7 @@ func TestDigestMismatchGoesOn(t *testing.T) {
 	mismatches := 0
 	for {
 		rec, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		var mismatch *DigestError
