@@ -49,14 +49,22 @@ other tools open.`,
   crawlctl capture --pages pages.txt --concurrency 4 --out case-17.wacz --json`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
-	root.AddCommand(newCapture(), newVersion())
+	root.AddCommand(newCapture(), newWACZ(), newVersion())
 	return root
+}
+
+// noCommand refuses words that are no command.
+func noCommand(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return cli.Usage("unknown command %q", args[0])
+	}
+	return nil
 }
 
 func newVersion() *cobra.Command {

@@ -234,7 +234,7 @@ func (s *session) page(ctx context.Context, stay *browser.Stay, n int, address s
 // report writes what became of a page.
 func (s *session) report(p *browser.Page, ok bool) error {
 	if !ok {
-		s.progress.Println(s.stderr, fmt.Sprintf("failed: %s: %s: %s", p.URL, p.Outcome.Reason, p.Outcome.Detail))
+		s.progress.Println(s.stderr, cli.OneLine(fmt.Sprintf("failed: %s: %s: %s", p.URL, p.Outcome.Reason, p.Outcome.Detail)))
 	}
 	if !s.job.json {
 		return nil

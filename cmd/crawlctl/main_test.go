@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"crawlctl": main})
+}
+
+// TestScripts runs the command as people do, with a real Chrome and each script
+// against a site of its own.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			asked := make(chan struct{}, 16)
+			site := httptest.NewServer(newSite(asked))
+			env.Defer(func() {
+				site.CloseClientConnections()
+				site.Close()
+			})
+			_, port, err := net.SplitHostPort(strings.TrimPrefix(site.URL, "http://"))
+			if err != nil {
+				return err
+			}
+			env.Setenv("SITE", site.URL)
+			env.Setenv("PORT", port)
+			// The script's own folder is private: Chrome's unprivileged user
+			// could not pass through it.
+			env.Setenv("TMPDIR", os.TempDir())
+			env.Values["asked"] = asked
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"asked": waitUntilAsked,
+			"flip":  flip,
+		},
+	})
+}
+
+// newSite is a page rendered by a script, and one that never comes.
+func newSite(asked chan<- struct{}) http.Handler {
+	mux := http.NewServeMux()
+	html := func(path, body string) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			fmt.Fprint(w, body)
+		})
+	}
+	html("/{$}", `<title>Board</title><p id=p></p><script>fetch('/api').then(r => r.json()).then(v => p.innerText = v.text)</script>`)
+	html("/two", `<title>Two</title><a href="/three">not followed</a>`)
+	mux.HandleFunc("/api", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"text": "from the API"}`) })
+	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	})
+	return mux
+}
+
+// waitUntilAsked is the script command "asked": it waits until the site has
+// been asked for /slow.
+func waitUntilAsked(ts *testscript.TestScript, _ bool, _ []string) {
+	select {
+	case <-ts.Value("asked").(chan struct{}):
+	case <-time.After(time.Minute):
+		ts.Fatalf("the site was not asked for /slow")
+	}
+}
+
+// flip is the script command "flip FILE OFFSET": it changes a byte.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	raw, err := os.ReadFile(path)
+	ts.Check(err)
+	var at int
+	_, err = fmt.Sscan(args[1], &at)
+	ts.Check(err)
+	raw[at] ^= 1
+	ts.Check(os.WriteFile(path, raw, 0o600))
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/wacz"
+)
+
+func newWACZ() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "wacz",
+		Short: "Look into WACZ files and check them",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newInspect(), newVerify())
+	return cmd
+}
+
+func newInspect() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "List the pages of a file and count its captures",
+		Example: `  crawlctl wacz inspect capture.wacz
+  crawlctl wacz inspect --json capture.wacz | jq -r .pages[].url`,
+		Args: exactArgs(1, "one FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := inspect(args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(c)
+			}
+			return c.print(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	return cmd
+}
+
+// contents is what inspect tells of a file.
+type contents struct {
+	File     string         `json:"file"`
+	Size     int64          `json:"size"`
+	Pages    []pageLine     `json:"pages"`
+	Captures int            `json:"captures"`
+	Statuses map[string]int `json:"statuses"`
+}
+
+type pageLine struct {
+	Time  time.Time `json:"time"`
+	URL   string    `json:"url"`
+	Title string    `json:"title,omitempty"`
+}
+
+func inspect(path string) (*contents, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	r, err := wacz.Open(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	c := &contents{File: path, Size: info.Size(), Pages: []pageLine{}, Statuses: make(map[string]int)}
+	for p, err := range r.Pages() {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		c.Pages = append(c.Pages, pageLine{Time: p.Time, URL: p.URL, Title: p.Title})
+	}
+	for e, err := range r.Index() {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if e.Status == 0 { // not of a server, such as a screenshot
+			continue
+		}
+		c.Captures++
+		c.Statuses[fmt.Sprint(e.Status)]++
+	}
+	return c, nil
+}
+
+func (c *contents) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, p := range c.Pages {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", p.Time.UTC().Format(time.RFC3339), cli.OneLine(p.URL), cli.OneLine(p.Title))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%d pages, %d captures", len(c.Pages), c.Captures)
+	for _, s := range slices.Sorted(maps.Keys(c.Statuses)) {
+		fmt.Fprintf(w, ", %d of status %s", c.Statuses[s], s)
+	}
+	fmt.Fprintf(w, ", %s\n", cli.Bytes(c.Size))
+	return err
+}
+
+func newVerify() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify FILE...",
+		Short: "Check that files are whole and say nothing false of themselves",
+		Long: `Verify checks everything about a WACZ file that can be checked without trusting
+anyone: that it has what its list says and nothing else, with the sizes and
+SHA-256 sums that stand there; that every record is whole and has the digests
+that it claims; that the index points to the records and to all of them.
+
+Exit codes: 0 when all files are sound, 1 when one is not.`,
+		Args: minArgs(1, "at least one FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			bad := 0
+			for _, path := range args {
+				findings, err := verify(cmd.Context(), path)
+				if err != nil {
+					return err
+				}
+				if len(findings) == 0 {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: sound\n", path)
+					continue
+				}
+				bad++
+				for _, f := range findings {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s: %s: %s\n", path, f.Check, cli.OneLine(f.Path), cli.OneLine(f.Detail))
+				}
+			}
+			if bad > 0 {
+				return &cli.Error{Code: cli.ExitFailed}
+			}
+			return nil
+		},
+	}
+}
+
+func verify(ctx context.Context, path string) ([]wacz.Finding, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	findings, err := wacz.Validate(ctx, f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return findings, nil
+}
+
+func exactArgs(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return cli.Usage("want %s, got %d arguments", what, len(args))
+		}
+		return nil
+	}
+}
+
+func minArgs(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < n {
+			return cli.Usage("want %s", what)
+		}
+		return nil
+	}
+}
