@@ -136,7 +136,7 @@ func (d *Dialer) ask(ctx context.Context, host string) (*Answer, error) {
 	return answer, nil
 }
 
-func resolveError(host string, err error) error {
+func resolveError(host string, err error) *ResolveError {
 	e := &ResolveError{Name: host, Err: err}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {

@@ -103,37 +103,45 @@ func (t *tap) message(raw []byte, from net.Addr) {
 	if t.answer == nil {
 		return
 	}
-	for range 64 {
+	for range maxRecords {
 		rh, err := p.AnswerHeader()
 		if err != nil {
 			return
 		}
-		switch rh.Type {
-		case dnsmessage.TypeCNAME:
-			r, err := p.CNAMEResource()
-			if err != nil {
-				return
-			}
-			t.answer.alias(r.CNAME.String())
-		case dnsmessage.TypeA, dnsmessage.TypeAAAA:
-			if err := p.SkipAnswer(); err != nil {
-				return
-			}
-		default:
-			if err := p.SkipAnswer(); err != nil {
-				return
-			}
-			continue
-		}
-		ttl := time.Duration(rh.TTL) * time.Second
-		if t.answer.Source != SourceDNS || ttl < t.answer.TTL {
-			t.answer.TTL = ttl
-		}
-		t.answer.Source = SourceDNS
-		if ap, err := netip.ParseAddrPort(from.String()); err == nil {
-			t.answer.Server = ap
+		if err := t.answer.record(&p, rh, from); err != nil {
+			return
 		}
 	}
+}
+
+// maxRecords bounds how much of a message is read.
+const maxRecords = 64
+
+// record takes in an address or an alias.
+func (a *Answer) record(p *dnsmessage.Parser, rh dnsmessage.ResourceHeader, from net.Addr) error {
+	switch rh.Type {
+	case dnsmessage.TypeCNAME:
+		r, err := p.CNAMEResource()
+		if err != nil {
+			return err
+		}
+		a.alias(r.CNAME.String())
+	case dnsmessage.TypeA, dnsmessage.TypeAAAA:
+		if err := p.SkipAnswer(); err != nil {
+			return err
+		}
+	default:
+		return p.SkipAnswer()
+	}
+	ttl := time.Duration(rh.TTL) * time.Second
+	if a.Source != SourceDNS || ttl < a.TTL {
+		a.TTL = ttl
+	}
+	a.Source = SourceDNS
+	if ap, err := netip.ParseAddrPort(from.String()); err == nil {
+		a.Server = ap
+	}
+	return nil
 }
 
 // alias adds a CNAME once: A and AAAA questions are answered with the same.

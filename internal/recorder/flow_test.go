@@ -194,7 +194,7 @@ func TestExpectContinue(t *testing.T) {
 	s := newTestSession(t)
 	c := client(t, s)
 	c.Transport.(*http.Transport).ExpectContinueTimeout = 10 * time.Second
-	req, err := http.NewRequestWithContext(t.Context(), "POST", site.URL, strings.NewReader("the body"))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL, strings.NewReader("the body"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +311,7 @@ func TestBrowserGivesUp(t *testing.T) {
 			})
 			s := newTestSession(t)
 			ctx, cancel := context.WithCancel(t.Context())
-			req, err := http.NewRequestWithContext(ctx, "GET", "http://"+address, nil)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -3,6 +3,7 @@ package recorder
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -64,7 +65,7 @@ func FuzzBodies(f *testing.F) {
 			for !b.ended {
 				n, err := b.Read(p)
 				total += n
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					t.Fatal("io.EOF came through")
 				}
 				if err != nil {

@@ -74,7 +74,7 @@ func TestMemory(t *testing.T) {
 	down := sha256.New()
 	var list []Exchange
 	grew := heapGrowth(func() {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", site.URL, io.LimitReader(&pattern{}, size))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL, io.LimitReader(&pattern{}, size))
 		if err != nil {
 			t.Fatal(err)
 		}

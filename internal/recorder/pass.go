@@ -124,7 +124,7 @@ func (e *exchange) broken(out *spool, err error, send bool) bool {
 	e.out.Response.Body = out.body(truncated)
 	switch {
 	case out.err != nil:
-		e.fail(diskReason(out.err))
+		e.fail(ReasonDiskFull, diskDetail(out.err))
 	case why == truncatedTime:
 		e.out.Detail = "the page was closed"
 	case why == "" && errors.As(err, &invalid):

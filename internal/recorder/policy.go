@@ -1,5 +1,7 @@
 package recorder
 
+import "net/http"
+
 // Facts are what a policy decides on.
 type Facts struct {
 	Method, URL string
@@ -15,7 +17,7 @@ type Facts struct {
 // whatever requests they make, but nothing is submitted by navigating. Forms
 // are navigations.
 func ReadOnly(f Facts) (allow bool, reason string) {
-	if f.Navigation && f.Method != "GET" && f.Method != "HEAD" {
+	if f.Navigation && f.Method != http.MethodGet && f.Method != http.MethodHead {
 		return false, ReasonNavigationBlocked
 	}
 	return true, ""

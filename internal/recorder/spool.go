@@ -246,10 +246,10 @@ func (s *spool) end(truncated string) Body {
 	return b
 }
 
-// diskReason is the word for a body that could not be written.
-func diskReason(err error) (reason, detail string) {
+// diskDetail says for people why a body could not be written.
+func diskDetail(err error) string {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return ReasonDiskFull, "no space is left where bodies are spooled: " + err.Error()
+		return "no space is left where bodies are spooled: " + err.Error()
 	}
-	return ReasonDiskFull, "a body could not be written: " + err.Error()
+	return "a body could not be written: " + err.Error()
 }

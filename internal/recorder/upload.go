@@ -171,7 +171,7 @@ func (e *exchange) abandonUpload() {
 	e.out.Request.Body, e.out.Request.Trailer = u.body, u.trailer
 	switch {
 	case u.err != nil:
-		e.fail(diskReason(u.err))
+		e.fail(ReasonDiskFull, diskDetail(u.err))
 	case u.tooLarge:
 		e.fail(ReasonAborted, "the request's body is larger than the limit")
 	}

@@ -43,18 +43,18 @@ func (e *exchange) tunnel() {
 	e.browser.kill()
 	wg.Wait()
 
-	truncated := e.wasCut()
-	if truncated == "" && !sent.frames.closed && !received.frames.closed {
-		truncated = truncatedDisconnect
+	cut := e.wasCut()
+	f := &Frames{
+		Sent:     sent.spool.body(sent.truncated(cut, received)),
+		Received: received.spool.body(received.truncated(cut, sent)),
 	}
-	f := &Frames{Sent: sent.spool.body(truncated), Received: received.spool.body(truncated)}
 	err := errors.Join(sent.spool.err, received.spool.err, index.close())
 	if index.count > 0 {
 		f.Index, f.Count = index.path, index.count
 	}
 	e.out.Frames = f
 	if err != nil {
-		e.fail(diskReason(err))
+		e.fail(ReasonDiskFull, diskDetail(err))
 	}
 }
 
@@ -90,6 +90,20 @@ func (d *direction) copy(from io.Reader, to io.Writer) {
 			return
 		}
 	}
+}
+
+// truncated says whether something is missing. A Close frame is the last of its
+// direction, and the other side need not answer it (RFC 6455 section 5.5.1).
+func (d *direction) truncated(cut string, other *direction) string {
+	switch {
+	case d.frames.closed:
+		return ""
+	case cut != "":
+		return cut
+	case other.frames.closed:
+		return ""
+	}
+	return truncatedDisconnect
 }
 
 // frameScanner finds the frames in one direction (RFC 6455 section 5.2).

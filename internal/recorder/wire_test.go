@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -184,7 +185,7 @@ func TestRequestHeads(t *testing.T) {
 			if diff := cmp.Diff(want, string(e.Request.Head)); diff != "" {
 				t.Errorf("%s: recorded (-want +got):\n%s", tc.reason, diff)
 			}
-			if want := "http://" + address + tc.url; e.URL != want || e.Method != "GET" {
+			if want := "http://" + address + tc.url; e.URL != want || e.Method != http.MethodGet {
 				t.Errorf("%s: %s %s, want %s", tc.reason, e.Method, e.URL, want)
 			}
 		})
