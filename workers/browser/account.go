@@ -2,7 +2,6 @@ package browser
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -159,164 +158,6 @@ func (a *account) notify() {
 	}
 }
 
-func (a *account) requestWillBeSent(ev requestWillBeSent) {
-	if r := a.open[ev.RequestID]; r != nil && ev.RedirectResponse != nil {
-		a.redirected(r, ev)
-	}
-	if !networked(ev.Request.URL) {
-		return
-	}
-	main := ev.Type == "Document" && ev.FrameID == a.main && ev.RequestID == ev.LoaderID
-	if main && !a.leaving {
-		a.pending = ev.RequestID
-		a.document.failure = ""
-		if !a.document.committed || ev.RedirectResponse == nil {
-			a.noteNavigation(ev)
-		}
-		a.document.request = ev.RequestID
-	}
-	line := a.line(ev.RequestID, ev.Request.URL, ev.Request.Method, ev.Type)
-	if line == nil {
-		return
-	}
-	line.FrameID, line.Initiator = ev.FrameID, initiator(ev.Initiator)
-	if a.leaving {
-		a.sent++
-	}
-	r := &request{line: line, started: a.now()}
-	r.poller = a.polled(line)
-	a.open[ev.RequestID] = r
-	if a.matters(r, r.started) {
-		a.quietFrom = r.started
-	}
-}
-
-// redirected ends the line of the request that was answered by a redirect.
-func (a *account) redirected(r *request, ev requestWillBeSent) {
-	res := ev.RedirectResponse
-	r.line.Status, r.line.MIME = res.Status, res.MIME
-	r.line.Ended = a.now().Sub(a.started)
-	r.line.Outcome = outcomeOf(res)
-	if res.header("Non-Authoritative-Reason") != "" {
-		r.line.Outcome, r.line.Reason = OutcomeInternal, res.header("Non-Authoritative-Reason")
-	}
-	delete(a.open, ev.RequestID)
-	if ev.RequestID == a.document.request && len(a.redirects) < 100 {
-		a.redirects = append(a.redirects, Redirect{From: res.URL, To: ev.Request.URL, Status: res.Status})
-	}
-}
-
-// noteNavigation notes that the page goes to another document by itself.
-func (a *account) noteNavigation(ev requestWillBeSent) {
-	if a.document.committed && len(a.redirects) < 100 {
-		a.redirects = append(a.redirects, Redirect{From: a.document.url, To: ev.Request.URL})
-	}
-}
-
-func (a *account) responseReceived(ev responseReceived) {
-	r := a.open[ev.RequestID]
-	if r == nil {
-		return
-	}
-	r.line.Status, r.line.MIME = ev.Response.Status, ev.Response.MIME
-	if ev.Type != "" {
-		r.line.Type = ev.Type
-	}
-	if r.line.Outcome != OutcomeCache {
-		r.line.Outcome = outcomeOf(&ev.Response)
-	}
-	if reason := ev.Response.header("X-Crawlfleet-Reason"); reason != "" {
-		r.line.Outcome, r.line.Reason = OutcomeFailed, reason
-	}
-	if ev.RequestID == a.document.request && !a.leaving {
-		d := &a.document
-		d.status, d.mime, d.response = ev.Response.Status, ev.Response.MIME, a.now()
-		d.retryAfter = ev.Response.header("Retry-After")
-		d.arrived = false
-	}
-}
-
-func outcomeOf(res *wireResponse) LineOutcome {
-	switch {
-	case res.FromServiceWorker:
-		return OutcomeInternal
-	case res.FromDiskCache, res.FromPrefetchCache:
-		return OutcomeCache
-	}
-	return OutcomeRecord
-}
-
-func (a *account) servedFromCache(ev requestEnded) {
-	if r := a.open[ev.RequestID]; r != nil {
-		r.line.Outcome = OutcomeCache
-	}
-}
-
-func (a *account) ended(ev requestEnded) {
-	r := a.open[ev.RequestID]
-	if r == nil {
-		return
-	}
-	now := a.now()
-	if a.matters(r, now) {
-		a.quietFrom = now
-	}
-	delete(a.open, ev.RequestID)
-	r.line.Ended = now.Sub(a.started)
-	if ev.ErrorText != "" && ev.RequestID == a.pending {
-		a.pending = ""
-	}
-	if ev.ErrorText != "" {
-		r.line.fail(ev)
-	} else if r.line.Outcome == OutcomeOpen {
-		r.line.Outcome = OutcomeRecord
-	}
-	if ev.RequestID == a.document.request && !a.leaving {
-		a.document.arrived = ev.ErrorText == ""
-		a.document.failure = ev.ErrorText
-	}
-}
-
-func (l *Line) fail(ev requestEnded) {
-	l.Reason = strings.TrimPrefix(ev.ErrorText, "net::")
-	switch {
-	case ev.BlockedReason != "":
-		l.Outcome, l.Reason = OutcomeBlocked, ev.BlockedReason
-	case l.Status != 0:
-		// The head has come: there is an exchange, though not a whole one.
-	default:
-		l.Outcome = OutcomeFailed
-	}
-}
-
-func (a *account) webSocketCreated(ev webSocketCreated) {
-	line := a.line(ev.RequestID, ev.URL, "GET", "WebSocket")
-	if line == nil {
-		return
-	}
-	line.Initiator = initiator(ev.Initiator)
-	a.open[ev.RequestID] = &request{line: line, started: a.now()}
-}
-
-func (a *account) webSocketEvent(ev webSocketEvent) {
-	r := a.open[ev.RequestID]
-	if r == nil {
-		return
-	}
-	switch {
-	case ev.Response.Status != 0:
-		r.line.Status, r.line.Outcome = ev.Response.Status, OutcomeRecord
-		return
-	case ev.ErrorMessage != "":
-		r.line.Reason = clip(ev.ErrorMessage, 200)
-	}
-	if r.line.Outcome == OutcomeOpen {
-		r.line.Outcome = OutcomeFailed
-	}
-	r.line.Ended = a.now().Sub(a.started)
-	delete(a.open, ev.RequestID)
-}
-
 func (a *account) frameNavigated(ev frameEvent) {
 	f := ev.Frame
 	a.frame(f.ID, f.ParentID)
@@ -392,20 +233,6 @@ func (a *account) frame(id, parent string) {
 	a.order = append(a.order, id)
 }
 
-// line opens a ledger line, nil when there are too many.
-func (a *account) line(id, address, method, kind string) *Line {
-	if len(a.lines) >= maxLines {
-		a.dropped++
-		return nil
-	}
-	if kind == "" {
-		kind = "Other"
-	}
-	l := &Line{RequestID: id, URL: address, Method: method, Type: kind, Outcome: OutcomeOpen, Started: a.now().Sub(a.started)}
-	a.lines = append(a.lines, l)
-	return l
-}
-
 // act notes something that was done to the page. The caller holds the lock.
 func (a *account) act(name, detail string) {
 	if len(a.actions) < maxActions {
@@ -422,42 +249,12 @@ func (a *account) limit(name, format string, args ...any) {
 	}
 }
 
-// networked reports whether an address is asked for over the network.
-func networked(address string) bool {
-	scheme, _, ok := strings.Cut(address, ":")
-	if !ok {
-		return false
-	}
-	switch strings.ToLower(scheme) {
-	case "http", "https", "ws", "wss", "ftp":
-		return true
-	}
-	return false
-}
-
-func initiator(i wireInitiator) string {
-	if i.URL == "" {
-		return i.Type
-	}
-	return i.Type + " " + clip(i.URL, 500)
-}
-
 // clip cuts a string to at most n bytes without splitting a character.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "")
-}
-
-// withoutQuery is the address up to its query.
-func withoutQuery(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return address
-	}
-	u.RawQuery, u.Fragment = "", ""
-	return u.String()
 }
 
 func (a *account) setScrolling(on bool) {

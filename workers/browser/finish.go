@@ -141,58 +141,6 @@ func sinceOrZero(from, to time.Time) time.Duration {
 	return to.Sub(from)
 }
 
-// match gives ledger lines their exchanges: the first one of the same method
-// and address that no earlier line has.
-func match(lines []Line, exchanges []recorder.Exchange) Completeness {
-	free := make(map[string][]*recorder.Exchange, len(exchanges))
-	for i := range exchanges {
-		key := exchanges[i].Method + " " + matchURL(exchanges[i].URL)
-		free[key] = append(free[key], &exchanges[i])
-	}
-	var c Completeness
-	for i := range lines {
-		l := &lines[i]
-		if l.Outcome == OutcomeCache || l.Outcome == OutcomeInternal {
-			continue
-		}
-		key := l.Method + " " + matchURL(l.URL)
-		if list := free[key]; len(list) > 0 {
-			l.Exchange = list[0].ID
-			if r := list[0].Failure; r != "" {
-				l.Outcome, l.Reason = OutcomeFailed, r
-			}
-			free[key] = list[1:]
-		}
-		if l.Outcome == OutcomeRecord {
-			c.Expected++
-			if l.Exchange != 0 {
-				c.Matched++
-			}
-		}
-	}
-	for _, list := range free {
-		c.OnlyRecorder += len(list)
-	}
-	c.Ratio = 1
-	if c.Expected > 0 {
-		c.Ratio = float64(c.Matched) / float64(c.Expected)
-	}
-	return c
-}
-
-// matchURL is the form in which both witnesses write an address: no fragment,
-// and the socket schemes as the ones they are carried by.
-func matchURL(address string) string {
-	address, _, _ = strings.Cut(address, "#")
-	if rest, ok := strings.CutPrefix(address, "ws://"); ok {
-		return "http://" + rest
-	}
-	if rest, ok := strings.CutPrefix(address, "wss://"); ok {
-		return "https://" + rest
-	}
-	return address
-}
-
 // judge gives what the recorder knows about the main document the last word.
 func (c *capture) judge(o Outcome) Outcome {
 	for i := range c.page.Exchanges {

@@ -1,0 +1,113 @@
+package browser
+
+import (
+	"context"
+	"time"
+)
+
+// behave scrolls and waits until the page has settled. A page that goes
+// elsewhere meanwhile is followed.
+func (c *capture) behave(ctx context.Context, o Outcome) Outcome {
+	for range maxDocuments {
+		before := c.acct.progress().documents
+		if o.State == Archived {
+			c.settle(ctx)
+		}
+		p := c.acct.progress()
+		if ctx.Err() != nil || (p.documents == before && !p.navigating) {
+			return o
+		}
+		var shown bool
+		loading, cancel := context.WithTimeoutCause(ctx, c.visit.LoadTimeout, errLoadTime)
+		o, shown = c.complete(loading)
+		cancel()
+		if !shown {
+			return o
+		}
+	}
+	return o
+}
+
+// settle applies the settle rule to the document that is there.
+func (c *capture) settle(ctx context.Context) {
+	quiet := quietScripted
+	var probe struct {
+		Scripted bool    `json:"scripted"`
+		Lazy     bool    `json:"lazy"`
+		Refresh  float64 `json:"refresh"`
+		Height   int     `json:"height"`
+		View     int     `json:"view"`
+	}
+	if !c.ask(ctx, func(ctx context.Context, w world) error { return w.eval(ctx, probeScript, &probe) }) {
+		return
+	}
+	if !probe.Scripted {
+		quiet = quietPlain
+	}
+	if probe.Refresh >= 0 && probe.Refresh <= 5 {
+		quiet = max(quiet, time.Duration(probe.Refresh*float64(time.Second))+200*time.Millisecond)
+	}
+	if !c.visit.NoScroll && (probe.Scripted || probe.Lazy) {
+		c.scroll(ctx, quiet)
+	} else {
+		c.quiet(ctx, quiet)
+	}
+	c.page.Timings.Settled = c.since()
+}
+
+// quiet waits until nothing that matters has been in flight for d, or the page
+// goes elsewhere. It reports whether the page has become quiet.
+func (c *capture) quiet(ctx context.Context, d time.Duration) bool {
+	elsewhere := false
+	err := c.wait(ctx, maxSettle, func(p progress) bool {
+		elsewhere = p.navigating
+		return p.navigating || p.quiet >= d
+	})
+	if err != nil && ctx.Err() == nil {
+		c.acct.limit("SettleTimeout", "requests went on for more than %s after the page had loaded", maxSettle)
+	}
+	return err == nil && !elsewhere
+}
+
+// scroll goes down the page until nothing new comes, and waits until it is quiet.
+// A page is at its end when it has not grown after being quiet for d.
+func (c *capture) scroll(ctx context.Context, d time.Duration) {
+	began := time.Now()
+	steps, height, wait := 0, 0, quietScroll
+	for {
+		var at struct {
+			Height int  `json:"height"`
+			End    bool `json:"end"`
+			Steps  int  `json:"steps"`
+		}
+		c.acct.setScrolling(true)
+		ok := c.ask(ctx, func(ctx context.Context, w world) error { return w.apply(ctx, scrollScript, &at, 2000) })
+		c.acct.setScrolling(false)
+		if !ok {
+			return
+		}
+		steps += at.Steps
+		grown := at.Height != height
+		height = at.Height
+		if !grown && at.End && wait == d {
+			break
+		}
+		if time.Since(began) > maxScroll || steps > maxScrollSteps {
+			c.acct.limit("Scroll", "the scroll was ended after %d steps and %s, though more kept coming", steps, time.Since(began).Round(time.Second))
+			break
+		}
+		if !at.End {
+			continue
+		}
+		wait = d
+		if grown && steps > 0 {
+			wait = min(quietScroll, d)
+		}
+		if !c.quiet(ctx, wait) {
+			break
+		}
+	}
+	if steps > 0 {
+		c.acct.action("scroll", "%d steps to %d pixels", steps, height)
+	}
+}
