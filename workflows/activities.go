@@ -51,6 +51,9 @@ type PlanInput struct {
 	Slots int `json:"slots"`
 	// Finish, when it is set, drops all that was not visited, for that reason.
 	Finish Reason `json:"finish,omitempty"`
+	// Probe is set after trouble with the archive: nothing is handed out before it
+	// takes objects again.
+	Probe bool `json:"probe,omitempty"`
 }
 
 // BundleDone tells Plan where a bundle's results are.
@@ -67,12 +70,15 @@ type BundleDone struct {
 type PlanOutput struct {
 	Seq     int64       `json:"seq"`
 	Bundles []BundleRef `json:"bundles,omitempty"`
-	Counts  Counts      `json:"counts"`
+	// Applied are the bundles that were taken in. They may be fewer than were asked
+	// for: a step that was done by an attempt whose answer was lost had its own list.
+	Applied []string `json:"applied,omitempty"`
+	Counts  Counts   `json:"counts"`
 	// Idle is set when nothing is queued, delayed or leased: the shard is done.
 	Idle bool `json:"idle,omitempty"`
-	// NextDue is when the next page may be visited, zero when one may now or none
-	// is left.
-	NextDue time.Time `json:"nextDue,omitzero"`
+	// DueIn is after how long the next page may be visited, zero when none waits for
+	// the clock. It is a length, not a time, because clocks differ.
+	DueIn time.Duration `json:"dueIn,omitempty"`
 	// Limit names the limit that ended the crawl, once one did.
 	Limit Reason `json:"limit,omitempty"`
 	// Waiting says what the shard waits for when all that is left are pages that

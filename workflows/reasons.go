@@ -30,6 +30,7 @@ const (
 	ReasonInvalidSeeds             Reason = "InvalidSeeds"
 	ReasonBooksUnbalanced          Reason = "BooksUnbalanced"
 	ReasonRunLost                  Reason = "RunLost"
+	ReasonWorkerFault              Reason = "WorkerFault"
 )
 
 // The outcomes of a page that was archived or failed.

@@ -55,6 +55,9 @@ func (r *run) report() Report {
 		Run: r.in.Run, Namespace: r.in.Namespace, Name: r.in.Name, Seq: r.reports.seq,
 		Phase: r.phase, State: r.in.State, Counts: r.shard.Counts, Archive: r.archive, StartedAt: r.job.StartedAt,
 	}
+	if r.phase == PhaseCrawling && r.in.State == StateActive {
+		rep.PagesPerSecond = r.speed.perSecond()
+	}
 	trouble, stalled := r.trouble, r.trouble != nil
 	if trouble == nil && r.phase == PhaseCrawling {
 		trouble, stalled = r.shard.Trouble, r.shard.Stalled || r.shard.Trouble != nil
@@ -81,6 +84,8 @@ func (r *run) where() (Reason, string) {
 		return ReasonSealing, "the closing statement is being made"
 	case r.finish != "":
 		return ReasonSealing, "the crawl is ending; what was captured is being stored"
+	case r.early:
+		return ReasonAuthorizationNotYetValid, "the authorisation begins at " + r.job.Spec.Authorization.NotBefore.UTC().Format(time.RFC3339) + "; the crawl starts by itself then"
 	case r.in.State == StateSuspended && (r.phase == PhaseSeeding || r.shard.Suspended):
 		return ReasonSuspended, "no page is being loaded; set spec.state to Active to go on"
 	case r.in.State == StateSuspended:

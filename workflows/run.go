@@ -33,13 +33,17 @@ type Pause struct {
 // never fails for what the world does: trouble with the store is told and waited out,
 // and whatever ends the crawl, what was captured is sealed.
 func CrawlRun(ctx workflow.Context, in RunInput) (RunResult, error) {
+	if in.FormatVersion > FormatVersion {
+		// The workflow task fails, and is tried again until a worker takes it that can.
+		panic(fmt.Sprintf("the order has format version %d, this program knows %d: upgrade the workers", in.FormatVersion, FormatVersion))
+	}
 	r := newRun(ctx, in)
 	if err := r.listen(ctx); err != nil {
 		return RunResult{}, err
 	}
 	r.watchOrder(ctx)
 	if r.phase == PhaseSeeding {
-		if err := r.seed(ctx); err != nil {
+		if err := r.begin(ctx); err != nil {
 			return RunResult{}, err
 		}
 	}
@@ -63,6 +67,8 @@ type run struct {
 	paused  Pause
 	finish  Reason // why the crawl is to end before it is done
 	shard   ShardReport
+	speed   speed
+	early   bool // the authorisation is not valid yet
 	trouble *Waiting
 	result  *RunResult
 
@@ -91,6 +97,7 @@ func newRun(ctx workflow.Context, in RunInput) *run {
 	r.phase, r.archive, r.seq, r.shard = in.Resume.Phase, in.Resume.Archive, in.Resume.Seq, in.Resume.Shard
 	r.paused, r.finish, r.reports.seq, r.seeded = in.Resume.Suspended, in.Resume.Finish, in.Resume.Reports, true
 	r.job.StartedAt = in.Resume.StartedAt
+	r.controls = 1 // what was asked for while the run before ended is told again
 	return r
 }
 
@@ -133,6 +140,7 @@ func (r *run) setState(ctx workflow.Context, s SetState) (Report, error) {
 	if s.State == StateSuspended {
 		r.paused.Since = now
 	}
+	r.speed = speed{}
 	if s.State == StateCancelled {
 		r.end(ReasonCancelled)
 	}
@@ -230,9 +238,25 @@ func (r *run) setTrouble(w *Waiting) {
 	r.trouble = w
 }
 
-// seed checks the store and brings the seeds into the frontier.
-func (r *run) seed(ctx workflow.Context) error {
+// begin waits until the crawl may begin: no site is asked for anything before that.
+func (r *run) begin(ctx workflow.Context) error {
 	stop := func() bool { return r.finish != "" }
+	if early := r.job.Spec.Authorization.NotBefore.Sub(workflow.Now(ctx)); early > 0 {
+		r.early = true
+		if _, err := workflow.AwaitWithTimeout(ctx, early, stop); err != nil {
+			return err
+		}
+		r.early, r.reports.changed = false, true
+	}
+	err := workflow.Await(ctx, func() bool { return stop() || r.in.State == StateActive })
+	if err != nil || stop() {
+		return err
+	}
+	return r.seed(ctx, stop)
+}
+
+// seed checks the store and brings the seeds into the frontier.
+func (r *run) seed(ctx workflow.Context, stop func() bool) error {
 	var place PreflightOutput
 	err := r.persist(ctx, stop, ActivityPreflight, PreflightInput{Job: r.job}, &place)
 	if err != nil {
@@ -246,6 +270,7 @@ func (r *run) seed(ctx workflow.Context) error {
 	}
 	r.seq, r.seeded = seeded.Seq, true
 	r.shard.Counts, r.shard.Seq = seeded.Counts, seeded.Seq
+	r.speed.note(workflow.Now(ctx), seeded.Counts)
 	r.phase = PhaseCrawling
 	r.reports.changed = true
 	return nil
@@ -277,7 +302,7 @@ func (r *run) crawl(ctx workflow.Context) error {
 		for !r.shard.Done {
 			var m ShardReport
 			reports.Receive(ctx, &m)
-			r.heard(m)
+			r.heard(ctx, m)
 		}
 	})
 	for !r.shard.Done {
@@ -308,7 +333,7 @@ func (r *run) continueAsNew(ctx workflow.Context, reports workflow.ReceiveChanne
 	}
 	var m ShardReport
 	for reports.ReceiveAsync(&m) {
-		r.heard(m)
+		r.heard(ctx, m)
 	}
 	in := r.in
 	in.Spec.Seeds, in.SeedList = Seeds{}, nil
@@ -345,12 +370,13 @@ func (r *run) tellShard(ctx workflow.Context) {
 }
 
 // heard takes in a report of the shard; an older one changes nothing.
-func (r *run) heard(m ShardReport) {
+func (r *run) heard(ctx workflow.Context, m ShardReport) {
 	r.signals++
 	if m.Number <= r.shard.Number {
 		return
 	}
 	r.shard, r.seq = m, m.Seq
+	r.speed.note(workflow.Now(ctx), m.Counts)
 	r.reports.changed = true
 }
 

@@ -59,10 +59,12 @@ type shard struct {
 	done []BundleDone
 
 	planning workflow.Future
-	sent     int // how many of done the running plan was given
 	wantPlan bool
 	nextDue  time.Time
 	resumeAt time.Time // after trouble
+	alarm    alarm
+	// fruitless counts bundles in a row that brought nothing back.
+	fruitless int
 
 	counts  Counts
 	limit   Reason
@@ -109,7 +111,11 @@ func (s *shard) plan(ctx workflow.Context) {
 		return
 	}
 	slots := 0
-	if s.running() {
+	switch {
+	case !s.running():
+	case s.trouble.visiting: // one bundle finds out whether it is over
+		slots = max(0, 1-len(s.open))
+	default:
 		slots = openBundles - len(s.open)
 	}
 	finish := s.in.Finish
@@ -122,16 +128,15 @@ func (s *shard) plan(ctx workflow.Context) {
 	default:
 		return
 	}
-	s.wantPlan, s.nextDue, s.sent = false, time.Time{}, len(s.done)
+	s.wantPlan, s.nextDue = false, time.Time{}
 	s.planning = workflow.ExecuteActivity(stepContext(ctx, s.in.Job.Spec.Priority), ActivityPlan, PlanInput{
 		Job: s.in.Job, Shard: s.in.Shard, Seq: s.in.Seq, Done: slices.Clone(s.done), Slots: slots, Finish: finish,
+		Probe: s.trouble.visiting,
 	})
 }
 
 // wait blocks until something happens, and takes it in.
 func (s *shard) wait(ctx workflow.Context) {
-	timerCtx, cancelTimer := workflow.WithCancel(ctx)
-	defer cancelTimer()
 	sel := workflow.NewSelector(ctx)
 	sel.AddReceive(s.control, func(c workflow.ReceiveChannel, _ bool) {
 		var msg ShardControl
@@ -144,8 +149,9 @@ func (s *shard) wait(ctx workflow.Context) {
 	for _, id := range workflow.DeterministicKeys(s.open) {
 		sel.AddFuture(s.open[id].future, func(f workflow.Future) { s.returned(ctx, id, f) })
 	}
-	if d, ok := s.nextEvent(ctx); ok {
-		sel.AddFuture(workflow.NewTimer(timerCtx, d), func(workflow.Future) {})
+	s.alarm.set(ctx, s.nextEvent(ctx))
+	if s.alarm.timer != nil {
+		sel.AddFuture(s.alarm.timer, func(workflow.Future) { s.alarm = alarm{} })
 	}
 	sel.Select(ctx)
 	for sel.HasPending() { // all that has happened by now is one step
@@ -153,8 +159,8 @@ func (s *shard) wait(ctx workflow.Context) {
 	}
 }
 
-// nextEvent is how long until something is due by the clock.
-func (s *shard) nextEvent(ctx workflow.Context) (time.Duration, bool) {
+// nextEvent is when something is due by the clock, zero when nothing is.
+func (s *shard) nextEvent(ctx workflow.Context) time.Time {
 	now := workflow.Now(ctx)
 	var next time.Time
 	earlier := func(t time.Time) {
@@ -170,10 +176,30 @@ func (s *shard) nextEvent(ctx workflow.Context) (time.Duration, bool) {
 	if s.stale {
 		earlier(s.reported.Add(s.reportEvery(now)))
 	}
-	if next.IsZero() {
-		return 0, false
+	return next
+}
+
+// alarm is a timer that is kept as long as it is right: each one is in the history.
+type alarm struct {
+	at     time.Time
+	timer  workflow.Future
+	cancel workflow.CancelFunc
+}
+
+// set makes the alarm go off at a time, never when it is zero.
+func (a *alarm) set(ctx workflow.Context, at time.Time) {
+	if a.at.Equal(at) {
+		return
 	}
-	return max(next.Sub(now), time.Millisecond), true
+	if a.cancel != nil {
+		a.cancel()
+	}
+	*a = alarm{}
+	if at.IsZero() {
+		return
+	}
+	ctx, a.cancel = workflow.WithCancel(ctx)
+	a.at, a.timer = at, workflow.NewTimer(ctx, max(at.Sub(workflow.Now(ctx)), time.Millisecond))
 }
 
 func (s *shard) obey(msg ShardControl) {
@@ -185,6 +211,7 @@ func (s *shard) obey(msg ShardControl) {
 	if msg.Finish != "" {
 		s.in.Finish = msg.Finish
 	}
+	s.resumeAt = time.Time{} // what a person asks for is tried at once
 	s.stale = true
 }
 
@@ -198,10 +225,15 @@ func (s *shard) planned(ctx workflow.Context, f workflow.Future) {
 		s.wantPlan = true
 		return
 	}
-	s.trouble.clear()
+	if !s.trouble.visiting {
+		s.trouble.clear()
+	}
 	s.resumeAt = time.Time{}
-	s.done = slices.Clone(s.done[s.sent:])
-	s.in.Seq, s.counts, s.nextDue, s.waiting, s.idle = out.Seq, out.Counts, out.NextDue, out.Waiting, out.Idle
+	s.done = slices.DeleteFunc(s.done, func(d BundleDone) bool { return slices.Contains(out.Applied, d.ID) })
+	s.in.Seq, s.counts, s.waiting, s.idle = out.Seq, out.Counts, out.Waiting, out.Idle
+	if out.DueIn > 0 {
+		s.nextDue = workflow.Now(ctx).Add(out.DueIn)
+	}
 	if out.Limit != "" {
 		s.limit = out.Limit
 	}
@@ -222,17 +254,15 @@ func (s *shard) lease(ctx workflow.Context, ref BundleRef) {
 	}
 }
 
-// returned takes a bundle back, however it ended.
+// returned takes a bundle back, however it ended. The plan that follows tells what it
+// changed.
 func (s *shard) returned(ctx workflow.Context, id string, f workflow.Future) {
 	delete(s.open, id)
-	s.stale = true
 	var out BundleOutput
 	err := f.Get(ctx, &out)
 	if err == nil {
 		s.done = append(s.done, BundleDone{ID: id, Results: out.Results})
-		if out.Trouble != nil {
-			s.resumeAt = workflow.Now(ctx).Add(s.trouble.met(out.Trouble))
-		}
+		s.judge(ctx, out)
 		return
 	}
 	// After a final time-out the last accepted heartbeat says what is committed.
@@ -244,8 +274,32 @@ func (s *shard) returned(ctx workflow.Context, id string, f workflow.Future) {
 	}
 	s.done = append(s.done, BundleDone{ID: id, Lost: true})
 	if !temporal.IsCanceledError(err) {
-		s.resumeAt = workflow.Now(ctx).Add(s.trouble.met(troubleOf(err)))
+		s.hinder(ctx, troubleOf(err))
 	}
+}
+
+// judge decides from what a bundle says whether the next one may follow at once. One
+// that brought nothing back is followed after a pause, whatever its reason.
+func (s *shard) judge(ctx workflow.Context, out BundleOutput) {
+	switch {
+	case out.Trouble != nil:
+		s.hinder(ctx, out.Trouble)
+	case len(out.Results) > 0:
+		s.fruitless = 0
+		if s.trouble.visiting {
+			s.trouble.clear()
+		}
+	case s.running():
+		s.fruitless++
+		s.resumeAt = workflow.Now(ctx).Add(pause(s.fruitless))
+	}
+}
+
+// hinder notes a trouble of bundles.
+func (s *shard) hinder(ctx workflow.Context, w *Waiting) {
+	s.resumeAt = workflow.Now(ctx).Add(s.trouble.met(w))
+	s.trouble.visiting = true
+	s.stale = true
 }
 
 func (s *shard) reportEvery(now time.Time) time.Duration {
@@ -260,7 +314,8 @@ func (s *shard) reportEvery(now time.Time) time.Duration {
 func (s *shard) report(ctx workflow.Context) {
 	now := workflow.Now(ctx)
 	r := s.current()
-	urgent := r.Suspended != s.told.Suspended || r.Stalled != s.told.Stalled || reasonOf(r.Trouble) != reasonOf(s.told.Trouble) || r.Limit != s.told.Limit
+	urgent := r.Suspended != s.told.Suspended || r.Stalled != s.told.Stalled || reasonOf(r.Trouble) != reasonOf(s.told.Trouble) ||
+		r.Limit != s.told.Limit || (r.Counts.Archived > 0) != (s.told.Counts.Archived > 0)
 	if !s.stale && !urgent {
 		return
 	}

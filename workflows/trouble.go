@@ -13,6 +13,9 @@ var nextSteps = map[Reason]string{
 	ReasonStoreDenied:       "Check the workers' store credentials and what they are allowed to do; the crawl goes on by itself then.",
 	ReasonBucketMissing:     "Create the bucket, or correct spec.storage.bucket or the workers' --archive-bucket and --frontier-bucket; the crawl goes on by itself then.",
 	ReasonStoreFull:         "Make room in the store or raise its quota; the crawl goes on by itself then.",
+	ReasonBooksUnbalanced:   "Keep the frontier bucket as it is and report it with the workers' logs.",
+	ReasonSeedUnreachable:   "Check the address and that the workers can resolve and reach its host; the crawl goes on by itself then.",
+	ReasonWorkerFault:       "See the workers' logs; it is tried again.",
 	ReasonWaitingForWorkers: "Start workers that reach the same Temporal namespace; the crawl goes on by itself then.",
 }
 
@@ -31,20 +34,23 @@ func troubleOf(err error) *Waiting {
 		reason := Reason(app.Type())
 		return &Waiting{Reason: reason, Message: app.Message(), NextStep: nextSteps[reason]}
 	case errors.As(err, &app):
-		return &Waiting{Reason: Reason(app.Type()), Message: app.Message(), NextStep: "See the workers' logs."}
+		return TroubleWith(ReasonWorkerFault, app.Message())
 	case errors.As(err, &timeout):
-		return &Waiting{Reason: ReasonWaitingForWorkers, Message: "a step was not finished in time", NextStep: nextSteps[ReasonWaitingForWorkers]}
+		return TroubleWith(ReasonWaitingForWorkers, "a step was not finished in time")
 	}
-	return &Waiting{Reason: ReasonStoreUnreachable, Message: err.Error(), NextStep: "See the workers' logs."}
+	return TroubleWith(ReasonWorkerFault, err.Error())
 }
 
 // troubles counts what happens again and again, and says when to try next.
 type troubles struct {
 	tries int
 	last  *Waiting
+	// visiting is set when bundles had the trouble: a plan that succeeds does not
+	// end it, a bundle that brings something back does.
+	visiting bool
 }
 
-func (t *troubles) clear() { t.tries, t.last = 0, nil }
+func (t *troubles) clear() { *t = troubles{} }
 
 // met notes a trouble and returns the pause before the next try.
 func (t *troubles) met(w *Waiting) time.Duration {

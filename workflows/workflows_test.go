@@ -24,8 +24,10 @@ type world struct {
 	seq      int64
 	finish   Reason
 
-	storeDown  int // how many steps fail first
-	lose       int // how many bundles fail with a time-out
+	storeDown  int  // how many steps fail first
+	lose       int  // how many bundles fail
+	stuck      bool // bundles bring nothing back
+	bundles    int
 	reports    []Report
 	preflights int
 }
@@ -74,6 +76,9 @@ func (w *world) plan(_ context.Context, in PlanInput) (PlanOutput, error) {
 		w.finish, w.queued = in.Finish, 0
 	}
 	out := PlanOutput{Seq: w.seq}
+	for _, d := range in.Done {
+		out.Applied = append(out.Applied, d.ID)
+	}
 	for range in.Slots {
 		n := min(w.queued, 3)
 		if n == 0 {
@@ -90,6 +95,10 @@ func (w *world) plan(_ context.Context, in PlanInput) (PlanOutput, error) {
 }
 
 func (w *world) bundle(ctx context.Context, in BundleInput) (BundleOutput, error) {
+	w.bundles++
+	if w.stuck {
+		return BundleOutput{Yielded: "made for a test"}, nil
+	}
 	if w.lose > 0 {
 		w.lose--
 		return BundleOutput{}, temporal.NewNonRetryableApplicationError("made for a test", "Test", nil)
@@ -243,10 +252,8 @@ func TestControl(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	w := world{total: 30}
+	w := world{total: 30, stuck: true}
 	env := newEnv(t, &w)
-	in := order()
-	in.State = StateSuspended
 	refused := false
 	env.RegisterDelayedCallback(func() {
 		update(env, StateCancelled, func(_ Report, err error) {
@@ -255,8 +262,8 @@ func TestCancel(t *testing.T) {
 			}
 			update(env, StateActive, func(_ Report, err error) { refused = err != nil })
 		})
-	}, time.Minute)
-	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	}, 10*time.Minute)
+	env.ExecuteWorkflow(WorkflowCrawlRun, order())
 	got := finish(t, env)
 	if got.Verdict != VerdictCancelled || got.Statement == "" {
 		t.Errorf("cancelled run: %+v, want the verdict Cancelled and a closing statement", got)
@@ -266,6 +273,43 @@ func TestCancel(t *testing.T) {
 	}
 	if !refused {
 		t.Error("a cancelled crawl was made active again")
+	}
+	if w.bundles > 300 {
+		t.Errorf("%d bundles were handed out within ten minutes, though none brought anything back", w.bundles)
+	}
+}
+
+func TestCancelledBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	w := world{total: 30}
+	env := newEnv(t, &w)
+	in := order()
+	in.State = StateSuspended
+	env.RegisterDelayedCallback(func() { update(env, StateCancelled, func(Report, error) {}) }, time.Minute)
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	got := finish(t, env)
+	if got.Verdict != VerdictCancelled || got.Statement != "" || w.preflights != 0 {
+		t.Errorf("%+v after %d looks at the store: want Cancelled, and nothing done", got, w.preflights)
+	}
+}
+
+func TestNotYetAuthorized(t *testing.T) {
+	t.Parallel()
+	w := world{total: 3}
+	env := newEnv(t, &w)
+	in := order()
+	in.Spec.Authorization.NotBefore = env.Now().Add(time.Hour)
+	env.RegisterDelayedCallback(func() {
+		if w.preflights != 0 || w.bundles != 0 {
+			t.Errorf("%d looks at the store and %d bundles before the authorisation is valid", w.preflights, w.bundles)
+		}
+	}, 59*time.Minute)
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	if got := finish(t, env); got.Reason != ReasonCompleted {
+		t.Errorf("after the authorisation began: %+v", got)
+	}
+	if w.reports[0].Reason != ReasonAuthorizationNotYetValid {
+		t.Errorf("the first report says %s", w.reports[0].Reason)
 	}
 }
 

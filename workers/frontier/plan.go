@@ -28,12 +28,17 @@ func (p *Planner) Plan(ctx context.Context, in workflows.PlanInput) (workflows.P
 
 func (p *Planner) plan(ctx context.Context, in workflows.PlanInput) (out workflows.PlanOutput, err error) {
 	store := p.Store.Bucket(p.FrontierBucket)
+	if in.Probe {
+		if err := p.Store.Bucket(archiveOf(in.Job, p.ArchiveBucket).Bucket).Check(ctx); err != nil {
+			return out, err
+		}
+	}
 	s, err := p.open(ctx, store, in.Job, in.Shard, in.Seq)
 	if err != nil {
 		return out, err
 	}
 	now := p.Now()
-	if err := p.apply(ctx, store, in, s.state, now); err != nil {
+	if err := p.apply(ctx, store, in, s.state, now, &out); err != nil {
 		return out, err
 	}
 	bundles := step(s.state, in, now, &out)
@@ -62,7 +67,7 @@ func (p *Planner) plan(ctx context.Context, in workflows.PlanInput) (out workflo
 }
 
 // apply takes in the results of the bundles that ended.
-func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.PlanInput, s *frontier.State, now time.Time) error {
+func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.PlanInput, s *frontier.State, now time.Time, out *workflows.PlanOutput) error {
 	for _, done := range in.Done {
 		activity.RecordHeartbeat(ctx)
 		keys := done.Results
@@ -84,6 +89,7 @@ func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.Plan
 		if err := s.Apply(done.ID, results, now); err != nil {
 			return err
 		}
+		out.Applied = append(out.Applied, done.ID)
 	}
 	return nil
 }
@@ -105,8 +111,8 @@ func step(s *frontier.State, in workflows.PlanInput, now time.Time, out *workflo
 	if limit == "" && in.Finish == "" && in.Slots > 0 {
 		bundles = s.Choose(now, in.Slots, "b"+strconv.FormatInt(s.Seq()+1, 10))
 	}
-	if limit == "" {
-		out.NextDue = s.NextDue()
+	if next := s.NextDue(); limit == "" && !next.IsZero() {
+		out.DueIn = max(next.Sub(now), time.Millisecond)
 	}
 	out.Seq, out.Counts, out.Idle = s.Seq()+1, countsOf(s.Counts()), s.Idle()
 	out.Waiting = waitingFor(s, out.Counts)
