@@ -1,6 +1,10 @@
 package workflows
 
-import "time"
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+)
 
 // maxSamples is how many reports of a shard a speed is taken from.
 const maxSamples = 12
@@ -18,8 +22,8 @@ type sample struct {
 // note takes in how the books stand.
 func (s *speed) note(at time.Time, c Counts) {
 	done := c.Archived
-	for _, n := range c.Failed { //workflowcheck:ignore a sum does not depend on the order
-		done += n
+	for _, reason := range workflow.DeterministicKeys(c.Failed) {
+		done += c.Failed[reason]
 	}
 	if n := len(s.samples); n > 0 && !at.After(s.samples[n-1].at) {
 		s.samples[n-1].done = done
