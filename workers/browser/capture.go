@@ -41,7 +41,8 @@ type capture struct {
 	page  *Page
 
 	width, height int
-	hung          bool
+	hung          bool // its scripts do not give way
+	restless      bool // it would run on into the next page
 }
 
 // Capture renders one page and returns all that is known about it. The error
@@ -221,7 +222,7 @@ func (c *capture) complete(ctx context.Context) (Outcome, bool) {
 	p := c.acct.progress()
 	switch {
 	case p.documents > maxDocuments:
-		c.tab.abandon() // it would run on into the next page
+		c.restless = true
 		return Outcome{State: Failed, Reason: ReasonTooManyRedirects,
 			Detail: fmt.Sprintf("the page took itself elsewhere more than %d times", maxDocuments)}, false
 	case err == nil:

@@ -21,7 +21,7 @@ func (c *capture) finish(ctx context.Context, o Outcome) error {
 		}
 		c.tab.abandon()
 	}
-	if ctx.Err() != nil {
+	if c.restless || ctx.Err() != nil {
 		c.tab.abandon()
 	}
 	c.leave()
