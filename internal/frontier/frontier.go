@@ -1,19 +1,42 @@
 // Package frontier is the pure core of the crawl queue: which URLs are known, what
-// became of each, and which are visited next. It does no I/O and reads no clock; time
-// is passed in, objects are handed over as bytes.
+// became of each, and which are visited next. It does no I/O of its own and reads no
+// clock; objects are fetched by a function that is handed in, and time is passed in.
 //
 // A [State] is the frontier of one shard at one manifest. [State.Add] brings in seeds,
 // [State.Apply] what a bundle brought back, [State.Choose] hands out bundles, and
-// [State.Seal] yields the next [Manifest] with the objects it needs.
+// [State.Seal] yields the next [Manifest] with the objects that it needs. A step is
+// those calls in that order; what they decide follows from the manifest and their
+// arguments alone.
+//
+// # Books
 //
 // Every URL that was discovered is in exactly one status: queued, delayed, leased,
-// archived, failed or skipped; [State.Check] recounts it.
+// archived, failed or skipped. [State.Check] compares the books with the tables that
+// a step works on, [State.Recount] with every row that is stored.
 //
-// What is stored is a log of rows: a segment holds the rows that changed since the
-// manifest before, and a later row of the same key replaces an earlier one. When the
-// segments have grown to twice the size of the whole they are compacted into one, so
-// that a plan writes in proportion to what changed. A shard is meant for up to a
-// million URLs, which it holds in memory at about 300 bytes each.
+// # What is stored
+//
+// A shard is a handful of tables of sorted rows in immutable segments (segment.go):
+//
+//   - seen: the fingerprint of every URL, and what became of it
+//   - queue: URLs that were never handed out, by host and in the order of discovery
+//   - hosts: one row for each host: when it may be visited, how far its queue is read
+//   - held: URLs that were handed out and are not done: leased, delayed, or returned
+//   - chunks: the archive's chunks
+//   - log: URLs that failed or were skipped, each with its reason
+//
+// A step writes one segment, a delta, with the rows that changed. When the deltas hold
+// a few thousand rows they are folded into the tables, whose segments are merged with
+// neighbours of like size and never grow beyond a quarter of a million rows: a step writes in
+// proportion to what changed, and at most a bounded amount. Queue segments that are
+// read to the end are dropped.
+//
+// # Memory
+//
+// Read at once are hosts, held pages, chunks and deltas. The seen table (17 bytes a
+// row, two rows a URL at most) and the packed queue (some 30 bytes a URL) are fetched
+// when they are first needed and kept; a block of the queue is unpacked when a host in
+// it is visited. A shard is meant for up to some four million URLs.
 package frontier
 
 import (
@@ -33,9 +56,25 @@ const Slots = 4096
 type Fingerprint string
 
 // FingerprintOf is the fingerprint of a canonical URL.
-func FingerprintOf(canonical string) Fingerprint {
+func FingerprintOf(canonical string) Fingerprint { return fpOf(canonical).hex() }
+
+// fp is a fingerprint as tables hold it.
+type fp [16]byte
+
+func fpOf(canonical string) fp {
 	sum := sha256.Sum256([]byte(canonical))
-	return Fingerprint(hex.EncodeToString(sum[:16]))
+	return fp(sum[:16])
+}
+
+func (f fp) hex() Fingerprint { return Fingerprint(hex.EncodeToString(f[:])) }
+
+// raw is the fingerprint as tables hold it; ok is false when it is none.
+func (f Fingerprint) raw() (key fp, ok bool) {
+	if len(f) != 2*len(key) {
+		return key, false
+	}
+	_, err := hex.Decode(key[:], []byte(f))
+	return key, err == nil
 }
 
 // SlotOf is the slot, from 0 to Slots-1, of a politeness key.
@@ -69,53 +108,50 @@ const (
 // Terminal tells whether a status is final.
 func (s Status) Terminal() bool { return s == Archived || s == Failed || s == Skipped }
 
-// Page is the row of a URL.
+// The reasons that the frontier gives by itself; the others come with outcomes.
+const (
+	reasonOutOfScope        = "OutOfScope"
+	reasonDepthLimit        = "DepthLimit"
+	reasonHostLimit         = "HostLimit"
+	reasonPageLimit         = "PageLimit"
+	reasonByteLimit         = "ByteLimit"
+	reasonDuplicate         = "Duplicate"
+	reasonUnsupportedScheme = "UnsupportedScheme"
+	reasonInvalidURL        = "InvalidURL"
+	reasonTrapLength        = "TrapLength"
+	reasonTrapPathDepth     = "TrapPathDepth"
+	reasonTrapRepeated      = "TrapRepeatedSegment"
+	reasonTrapQuery         = "TrapQuery"
+)
+
+// Page is a URL and how it was found.
 type Page struct {
-	FP  Fingerprint `json:"fp"`
-	URL string      `json:"u"`
+	FP  Fingerprint
+	URL string
 	// Status and Reason say what became of it; Reason is set for failed and skipped
 	// pages, and for delayed ones that failed before.
-	Status Status `json:"s"`
-	Reason string `json:"r,omitempty"`
-	// Order is the place in the queue.
-	Order int64 `json:"o"`
+	Status Status
+	Reason string
+	// Order is the place in the order of discovery.
+	Order int64
 	// Depth is the number of links from a seed, Hops how many of them led out of
 	// the scope, Seed the index of that seed.
-	Depth int `json:"d,omitempty"`
-	Hops  int `json:"h,omitempty"`
-	Seed  int `json:"n,omitempty"`
+	Depth, Hops, Seed int
 	// Via is the page that linked here first; empty for a seed.
-	Via Fingerprint `json:"v,omitempty"`
+	Via Fingerprint
 	// Tries is how often a visit failed, RetryAt when a delayed page is due, in
 	// Unix milliseconds.
-	Tries   int   `json:"t,omitempty"`
-	RetryAt int64 `json:"at,omitempty"`
+	Tries   int
+	RetryAt int64
 	// Bundle is the bundle that a leased page is in.
-	Bundle string `json:"b,omitempty"`
+	Bundle string
 
 	host string
+	key  fp
 }
 
-// Host is the row of a politeness key.
-type Host struct {
-	Key string `json:"k"`
-	// Ready is when its next page load may begin, in Unix milliseconds: the end of
-	// the last one, and the delay.
-	Ready int64 `json:"at,omitempty"`
-	// Delay is the delay that the host itself asks for (robots.txt), in
-	// milliseconds.
-	Delay int64 `json:"d,omitempty"`
-	// Visited counts pages with a final outcome of a visit, Failures those in a row
-	// that did not reach the host.
-	Visited  int64 `json:"n,omitempty"`
-	Failures int   `json:"f,omitempty"`
-	// Detail says what went wrong the last time, for people.
-	Detail string `json:"e,omitempty"`
-	// Bundle is the open bundle that the host is in; it is in one at most.
-	Bundle string `json:"b,omitempty"`
-}
-
-// Counts are the books: Discovered is the sum of all the others.
+// Counts are the books: Discovered is the sum of Queued, Delayed, Leased, Archived, and
+// all that is in Failed and Skipped.
 type Counts struct {
 	Discovered int64            `json:"discovered"`
 	Queued     int64            `json:"queued"`
@@ -127,6 +163,10 @@ type Counts struct {
 	// Bytes and Chunks are what is stored.
 	Bytes  int64 `json:"bytes"`
 	Chunks int64 `json:"chunks"`
+	// Ignored counts links, by reason, that lead outside the order: OutOfScope,
+	// DepthLimit, UnsupportedScheme, InvalidURL. They are not pages of the crawl, so
+	// they are not among Discovered, and a link counts each time it is met.
+	Ignored map[string]int64 `json:"ignored,omitempty"`
 }
 
 // millis is a time as rows hold it.

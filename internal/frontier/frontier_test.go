@@ -1,11 +1,7 @@
 package frontier
 
 import (
-	"encoding/json"
 	"fmt"
-	"hash/fnv"
-	"maps"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -13,282 +9,103 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// web is a synthetic web: which pages a page links to follows from its address.
-type web struct {
-	seed         uint64
-	hosts, pages int
-}
-
-func (w web) url(host, page int) string {
-	return fmt.Sprintf("https://h%d.example/p/%d", host, page)
-}
-
-func (w web) links(u string) []string {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %s", w.seed, u)
-	r := rand.New(rand.NewPCG(h.Sum64(), w.seed))
-	var links []string
-	for range r.IntN(8) {
-		links = append(links, w.url(r.IntN(w.hosts), r.IntN(w.pages)))
-	}
-	return append(links, "mailto:someone@example.org", u+"#part")
-}
-
-// bfs walks the web without any of the frontier's means.
-func (w web) bfs(seeds []string) map[string]bool {
-	seen := map[string]bool{}
-	todo := slices.Clone(seeds)
-	for len(todo) > 0 {
-		u := todo[0]
-		todo = todo[1:]
-		if seen[u] {
-			continue
-		}
-		seen[u] = true
-		links := w.links(u)
-		todo = append(todo, links[:len(links)-2]...)
-	}
-	return seen
-}
-
-func mustRules(t testing.TB, s Spec) *Rules {
+func newState(t testing.TB, spec Spec) *State {
 	t.Helper()
-	r, err := NewRules(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// crawl runs a frontier against a web under a virtual clock: bundles come back in any
-// order, some are lost, some pages fail first, and after every step the state is read
-// back from what was stored.
-func crawl(t testing.TB, w web, spec Spec, r *rand.Rand) (archived map[string]int, last *State) {
-	t.Helper()
-	store := map[string][]byte{}
-	load := func(key string) ([]byte, error) { return store[key], nil }
-	rules := mustRules(t, spec)
-	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	archived = map[string]int{}
-	lastLoad := map[string]time.Time{}
-	var open []Bundle
-	s := New(rules)
-	if err := s.Add(spec.Seeds); err != nil {
-		t.Fatal(err)
-	}
-	parent := ""
-	for step := 0; ; step++ {
-		if step > 20000 {
-			t.Fatal("the crawl does not end")
-		}
-		for len(open) > 0 && r.IntN(3) > 0 {
-			i := r.IntN(len(open))
-			b := open[i]
-			open = slices.Delete(open, i, i+1)
-			results, end := visit(t, w, b, now, r, archived, lastLoad)
-			now = end
-			for range 1 + r.IntN(2) { // told twice now and then
-				if err := s.Apply(b.ID, results, now); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		limit := s.Limit()
-		if limit != "" && s.Counts().Leased == 0 {
-			s.Finish(limit)
-		}
-		if limit == "" {
-			open = append(open, s.Choose(now, 4-len(open), fmt.Sprint(step))...)
-		}
-		if err := s.Check(); err != nil {
-			t.Fatal(err)
-		}
-		m, objects, err := s.Seal("run", fmt.Sprint(step), parent, fmt.Sprintf("seg/%d", step), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, o := range objects {
-			store[o.Key] = o.Data
-		}
-		stored, err := json.Marshal(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		parent = Hash(stored)
-		again, err := Open(rules, m, load)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(s.Chunks(), again.Chunks()); diff != "" {
-			t.Fatalf("chunks that were read back differ:\n%s", diff)
-		}
-		if diff := cmp.Diff(s.Counts(), again.Counts()); diff != "" {
-			t.Fatalf("what was read back differs:\n%s", diff)
-		}
-		s = again
-		if s.Idle() {
-			return archived, s
-		}
-		if next := s.NextDue(); len(open) == 0 && next.After(now) {
-			now = next
-		}
-	}
-}
-
-func visit(t testing.TB, w web, b Bundle, now time.Time, r *rand.Rand, archived map[string]int, lastLoad map[string]time.Time) ([]Result, time.Time) {
-	t.Helper()
-	result := Result{Version: 1, Bundle: b.ID, Chunk: &Chunk{Key: b.ID, Size: 10}}
-	for _, h := range b.Hosts {
-		if now.Before(h.Ready) {
-			now = h.Ready
-		}
-		for i, p := range h.Pages {
-			if r.IntN(10) == 0 {
-				break // the worker was stopped here
-			}
-			if i > 0 {
-				now = now.Add(h.Delay)
-			}
-			if last, ok := lastLoad[h.Key]; ok && now.Sub(last) < h.Delay {
-				t.Fatalf("host %s is visited after %v", h.Key, now.Sub(last))
-			}
-			now = now.Add(time.Duration(r.IntN(900)) * time.Millisecond)
-			lastLoad[h.Key] = now
-			if p.Tries < 2 && r.IntN(10) == 0 {
-				result.Outcomes = append(result.Outcomes, Outcome{FP: p.FP, Status: Failed, Reason: "DNSFailed", Retry: true, Ended: now})
-				continue
-			}
-			archived[p.URL]++
-			result.Outcomes = append(result.Outcomes, Outcome{FP: p.FP, Status: Archived, Ended: now, Links: w.links(p.URL)})
-		}
-	}
-	return []Result{result}, now
-}
-
-func TestEveryPageOnce(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(20) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			w := web{seed: seed, hosts: 5, pages: 40}
-			seeds := []string{w.url(0, 0), w.url(1, 1)}
-			spec := Spec{Scope: "Custom", Include: []string{`^https://h\d+\.example/`}, Seeds: seeds, Delay: 2 * time.Second}
-			got, s := crawl(t, w, spec, rand.New(rand.NewPCG(seed, 1)))
-			want := w.bfs(seeds)
-			if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
-				t.Errorf("pages (-want +got):\n%s", diff)
-			}
-			for u, n := range got {
-				if n != 1 {
-					t.Errorf("%s was archived %d times", u, n)
-				}
-			}
-			if c := s.Counts(); c.Archived != int64(len(want)) || c.Discovered != c.Archived {
-				t.Errorf("books: %+v, want %d pages", c, len(want))
-			}
-		})
-	}
-}
-
-func TestLimits(t *testing.T) {
-	t.Parallel()
-	w := web{seed: 7, hosts: 5, pages: 40}
-	base := Spec{Scope: "Custom", Include: []string{`^https://h\d+\.example/`}, Seeds: []string{w.url(0, 0), w.url(1, 1)}}
-	cases := map[string]struct {
-		change func(*Spec)
-		check  func(c Counts) bool
-	}{
-		"Pages":   {func(s *Spec) { s.Pages = 17 }, func(c Counts) bool { return c.Archived == 17 && c.Skipped["PageLimit"] > 0 }},
-		"PerHost": {func(s *Spec) { s.PagesPerHost = 3 }, func(c Counts) bool { return c.Archived == 15 && c.Skipped["HostLimit"] > 0 }},
-		"Bytes":   {func(s *Spec) { s.Bytes = 45 }, func(c Counts) bool { return c.Bytes >= 45 && c.Skipped["ByteLimit"] > 0 }},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			spec := base
-			tc.change(&spec)
-			_, s := crawl(t, w, spec, rand.New(rand.NewPCG(1, 1)))
-			if c := s.Counts(); !tc.check(c) {
-				t.Errorf("books: %+v", c)
-			}
-		})
-	}
-}
-
-func TestDecide(t *testing.T) {
-	t.Parallel()
-	depth := 1
-	cases := map[string]struct {
-		reason string
-		spec   Spec
-		from   Page
-		url    string
-		want   Decision
-	}{
-		"Page":          {"the seeds alone", Spec{Scope: "Page"}, Page{}, "https://a.example/x", Decision{}},
-		"PageLinks":     {"what a seed links to, wherever", Spec{Scope: "PageLinks"}, Page{}, "https://other.example/", Decision{In: true}},
-		"PageLinksDeep": {"and nothing further", Spec{Scope: "PageLinks"}, Page{Depth: 1}, "https://other.example/", Decision{}},
-		"Prefix":        {"below the seed's folder", Spec{Scope: "Prefix"}, Page{}, "https://a.example/dir/y?q=1", Decision{In: true}},
-		"PrefixBeside":  {"not beside it", Spec{Scope: "Prefix"}, Page{}, "https://a.example/direct", Decision{}},
-		"Host":          {"the whole host", Spec{Scope: "Host"}, Page{}, "https://a.example/", Decision{In: true}},
-		"HostOther":     {"no subdomain", Spec{Scope: "Host"}, Page{}, "https://www.a.example/", Decision{}},
-		"Domain":        {"subdomains too", Spec{Scope: "Domain"}, Page{}, "https://www.a.example/", Decision{In: true}},
-		"Custom":        {"a pattern", Spec{Scope: "Custom", Include: []string{"^https://b"}}, Page{}, "https://b.example/", Decision{In: true}},
-		"Exclude":       {"an exclusion wins", Spec{Scope: "Host", Exclude: []string{"/x$"}}, Page{}, "https://a.example/x", Decision{}},
-		"Depth":         {"not deeper", Spec{Scope: "Host", Depth: &depth}, Page{Depth: 1}, "https://a.example/y", Decision{}},
-		"Hop":           {"one beyond the scope", Spec{Scope: "Host", ExtraHops: 1}, Page{}, "https://b.example/", Decision{In: true, Hops: 1}},
-		"HopTwice":      {"but not two", Spec{Scope: "Host", ExtraHops: 1}, Page{Hops: 1}, "https://c.example/", Decision{}},
-		"TrapRepeat":    {"a path that repeats itself", Spec{Scope: "Host"}, Page{}, "https://a.example/x/x/x/x/", Decision{In: true, Trap: "TrapRepeatedSegment"}},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			tc.spec.Seeds = []string{"https://a.example/dir/page"}
-			got := mustRules(t, tc.spec).Decide(tc.url, tc.from)
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
-			}
-		})
-	}
-}
-
-func TestRedirectIsNotFetchedAgain(t *testing.T) {
-	t.Parallel()
-	spec := Spec{Scope: "Host", Seeds: []string{"https://a.example/old", "https://a.example/new"}}
 	s := New(mustRules(t, spec))
 	if err := s.Add(spec.Seeds); err != nil {
 		t.Fatal(err)
 	}
-	now := time.Unix(1000, 0)
-	b := s.Choose(now, 1, "x")[0]
-	fp := b.Hosts[0].Pages[0].FP
-	err := s.Apply(b.ID, []Result{{Bundle: b.ID, Outcomes: []Outcome{{FP: fp, Status: Archived, Final: "https://a.example/new", Ended: now}}}}, now)
-	if err != nil {
+	return s
+}
+
+// archive brings back every page of a bundle.
+func archive(t testing.TB, s *State, b Bundle, now time.Time, links ...string) {
+	t.Helper()
+	r := Result{Bundle: b.ID}
+	for _, h := range b.Hosts {
+		for _, p := range h.Pages {
+			r.Outcomes = append(r.Outcomes, Outcome{FP: p.FP, Status: Archived, Ended: now, Links: links})
+		}
+	}
+	apply(t, s, b.ID, now, r.Outcomes...)
+}
+
+func apply(t testing.TB, s *State, bundle string, now time.Time, outcomes ...Outcome) {
+	t.Helper()
+	if err := s.Apply(bundle, []Result{{Bundle: bundle, Outcomes: outcomes}}, now); err != nil {
 		t.Fatal(err)
 	}
-	want := Counts{Discovered: 2, Archived: 1, Failed: map[string]int64{}, Skipped: map[string]int64{"Duplicate": 1}}
-	if diff := cmp.Diff(want, s.Counts()); diff != "" {
-		t.Errorf("books (-want +got):\n%s", diff)
+	if err := s.Recount(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func counts(c Counts) Counts {
+	for _, m := range []*map[string]int64{&c.Failed, &c.Skipped, &c.Ignored} {
+		if *m == nil {
+			*m = map[string]int64{}
+		}
+	}
+	return c
+}
+
+func TestRedirectIsNotFetchedAgain(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		seeds  []string
+		want   Counts
+	}{
+		"Unknown": {"the address is new", []string{"https://a.example/old"},
+			Counts{Discovered: 2, Archived: 1, Skipped: map[string]int64{"Duplicate": 1}}},
+		"Queued": {"it waits in the queue", []string{"https://a.example/old", "https://a.example/new", "https://a.example/more"},
+			Counts{Discovered: 3, Queued: 1, Archived: 1, Skipped: map[string]int64{"Duplicate": 1}}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newState(t, Spec{Scope: "Host", Seeds: tc.seeds})
+			now := time.Unix(1000, 0)
+			b := s.Choose(now, 1, "x")[0]
+			apply(t, s, b.ID, now, Outcome{FP: b.Hosts[0].Pages[0].FP, Status: Archived, Final: "https://a.example/new", Ended: now})
+			if diff := cmp.Diff(counts(tc.want), s.Counts()); diff != "" {
+				t.Errorf("%s: books (-want +got):\n%s", tc.reason, diff)
+			}
+			for _, b := range s.Choose(now, 1, "y") {
+				if got := b.Hosts[0].Pages[0].URL; got != "https://a.example/more" {
+					t.Errorf("%s: %s is handed out", tc.reason, got)
+				}
+			}
+		})
+	}
+}
+
+// TestRedirectToReturned: the address that a redirect led to was handed out before and
+// came back.
+func TestRedirectToReturned(t *testing.T) {
+	t.Parallel()
+	s := newState(t, Spec{Scope: "Host", Seeds: []string{"https://a.example/new", "https://b.example/old"}})
+	now := time.Unix(1000, 0)
+	out := s.Choose(now, 2, "x")
+	apply(t, s, out[0].ID, now) // nothing was visited
+	apply(t, s, out[1].ID, now, Outcome{FP: out[1].Hosts[0].Pages[0].FP, Status: Archived, Final: "https://a.example/new", Ended: now})
+	if c := s.Counts(); c.Skipped["Duplicate"] != 1 || !s.Idle() {
+		t.Errorf("books: %+v", c)
 	}
 }
 
 func TestRetries(t *testing.T) {
 	t.Parallel()
-	spec := Spec{Scope: "Page", Seeds: []string{"https://a.example/"}}
-	s := New(mustRules(t, spec))
-	if err := s.Add(spec.Seeds); err != nil {
-		t.Fatal(err)
-	}
+	s := newState(t, Spec{Scope: "Page", Seeds: []string{"https://a.example/"}})
 	now := time.Unix(1000, 0)
 	for try := range len(retries) + 1 {
 		b := s.Choose(now, 1, fmt.Sprint(try))
 		if len(b) != 1 {
 			t.Fatalf("try %d: no bundle", try)
 		}
-		o := Outcome{FP: b[0].Hosts[0].Pages[0].FP, Status: Failed, Reason: "DNSFailed", Detail: "no such host", Retry: true, Ended: now}
-		if err := s.Apply(b[0].ID, []Result{{Bundle: b[0].ID, Outcomes: []Outcome{o}}}, now); err != nil {
-			t.Fatal(err)
-		}
+		apply(t, s, b[0].ID, now, Outcome{
+			FP: b[0].Hosts[0].Pages[0].FP, Status: Failed, Reason: "DNSFailed", Detail: "no such host", Retry: true, Ended: now,
+		})
 		if try == len(retries) {
 			break
 		}
@@ -298,63 +115,285 @@ func TestRetries(t *testing.T) {
 		if got := s.Choose(now, 1, "early"); len(got) != 0 {
 			t.Errorf("try %d: handed out at once", try)
 		}
-		now = s.NextDue()
+		next := s.NextDue()
+		if wait := next.Sub(now); wait != retries[try] {
+			t.Errorf("try %d: due after %v, want %v", try, wait, retries[try])
+		}
+		now = next
 	}
 	if c := s.Counts(); c.Failed["DNSFailed"] != 1 || !s.Idle() {
 		t.Errorf("after the last try: %+v", c)
 	}
 }
 
-func FuzzDecodeSegment(f *testing.F) {
-	p := &Page{FP: FingerprintOf("https://a.example/"), URL: "https://a.example/", Status: Queued}
-	good, err := encodeSegment([]row{{Page: p}, {Host: &Host{Key: "a.example"}}, {Chunk: &Chunk{Key: "k"}}})
-	if err != nil {
-		f.Fatal(err)
+// TestOutage: a host that is away for long is asked ever less often, then its pages are
+// given up; another name of the same owner is not.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	var seeds []string
+	for i := range 200 {
+		seeds = append(seeds, fmt.Sprintf("https://dead.a.example/%d", i))
 	}
-	f.Add(good)
-	f.Add([]byte{})
-	f.Fuzz(func(_ *testing.T, data []byte) {
-		_ = decodeSegment(data, func(row) error { return nil }) // it must come back, with or without an error
-	})
+	s := newState(t, Spec{Scope: "Domain", Seeds: append(seeds, "https://www.a.example/"), Delay: time.Second})
+	start := time.Unix(1000, 0)
+	now, loads := start, 0
+	for step := 0; !s.Idle(); step++ {
+		for _, b := range s.Choose(now, 4, fmt.Sprint(step)) {
+			for _, p := range b.Hosts[0].Pages {
+				loads++
+				o := Outcome{FP: p.FP, Status: Failed, Reason: "ConnectFailed", Retry: true, Ended: now}
+				if p.URL == "https://www.a.example/" {
+					o.Status, o.Reason = Archived, ""
+				}
+				apply(t, s, b.ID, now, o)
+			}
+		}
+		if next := s.NextDue(); next.After(now) {
+			now = next
+		}
+	}
+	c := s.Counts()
+	if c.Archived != 1 || c.Failed["ConnectFailed"] != 200 {
+		t.Errorf("books: %+v", c)
+	}
+	if took := now.Sub(start); took < maxOutage || took > 2*maxOutage || loads > 30 {
+		t.Errorf("given up after %v and %d page loads", took, loads)
+	}
 }
 
-// BenchmarkPlan is one step of a frontier of 100,000 pages: 16 bundles back, 16 out.
-func BenchmarkPlan(b *testing.B) {
-	spec := Spec{Scope: "Host", Seeds: []string{"https://a.example/"}}
-	for i := range 100_000 {
-		spec.Seeds = append(spec.Seeds, fmt.Sprintf("https://h%d.example/%d", i%500, i))
-	}
-	s := New(mustRules(b, spec))
-	if err := s.Add(spec.Seeds); err != nil {
-		b.Fatal(err)
-	}
+// TestPageTroubleIsNotTheHosts: a page that crashes the browser is put aside, the others
+// go on.
+func TestPageTroubleIsNotTheHosts(t *testing.T) {
+	t.Parallel()
+	s := newState(t, Spec{Scope: "Page", Seeds: []string{"https://a.example/1", "https://a.example/2"}})
 	now := time.Unix(1000, 0)
-	open := s.Choose(now, 16, "first")
-	if _, _, err := s.Seal("run", "n", "", "k", nil); err != nil {
-		b.Fatal(err)
+	b := s.Choose(now, 1, "x")[0]
+	apply(t, s, b.ID, now, Outcome{FP: b.Hosts[0].Pages[0].FP, Status: Failed, Reason: "BrowserCrashed", Retry: true, Ended: now})
+	next := s.Choose(now, 1, "y")
+	if len(next) != 1 || next[0].Hosts[0].Pages[0].URL != "https://a.example/2" {
+		t.Errorf("handed out: %+v", next)
 	}
-	var written int64
-	for i := 0; b.Loop(); i++ {
+}
+
+func TestPoliteness(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	cases := map[string]struct {
+		reason string
+		o      Outcome
+		want   time.Duration // from the end of the page load
+	}{
+		"Delay":      {"the job's delay", Outcome{Status: Archived}, 2 * time.Second},
+		"CrawlDelay": {"the longer one that the host asks for", Outcome{Status: Archived, Delay: 10 * time.Second}, 10 * time.Second},
+		"Shorter":    {"but no shorter one", Outcome{Status: Archived, Delay: time.Second}, 2 * time.Second},
+		"Capped":     {"and not for ever", Outcome{Status: Archived, Delay: time.Hour}, time.Minute},
+		"RetryAfter": {"Retry-After", Outcome{Status: Archived, RetryAfter: 90 * time.Second}, 90 * time.Second},
+		"RetryMax":   {"within bounds", Outcome{Status: Archived, RetryAfter: 9000 * time.Hour}, time.Hour},
+		"Failed":     {"a page that failed was a page load too", Outcome{Status: Failed, Reason: "PageTimeout"}, 2 * time.Second},
+		"Skipped":    {"nothing was loaded", Outcome{Status: Skipped, Reason: "RobotsDisallowed"}, -10 * time.Second},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newState(t, Spec{Scope: "Host", Seeds: []string{"https://a.example/1", "https://a.example/2"}, Delay: 2 * time.Second})
+			b := s.Choose(start, 1, "x")[0]
+			ended, now := start.Add(10*time.Second), start.Add(15*time.Second)
+			tc.o.FP, tc.o.Ended = b.Hosts[0].Pages[0].FP, ended
+			apply(t, s, b.ID, now, tc.o)
+			next := s.Choose(now.Add(2*time.Hour), 1, "y")
+			if len(next) != 1 || len(next[0].Hosts) != 1 {
+				t.Fatalf("%s: %+v", tc.reason, next)
+			}
+			ready := next[0].Hosts[0].Ready
+			if ready.IsZero() {
+				ready = start
+			}
+			if got := ready.Sub(ended); got != tc.want {
+				t.Errorf("%s: ready %v after the end, want %v", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// TestReturnedHostRests: when a bundle comes back without an outcome, nobody knows
+// whether the page was being loaded a moment ago.
+func TestReturnedHostRests(t *testing.T) {
+	t.Parallel()
+	s := newState(t, Spec{Scope: "Host", Seeds: []string{"https://a.example/1"}, Delay: 30 * time.Second})
+	now := time.Unix(1000, 0)
+	b := s.Choose(now, 1, "x")[0]
+	now = now.Add(time.Minute)
+	apply(t, s, b.ID, now)
+	if got := s.Choose(now, 1, "y"); len(got) != 0 {
+		t.Errorf("handed out at once: %+v", got)
+	}
+	if due := s.NextDue(); due != now.Add(30*time.Second-horizon).UTC() {
+		t.Errorf("due %v after its return", due.Sub(now))
+	}
+}
+
+// TestBundlesGrow: the first bundle of a host has one page; later ones more, but no more
+// than fit into the time of a bundle.
+func TestBundlesGrow(t *testing.T) {
+	t.Parallel()
+	var seeds []string
+	for i := range 200 {
+		seeds = append(seeds, fmt.Sprintf("https://a.example/%d", i))
+	}
+	for delay, want := range map[time.Duration][]int{
+		0:                {1, 1, 2, 4, 8, 16, 20, 20},
+		5 * time.Second:  {1, 1, 2, 4, 8, 10, 10},
+		10 * time.Minute: {1, 1, 1},
+	} {
+		s := newState(t, Spec{Scope: "Host", Seeds: seeds, Delay: delay})
+		now := time.Unix(1000, 0)
+		var got []int
+		for i := range want {
+			b := s.Choose(now, 3, fmt.Sprint(i))
+			if len(b) != 1 {
+				t.Fatalf("delay %v: %d bundles of one host", delay, len(b))
+			}
+			got = append(got, b[0].Pages())
+			archive(t, s, b[0], now)
+			now = now.Add(delay)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("delay %v: pages of bundles (-want +got):\n%s", delay, diff)
+		}
+	}
+}
+
+// TestManyHosts: few hosts get a bundle each, many share them.
+func TestManyHosts(t *testing.T) {
+	t.Parallel()
+	for hosts, want := range map[int][]int{3: {1, 1, 1}, 8: {2, 2, 2, 2}, 200: {20, 20, 20, 20}} {
+		var seeds []string
+		for i := range hosts {
+			seeds = append(seeds, fmt.Sprintf("https://h%d.example/", i))
+		}
+		s := newState(t, Spec{Scope: "Host", Seeds: seeds})
+		var got []int
+		for _, b := range s.Choose(time.Unix(1000, 0), 4, "x") {
+			got = append(got, len(b.Hosts))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%d hosts: hosts of bundles (-want +got):\n%s", hosts, diff)
+		}
+	}
+}
+
+// TestNoHostStarves: a host whose turn it is is not passed over for new ones for ever.
+func TestNoHostStarves(t *testing.T) {
+	t.Parallel()
+	s := newState(t, Spec{Scope: "Custom", Include: []string{"."}, Seeds: []string{"https://old.example/1", "https://old.example/2"}})
+	now := time.Unix(1000, 0)
+	n := 0
+	for step := range 30 {
+		b := s.Choose(now, 1, fmt.Sprint(step))[0]
+		if b.Hosts[0].Pages[0].URL == "https://old.example/2" {
+			return
+		}
+		var links []string
+		for range 3 {
+			n++
+			links = append(links, fmt.Sprintf("https://n%d.example/", n))
+		}
 		now = now.Add(time.Second)
-		for _, bundle := range open {
-			r := Result{Bundle: bundle.ID}
-			for _, h := range bundle.Hosts {
-				for _, p := range h.Pages {
-					r.Outcomes = append(r.Outcomes, Outcome{FP: p.FP, Status: Archived, Ended: now})
-				}
-			}
-			if err := s.Apply(bundle.ID, []Result{r}, now); err != nil {
-				b.Fatal(err)
-			}
-		}
-		open = s.Choose(now, 16, fmt.Sprint(i))
-		_, objects, err := s.Seal("run", "n", "", "k", nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, o := range objects {
-			written += int64(len(o.Data))
-		}
+		archive(t, s, b, now, links...)
 	}
-	b.ReportMetric(float64(written)/float64(b.N), "B/plan")
+	t.Error("the second page of the first host was not handed out")
+}
+
+func TestFinish(t *testing.T) {
+	t.Parallel()
+	var seeds []string
+	for i := range 50 {
+		seeds = append(seeds, fmt.Sprintf("https://h%d.example/%d", i%7, i))
+	}
+	s := newState(t, Spec{Scope: "Host", Seeds: seeds})
+	now := time.Unix(1000, 0)
+	out := s.Choose(now, 3, "x")
+	apply(t, s, out[0].ID, now, Outcome{FP: out[0].Hosts[0].Pages[0].FP, Status: Failed, Reason: "DNSFailed", Retry: true, Ended: now})
+	apply(t, s, out[1].ID, now)
+	s.Finish("Cancelled")
+	if c := s.Counts(); c.Leased != int64(out[2].Pages()) || c.Queued+c.Delayed != 0 {
+		t.Errorf("books with a bundle out: %+v", c)
+	}
+	archive(t, s, out[2], now, "https://h1.example/new")
+	s.Finish("Cancelled")
+	c := s.Counts()
+	if !s.Idle() || c.Skipped["Cancelled"] != c.Discovered-c.Archived || s.Recount() != nil {
+		t.Errorf("books: %+v", c)
+	}
+}
+
+func TestApplyRefuses(t *testing.T) {
+	t.Parallel()
+	good := FingerprintOf("https://a.example/")
+	cases := map[string]struct {
+		reason string
+		r      Result
+	}{
+		"OtherBundle": {"a result of another bundle", Result{Bundle: "other"}},
+		"Unknown":     {"a page that nobody knows", Result{Bundle: "x-0", Outcomes: []Outcome{{FP: FingerprintOf("https://b.example/"), Status: Archived}}}},
+		"NotFinal":    {"a status that is none", Result{Bundle: "x-0", Outcomes: []Outcome{{FP: good, Status: Queued}}}},
+		"NoReason":    {"a failure without a reason", Result{Bundle: "x-0", Outcomes: []Outcome{{FP: good, Status: Failed}}}},
+		"NoFP":        {"no fingerprint", Result{Bundle: "x-0", Outcomes: []Outcome{{FP: "zz", Status: Archived}}}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newState(t, Spec{Scope: "Page", Seeds: []string{"https://a.example/"}})
+			s.Choose(time.Unix(1000, 0), 1, "x")
+			if err := s.Apply("x-0", []Result{tc.r}, time.Unix(1001, 0)); err == nil {
+				t.Errorf("%s: taken", tc.reason)
+			}
+		})
+	}
+}
+
+// TestIgnored: links that lead outside are counted, with the reason, and are no pages of
+// the crawl.
+func TestIgnored(t *testing.T) {
+	t.Parallel()
+	depth := 1
+	s := newState(t, Spec{Scope: "Host", Depth: &depth, Seeds: []string{"https://a.example/"}})
+	now := time.Unix(1000, 0)
+	b := s.Choose(now, 1, "x")[0]
+	archive(t, s, b, now, "https://b.example/", "mailto:a@example.org", "javascript:void(0)", "http://", "https://a.example/1", "https://a.example/1#x",
+		"https://a.example/x/x/x/x")
+	b = s.Choose(now, 1, "y")[0]
+	archive(t, s, b, now, "https://a.example/2", "https://b.example/")
+	want := counts(Counts{
+		Discovered: 3, Archived: 2, Skipped: map[string]int64{"TrapRepeatedSegment": 1},
+		Ignored: map[string]int64{"OutOfScope": 2, "UnsupportedScheme": 2, "InvalidURL": 1, "DepthLimit": 1},
+	})
+	if diff := cmp.Diff(want, s.Counts()); diff != "" {
+		t.Errorf("books (-want +got):\n%s", diff)
+	}
+	var logged []string
+	if err := s.Log(func(p Page) bool { logged = append(logged, p.URL+" "+p.Reason); return true }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"https://a.example/x/x/x/x TrapRepeatedSegment"}, logged); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	used := map[int]bool{}
+	for i := range 20_000 {
+		n := SlotOf(fmt.Sprintf("h%d.example", i))
+		if n < 0 || n >= Slots {
+			t.Fatalf("slot %d", n)
+		}
+		used[n] = true
+	}
+	if len(used) < Slots*9/10 {
+		t.Errorf("20,000 hosts are in %d slots", len(used))
+	}
+	if got := []int{SlotOf("example.org"), SlotOf("example.com")}; !slices.Equal(got, []int{0xfab, 0x379}) {
+		t.Errorf("slots of known hosts are %#x: they may never change", got)
+	}
 }

@@ -1,30 +1,17 @@
 package frontier
 
 import (
-	"bufio"
 	"bytes"
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strconv"
-
-	"github.com/klauspost/compress/zstd"
+	"strings"
+	"time"
 )
 
-// Version is the version of manifests and segments.
-const Version = 1
-
-// The bounds of what is read back.
-const (
-	maxSegment  = 1 << 30 // unpacked bytes
-	maxSegments = 64      // before they are compacted
-	maxLine     = 1 << 20
-)
+// Version is the version of manifests. The first was of builds that were never released.
+const Version = 2
 
 // Manifest is the state of a shard at one step, as pointers to segments. Manifests
 // are numbered without a gap, and each names the hash of the one before.
@@ -33,16 +20,29 @@ type Manifest struct {
 	Run     string `json:"run"`
 	Shard   int    `json:"shard"`
 	// FirstSlot and EndSlot are the slots that the shard owns, the end excluded.
-	FirstSlot int   `json:"firstSlot"`
-	EndSlot   int   `json:"endSlot"`
-	Seq       int64 `json:"seq"`
+	FirstSlot int `json:"firstSlot"`
+	EndSlot   int `json:"endSlot"`
+	// Spec is the SHA-256 in hex of the order, as far as the frontier knows it.
+	Spec string `json:"spec"`
+	Seq  int64  `json:"seq"`
 	// Parent is the SHA-256 in hex of the manifest before, empty in the first.
 	Parent string `json:"parent,omitempty"`
 	// Nonce makes two writers' manifests differ.
-	Nonce    string    `json:"nonce"`
-	Order    int64     `json:"order"`
-	Counts   Counts    `json:"counts"`
-	Segments []Segment `json:"segments"`
+	Nonce string `json:"nonce"`
+	// Created is the time of the step.
+	Created time.Time `json:"created,omitzero"`
+	// Order is the place of the next page that is discovered, Visited the number of
+	// pages with a final outcome of a visit, Logged the number of rows in the log.
+	Order   int64  `json:"order"`
+	Visited int64  `json:"visited"`
+	Logged  int64  `json:"logged"`
+	Counts  Counts `json:"counts"`
+	// Reasons are pairs of status and reason, such as "f:DNSFailed", by their place
+	// in the fates of the seen table. It is only ever added to.
+	Reasons []string `json:"reasons,omitempty"`
+	// Tables are segments, the oldest first; Deltas are the rows since, of all tables.
+	Tables Tables    `json:"tables"`
+	Deltas []Segment `json:"deltas,omitempty"`
 	// Sent and Applied are the exchange's sequence vectors, by shard.
 	Sent    map[string]int64 `json:"sent,omitempty"`
 	Applied map[string]int64 `json:"applied,omitempty"`
@@ -51,18 +51,24 @@ type Manifest struct {
 	Output json.RawMessage `json:"output,omitempty"`
 }
 
+// Tables are the segments of each table.
+type Tables struct {
+	Seen   []Segment `json:"seen,omitempty"`
+	Queue  []Segment `json:"queue,omitempty"`
+	Hosts  []Segment `json:"hosts,omitempty"`
+	Held   []Segment `json:"held,omitempty"`
+	Chunks []Segment `json:"chunks,omitempty"`
+	Log    []Segment `json:"log,omitempty"`
+}
+
 // Segment names an object with rows.
 type Segment struct {
 	Key    string `json:"key"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 	Rows   int    `json:"rows"`
-}
-
-// Hash is the SHA-256 in hex of a manifest as it is stored.
-func Hash(stored []byte) string {
-	sum := sha256.Sum256(stored)
-	return hex.EncodeToString(sum[:])
+	// Read is how many rows of a segment of the queue are read.
+	Read int `json:"read,omitempty"`
 }
 
 // Object is something to store under a key.
@@ -71,213 +77,232 @@ type Object struct {
 	Data []byte
 }
 
-// row is one line of a segment: a page, a host or a chunk. A page and a host replace
-// the row of the same key before; chunks are only added.
-type row struct {
-	Page  *Page  `json:"p,omitempty"`
-	Host  *Host  `json:"h,omitempty"`
-	Chunk *Chunk `json:"c,omitempty"`
+// Segments are all segments that a manifest needs.
+func (m Manifest) Segments() []Segment {
+	t := m.Tables
+	return slices.Concat(t.Seen, t.Queue, t.Hosts, t.Held, t.Chunks, t.Log, m.Deltas)
 }
 
-// header is the first line of a segment.
-type header struct {
-	Format  string `json:"format"`
-	Version int    `json:"version"`
+// ErrManifest means that a manifest is not what was written.
+var ErrManifest = errors.New("damaged frontier manifest")
+
+// DecodeManifest reads a manifest as it is stored.
+func DecodeManifest(data []byte) (Manifest, error) {
+	var m Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return Manifest{}, fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	return m, m.check()
 }
 
-const segmentFormat = "crawlfleet-frontier"
-
-// Seal yields the next manifest, as bytes to store, and the segment that it needs.
-// parent is the hash of the manifest before, key the name for a new segment, output
-// what the step returns. The state is then the one of that manifest.
-func (s *State) Seal(run, nonce, parent, key string, output json.RawMessage) (Manifest, []Object, error) {
-	m := s.manifest
-	m.Version, m.Run, m.Nonce, m.Parent, m.Output = Version, run, nonce, parent, output
-	m.EndSlot = Slots
-	m.Seq++
-	m.Order, m.Counts = s.order, s.Counts()
-	m.Segments = slices.Clone(m.Segments)
-	var objects []Object
-	whole := s.compact(len(s.dirtyPages) + len(s.dirtyHosts))
-	if whole {
-		m.Segments = nil
+// check tells what about a manifest cannot be.
+func (m Manifest) check() error {
+	wrong := ""
+	c := m.Counts
+	switch {
+	case m.Version != Version:
+		wrong = fmt.Sprintf("it has version %d, this program knows %d: use the workers that the run was started with", m.Version, Version)
+	case m.Seq < 0, m.Order < 0, m.Logged < 0, m.Visited < 0:
+		wrong = "a number is negative"
+	case m.FirstSlot < 0, m.EndSlot <= m.FirstSlot, m.EndSlot > Slots:
+		wrong = fmt.Sprintf("it owns the slots from %d to %d", m.FirstSlot, m.EndSlot)
+	case len(m.Reasons) > maxReasons:
+		wrong = fmt.Sprintf("it has %d reasons", len(m.Reasons))
+	case min(c.Discovered, c.Queued, c.Delayed, c.Leased, c.Archived, c.Bytes, c.Chunks) < 0:
+		wrong = "a count is negative"
 	}
-	rows := s.rows(whole)
-	if len(rows) > 0 {
-		data, err := encodeSegment(rows)
-		if err != nil {
-			return Manifest{}, nil, err
-		}
-		objects = append(objects, Object{Key: key, Data: data})
-		m.Segments = append(m.Segments, Segment{Key: key, Size: int64(len(data)), SHA256: Hash(data), Rows: len(rows)})
-	}
-	s.manifest = m
-	s.manifest.Output = nil
-	clear(s.dirtyPages)
-	clear(s.dirtyHosts)
-	s.newChunks = 0
-	return m, objects, nil
-}
-
-// compact tells whether the segments, with as many new rows, hold more than twice what
-// the state does.
-func (s *State) compact(dirty int) bool {
-	total := dirty
-	for _, seg := range s.manifest.Segments {
-		total += seg.Rows
-	}
-	return len(s.manifest.Segments) >= maxSegments || total > 2*(len(s.pages)+len(s.hosts))+1000
-}
-
-// rows are the changed rows, or all, in an order that depends on their content alone.
-func (s *State) rows(whole bool) []row {
-	var pages []*Page
-	var hosts []*Host
-	chunks := s.chunks[len(s.chunks)-s.newChunks:]
-	if whole {
-		chunks = s.chunks
-		for _, p := range s.pages {
-			pages = append(pages, p)
-		}
-		for _, h := range s.hosts {
-			hosts = append(hosts, h)
-		}
-	} else {
-		for fp := range s.dirtyPages {
-			pages = append(pages, s.pages[fp])
-		}
-		for key := range s.dirtyHosts {
-			hosts = append(hosts, s.hosts[key])
+	for _, r := range m.Reasons {
+		if status, reason, ok := strings.Cut(r, ":"); !ok || reason == "" || Status(status) != Failed && Status(status) != Skipped {
+			wrong = fmt.Sprintf("%q is no reason", r)
 		}
 	}
-	slices.SortFunc(pages, func(a, b *Page) int { return cmp.Compare(a.Order, b.Order) })
-	slices.SortFunc(hosts, func(a, b *Host) int { return cmp.Compare(a.Key, b.Key) })
-	rows := make([]row, 0, len(pages)+len(hosts))
-	for _, p := range pages {
-		rows = append(rows, row{Page: p})
-	}
-	for _, h := range hosts {
-		rows = append(rows, row{Host: h})
-	}
-	for _, c := range chunks {
-		rows = append(rows, row{Chunk: &c})
-	}
-	return rows
-}
-
-// encodeSegment writes rows as lines of JSON, packed with Zstandard (RFC 8878).
-func encodeSegment(rows []row) ([]byte, error) {
-	var b bytes.Buffer
-	z, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return nil, err
-	}
-	enc := json.NewEncoder(z)
-	if err := enc.Encode(header{segmentFormat, Version}); err != nil {
-		return nil, err
-	}
-	for _, r := range rows {
-		if err := enc.Encode(r); err != nil {
-			return nil, err
+	for _, seg := range m.Segments() {
+		if seg.Key == "" || len(seg.SHA256) != 64 || seg.Rows <= 0 || seg.Read < 0 || seg.Read > seg.Rows {
+			wrong = fmt.Sprintf("segment %q", seg.Key)
 		}
 	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
-}
-
-// ErrSegment means that a segment is not what was written.
-var ErrSegment = errors.New("damaged frontier segment")
-
-// decodeSegment calls visit for each row.
-func decodeSegment(data []byte, visit func(row) error) error {
-	z, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxSegment))
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSegment, err)
-	}
-	defer z.Close()
-	lines := bufio.NewScanner(io.LimitReader(z, maxSegment))
-	lines.Buffer(make([]byte, 64<<10), maxLine)
-	if !lines.Scan() {
-		return fmt.Errorf("%w: it is empty", errors.Join(ErrSegment, lines.Err()))
-	}
-	var h header
-	if err := json.Unmarshal(lines.Bytes(), &h); err != nil || h.Format != segmentFormat {
-		return fmt.Errorf("%w: its first line is not a header", ErrSegment)
-	}
-	if h.Version > Version {
-		return fmt.Errorf("%w: it has version %d, this program knows %d: upgrade the workers", ErrSegment, h.Version, Version)
-	}
-	for lines.Scan() {
-		var r row
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return fmt.Errorf("%w: %w", ErrSegment, err)
-		}
-		if err := visit(r); err != nil {
-			return err
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrSegment, err)
+	if wrong != "" {
+		return fmt.Errorf("%w %d: %s", ErrManifest, m.Seq, wrong)
 	}
 	return nil
 }
 
-// Open reads a state back from its manifest. load fetches a segment by its key.
+// fetch loads a segment and compares it with what the manifest says of it.
+func (s *State) fetch(ref Segment, kind segmentKind) (*segment, error) {
+	data, err := s.load(ref.Key)
+	if err != nil {
+		return nil, fmt.Errorf("load segment %q: %w", ref.Key, err)
+	}
+	if Hash(data) != ref.SHA256 {
+		return nil, fmt.Errorf("segment %q: %w: its hash is not the manifest's", ref.Key, ErrSegment)
+	}
+	seg, err := openSegment(s.codec, data, kind)
+	if err != nil {
+		return nil, fmt.Errorf("segment %q: %w", ref.Key, err)
+	}
+	if seg.rows != ref.Rows {
+		return nil, fmt.Errorf("segment %q: %w: it has %d rows, the manifest says %d", ref.Key, ErrSegment, seg.rows, ref.Rows)
+	}
+	return seg, nil
+}
+
+// Open reads a state back from its manifest. load fetches a segment by its key; it is
+// called later too, when a table is needed.
 func Open(rules *Rules, m Manifest, load func(key string) ([]byte, error)) (*State, error) {
-	if m.Version > Version {
-		return nil, fmt.Errorf("the manifest has version %d, this program knows %d: upgrade the workers", m.Version, Version)
+	if err := m.check(); err != nil {
+		return nil, err
 	}
 	s := New(rules)
-	for _, seg := range m.Segments {
-		data, err := load(seg.Key)
-		if err != nil {
-			return nil, fmt.Errorf("load segment %q: %w", seg.Key, err)
-		}
-		if Hash(data) != seg.SHA256 {
-			return nil, fmt.Errorf("segment %q: %w: its hash is not the manifest's", seg.Key, ErrSegment)
-		}
-		if err := decodeSegment(data, s.take); err != nil {
-			return nil, fmt.Errorf("segment %q: %w", seg.Key, err)
+	s.load = load
+	s.order, s.visited, s.logged, s.now = m.Order, m.Visited, m.Logged, m.Created
+	s.counts = m.Counts
+	for _, books := range []*map[string]int64{&s.counts.Failed, &s.counts.Skipped, &s.counts.Ignored} {
+		if *books == nil {
+			*books = map[string]int64{}
 		}
 	}
-	for _, p := range s.pages {
-		p.host = hostOf(p.URL)
-		s.counts.Discovered++
-		s.count(p, 1)
-		switch p.Status {
-		case Queued:
-			s.queue(p.host).push(p)
-		case Leased:
-			s.leased[p.Bundle] = append(s.leased[p.Bundle], p)
-		case Delayed:
-			s.delayed[p.FP] = p
-		}
-	}
-	s.order = m.Order
-	s.counts.Bytes, s.counts.Chunks = m.Counts.Bytes, m.Counts.Chunks
+	s.counts = s.Counts() // maps of its own
+	s.reasons = slices.Clone(m.Reasons)
 	s.manifest = m
 	s.manifest.Output = nil
-	if s.counts.Discovered != m.Counts.Discovered || s.counts.Archived != m.Counts.Archived || s.counts.Queued != m.Counts.Queued {
-		return nil, fmt.Errorf("%w: the segments of manifest %d hold %+v, it says %+v", ErrBooks, m.Seq, s.counts, m.Counts)
+	for _, ref := range m.Tables.Seen {
+		s.seen.runs = append(s.seen.runs, &seenRun{ref: ref})
 	}
-	return s, nil
+	for _, ref := range m.Tables.Queue {
+		s.queue.runs = append(s.queue.runs, &queueRun{ref: ref})
+	}
+	r := reader{state: s}
+	err := errors.Join(s.err,
+		r.table(m.Tables.Hosts, kindHosts), r.table(m.Tables.Held, kindHeld), r.table(m.Tables.Chunks, kindChunks))
+	if err != nil {
+		return nil, err
+	}
+	r.recent = true
+	if err := r.table(m.Deltas, kindDelta); err != nil {
+		return nil, err
+	}
+	r.finish()
+	return s, s.Check()
+}
+
+// reader takes rows into a state.
+type reader struct {
+	state  *State
+	recent bool // whether the rows are in no table yet
+}
+
+func (r *reader) table(refs []Segment, kind segmentKind) error {
+	for _, ref := range refs {
+		seg, err := r.state.fetch(ref, kind)
+		if err != nil {
+			return err
+		}
+		err = seg.scan(r.state.codec, func(row row) error {
+			k := kind
+			if kind == kindDelta {
+				if len(row.key) == 0 {
+					return damaged("a row of a delta has no key")
+				}
+				k, row.key = segmentKind(row.key[0]), row.key[1:]
+			}
+			return r.take(k, row)
+		})
+		if err != nil {
+			return fmt.Errorf("segment %q: %w", ref.Key, err)
+		}
+	}
+	return nil
 }
 
 // take lets a row replace the one of the same key.
-func (s *State) take(r row) error {
-	switch {
-	case r.Page != nil && r.Page.FP == FingerprintOf(r.Page.URL):
-		s.pages[r.Page.FP] = r.Page
-	case r.Host != nil && r.Host.Key != "":
-		s.hosts[r.Host.Key] = r.Host
-	case r.Chunk != nil && r.Chunk.Key != "":
-		s.chunks = append(s.chunks, *r.Chunk)
+func (r *reader) take(kind segmentKind, row row) error {
+	s := r.state
+	switch kind {
+	case kindSeen:
+		if len(row.key) != len(fp{}) || len(row.value) != 1 {
+			return damaged("a row of the seen table cannot be read")
+		}
+		s.seen.recent[fp(row.key)] = fate(row.value[0])
+	case kindQueue:
+		host, order, ok := splitQueueKey(row.key)
+		list := s.queue.recent[string(host)]
+		if !ok || len(list) > 0 && list[len(list)-1].order >= order {
+			return damaged("a row of the queue cannot be read")
+		}
+		s.queue.recent[string(host)] = append(list, entry{order, bytes.Clone(row.value)})
+	case kindHosts:
+		h, err := readHostRow(row)
+		if err != nil {
+			return err
+		}
+		s.hosts[h.key] = h
+		if r.recent {
+			s.unfolded.hosts[h.key] = true
+		}
+	case kindHeld:
+		return r.takeHeld(row)
+	case kindChunks:
+		c, err := readChunkRow(row)
+		if err != nil {
+			return err
+		}
+		s.chunks = append(s.chunks, c)
+		if r.recent {
+			s.unfolded.chunks++
+		}
+	case kindLog:
+		row.key, row.value = bytes.Clone(row.key), bytes.Clone(row.value)
+		s.log = append(s.log, row)
 	default:
-		return fmt.Errorf("%w: a row is neither a page nor a host nor a chunk", ErrSegment)
+		return damaged("it has a row of kind %q", kind)
 	}
 	return nil
 }
 
-func itoa(n int) string { return strconv.Itoa(n) }
+func (r *reader) takeHeld(row row) error {
+	s := r.state
+	if len(row.key) != len(fp{}) {
+		return damaged("a row of a held page cannot be read")
+	}
+	key := fp(row.key)
+	if r.recent {
+		s.unfolded.held[key] = true
+	}
+	if row.deleted {
+		delete(s.held, key)
+		return nil
+	}
+	p, err := readHeldRow(row)
+	if err != nil {
+		return err
+	}
+	s.held[key] = p
+	return nil
+}
+
+// finish puts together what follows from the rows.
+func (r *reader) finish() {
+	s := r.state
+	for key, list := range s.queue.recent {
+		if h := s.hosts[key]; h != nil {
+			list = slices.DeleteFunc(list, func(e entry) bool { return e.order < h.read })
+		}
+		s.queue.recent[key] = list
+		s.queue.rows += len(list)
+		if len(list) == 0 {
+			delete(s.queue.recent, key)
+		}
+	}
+	for _, p := range s.inOrder(s.held) {
+		switch p.Status {
+		case Leased:
+			s.leased[p.Bundle] = append(s.leased[p.Bundle], p)
+		case Queued:
+			h := s.host(p.host)
+			h.returned = append(h.returned, p) // in order, which is a heap
+		}
+	}
+	for _, h := range s.hosts {
+		s.place(h)
+	}
+}

@@ -1,6 +1,9 @@
 package frontier
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -14,7 +17,8 @@ import (
 type Spec struct {
 	// Scope is Page, PageLinks, Prefix, Host, Domain or Custom.
 	Scope string
-	// Depth is the largest number of links from a seed; nil is no bound.
+	// Depth is the largest number of links from a seed; nil is no bound. A page's
+	// depth is that of the path by which it was found first.
 	Depth *int
 	// ExtraHops is how many links beyond the scope are followed.
 	ExtraHops int
@@ -27,156 +31,218 @@ type Spec struct {
 	Pages, PagesPerHost, Bytes int64
 	// Delay is the pause between two page loads from a host.
 	Delay time.Duration
+	// Traps are the bounds beyond which a URL is taken for a trap.
+	Traps Traps
 }
 
-// The bounds beyond which a URL is taken for a trap: an endless space of pages that a
-// site makes up as it is asked for them.
-const (
-	maxURLLength       = 2048
-	maxPathSegments    = 30
-	maxRepeatedSegment = 3
-	maxQueryParameters = 30
-)
+// Traps bound what a URL may look like. Beyond them it is taken for a part of an
+// endless space of pages that a site makes up as it is asked for them: it is counted
+// as skipped and not visited. A bound of 0 is the default.
+type Traps struct {
+	// Length is in bytes; the default is 2048.
+	Length int
+	// PathSegments is how many folders deep a path may go; the default is 30.
+	PathSegments int
+	// RepeatedSegment is how often one folder may be in a path; the default is 3.
+	RepeatedSegment int
+	// QueryParameters is how many parameters a query may have; the default is 30.
+	QueryParameters int
+}
+
+func (t Traps) withDefaults() Traps {
+	for _, bound := range []struct {
+		value    *int
+		standard int
+	}{{&t.Length, 2048}, {&t.PathSegments, 30}, {&t.RepeatedSegment, 3}, {&t.QueryParameters, 30}} {
+		if *bound.value <= 0 {
+			*bound.value = bound.standard
+		}
+	}
+	return t
+}
 
 // Rules decide which URLs are in scope. They are compiled once from a Spec.
 type Rules struct {
 	spec             Spec
-	include, exclude []*regexp.Regexp
-	seeds            []seed
+	include, exclude []pattern
+	// places are what the scope's type is about: the folders, hosts or domains of
+	// the seeds, each with the rule that names it.
+	places map[string]string
+	hash   string
 }
 
-type seed struct {
-	host, domain, prefix string
+// pattern is a regular expression and the rule that names it.
+type pattern struct {
+	*regexp.Regexp
+	rule string
 }
 
-// NewRules compiles a Spec. Its error names the pattern that is wrong.
+// NewRules compiles a Spec. Its error names what is wrong.
 func NewRules(spec Spec) (*Rules, error) {
-	r := &Rules{spec: spec}
+	spec.Traps = spec.Traps.withDefaults()
+	r := &Rules{spec: spec, places: map[string]string{}}
 	var err error
-	if r.include, err = compile("include", spec.Include); err != nil {
+	if r.include, err = compile("scope.include", spec.Include); err != nil {
 		return nil, err
 	}
-	if r.exclude, err = compile("exclude", spec.Exclude); err != nil {
+	if r.exclude, err = compile("scope.exclude", spec.Exclude); err != nil {
 		return nil, err
-	}
-	for _, s := range spec.Seeds {
-		u, err := url.Parse(s)
-		if err != nil {
-			return nil, fmt.Errorf("seed %q: %w", s, err)
-		}
-		r.seeds = append(r.seeds, seed{host: u.Host, domain: urls.RegistrableHost(u.Host), prefix: folder(s)})
 	}
 	switch spec.Scope {
 	case "Page", "PageLinks", "Prefix", "Host", "Domain", "Custom":
-		return r, nil
+	default:
+		return nil, fmt.Errorf("scope %q: must be Page, PageLinks, Prefix, Host, Domain or Custom", spec.Scope)
 	}
-	return nil, fmt.Errorf("scope %q: must be Page, PageLinks, Prefix, Host, Domain or Custom", spec.Scope)
+	for _, s := range spec.Seeds {
+		u, err := url.Parse(s)
+		if err != nil || u.Host == "" {
+			return nil, fmt.Errorf("seed %q: it is not a canonical URL", s)
+		}
+		place := ""
+		switch spec.Scope {
+		case "Prefix":
+			place = folder(s)
+		case "Host":
+			place = u.Host
+		case "Domain":
+			place = urls.RegistrableHost(u.Host)
+		}
+		if place != "" {
+			r.places[place] = "scope.type " + spec.Scope + ": " + place
+		}
+	}
+	order, err := json.Marshal(spec)
+	if err != nil {
+		return nil, fmt.Errorf("encode the order: %w", err)
+	}
+	sum := sha256.Sum256(order)
+	r.hash = hex.EncodeToString(sum[:])
+	return r, nil
 }
 
-func compile(what string, patterns []string) ([]*regexp.Regexp, error) {
-	var list []*regexp.Regexp
-	for i, p := range patterns {
+func compile(what string, expressions []string) ([]pattern, error) {
+	var list []pattern
+	for i, p := range expressions {
 		re, err := regexp.Compile(p)
 		if err != nil {
-			return nil, fmt.Errorf("%s pattern %d: %w", what, i, err)
+			return nil, fmt.Errorf("%s[%d]: %w", what, i, err)
 		}
-		list = append(list, re)
+		list = append(list, pattern{re, fmt.Sprintf("%s[%d] %s", what, i, p)})
 	}
 	return list, nil
 }
 
-// folder is the address up to the last slash of its path.
+// folder is the address, without its scheme, up to the last slash of its path.
 func folder(u string) string {
 	u, _, _ = strings.Cut(u, "?")
+	_, u, _ = strings.Cut(u, "://")
 	return u[:strings.LastIndexByte(u, '/')+1]
 }
 
-// Decision says whether a link is followed.
+// Decision says whether a link is followed, and why.
 type Decision struct {
-	// In is set when the page belongs to the crawl.
+	// In is set when the page belongs to the crawl and is to be visited.
 	In bool
-	// Trap is the reason for which a page in scope is not visited, empty for none.
-	Trap string
+	// Reason is why it is not visited: OutOfScope, DepthLimit, or one of the traps.
+	Reason string
+	// Rule names what decided, for people, such as "scope.exclude[0] /logout".
+	Rule string
 	// Hops is how many links beyond the scope led there.
 	Hops int
 }
 
-// Decide judges a canonical URL that a page links to.
-func (r *Rules) Decide(u string, from Page) Decision {
-	if r.spec.Depth != nil && from.Depth+1 > *r.spec.Depth {
-		return Decision{}
-	}
-	for _, re := range r.exclude {
-		if re.MatchString(u) {
-			return Decision{}
+// Trap tells whether a page belongs to the crawl but is taken for a trap.
+func (d Decision) Trap() bool { return strings.HasPrefix(d.Reason, "Trap") }
+
+// Decide judges a canonical URL that is depth links from a seed. hops is how many links
+// beyond the scope led to the page that it was found on.
+func (r *Rules) Decide(u string, depth, hops int) Decision {
+	for _, p := range r.exclude {
+		if p.MatchString(u) {
+			return Decision{Reason: reasonOutOfScope, Rule: p.rule, Hops: hops}
 		}
 	}
-	hops := from.Hops
-	if !r.inScope(u, from) {
+	rule, in := r.inScope(u, depth)
+	if !in {
 		hops++
+		if hops > r.spec.ExtraHops {
+			return Decision{Reason: reasonOutOfScope, Rule: "scope.type " + r.spec.Scope, Hops: hops}
+		}
+		rule = "scope.extraHops"
 	}
-	if hops > r.spec.ExtraHops {
-		return Decision{}
+	if r.spec.Depth != nil && depth > *r.spec.Depth {
+		return Decision{Reason: reasonDepthLimit, Rule: "scope.depth", Hops: hops}
 	}
-	return Decision{In: true, Trap: trap(u), Hops: hops}
+	if reason := r.trap(u); reason != "" {
+		return Decision{Reason: reason, Rule: "traps", Hops: hops}
+	}
+	return Decision{In: true, Rule: rule, Hops: hops}
 }
 
-func (r *Rules) inScope(u string, from Page) bool {
-	var s seed
-	if from.Seed < len(r.seeds) {
-		s = r.seeds[from.Seed]
-	}
+// inScope returns the rule by which a URL is in scope.
+func (r *Rules) inScope(u string, depth int) (rule string, ok bool) {
 	switch r.spec.Scope {
 	case "PageLinks":
-		return from.Depth == 0
+		return "scope.type PageLinks", depth <= 1
 	case "Prefix":
-		return strings.HasPrefix(u, s.prefix)
-	case "Host":
-		return r.anySeed(u, func(s seed, host string) bool { return s.host == host })
-	case "Domain":
-		return r.anySeed(u, func(s seed, host string) bool { return s.domain == urls.RegistrableHost(host) })
+		return r.inFolder(u)
+	case "Host", "Domain":
+		parsed, err := url.Parse(u)
+		if err != nil {
+			return "", false
+		}
+		place := parsed.Host
+		if r.spec.Scope == "Domain" {
+			place = urls.RegistrableHost(place)
+		}
+		rule, ok = r.places[place]
+		return rule, ok
 	case "Custom":
-		for _, re := range r.include {
-			if re.MatchString(u) {
-				return true
+		for _, p := range r.include {
+			if p.MatchString(u) {
+				return p.rule, true
 			}
 		}
 	}
-	return false // Page: the seeds alone
+	return "", false // Page: the seeds alone
 }
 
-// anySeed asks of a few seeds one by one; a crawl with very many of them asks each
-// page's own.
-func (r *Rules) anySeed(u string, match func(seed, string) bool) bool {
-	parsed, err := url.Parse(u)
-	if err != nil {
-		return false
-	}
-	for _, s := range r.seeds {
-		if match(s, parsed.Host) {
-			return true
+// inFolder tells whether a URL lies below the folder of a seed. It asks for each of the
+// URL's own folders, so that the number of seeds does not matter.
+func (r *Rules) inFolder(u string) (rule string, ok bool) {
+	u, _, _ = strings.Cut(u, "?")
+	_, u, _ = strings.Cut(u, "://")
+	for i := range len(u) {
+		if u[i] != '/' {
+			continue
+		}
+		if rule, ok = r.places[u[:i+1]]; ok {
+			return rule, true
 		}
 	}
-	return false
+	return "", false
 }
 
 // trap returns the reason for which a URL is taken for a trap.
-func trap(u string) string {
-	if len(u) > maxURLLength {
-		return "TrapLength"
+func (r *Rules) trap(u string) string {
+	bounds := r.spec.Traps
+	if len(u) > bounds.Length {
+		return reasonTrapLength
 	}
 	address, query, _ := strings.Cut(u, "?")
-	if strings.Count(query, "&") >= maxQueryParameters {
-		return "TrapQuery"
+	if query != "" && strings.Count(query, "&")+1 > bounds.QueryParameters {
+		return reasonTrapQuery
 	}
-	segments := strings.Split(strings.Trim(address, "/"), "/")
-	if len(segments) > maxPathSegments+3 { // scheme, empty, host
-		return "TrapPathDepth"
+	_, address, _ = strings.Cut(address, "://")
+	_, path, _ := strings.Cut(address, "/")
+	segments := strings.Split(strings.TrimSuffix(path, "/"), "/")
+	if len(segments) > bounds.PathSegments {
+		return reasonTrapPathDepth
 	}
-	seen := map[string]int{}
-	for _, s := range segments[min(3, len(segments)):] {
-		if seen[s]++; seen[s] > maxRepeatedSegment {
-			return "TrapRepeatedSegment"
+	times := map[string]int{}
+	for _, s := range segments {
+		if times[s]++; times[s] > bounds.RepeatedSegment {
+			return reasonTrapRepeated
 		}
 	}
 	return ""

@@ -1,51 +1,161 @@
 package frontier
 
 import (
-	"errors"
+	"cmp"
+	"container/heap"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
-// State is the frontier of one shard.
+// State is the frontier of one shard. It is not safe for concurrent use.
+//
+// Some of its tables are fetched when they are needed. When that does not succeed, or a
+// table is damaged, the state keeps the first error: Apply, Check and Seal return it, so
+// that no manifest is written of a step that was cut short. A state with an error is to
+// be thrown away and opened again.
 type State struct {
-	rules *Rules
-	pages map[Fingerprint]*Page
-	hosts map[string]*Host
-	// queues holds the queued pages of each host in order.
-	queues map[string]*queue
-	// leased holds the pages of each open bundle, delayed those that wait for a retry.
-	leased  map[string][]*Page
-	delayed map[Fingerprint]*Page
-	counts  Counts
-	order   int64
+	rules    *Rules
+	load     func(key string) ([]byte, error)
+	codec    codec
+	sizes    sizes
+	manifest Manifest
+	err      error
+	now      time.Time // the latest time that was passed in
+
+	counts Counts
+	order  int64
+	// visited counts the pages with a final outcome of a visit.
+	visited int64
+	// reasons are pairs of status and reason, by their place in fates.
+	reasons []string
+
+	seen  seen
+	queue queueTable
+	hosts map[string]*host
+	due   hostHeap
+	// held are the pages that were handed out and are not done, leased those in each
+	// open bundle.
+	held   map[fp]*Page
+	leased map[string][]*Page
 	// chunks are the archive's chunks, in the order in which they were told of.
 	chunks []Chunk
+	// logged counts the rows of the log, log holds those that are in no run yet.
+	logged int64
+	log    []row
 
-	dirtyPages map[Fingerprint]bool
-	dirtyHosts map[string]bool
-	newChunks  int
-	manifest   Manifest
+	// changed are the rows that changed since the manifest, unfolded those that
+	// changed since the tables were last folded.
+	changed  changes
+	unfolded changes
 }
+
+// changes are rows by their keys. Of seen and queue rows only those since the manifest
+// are noted: what is in no run yet is kept apart by the tables themselves.
+type changes struct {
+	seen   map[fp]bool
+	queued []queuedAt
+	hosts  map[string]bool
+	held   map[fp]bool
+	chunks int
+	log    int
+}
+
+type queuedAt struct {
+	host  string
+	order int64
+}
+
+func newChanges() changes {
+	return changes{seen: map[fp]bool{}, hosts: map[string]bool{}, held: map[fp]bool{}}
+}
+
+// host is the row of a politeness key.
+type host struct {
+	key string
+	// ready is when its next page load may begin, in Unix milliseconds: the end of
+	// the last one, and the delay.
+	ready int64
+	// delay is what the host itself asks for (robots.txt), in milliseconds.
+	delay int64
+	// since is the order of its first page.
+	since int64
+	// read is how far its queue is read: the next page has that order or a greater.
+	// stored is how many pages of it are still in the queue.
+	read, stored int64
+	// visited counts pages with a final outcome of a visit, failures visits in a row
+	// that did not reach the host; detail says what went wrong the last time.
+	visited  int64
+	failures int
+	detail   string
+	// outage is the host name that was not reached the last time, lost are those
+	// that are given up. One politeness key may have many names, and some be dead.
+	outage outage
+	lost   []lostName
+	// bundle is the open bundle that the host is in; it is in one at most.
+	bundle string
+
+	// returned are the pages that were handed out before and are to be again.
+	returned pageHeap
+	place    int // in the heap of hosts, -1 when it is not there
+}
+
+// outage is a host name that is not reached: since when, in Unix milliseconds, and how
+// many visits in a row.
+type outage struct {
+	name   string
+	since  int64
+	visits int
+}
+
+// lostName is a host name that is given up, and why.
+type lostName struct{ name, reason string }
+
+// queued is how many pages of a host wait to be handed out.
+func (h *host) queued() int64 { return h.stored + int64(len(h.returned)) }
 
 // New is an empty frontier, before its first manifest.
 func New(rules *Rules) *State {
+	codec, err := newCodec()
 	return &State{
-		rules: rules, pages: map[Fingerprint]*Page{}, hosts: map[string]*Host{}, queues: map[string]*queue{},
-		leased: map[string][]*Page{}, delayed: map[Fingerprint]*Page{},
-		counts:     Counts{Failed: map[string]int64{}, Skipped: map[string]int64{}},
-		dirtyPages: map[Fingerprint]bool{}, dirtyHosts: map[string]bool{},
-		manifest: Manifest{Seq: -1},
+		rules: rules, codec: codec, sizes: standardSizes(), err: err,
+		load: func(key string) ([]byte, error) {
+			return nil, fmt.Errorf("segment %q: a new frontier has nothing to load with, see LoadWith", key)
+		},
+		counts: Counts{Failed: map[string]int64{}, Skipped: map[string]int64{}, Ignored: map[string]int64{}},
+		seen:   seen{recent: map[fp]fate{}}, queue: queueTable{recent: map[string][]entry{}},
+		hosts: map[string]*host{}, held: map[fp]*Page{}, leased: map[string][]*Page{},
+		changed: newChanges(), unfolded: newChanges(),
+		manifest: Manifest{Seq: -1, EndSlot: Slots, Spec: rules.hash},
+	}
+}
+
+// LoadWith sets the function that fetches segments: for a state that is kept from one
+// step to the next, because a function belongs to its step, and for one that New made.
+func (s *State) LoadWith(load func(key string) ([]byte, error)) { s.load = load }
+
+// fail keeps the first error.
+func (s *State) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// at notes the time that a step is told.
+func (s *State) at(now time.Time) {
+	if now.After(s.now) {
+		s.now = now
 	}
 }
 
 // Counts are the books as they stand.
 func (s *State) Counts() Counts {
 	c := s.counts
-	c.Failed, c.Skipped = maps.Clone(c.Failed), maps.Clone(c.Skipped)
+	c.Failed, c.Skipped, c.Ignored = maps.Clone(c.Failed), maps.Clone(c.Skipped), maps.Clone(c.Ignored)
 	return c
 }
 
@@ -68,19 +178,13 @@ func (s *State) count(p *Page, n int64) {
 	case Archived:
 		s.counts.Archived += n
 	case Failed:
-		book(s.counts.Failed, p.Reason, n)
+		s.counts.Failed[p.Reason] += n
 	case Skipped:
-		book(s.counts.Skipped, p.Reason, n)
+		s.counts.Skipped[p.Reason] += n
 	}
 }
 
-func book(m map[string]int64, reason string, n int64) {
-	if m[reason] += n; m[reason] == 0 {
-		delete(m, reason)
-	}
-}
-
-// move gives a page another status, and keeps books and queues.
+// move gives a page that was queued or held another status, and keeps books and tables.
 func (s *State) move(p *Page, to Status, reason string) {
 	s.count(p, -1)
 	p.Status, p.Reason = to, reason
@@ -88,48 +192,99 @@ func (s *State) move(p *Page, to Status, reason string) {
 	if to != Leased {
 		p.Bundle = ""
 	}
-	if to == Delayed {
-		s.delayed[p.FP] = p
-	} else {
+	if to != Delayed {
 		p.RetryAt = 0
-		delete(s.delayed, p.FP)
 	}
+	if to.Terminal() {
+		s.end(p)
+		return
+	}
+	s.held[p.key] = p
+	s.noteHeld(p)
 	if to == Queued {
-		s.queue(p.host).push(p)
+		h := s.host(p.host)
+		heap.Push(&h.returned, p)
+		s.touch(h)
 	}
-	s.dirtyPages[p.FP] = true
+}
+
+// end notes a final status.
+func (s *State) end(p *Page) {
+	s.mark(p.key, s.fateOf(p.Status, p.Reason))
+	if s.held[p.key] != nil {
+		delete(s.held, p.key)
+		s.noteHeld(p)
+	}
+	if p.Status != Archived {
+		s.log = append(s.log, logRow(s.logged, p))
+		s.logged++
+		s.changed.log++
+	}
+}
+
+func (s *State) noteHeld(p *Page) {
+	s.changed.held[p.key] = true
+	s.unfolded.held[p.key] = true
 }
 
 // insert brings in a page that was not known.
 func (s *State) insert(p *Page) {
+	p.key = fpOf(p.URL)
+	p.FP = p.key.hex()
 	p.host = hostOf(p.URL)
 	p.Order = s.order
 	s.order++
-	s.pages[p.FP] = p
 	s.counts.Discovered++
+	if h := s.hosts[p.host]; h != nil && p.Status == Queued && s.full(h) {
+		p.Status, p.Reason = Skipped, reasonHostLimit
+	}
 	s.count(p, 1)
-	if p.Status == Queued {
-		s.queue(p.host).push(p)
+	if p.Status != Queued {
+		s.end(p)
+		return
 	}
-	s.dirtyPages[p.FP] = true
+	s.mark(p.key, fateOpen)
+	h := s.host(p.host)
+	if h.queued() == 0 { // it joins those that wait behind them, so that none starves
+		h.ready = max(h.ready, millis(s.now))
+	}
+	s.push(h, p)
+	s.touch(h)
 }
 
-func (s *State) queue(host string) *queue {
-	q := s.queues[host]
-	if q == nil {
-		q = &queue{}
-		s.queues[host] = q
-	}
-	return q
-}
-
-func (s *State) host(key string) *Host {
+func (s *State) host(key string) *host {
 	h := s.hosts[key]
 	if h == nil {
-		h = &Host{Key: key}
+		h = &host{key: key, since: s.order, place: -1}
 		s.hosts[key] = h
 	}
 	return h
+}
+
+// full tells whether a host has had all the visits that the order allows.
+func (s *State) full(h *host) bool {
+	limit := s.rules.spec.PagesPerHost
+	return limit > 0 && h.visited >= limit
+}
+
+// touch notes that a host changed, and places it.
+func (s *State) touch(h *host) {
+	s.changed.hosts[h.key] = true
+	s.unfolded.hosts[h.key] = true
+	s.place(h)
+}
+
+// place gives a host its place among those that wait, or none.
+func (s *State) place(h *host) {
+	waits := h.bundle == "" && h.queued() > 0
+	switch {
+	case waits && h.place < 0:
+		heap.Push(&s.due, h)
+	case waits:
+		heap.Fix(&s.due, h.place)
+	case h.place >= 0:
+		heap.Remove(&s.due, h.place)
+	}
 }
 
 // Add brings in the seeds. A seed is in scope whatever the rules say; one that is
@@ -140,204 +295,67 @@ func (s *State) Add(seeds []string) error {
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", i+1, err)
 		}
-		fp := FingerprintOf(canonical)
-		if s.pages[fp] == nil {
-			s.insert(&Page{FP: fp, URL: canonical, Status: Queued, Seed: i})
+		if _, known := s.fate(fpOf(canonical)); !known && s.err == nil {
+			s.insert(&Page{URL: canonical, Status: Queued, Seed: i})
 		}
 	}
-	return nil
-}
-
-// Chunk is a stored chunk that a result speaks of.
-type Chunk struct {
-	Key    string `json:"key"`
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
-	Pages  int    `json:"pages"`
-}
-
-// Outcome is what became of one page of a bundle.
-type Outcome struct {
-	FP Fingerprint `json:"fp"`
-	// Status is Archived, Failed or Skipped; a page that a bundle brings no outcome
-	// for goes back into the queue.
-	Status Status `json:"status"`
-	Reason string `json:"reason,omitempty"`
-	// Detail says in words what happened; it holds no page content.
-	Detail string `json:"detail,omitempty"`
-	// Final is the address that the page was at in the end.
-	Final string `json:"final,omitempty"`
-	// Retry is set when a failed visit is worth another try.
-	Retry bool `json:"retry,omitempty"`
-	// Ended is when the page load ended, RetryAfter how long the server asked to be
-	// left alone.
-	Ended      time.Time     `json:"ended,omitzero"`
-	RetryAfter time.Duration `json:"retryAfter,omitempty"`
-	// Delay is what robots.txt asks for between two page loads.
-	Delay time.Duration `json:"delay,omitempty"`
-	// Links are the addresses of the pages that it links to.
-	Links []string `json:"links,omitempty"`
-	// Leads are mailto: and tel: links: they are not visited, but kept.
-	Leads []string `json:"leads,omitempty"`
-}
-
-// Result is what one committed chunk of a bundle brought back.
-type Result struct {
-	Version int    `json:"version"`
-	Bundle  string `json:"bundle"`
-	// Attempt and Number say which attempt wrote it and its place; Before are the
-	// keys of the results before it.
-	Attempt int      `json:"attempt"`
-	Number  int      `json:"number"`
-	Before  []string `json:"before,omitempty"`
-	// Chunk is nil when no page of the result was archived.
-	Chunk    *Chunk    `json:"chunk,omitempty"`
-	Outcomes []Outcome `json:"outcomes"`
-}
-
-// retries are the pauses before a page is tried again; after the last it has failed.
-var retries = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 5 * time.Minute}
-
-// maxRetryAfter bounds how long a host can keep a crawl waiting.
-const maxRetryAfter = time.Hour
-
-// Apply takes in what a bundle brought back and closes it: pages without an outcome
-// go back into the queue. Applying a bundle again changes nothing.
-func (s *State) Apply(bundle string, results []Result, now time.Time) error {
-	for _, r := range results {
-		if r.Bundle != bundle {
-			return fmt.Errorf("result of bundle %q among those of %q", r.Bundle, bundle)
-		}
-		counted := false
-		for _, o := range r.Outcomes {
-			p := s.pages[o.FP]
-			if p == nil {
-				return fmt.Errorf("bundle %q brings back a page that is not known: %s", bundle, o.FP)
-			}
-			if p.Status != Leased || p.Bundle != bundle {
-				continue // applied before
-			}
-			s.settle(p, o, now)
-			counted = true
-		}
-		if counted && r.Chunk != nil {
-			s.counts.Bytes += r.Chunk.Size
-			s.counts.Chunks++
-			s.chunks = append(s.chunks, *r.Chunk)
-			s.newChunks++
-		}
-	}
-	s.release(bundle)
-	return nil
-}
-
-// settle books the outcome of a page.
-func (s *State) settle(p *Page, o Outcome, now time.Time) {
-	h := s.host(p.host)
-	s.dirtyHosts[h.Key] = true
-	ended := o.Ended
-	if ended.IsZero() || ended.After(now) {
-		ended = now
-	}
-	if o.Delay > 0 {
-		h.Delay = o.Delay.Milliseconds()
-	}
-	if o.Status != Skipped {
-		h.Ready = max(h.Ready, millis(ended.Add(s.delay(h))))
-	}
-	if o.RetryAfter > 0 {
-		h.Ready = max(h.Ready, millis(ended.Add(min(o.RetryAfter, maxRetryAfter))))
-	}
-	if o.Status == Failed && o.Retry && p.Tries < len(retries) {
-		s.retryLater(p, h, o, now)
-		return
-	}
-	if o.Status != Skipped {
-		h.Visited++
-	}
-	h.Failures, h.Detail = 0, ""
-	s.move(p, o.Status, o.Reason)
-	if o.Status == Archived {
-		p.Reason = ""
-		s.follow(p, o)
-	}
-}
-
-// retryLater puts a page aside. The host rests as long, because what could not be
-// reached for one page cannot be reached for the others.
-func (s *State) retryLater(p *Page, h *Host, o Outcome, now time.Time) {
-	at := millis(now.Add(retries[p.Tries]))
-	p.Tries++
-	s.move(p, Delayed, o.Reason)
-	p.RetryAt = at
-	h.Failures++
-	h.Detail = o.Detail
-	h.Ready = max(h.Ready, at)
-}
-
-// follow brings in what an archived page links to, and the address that it was
-// redirected to.
-func (s *State) follow(p *Page, o Outcome) {
-	if final, err := urls.Canonicalize(o.Final); o.Final != "" && err == nil && final != p.URL {
-		s.redirected(p, final)
-	}
-	for _, link := range o.Links {
-		canonical, err := urls.Canonicalize(link)
-		if err != nil {
-			continue // not a page: mailto, javascript, or no address at all
-		}
-		fp := FingerprintOf(canonical)
-		if s.pages[fp] != nil {
-			continue
-		}
-		d := s.rules.Decide(canonical, *p)
-		if !d.In {
-			continue
-		}
-		next := &Page{FP: fp, URL: canonical, Status: Queued, Depth: p.Depth + 1, Hops: d.Hops, Seed: p.Seed, Via: p.FP}
-		if d.Trap != "" {
-			next.Status, next.Reason = Skipped, d.Trap
-		}
-		s.insert(next)
-	}
-}
-
-// redirected marks the address that a redirect led to: its content has just been
-// archived, so it is not fetched again.
-func (s *State) redirected(p *Page, final string) {
-	fp := FingerprintOf(final)
-	known := s.pages[fp]
-	switch {
-	case known == nil:
-		s.insert(&Page{FP: fp, URL: final, Status: Skipped, Reason: "Duplicate", Depth: p.Depth, Hops: p.Hops, Seed: p.Seed, Via: p.FP})
-	case known.Status == Queued || known.Status == Delayed:
-		s.move(known, Skipped, "Duplicate")
-	}
-}
-
-// release gives back what a bundle still holds.
-func (s *State) release(bundle string) {
-	for _, p := range s.leased[bundle] {
-		if h := s.host(p.host); h.Bundle == bundle {
-			h.Bundle = ""
-			s.dirtyHosts[h.Key] = true
-		}
-		if p.Status == Leased && p.Bundle == bundle {
-			s.move(p, Queued, "")
-		}
-	}
-	delete(s.leased, bundle)
+	return s.err
 }
 
 // Finish drops all that was not visited, for a reason. Leased pages stay: they are
 // planned in when their bundle comes back.
 func (s *State) Finish(reason string) {
-	for _, p := range s.pages {
-		if p.Status == Queued || p.Status == Delayed {
+	for _, p := range s.inOrder(s.held) {
+		if p.Status == Delayed {
 			s.move(p, Skipped, reason)
 		}
 	}
-	s.queues = map[string]*queue{}
+	if s.counts.Queued == 0 {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.hosts)) {
+		s.drop(s.hosts[key], Skipped, reason)
+	}
+}
+
+// drop ends all pages that are queued for a host.
+func (s *State) drop(h *host, status Status, reason string) {
+	if h.queued() == 0 {
+		return
+	}
+	for h.queued() > 0 && s.err == nil {
+		pages := s.take(h, 1000)
+		if len(pages) == 0 {
+			s.failQueue(h)
+		}
+		for _, p := range pages {
+			s.move(p, status, reason)
+		}
+	}
+	s.touch(h)
+}
+
+// failQueue notes that pages which should be in the queue of a host are not there.
+func (s *State) failQueue(h *host) {
+	s.fail(fmt.Errorf("%w: host %q has %d pages in the queue that are not there", ErrBooks, h.key, h.queued()))
+}
+
+// take takes up to n pages from what is queued for a host, those first that came back.
+func (s *State) take(h *host, n int) []*Page {
+	var pages []*Page
+	for len(h.returned) > 0 && len(pages) < n {
+		pages = append(pages, heap.Pop(&h.returned).(*Page))
+	}
+	if len(pages) < n && h.stored > 0 {
+		pages = append(pages, s.pull(h, n-len(pages))...)
+	}
+	return pages
+}
+
+// inOrder are held pages in the order of their discovery, so that what is done with
+// them does not depend on chance.
+func (s *State) inOrder(held map[fp]*Page) []*Page {
+	return slices.SortedFunc(maps.Values(held), func(a, b *Page) int { return cmp.Compare(a.Order, b.Order) })
 }
 
 // Idle tells whether nothing is left to do.
@@ -349,41 +367,15 @@ func (s *State) Idle() bool {
 // what its host's last failure was; false when there is none.
 func (s *State) Delayed() (p Page, detail string, ok bool) {
 	var next *Page
-	for _, q := range s.delayed {
-		if next == nil || q.RetryAt < next.RetryAt || q.RetryAt == next.RetryAt && q.Order < next.Order {
+	for _, q := range s.held {
+		if q.Status == Delayed && (next == nil || cmp.Or(cmp.Compare(q.RetryAt, next.RetryAt), cmp.Compare(q.Order, next.Order)) < 0) {
 			next = q
 		}
 	}
 	if next == nil {
 		return Page{}, "", false
 	}
-	return *next, s.host(next.host).Detail, true
+	return *next, s.host(next.host).detail, true
 }
 
-// ErrBooks means that the books do not balance.
-var ErrBooks = errors.New("the books do not balance")
-
-// Check recounts every page and compares it with the books.
-func (s *State) Check() error {
-	recount := New(s.rules)
-	for _, p := range s.pages {
-		recount.counts.Discovered++
-		recount.count(p, 1)
-	}
-	recount.counts.Bytes, recount.counts.Chunks = s.counts.Bytes, s.counts.Chunks
-	a, b := s.counts, recount.counts
-	if a.Discovered != b.Discovered || a.Queued != b.Queued || a.Delayed != b.Delayed || a.Leased != b.Leased ||
-		a.Archived != b.Archived || !maps.Equal(a.Failed, b.Failed) || !maps.Equal(a.Skipped, b.Skipped) {
-		return fmt.Errorf("%w: counted %+v, booked %+v", ErrBooks, b, a)
-	}
-	sum := a.Queued + a.Delayed + a.Leased + a.Archived
-	for _, m := range []map[string]int64{a.Failed, a.Skipped} {
-		for _, n := range m {
-			sum += n
-		}
-	}
-	if sum != a.Discovered {
-		return fmt.Errorf("%w: %d discovered, %d accounted for", ErrBooks, a.Discovered, sum)
-	}
-	return nil
-}
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -172,7 +172,9 @@ func specOf(j workflows.Job, seeds []string) frontier.Spec {
 
 // open reads the state of a shard at a manifest.
 func (p *Planner) open(ctx context.Context, store blob.Store, j workflows.Job, shard int, seq int64) (*stored, error) {
+	load := func(key string) ([]byte, error) { return get(ctx, store, key, maxSegment) }
 	if s := p.states.take(shardBase(j, shard), seq); s != nil {
+		s.state.LoadWith(load) // the function of the step before ended with it
 		return s, nil
 	}
 	rules, err := p.rules(ctx, store, j)
@@ -183,7 +185,7 @@ func (p *Planner) open(ctx context.Context, store blob.Store, j workflows.Job, s
 	if err != nil {
 		return nil, err
 	}
-	state, err := frontier.Open(rules, m, func(key string) ([]byte, error) { return get(ctx, store, key, maxSegment) })
+	state, err := frontier.Open(rules, m, load)
 	if err != nil {
 		return nil, err
 	}
