@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -85,7 +86,8 @@ func (c *clients) put(t *testing.T) {
 		t.Fatalf("make a namespace: %v", err)
 	}
 	_, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflowID, TaskQueue: "crawlfleet-run", SearchAttributes: map[string]any{searchName: searchValue},
+		ID: workflowID, TaskQueue: "crawlfleet-run",
+		TypedSearchAttributes: temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(searchName).ValueSet(searchValue)),
 	}, "CrawlRun")
 	if err != nil {
 		t.Fatalf("start a workflow: %v", err)

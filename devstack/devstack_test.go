@@ -322,7 +322,7 @@ func TestBadInput(t *testing.T) {
 		"EnvOfNone":      {"nothing runs there", []string{"env", "--dir", empty}, []string{"no stack is running", "devstack start --dir " + empty}},
 		"StatusFormat":   {"the formats are named", []string{"status", "--dir", empty, "-o", "xml"}, []string{`"xml"`, "table or json"}},
 		"PartByHand":     {"a part alone would share the folder with a running stack", []string{"kube", "--dir", empty}, []string{"devstack start"}},
-		"UnknownCommand": {"a typing error is no start", []string{"strat"}, []string{"strat"}},
+		"UnknownCommand": {"what there is not is not taken for something else", []string{"begin"}, []string{`"begin"`}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

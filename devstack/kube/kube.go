@@ -109,9 +109,8 @@ func (s *Server) watch(ctx context.Context, run func(context.Context) error) {
 			s.err = errors.Join(errors.New("the API server ended"), err)
 		}
 	case err := <-s.etcd.Err():
-		s.err = fmt.Errorf("etcd ended: %w", err)
 		s.cancel()
-		<-ended
+		s.err = errors.Join(fmt.Errorf("etcd ended: %w", err), <-ended)
 	}
 }
 
