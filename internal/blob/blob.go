@@ -126,6 +126,8 @@ type Store interface {
 
 // ReadAll reads an object of at most limit bytes into memory.
 func ReadAll(ctx context.Context, s Store, key Key, limit int64) ([]byte, error) {
+	ctx, cancel := bound(ctx, limit)
+	defer cancel()
 	body, info, err := s.Get(ctx, key)
 	if err != nil {
 		return nil, err

@@ -8,14 +8,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
 )
 
 func TestNewKey(t *testing.T) {
@@ -46,80 +46,9 @@ func TestNewKey(t *testing.T) {
 	}
 }
 
-// faulty is an S3 server of a few lines whose answers a test chooses. What the real
-// server does is tested against the development stack.
-type faulty struct {
-	mu      sync.Mutex
-	objects map[string][]byte
-	sums    map[string]string
-	answer  func(w http.ResponseWriter, r *http.Request, stored func()) bool
-}
-
-func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(io.LimitReader(r.Body, 4<<20))
-	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
-		body = unframe(body)
-	}
-	store := func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.objects[r.URL.Path] = body
-		f.sums[r.URL.Path] = r.Header.Get("X-Amz-Checksum-Sha256")
-	}
-	if f.answer != nil && f.answer(w, r, store) {
-		return
-	}
-	f.mu.Lock()
-	have, ok := f.objects[r.URL.Path]
-	sum := f.sums[r.URL.Path]
-	f.mu.Unlock()
-	switch r.Method {
-	case http.MethodPut:
-		if ok && r.Header.Get("If-None-Match") == "*" {
-			fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
-			return
-		}
-		store()
-		w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
-		w.Header().Set("ETag", `"e"`)
-	case http.MethodGet, http.MethodHead:
-		if !ok {
-			fail(w, http.StatusNotFound, "NoSuchKey")
-			return
-		}
-		w.Header().Set("X-Amz-Checksum-Sha256", sum)
-		w.Header().Set("ETag", `"e"`)
-		http.ServeContent(w, r, "", time.Unix(1, 0), bytes.NewReader(have))
-	}
-}
-
-// unframe takes the signature of each chunk off a body (Amazon S3 API Reference,
-// "Signature calculations: transferring payload in multiple chunks").
-func unframe(framed []byte) []byte {
-	var body []byte
-	for {
-		head, rest, ok := bytes.Cut(framed, []byte("\r\n"))
-		hexSize, _, _ := strings.Cut(string(head), ";")
-		size, err := strconv.ParseInt(hexSize, 16, 32)
-		if !ok || err != nil || size == 0 || int(size)+2 > len(rest) {
-			return body
-		}
-		body, framed = append(body, rest[:size]...), rest[size+2:]
-	}
-}
-
-func fail(w http.ResponseWriter, status int, code string) {
-	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>made for a test</Message></Error>")
-}
-
-func open(t *testing.T, f *faulty) *Bucket {
+func open(t *testing.T, server *blobtest.Server) *Bucket {
 	t.Helper()
-	f.objects, f.sums = map[string][]byte{}, map[string]string{}
-	server := httptest.NewServer(f)
-	t.Cleanup(server.Close)
-	client, err := NewClient(Config{Endpoint: server.URL, Region: "us-east-1", AccessKey: "key", SecretKey: "secret"})
+	client, err := NewClient(Config{Endpoint: server.Start(t), Region: "us-east-1", AccessKey: "key", SecretKey: "secret"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +62,7 @@ func content(s string) Content {
 
 func TestPutOnce(t *testing.T) {
 	t.Parallel()
-	b := open(t, &faulty{})
+	b := open(t, &blobtest.Server{})
 	if _, err := b.Put(t.Context(), "a/b", content("one")); err != nil {
 		t.Fatal(err)
 	}
@@ -158,14 +87,14 @@ func TestPutOnce(t *testing.T) {
 func TestPutWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	var once sync.Once
-	f := &faulty{}
-	f.answer = func(w http.ResponseWriter, r *http.Request, stored func()) bool {
+	f := &blobtest.Server{}
+	f.Answer = func(w http.ResponseWriter, r *http.Request, stored func()) bool {
 		lost := false
 		if r.Method == http.MethodPut {
 			once.Do(func() { stored(); lost = true })
 		}
 		if lost {
-			fail(w, http.StatusInternalServerError, "InternalError")
+			blobtest.Fail(w, http.StatusInternalServerError, "InternalError")
 		}
 		return lost
 	}
@@ -178,7 +107,7 @@ func TestPutWhoseAnswerIsLost(t *testing.T) {
 
 func TestPutConfirmedWithAnotherSum(t *testing.T) {
 	t.Parallel()
-	b := open(t, &faulty{answer: func(w http.ResponseWriter, r *http.Request, _ func()) bool {
+	b := open(t, &blobtest.Server{Answer: func(w http.ResponseWriter, r *http.Request, _ func()) bool {
 		w.Header().Set("X-Amz-Checksum-Sha256", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 		return r.Method == http.MethodPut
 	}})
@@ -205,8 +134,8 @@ func TestKinds(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := open(t, &faulty{answer: func(w http.ResponseWriter, _ *http.Request, _ func()) bool {
-				fail(w, tc.status, tc.code)
+			b := open(t, &blobtest.Server{Answer: func(w http.ResponseWriter, _ *http.Request, _ func()) bool {
+				blobtest.Fail(w, tc.status, tc.code)
 				return true
 			}})
 			if _, err := b.Put(t.Context(), "k", content("x")); !errors.Is(err, tc.want) {
@@ -257,7 +186,7 @@ func TestCredentialsFileIsReadAgain(t *testing.T) {
 
 func TestReaderAt(t *testing.T) {
 	t.Parallel()
-	b := open(t, &faulty{})
+	b := open(t, &blobtest.Server{})
 	whole := make([]byte, 3*readAhead/2)
 	for i := range whole {
 		whole[i] = byte(i * 7)
@@ -276,5 +205,74 @@ func TestReaderAt(t *testing.T) {
 	r := NewReaderAt(t.Context(), b, "k", int64(len(whole)))
 	if n, err := r.ReadAt(make([]byte, 20), int64(len(whole))-5); n != 5 || !errors.Is(err, io.EOF) {
 		t.Errorf("over the end: %d bytes, %v", n, err)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	denied := func(w http.ResponseWriter, r *http.Request, _ func()) bool {
+		if r.Method == http.MethodPut {
+			blobtest.Fail(w, http.StatusForbidden, "AccessDenied")
+		}
+		return r.Method == http.MethodPut
+	}
+	cases := map[string]struct {
+		reason string
+		server *blobtest.Server
+		want   error
+	}{
+		"Fit":      {reason: "a second writer is refused", server: &blobtest.Server{}},
+		"Careless": {reason: "a store that overwrites would lose evidence", server: &blobtest.Server{Careless: true}, want: ErrUnfit},
+		"ReadOnly": {reason: "it is better to know before the crawl", server: &blobtest.Server{Answer: denied}, want: ErrDenied},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := open(t, tc.server)
+			for range 2 { // the second time the object is there already
+				abilities, err := b.Probe(t.Context())
+				if !errors.Is(err, tc.want) || (err == nil && !abilities.Checksums) {
+					t.Errorf("%s: probe = %+v, %v, want %v", tc.reason, abilities, err, tc.want)
+				}
+			}
+			if n := len(tc.server.Keys("/bucket/")); n > 1 {
+				t.Errorf("%d objects are left behind", n)
+			}
+		})
+	}
+}
+
+func TestListInOrder(t *testing.T) {
+	t.Parallel()
+	b := open(t, &blobtest.Server{})
+	for _, key := range []Key{"a/2", "a/1", "b/1"} {
+		if _, err := b.Put(t.Context(), key, content(string(key))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []Key
+	if err := b.List(t.Context(), "a/", func(i Info) bool { got = append(got, i.Key); return true }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0] != "a/1" || got[1] != "a/2" {
+		t.Errorf("list = %v", got)
+	}
+}
+
+func TestStuckStoreIsUnreachable(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	b := open(t, &blobtest.Server{Answer: func(_ http.ResponseWriter, r *http.Request, _ func()) bool {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+		return true
+	}})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := b.Put(ctx, "k", content("x")); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("put = %v, want ErrUnreachable", err)
 	}
 }

@@ -32,6 +32,18 @@ type Config struct {
 	AccessKey, SecretKey string
 }
 
+// requestTime is how long a request may take, and slowest, in bytes a second, below what
+// speed a body counts as stuck.
+const (
+	requestTime = time.Minute
+	slowest     = 256 << 10
+)
+
+// bound limits a request that carries size bytes.
+func bound(ctx context.Context, size int64) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, requestTime+time.Duration(size/slowest)*time.Second)
+}
+
 // Client is a connection to a store; it opens buckets.
 type Client struct {
 	core *minio.Core
@@ -87,6 +99,8 @@ func (b *Bucket) Name() string { return b.name }
 
 // Check asks whether the bucket is there and may be looked at.
 func (b *Bucket) Check(ctx context.Context) error {
+	ctx, cancel := bound(ctx, 0)
+	defer cancel()
 	ok, err := b.core.BucketExists(ctx, b.name)
 	if err != nil {
 		return fmt.Errorf("bucket %q: %w", b.name, classify(err))
@@ -109,6 +123,8 @@ func (b *Bucket) Put(ctx context.Context, key Key, content Content) (Info, error
 	if _, err := content.Body.Seek(0, io.SeekStart); err != nil {
 		return Info{}, fmt.Errorf("put %q: %w", key, err)
 	}
+	ctx, cancel := bound(ctx, content.Size)
+	defer cancel()
 	encoded := base64.StdEncoding.EncodeToString(sum)
 	opts := minio.PutObjectOptions{
 		ContentType:  content.Type,
@@ -174,11 +190,23 @@ func (b *Bucket) GetRange(ctx context.Context, key Key, offset, length int64) (i
 
 // Head implements [Store].
 func (b *Bucket) Head(ctx context.Context, key Key) (Info, error) {
+	ctx, cancel := bound(ctx, 0)
+	defer cancel()
 	info, err := b.core.StatObject(ctx, b.name, string(key), minio.StatObjectOptions{Checksum: true})
 	if err != nil {
 		return Info{}, fmt.Errorf("head %q: %w", key, classify(err))
 	}
 	return toInfo(key, info), nil
+}
+
+// checksum is the SHA-256 in base64 that the store itself keeps of an object, empty when
+// it keeps none.
+func (b *Bucket) checksum(ctx context.Context, key Key) (string, error) {
+	info, err := b.core.StatObject(ctx, b.name, string(key), minio.StatObjectOptions{Checksum: true})
+	if err != nil {
+		return "", fmt.Errorf("head %q: %w", key, classify(err))
+	}
+	return info.ChecksumSHA256, nil
 }
 
 // List implements [Store].

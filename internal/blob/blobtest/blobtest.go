@@ -1,0 +1,175 @@
+// Package blobtest is an S3 server of a few lines for tests: it keeps objects in
+// memory, honours If-None-Match, and fails as a test wants it to. What real servers do
+// is tested against the development stack.
+package blobtest
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/xml"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// maxObject bounds an object in bytes.
+const maxObject = 256 << 20
+
+// Server is the store. Its zero value is ready for [Server.Start].
+type Server struct {
+	// Answer, when it is set, may answer a request itself and then returns true. It
+	// calls stored to keep the object of a PUT all the same.
+	Answer func(w http.ResponseWriter, r *http.Request, stored func()) bool
+	// Careless makes the server ignore If-None-Match.
+	Careless bool
+
+	mu      sync.Mutex
+	objects map[string]object
+	puts    int
+}
+
+type object struct {
+	body   []byte
+	header http.Header
+}
+
+// Start serves the store until the test ends and returns its address.
+func (s *Server) Start(t testing.TB) string {
+	t.Helper()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// Keys are the paths of all objects, /bucket/key, that begin with a prefix, in order.
+func (s *Server) Keys(prefix string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := slices.Sorted(maps.Keys(s.objects))
+	return slices.DeleteFunc(keys, func(k string) bool { return !strings.HasPrefix(k, prefix) })
+}
+
+// Object is the content of the object at a path, nil when there is none.
+func (s *Server) Object(path string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.objects[path].body
+}
+
+// Remove loses an object.
+func (s *Server) Remove(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.objects, path)
+}
+
+// Puts is how many objects were written.
+func (s *Server) Puts() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.puts
+}
+
+// Fail answers with an S3 error.
+func Fail(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>made for a test</Message></Error>")
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxObject))
+	if err != nil {
+		return // the client is gone
+	}
+	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
+		body = unframe(body)
+	}
+	store := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.objects == nil {
+			s.objects = map[string]object{}
+		}
+		s.objects[r.URL.Path] = object{body, metadata(r.Header)}
+		s.puts++
+	}
+	if s.Answer != nil && s.Answer(w, r, store) {
+		return
+	}
+	s.mu.Lock()
+	have, ok := s.objects[r.URL.Path]
+	s.mu.Unlock()
+	switch {
+	case strings.Count(strings.Trim(r.URL.Path, "/"), "/") == 0:
+		s.bucket(w, r)
+	case r.Method == http.MethodPut && ok && r.Header.Get("If-None-Match") == "*" && !s.Careless:
+		Fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
+	case r.Method == http.MethodPut:
+		store()
+		w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
+		w.Header().Set("ETag", `"e"`)
+	case !ok:
+		Fail(w, http.StatusNotFound, "NoSuchKey")
+	default:
+		maps.Copy(w.Header(), have.header)
+		w.Header().Set("ETag", `"e"`)
+		http.ServeContent(w, r, "", time.Unix(1, 0), bytes.NewReader(have.body))
+	}
+}
+
+// metadata are the headers that an object keeps.
+func metadata(h http.Header) http.Header {
+	kept := http.Header{}
+	for name, values := range h {
+		if name == "X-Amz-Checksum-Sha256" || strings.HasPrefix(name, "X-Amz-Meta-") {
+			kept[name] = values
+		}
+	}
+	return kept
+}
+
+// bucket answers HEAD and GET of a bucket (ListObjectsV2).
+func (s *Server) bucket(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead || !r.URL.Query().Has("list-type") {
+		return
+	}
+	type entry struct {
+		Key  string
+		Size int
+	}
+	var list struct {
+		XMLName  xml.Name `xml:"ListBucketResult"`
+		Contents []entry
+	}
+	bucket := "/" + strings.Trim(r.URL.Path, "/") + "/"
+	for _, path := range s.Keys(bucket + r.URL.Query().Get("prefix")) {
+		list.Contents = append(list.Contents, entry{strings.TrimPrefix(path, bucket), len(s.Object(path))})
+	}
+	slices.SortFunc(list.Contents, func(a, b entry) int { return cmp.Compare(a.Key, b.Key) })
+	w.Header().Set("Content-Type", "application/xml")
+	_ = xml.NewEncoder(w).Encode(list) // the client may be gone
+}
+
+// unframe takes the signature of each chunk off a body (Amazon S3 API Reference,
+// "Signature calculations: transferring payload in multiple chunks").
+func unframe(framed []byte) []byte {
+	var body []byte
+	for {
+		head, rest, ok := bytes.Cut(framed, []byte("\r\n"))
+		hexSize, _, _ := strings.Cut(string(head), ";")
+		size, err := strconv.ParseInt(hexSize, 16, 32)
+		if !ok || err != nil || size == 0 || int(size)+2 > len(rest) {
+			return body
+		}
+		body, framed = append(body, rest[:size]...), rest[size+2:]
+	}
+}
