@@ -38,16 +38,22 @@ func stepContext(ctx workflow.Context, priority int) workflow.Context {
 	})
 }
 
-// bundleContext is for CrawlBundle. Its retries are without end: each attempt goes on
-// where the last one committed, and a page that kills two attempts is left out.
+// bundleAttempts is how many attempts a bundle has, those that died with their worker
+// included. After the last one its pages go into other bundles.
+const bundleAttempts = 6
+
+// bundleContext is for CrawlBundle. Each attempt goes on where the last one committed,
+// and a page that kills two attempts is left out.
 func bundleContext(ctx workflow.Context, priority int) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           TaskQueueBrowser,
 		StartToCloseTimeout: bundleTimeout,
 		HeartbeatTimeout:    HeartbeatTimeout,
 		WaitForCancellation: true,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
-		Priority:            temporal.Priority{PriorityKey: priority},
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: bundleAttempts,
+		},
+		Priority: temporal.Priority{PriorityKey: priority},
 	})
 }
 

@@ -22,6 +22,7 @@ const (
 	ReasonStoreDenied              Reason = "StoreDenied"
 	ReasonBucketMissing            Reason = "BucketMissing"
 	ReasonStoreFull                Reason = "StoreFull"
+	ReasonStoreUnfit               Reason = "StoreUnfit"
 	ReasonTemporalUnreachable      Reason = "TemporalUnreachable"
 	ReasonWaitingForWorkers        Reason = "WaitingForWorkers"
 	ReasonSeedUnreachable          Reason = "SeedUnreachable"

@@ -13,6 +13,8 @@ var nextSteps = map[Reason]string{
 	ReasonStoreDenied:       "Check the workers' store credentials and what they are allowed to do; the crawl goes on by itself then.",
 	ReasonBucketMissing:     "Create the bucket, or correct spec.storage.bucket or the workers' --archive-bucket and --frontier-bucket; the crawl goes on by itself then.",
 	ReasonStoreFull:         "Make room in the store or raise its quota; the crawl goes on by itself then.",
+	ReasonStoreUnfit:        "Use a store that honours If-None-Match on PUT, as Amazon S3, MinIO, Ceph, Garage and Versity do: without it two writers could overwrite each other.",
+	ReasonDiskFull:          "Give the workers more scratch space (--dir), or remove what fills it; the crawl goes on by itself then.",
 	ReasonBooksUnbalanced:   "Keep the frontier bucket as it is and report it with the workers' logs.",
 	ReasonSeedUnreachable:   "Check the address and that the workers can resolve and reach its host; the crawl goes on by itself then.",
 	ReasonWorkerFault:       "See the workers' logs; it is tried again.",

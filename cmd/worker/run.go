@@ -198,7 +198,7 @@ func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *b
 	log.Info("browsers are ready", "chrome", pool.Version().Product, "sandbox", pool.Sandbox(), "tabs", o.tabs)
 	hostname, _ := os.Hostname() // it is left out when it is not known
 	crawler := &frontier.Crawler{
-		Buckets: store, FrontierBucket: o.frontierBucket, Pool: pool, Heartbeats: beats, Dir: dir, Logger: log, Now: time.Now,
+		Buckets: store, FrontierBucket: o.frontierBucket, Tabs: frontier.Pool{Pool: pool}, Heartbeats: beats, Dir: dir, Logger: log, Now: time.Now,
 		Info: archive.Info{
 			Software: "crawlfleet", Version: cli.ReadBuild().String(), Chrome: pool.Version().Product,
 			Flags: pool.Flags(), Sandbox: pool.Sandbox(), Hostname: hostname,

@@ -22,6 +22,9 @@ const (
 	timeBox = 2 * time.Minute
 	// poisonDeaths is how many attempts a page may be in progress in when they die.
 	poisonDeaths = 2
+	// stopGrace is how long pages may go on loading when the worker stops: what they
+	// brought has to be stored before it ends.
+	stopGrace = 12 * time.Second
 	// minFreeDisk is the free space in bytes below which no page is begun.
 	minFreeDisk = 256 << 20
 )
@@ -35,14 +38,13 @@ func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (ou
 	if err != nil {
 		return out, err
 	}
-	store := c.Buckets.Bucket(c.FrontierBucket)
-	var bundle frontier.Bundle
-	if err := getPacked(ctx, store, in.Bundle.Key, maxResult, &bundle); err != nil {
-		return out, storeError(err)
-	}
-	done, err := visited(ctx, store, progress.Results)
+	bundle, done, err := c.load(ctx, in, progress)
 	if err != nil {
-		return out, storeError(err)
+		if out.Trouble = troubleOf(err); out.Trouble == nil {
+			return out, err
+		}
+		out.Results = progress.Results
+		return out, nil
 	}
 	dir, err := os.MkdirTemp(c.Dir, "bundle-")
 	if err != nil {
@@ -62,8 +64,10 @@ func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (ou
 	b.committer = committer{run: b, nonce: nonce(), number: len(progress.Results)}
 	var background sync.WaitGroup
 	background.Go(func() { l.keep(ctx) })
-	background.Go(func() { b.watch(ctx, activity.GetWorkerStopChannel(ctx)) })
-	err = b.visitAll(ctx)
+	visits, cut := context.WithCancelCause(ctx)
+	defer cut(nil)
+	background.Go(func() { b.watch(ctx, activity.GetWorkerStopChannel(ctx), cut) })
+	err = b.visitAll(ctx, visits)
 	// What was captured is committed also when the bundle ends early, but not when it
 	// belongs to someone else by now.
 	if ctx.Err() == nil {
@@ -71,14 +75,28 @@ func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (ou
 	} else {
 		err = errors.Join(err, context.Cause(ctx))
 	}
+	if err != nil && l.live() { // the next attempt should not take the pages for deadly
+		_ = l.beat(ctx)
+	}
 	cancel(nil)
 	background.Wait()
 	b.abandon()
 	out = workflows.BundleOutput{Results: l.committed(), Yielded: l.asked(), Trouble: b.troubled()}
-	if out.Trouble != nil {
+	if out.Trouble != nil && l.live() {
 		err = nil // it is told with the result
 	}
-	return out, storeError(err)
+	return out, err
+}
+
+// load reads the bundle, and which of its pages have a committed outcome already.
+func (c *Crawler) load(ctx context.Context, in workflows.BundleInput, progress workflows.BundleProgress) (frontier.Bundle, map[frontier.Fingerprint]bool, error) {
+	store := c.Buckets.Bucket(c.FrontierBucket)
+	var bundle frontier.Bundle
+	if err := getPacked(ctx, store, in.Bundle.Key, maxResult, &bundle); err != nil {
+		return bundle, nil, err
+	}
+	done, err := visited(ctx, store, progress.Results)
+	return bundle, done, err
 }
 
 // resume reads what the attempt before this one committed, and what it died of.
@@ -133,23 +151,34 @@ type bundleRun struct {
 	finals   map[frontier.Fingerprint]bool // addresses that redirects led to
 }
 
-// watch makes the bundle end early when the worker stops.
-func (b *bundleRun) watch(ctx context.Context, stopping <-chan struct{}) {
+// errStopping cuts pages off that are still being loaded when the worker has to end.
+var errStopping = errors.New("the worker stops")
+
+// watch makes the bundle end early when the worker stops: no page is begun any more, and
+// after a while those that are being loaded are given up.
+func (b *bundleRun) watch(ctx context.Context, stopping <-chan struct{}, cut context.CancelCauseFunc) {
 	select {
 	case <-stopping:
-		b.lease.ask("the worker stops")
+	case <-ctx.Done():
+		return
+	}
+	b.lease.ask(errStopping.Error())
+	select {
+	case <-time.After(stopGrace):
+		cut(errStopping)
 	case <-ctx.Done():
 	}
 }
 
-// visitAll visits the hosts of the bundle side by side.
-func (b *bundleRun) visitAll(ctx context.Context) error {
+// visitAll visits the hosts of the bundle side by side. The end of visits cuts pages off,
+// that of ctx also what is being stored.
+func (b *bundleRun) visitAll(ctx, visits context.Context) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(b.bundle.Hosts))
 	first := 0
 	for i, h := range b.bundle.Hosts {
 		start := first
-		wg.Go(func() { errs[i] = b.visitHost(ctx, h, start) })
+		wg.Go(func() { errs[i] = b.visitHost(ctx, visits, h, start) })
 		first += len(h.Pages)
 	}
 	wg.Wait()

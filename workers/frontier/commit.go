@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -78,7 +79,12 @@ func (c *committer) take(p *browser.Page, o frontier.Outcome) error {
 		c.opened = time.Now()
 	}
 	if p != nil && (o.Status == frontier.Archived || len(p.Exchanges) > 0) {
-		if err := c.add(p); err != nil {
+		switch err := c.add(p); {
+		case errors.Is(err, syscall.ENOSPC) && o.Status == frontier.Archived:
+			o.Status, o.Reason, o.Retry = frontier.Failed, string(workflows.ReasonDiskFull), true
+			o.Detail, o.Links, o.Leads = "there is no room on the worker's disk for what the page brought", nil, nil
+		case errors.Is(err, syscall.ENOSPC): // what is left of a page that failed is not kept then
+		case err != nil:
 			return err
 		}
 	}
@@ -215,7 +221,7 @@ func (c *committer) persist(ctx context.Context, do func() error) error {
 		if trouble == nil || ctx.Err() != nil {
 			return err
 		}
-		if time.Since(began) > storePatience {
+		if time.Since(began) > storePatience || trouble.Reason == workflows.ReasonDiskFull {
 			c.setTrouble(trouble)
 			return err
 		}
@@ -226,9 +232,12 @@ func (c *committer) persist(ctx context.Context, do func() error) error {
 	}
 }
 
-// troubleOf tells what a store's error means for the run, nil when it is none of the
-// store's.
+// troubleOf tells what an error means for the run, nil when it is none that help from
+// outside ends.
 func troubleOf(err error) *workflows.Waiting {
+	if errors.Is(err, syscall.ENOSPC) {
+		return workflows.TroubleWith(workflows.ReasonDiskFull, "the disk of a worker is full")
+	}
 	for _, t := range troubles {
 		if errors.Is(err, t.kind) {
 			return workflows.TroubleWith(t.reason, t.message)

@@ -24,6 +24,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/frontier"
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
@@ -65,13 +66,37 @@ type Heartbeater interface {
 	RecordActivityHeartbeat(ctx context.Context, taskToken []byte, details ...any) error
 }
 
+// Tabs lends browser tabs. It blocks until one is free.
+type Tabs interface {
+	Tab(ctx context.Context, options browser.StayOptions) (Tab, error)
+}
+
+// Tab captures one page at a time. *browser.Stay is one.
+type Tab interface {
+	Capture(ctx context.Context, visit browser.Visit) (*browser.Page, error)
+	ClearCache(ctx context.Context) error
+	Close() error
+}
+
+// Pool lends the tabs of a pool of browsers.
+type Pool struct{ *browser.Pool }
+
+// Tab implements Tabs.
+func (p Pool) Tab(ctx context.Context, options browser.StayOptions) (Tab, error) {
+	stay, err := p.Stay(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return stay, nil
+}
+
 // Crawler visits bundles.
 type Crawler struct {
 	// Buckets opens the buckets of the store.
 	Buckets        Buckets
 	FrontierBucket string
-	// Pool are the browsers.
-	Pool *browser.Pool
+	// Tabs are the browsers'.
+	Tabs Tabs
 	// Heartbeats keep the lease of a bundle.
 	Heartbeats Heartbeater
 	// Robots decides what may be visited.
@@ -98,6 +123,8 @@ var troubles = []struct {
 	{blob.ErrUnreachable, workflows.ReasonStoreUnreachable, "the store does not answer"},
 	{blob.ErrDenied, workflows.ReasonStoreDenied, "the store refuses the workers' credentials"},
 	{blob.ErrNoBucket, workflows.ReasonBucketMissing, "a bucket does not exist"},
+	{blob.ErrUnfit, workflows.ReasonStoreUnfit, "the store cannot be used"},
+	{frontier.ErrBooks, workflows.ReasonBooksUnbalanced, "the frontier's books do not balance"},
 	{blob.ErrFull, workflows.ReasonStoreFull, "the store is full"},
 }
 

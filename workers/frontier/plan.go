@@ -29,7 +29,7 @@ func (p *Planner) Plan(ctx context.Context, in workflows.PlanInput) (workflows.P
 func (p *Planner) plan(ctx context.Context, in workflows.PlanInput) (out workflows.PlanOutput, err error) {
 	store := p.Store.Bucket(p.FrontierBucket)
 	if in.Probe {
-		if err := p.Store.Bucket(archiveOf(in.Job, p.ArchiveBucket).Bucket).Check(ctx); err != nil {
+		if _, err := p.Store.Bucket(archiveOf(in.Job, p.ArchiveBucket).Bucket).Probe(ctx); err != nil {
 			return out, err
 		}
 	}

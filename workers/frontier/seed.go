@@ -31,12 +31,17 @@ const (
 	maxSitemapDepth = 5
 )
 
-// Preflight asks whether both buckets are there and may be used.
+// Preflight asks whether both buckets are there, may be written to, and refuse to
+// overwrite.
 func (p *Planner) Preflight(ctx context.Context, in workflows.PreflightInput) (workflows.PreflightOutput, error) {
 	out := workflows.PreflightOutput{Archive: archiveOf(in.Job, p.ArchiveBucket)}
 	for _, name := range []string{out.Archive.Bucket, p.FrontierBucket} {
-		if err := p.Store.Bucket(name).Check(ctx); err != nil {
+		abilities, err := p.Store.Bucket(name).Probe(ctx)
+		if err != nil {
 			return out, storeError(err)
+		}
+		if !abilities.Checksums {
+			p.Logger.Warn("the store keeps no SHA-256 of its own; the one that is sent along is believed", "bucket", name)
 		}
 	}
 	return out, nil

@@ -27,13 +27,13 @@ type hostVisit struct {
 	host  frontier.BundleHost
 	delay time.Duration
 	ready time.Time
-	stay  *browser.Stay
+	stay  Tab
 	chunk int // the generation of the chunk that the stay's cache belongs to
 }
 
 // visitHost visits the pages of a host one after another. first is the index of its
 // first page in the bundle.
-func (b *bundleRun) visitHost(ctx context.Context, h frontier.BundleHost, first int) (err error) {
+func (b *bundleRun) visitHost(ctx, visits context.Context, h frontier.BundleHost, first int) (err error) {
 	v := &hostVisit{bundleRun: b, host: h, delay: h.Delay, ready: h.Ready}
 	if b.attempt > 1 { // who was here before, and until when, is not known
 		v.ready = b.Now().Add(h.Delay)
@@ -46,12 +46,15 @@ func (b *bundleRun) visitHost(ctx context.Context, h frontier.BundleHost, first 
 		if err := b.commitIfDue(ctx); err != nil {
 			return err
 		}
-		b.pause(ctx, v.ready)
-		if why := b.stopReason(ctx); why != "" {
+		if v.ready.Sub(b.Now()) > timeBox-time.Since(b.started) {
+			return nil // the host asks for a longer pause than the bundle lasts
+		}
+		b.pause(visits, v.ready)
+		if why := b.stopReason(visits); why != "" {
 			b.lease.ask(why)
 			return nil
 		}
-		if err := v.visit(ctx, page, first+i); err != nil {
+		if err := v.visit(visits, page, first+i); err != nil {
 			return err
 		}
 	}
@@ -110,7 +113,7 @@ func (v *hostVisit) arrive(ctx context.Context) (err error) {
 		return nil
 	}
 	b := v.in.Job.Spec.Browser
-	v.stay, err = v.Pool.Stay(ctx, browser.StayOptions{Viewport: browser.Viewport{Width: b.Width, Height: b.Height}})
+	v.stay, err = v.Tabs.Tab(ctx, browser.StayOptions{Viewport: browser.Viewport{Width: b.Width, Height: b.Height}})
 	v.chunk = -1
 	return err
 }
