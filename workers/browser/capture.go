@@ -43,6 +43,7 @@ type capture struct {
 	width, height int
 	hung          bool // its scripts do not give way
 	restless      bool // it would run on into the next page
+	made          world
 }
 
 // Capture renders one page and returns all that is known about it. The error
@@ -116,7 +117,7 @@ func (s *Stay) userAgent() string {
 	if s.opts.UserAgent != "" {
 		return s.opts.UserAgent
 	}
-	return s.pool.version.UserAgent
+	return s.pool.Version().UserAgent
 }
 
 // failed ends a capture that could not begin: a full disk is the page's
@@ -276,7 +277,7 @@ func (c *capture) wait(ctx context.Context, d time.Duration, ok func(progress) b
 func (c *capture) ask(ctx context.Context, fn func(context.Context, world) error) bool {
 	bounded, cancel := context.WithTimeout(ctx, hangTimeout)
 	defer cancel()
-	w, err := c.tab.world(bounded)
+	w, err := c.world(bounded)
 	if err == nil {
 		err = fn(bounded, w)
 	}

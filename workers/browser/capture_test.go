@@ -118,3 +118,16 @@ func checkPicture(t *testing.T, p *Page, width, height int) {
 		t.Errorf("picture of %dx%d (page says %dx%d), want %dx%d", img.Width, img.Height, p.ScreenshotWidth, p.ScreenshotHeight, width, height)
 	}
 }
+
+func TestLargeOutputsComeInPieces(t *testing.T) {
+	t.Parallel()
+	site := serve(t, map[string]any{"/": `<p id=p></p><script>p.textContent = 'x' + '🚲'.repeat(2000000) + 'end'</script>`})
+	p := visit(t, newStay(t, newPool(t), StayOptions{}), site.URL, func(v *Visit) { v.Screenshot = ScreenshotNone })
+	want := "x" + strings.Repeat("🚲", 2_000_000) + "end"
+	if got := read(t, p.TextFile); got != want {
+		t.Errorf("text of %d bytes, want %d", len(got), len(want))
+	}
+	if got := read(t, p.DOMFile); !strings.Contains(got, want) {
+		t.Errorf("DOM of %d bytes", len(got))
+	}
+}

@@ -60,7 +60,7 @@ func (c *capture) leave() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
-	w, err := c.tab.world(ctx)
+	w, err := c.world(ctx)
 	if err == nil {
 		err = w.eval(ctx, "location.replace('about:blank')", nil)
 	}

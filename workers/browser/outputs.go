@@ -46,16 +46,27 @@ const (
 // world is an isolated JavaScript world in the main frame: it sees the DOM but
 // none of the page's own objects, and the page sees nothing of it.
 type world struct {
-	tab *tab
-	id  int64
+	tab      *tab
+	id       int64
+	document int // the account's number of the document
 }
 
-func (t *tab) world(ctx context.Context) (world, error) {
+// world gives the world of the document that is there; every document has one
+// of its own, made when it is first needed.
+func (c *capture) world(ctx context.Context) (world, error) {
+	document := c.acct.progress().documents
+	if c.made.id != 0 && c.made.document == document {
+		return c.made, nil
+	}
 	var res struct {
 		ID int64 `json:"executionContextId"`
 	}
-	err := t.session.Call(ctx, "Page.createIsolatedWorld", map[string]any{"frameId": t.id, "worldName": "crawlfleet"}, &res)
-	return world{tab: t, id: res.ID}, err
+	err := c.tab.session.Call(ctx, "Page.createIsolatedWorld", map[string]any{"frameId": c.tab.id, "worldName": "crawlfleet"}, &res)
+	if err != nil {
+		return world{}, err
+	}
+	c.made = world{tab: c.tab, id: res.ID, document: document}
+	return c.made, nil
 }
 
 // eval runs an expression and decodes what it gives.
@@ -116,7 +127,7 @@ type extracted struct {
 
 // extract takes text, DOM, links and title, and writes the large ones to files.
 func (c *capture) extract(ctx context.Context) error {
-	w, err := c.tab.world(ctx)
+	w, err := c.world(ctx)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func New(ctx context.Context, opts Options) (*Pool, error) {
 	if err := p.probe(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	p.log.Info("browser pool is ready", "product", p.version.Product, "engine", path, "tabs", opts.Tabs, "sandbox", p.sandbox)
+	p.log.Info("browser pool is ready", "product", p.Version().Product, "engine", path, "tabs", opts.Tabs, "sandbox", p.sandbox)
 	return p, nil
 }
 
@@ -186,7 +186,11 @@ func (p *Pool) add(c *chrome) {
 }
 
 // Version says which Chrome the pool runs.
-func (p *Pool) Version() Version { return p.version }
+func (p *Pool) Version() Version {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.version
+}
 
 // Sandbox says how Chrome's sandbox stands: "on", "on, as user N", or "OFF: "
 // and why. It belongs into the records of what was captured.
@@ -308,11 +312,11 @@ func (p *Pool) count(c *chrome) {
 // retire takes no further stays into a Chrome; it is closed when its last ends.
 func (p *Pool) retire(c *chrome, cause string) {
 	p.mu.Lock()
-	already := c.retiring
+	already, pages := c.retiring, c.pages
 	c.retiring = true
 	p.mu.Unlock()
 	if !already {
-		p.log.Info("a Chrome is being replaced", "cause", cause, "pages", c.pages)
+		p.log.Info("a Chrome is being replaced", "cause", cause, "pages", pages)
 	}
 }
 
@@ -350,6 +354,8 @@ func (c *chrome) init(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.pool.mu.Lock()
 	c.pool.version = Version{Product: v.Product, Revision: v.Revision, UserAgent: v.UserAgent, Protocol: v.ProtocolVersion}
+	c.pool.mu.Unlock()
 	return root.Call(ctx, "Target.setDiscoverTargets", map[string]any{"discover": true}, nil)
 }

@@ -199,6 +199,10 @@ func TestPagesThatInsist(t *testing.T) {
 			w.Header().Set("Content-Disposition", `attachment; filename="../../../evil.bin"`)
 			fmt.Fprint(w, strings.Repeat("bytes", 100_000))
 		},
+		"/paper.pdf": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/pdf")
+			_, _ = w.Write([]byte("%PDF-1.4\n%%EOF\n"))
+		},
 		"/asks":            `<p>a</p><script>Notification.requestPermission(); navigator.geolocation.getCurrentPosition(() => {}, () => {})</script>`,
 		"/beacon":          `<p>b</p><script>addEventListener('pagehide', () => navigator.sendBeacon('/bye', 'x'))</script>`,
 		"/bye":             func(http.ResponseWriter, *http.Request) {},
@@ -258,6 +262,11 @@ addEventListener('scroll', check); more();</script>`,
 		"DownloadPage": {"A main document that is a file is archived as such.", "/file", Outcome{State: Archived}, func(t *testing.T, p *Page) {
 			if !p.Download || p.Status != 200 || len(p.Exchanges) != 1 || p.Exchanges[0].Response.Body.Size != 500_000 {
 				t.Errorf("download %v status %d exchanges %+v", p.Download, p.Status, p.Exchanges)
+			}
+		}},
+		"PDF": {"A document that is no page is archived as what it is.", "/paper.pdf", Outcome{State: Archived}, func(t *testing.T, p *Page) {
+			if p.Status != 200 || p.MIME != "application/pdf" || len(p.Exchanges) != 1 || p.Exchanges[0].Response.Body.Size != 15 {
+				t.Errorf("download %v status %d MIME %q exchanges %+v", p.Download, p.Status, p.MIME, p.Exchanges)
 			}
 		}},
 		"Permissions": {"Permission prompts do not hold the page up.", "/asks", Outcome{State: Archived}, nil},
