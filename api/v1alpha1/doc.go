@@ -20,3 +20,5 @@
 // +kubebuilder:ac:output:package=applyconfiguration
 // +groupName=crawlfleet.dev
 package v1alpha1
+
+//go:generate ../../bin/controller-gen object crd applyconfiguration paths=. output:crd:dir=../../config/crd/bases

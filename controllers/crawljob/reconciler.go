@@ -88,6 +88,8 @@ type Reconciler struct {
 	Now func() time.Time
 }
 
+//go:generate ../../bin/controller-gen rbac:roleName=crawlfleet-operator paths=. output:rbac:dir=../../config/rbac
+
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs/status,verbs=get;patch
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs/finalizers,verbs=update
