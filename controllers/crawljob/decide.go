@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -195,7 +197,7 @@ func follow(r *workflows.Report) Standing {
 	if r == nil {
 		return Standing{Mood: Moves, Reason: workflows.ReasonSeeding, Message: "The crawl was handed to the workers."}
 	}
-	s := Standing{Mood: Moves, Reason: r.Reason, Message: sentence(r)}
+	s := Standing{Mood: Moves, Reason: r.Reason, Message: sentences(r.Message, r.NextStep)}
 	if s.Reason == "" {
 		s.Reason = workflows.Reason(r.Phase)
 	}
@@ -226,7 +228,7 @@ func unreachable(err error) Standing {
 }
 
 func ended(result *workflows.RunResult) Standing {
-	return Standing{Mood: Ended, Reason: result.Reason, Message: result.Message, Result: result}
+	return Standing{Mood: Ended, Reason: result.Reason, Message: sentences(result.Message), Result: result}
 }
 
 func neverRan(verdict workflows.Verdict, reason workflows.Reason, message string) Standing {
@@ -237,9 +239,23 @@ func finished(job *v1alpha1.CrawlJob) bool {
 	return meta.IsStatusConditionTrue(job.Status.Conditions, v1alpha1.ConditionFinished)
 }
 
-// sentence joins what a report says and what to do about it.
-func sentence(r *workflows.Report) string {
-	return strings.TrimSpace(r.Message + " " + r.NextStep)
+// sentences writes what happened, and what to do about it, as people write: each
+// part begins with a capital and ends with a stop.
+func sentences(parts ...string) string {
+	var all []string
+	for _, part := range parts {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		first, size := utf8.DecodeRuneInString(part)
+		part = string(unicode.ToUpper(first)) + part[size:]
+		if !strings.ContainsAny(part[len(part)-1:], ".!?") {
+			part += "."
+		}
+		all = append(all, part)
+	}
+	return strings.Join(all, " ")
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -210,3 +210,16 @@ func TestDecide(t *testing.T) {
 		})
 	}
 }
+
+func TestSentences(t *testing.T) {
+	t.Parallel()
+	for want, parts := range map[string][]string{
+		"":                              {"", " "},
+		"The store is full. Make room.": {"the store is full", "make room."},
+		"Étrange!":                      {"étrange!"},
+	} {
+		if got := sentences(parts...); got != want {
+			t.Errorf("sentences(%q) = %q, want %q", parts, got, want)
+		}
+	}
+}

@@ -65,12 +65,14 @@ func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Obser
 		return o, nil
 	}
 	if latest, ok := r.Reports.Latest(job.UID); ok {
-		o.Latest, o.Run.Known = latest.Report, true
+		o.Latest, o.Run.Known, o.Run.Ended = latest.Report, true, latest.Report.Result
 		o.Quiet = o.Now.Sub(latest.Received)
 	} else if job.Status.StartedAt != nil {
 		o.Quiet = o.Now.Sub(job.Status.StartedAt.Time)
 	}
-	r.ask(ctx, &o)
+	if o.Run.Ended == nil {
+		r.ask(ctx, &o)
+	}
 	if o.Unreachable != nil || o.Run.Known || !job.DeletionTimestamp.IsZero() || job.Spec.State != v1alpha1.StateActive {
 		return o, nil
 	}
@@ -86,7 +88,7 @@ func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Obser
 }
 
 // ask asks Temporal about the crawl when there is a reason to: nothing was heard of
-// it since the operator began, it has been silent, or it said that it is over.
+// it since the operator began, it has been silent, or it is over without a verdict.
 func (r *Reconciler) ask(ctx context.Context, o *Observation) {
 	if err := r.Health.Err(); err != nil {
 		o.Unreachable = err

@@ -319,8 +319,10 @@ func TestDeletion(t *testing.T) {
 	if s.job() == nil {
 		t.Fatal("the CrawlJob was let go while its crawl runs")
 	}
-	s.runs.run.Ended = &workflows.RunResult{Verdict: workflows.VerdictCancelled, Reason: workflows.ReasonCancelled, Statement: "run.json"}
-	s.push(func(r *workflows.Report) { r.Seq, r.Phase = 9, workflows.PhaseFinished })
+	s.push(func(r *workflows.Report) {
+		r.Seq, r.Phase = 9, workflows.PhaseFinished
+		r.Result = &workflows.RunResult{Verdict: workflows.VerdictCancelled, Reason: workflows.ReasonCancelled, Statement: "run.json"}
+	})
 	s.visit()
 	if s.job() != nil {
 		t.Error("the CrawlJob was kept although its crawl is sealed")
@@ -365,6 +367,16 @@ func TestDeletionIsBounded(t *testing.T) {
 	if diff := cmp.Diff([]v1alpha1.State{v1alpha1.StateCancelled}, s.runs.states); diff != "" {
 		t.Errorf("states asked for (-want +got):\n%s", diff)
 	}
+}
+
+// TestVerdictThatNobodyHeard asserts that a crawl which ended while the operator was
+// away is asked for its verdict.
+func TestVerdictThatNobodyHeard(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, jobWith(started(time.Hour)))
+	s.runs.run = Run{Known: true, Reference: RunReference{WorkflowID: "crawl-" + string(uid), RunID: "r1"}, Ended: completed()}
+	s.visit()
+	s.wantCondition(v1alpha1.ConditionFinished, metav1.ConditionTrue, workflows.ReasonCompleted)
 }
 
 // TestNoWorkerAnswersDeletion asserts that a crawl which cannot be reached for want of

@@ -40,6 +40,9 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 		newest = done.Steered
 	}
 	if newest != nil {
+		if status.StartedAt == nil && !newest.StartedAt.IsZero() {
+			status.StartedAt = seconds(newest.StartedAt)
+		}
 		count(&status, newest.Counts)
 		speed(&status, newest)
 		if newest.Archive.Prefix != "" {
@@ -76,6 +79,8 @@ func reference(o Observation, done Done) *RunReference {
 		return done.Started
 	case o.Asked && o.Run.Known:
 		return &o.Run.Reference
+	case o.Run.Known && o.Job.Status.Run.WorkflowID == "":
+		return &RunReference{WorkflowID: workflows.RunWorkflowID(string(o.Job.UID))}
 	default:
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,9 +106,13 @@ func (t *Temporal) Look(ctx context.Context, uid types.UID) (Run, error) {
 		run.Ended, err = t.result(ctx, id, info.GetStatus())
 		return run, err
 	}
-	run.Answer = t.progress(ctx, id)
-	run.Idle, err = t.idleQueues(ctx)
-	return run, err
+	if run.Idle, err = t.idleQueues(ctx); err != nil {
+		return run, err
+	}
+	if !slices.Contains(run.Idle, workflows.TaskQueueRun) {
+		run.Answer = t.progress(ctx, id)
+	}
+	return run, nil
 }
 
 func (t *Temporal) describe(ctx context.Context, id string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
@@ -155,7 +160,7 @@ func (t *Temporal) progress(ctx context.Context, id string) *workflows.Report {
 }
 
 // SetState sends the update. A workflow that is over, or was never there, is in
-// no need of it. The error is ErrNoAnswer when no worker has taken it.
+// no need of it, and one that refuses it is being cancelled. The error is ErrNoAnswer when no worker has taken it.
 func (t *Temporal) SetState(ctx context.Context, uid types.UID, state v1alpha1.State) (*workflows.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -172,9 +177,10 @@ func (t *Temporal) SetState(ctx context.Context, uid types.UID, state v1alpha1.S
 		}
 	}
 	var missing *serviceerror.NotFound
+	var refused *sdk.ApplicationError
 	var late *temporal.WorkflowUpdateServiceTimeoutOrCanceledError
 	switch {
-	case errors.As(err, &missing):
+	case errors.As(err, &missing), errors.As(err, &refused):
 		return nil, nil
 	case errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
 		return nil, ErrNoAnswer

@@ -19,6 +19,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	temporal "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	sdk "go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -35,6 +37,7 @@ type server struct {
 	answer    *workflows.Report
 	polled    map[string]time.Time
 	asked     int // for pollers
+	ended     handle
 
 	options temporal.StartWorkflowOptions
 	input   workflows.RunInput
@@ -45,7 +48,19 @@ type server struct {
 type handle struct {
 	temporal.WorkflowRun
 	id, run string
+	result  *workflows.RunResult
+	err     error
 }
+
+func (h handle) Get(_ context.Context, into any) error {
+	if h.err != nil {
+		return h.err
+	}
+	*into.(*workflows.RunResult) = *h.result
+	return nil
+}
+
+func (s *server) GetWorkflow(context.Context, string, string) temporal.WorkflowRun { return s.ended }
 
 func (h handle) GetID() string    { return h.id }
 func (h handle) GetRunID() string { return h.run }
@@ -172,6 +187,11 @@ func TestLook(t *testing.T) {
 		Execution: &commonpb.WorkflowExecution{WorkflowId: "crawl-" + string(uid), RunId: "r2"}, FirstRunId: "r1",
 		ExecutionTime: timestamppb.New(noon), Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 	}}
+	ended := func(status enumspb.WorkflowExecutionStatus) *workflowservice.DescribeWorkflowExecutionResponse {
+		d := proto.CloneOf(running)
+		d.WorkflowExecutionInfo.Status = status
+		return d
+	}
 	reference := RunReference{WorkflowID: "crawl-" + string(uid), RunID: "r1", StartedAt: noon}
 	everywhere := map[string]time.Time{
 		workflows.TaskQueueRun: noon, workflows.TaskQueuePlan: noon.Add(-time.Minute), workflows.TaskQueueBrowser: noon,
@@ -201,6 +221,19 @@ func TestLook(t *testing.T) {
 			reason: "Workers poll and answer.",
 			server: &server{described: running, answer: crawling(), polled: everywhere},
 			want:   Run{Known: true, Reference: reference, Answer: crawling()},
+		},
+		"Completed": {
+			reason: "The result of the workflow is the verdict.",
+			server: &server{described: ended(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED), ended: handle{result: completed()}},
+			want:   Run{Known: true, Reference: reference, Ended: completed()},
+		},
+		"Terminated": {
+			reason: "A workflow that was ended from outside has no verdict, which is a failure.",
+			server: &server{described: ended(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED), ended: handle{err: &sdk.WorkflowExecutionError{}}},
+			want: Run{Known: true, Reference: reference, Ended: &workflows.RunResult{
+				Verdict: workflows.VerdictFailed, Reason: workflows.ReasonRunLost,
+				Message: "Workflow crawl-" + string(uid) + " ended as Terminated without a verdict, so it was not sealed. What was archived is stored and complete. See its history in Temporal for the cause; create a new CrawlJob to crawl again.",
+			}},
 		},
 		"KilledWorkers": {
 			reason: "Temporal lists pollers for five minutes, which does not make them alive.",
