@@ -64,7 +64,7 @@ type Catalog struct {
 	pages map[blob.Key][]Page
 }
 
-// ErrNoRun: the archive holds nothing of that run.
+// ErrNoRun means that the archive holds nothing of that run.
 var ErrNoRun = errors.New("no such run in the archive")
 
 // Runs lists the runs, the newest first.

@@ -115,7 +115,7 @@ func (s *session) capture(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // what counts has been moved away
+	defer os.RemoveAll(dir) // what counts has been moved away
 	s.chunk, err = archive.NewChunk(archive.Options{Dir: dir, Name: "capture", Title: "crawlctl capture", Info: s.info()})
 	if err != nil {
 		return err
@@ -142,36 +142,15 @@ func (s *session) capture(ctx context.Context) error {
 func (s *session) work(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	type order struct {
-		n   int
-		url string
-	}
 	orders := make(chan order)
 	var wg sync.WaitGroup
 	for range min(s.job.concurrency, len(s.job.urls)) {
 		wg.Go(func() {
-			var stay *browser.Stay
-			host := ""
-			defer func() {
-				if stay != nil {
-					cancelOn(cancel, stay.Close())
-				}
-			}()
+			w := visitor{session: s}
 			for o := range orders {
-				if at := hostOf(o.url); stay == nil || at != host {
-					if stay != nil {
-						cancelOn(cancel, stay.Close())
-					}
-					var err error
-					if stay, err = s.pool.Stay(ctx, browser.StayOptions{Viewport: s.job.view, UserAgent: s.job.userAgent}); err != nil {
-						stay = nil
-						cancelOn(cancel, err)
-						continue
-					}
-					host = at
-				}
-				cancelOn(cancel, s.page(ctx, stay, o.n, o.url))
+				cancelOn(cancel, w.visit(ctx, o))
 			}
+			cancelOn(cancel, w.leave())
 		})
 	}
 	for n, u := range s.job.urls {
@@ -185,6 +164,44 @@ func (s *session) work(ctx context.Context) error {
 	close(orders)
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// order is one page to capture, with its place in the list.
+type order struct {
+	n   int
+	url string
+}
+
+// visitor captures pages one after another, in a tab that it keeps as long as they are
+// on the same host.
+type visitor struct {
+	*session
+	stay *browser.Stay
+	host string
+}
+
+func (w *visitor) visit(ctx context.Context, o order) (err error) {
+	if host := hostOf(o.url); w.stay == nil || host != w.host {
+		if err := w.leave(); err != nil {
+			return err
+		}
+		w.stay, err = w.pool.Stay(ctx, browser.StayOptions{Viewport: w.job.view, UserAgent: w.job.userAgent})
+		if err != nil {
+			w.stay = nil
+			return err
+		}
+		w.host = host
+	}
+	return w.page(ctx, w.stay, o.n, o.url)
+}
+
+func (w *visitor) leave() error {
+	if w.stay == nil {
+		return nil
+	}
+	stay := w.stay
+	w.stay = nil
+	return stay.Close()
 }
 
 func cancelOn(cancel context.CancelCauseFunc, err error) {
@@ -207,7 +224,7 @@ func (s *session) page(ctx context.Context, stay *browser.Stay, n int, address s
 		return nil // ended from outside, before this page began
 	}
 	dir := filepath.Join(s.scratch, "page-"+strconv.Itoa(n))
-	defer os.RemoveAll(dir) //nolint:errcheck // goes with the scratch folder at the latest
+	defer os.RemoveAll(dir) // goes with the scratch folder at the latest
 	p, err := stay.Capture(ctx, browser.Visit{
 		ID: strconv.Itoa(n), URL: address, Dir: dir, Screenshot: s.job.shot, Text: s.job.text, DOM: s.job.dom,
 		NoScroll: !s.job.scroll, Timeout: s.job.timeout, LoadTimeout: s.job.loadTimeout, MaxBytes: s.job.maxPageBytes,

@@ -10,7 +10,7 @@ import (
 	"fmt"
 )
 
-// ErrUnfit: the store lacks something without which no object is safe in it.
+// ErrUnfit means that the store lacks something without which no object is safe in it.
 var ErrUnfit = errors.New("store unfit")
 
 // probeKey names the one object that [Bucket.Probe] leaves in a bucket.

@@ -56,7 +56,6 @@ type Chunk struct {
 // original is a response whose body is stored in this chunk.
 type original struct {
 	warc.Original
-	mime   string
 	status int
 }
 
@@ -207,14 +206,14 @@ func (c *Chunk) Close() (*File, error) {
 		return nil, errors.New("chunk: closed")
 	}
 	c.closed = true
-	defer os.Remove(c.path) //nolint:errcheck // a leftover in the caller's own folder
+	defer os.Remove(c.path) // a leftover in the caller's own folder
 	if err := errors.Join(c.buf.Flush(), c.file.Close()); err != nil {
 		return nil, fmt.Errorf("close chunk: %w", err)
 	}
 	path := filepath.Join(c.opts.Dir, c.opts.Name+".wacz")
 	size, sum, err := c.seal(path)
 	if err != nil {
-		os.Remove(path) //nolint:errcheck // the first error says more
+		os.Remove(path) // the first error says more
 		return nil, fmt.Errorf("close chunk: %w", err)
 	}
 	return &File{Path: path, Size: size, SHA256: sum, Pages: c.entries, Records: c.records, Bytes: c.bytes}, nil
@@ -225,7 +224,7 @@ func (c *Chunk) seal(path string) (size int64, sum string, err error) {
 	if err != nil {
 		return 0, "", err
 	}
-	defer out.Close() //nolint:errcheck // closed with its error below
+	defer out.Close() // closed with its error below
 	contents := wacz.Contents{
 		Title:    c.opts.Title,
 		Software: strings.TrimSpace(c.opts.Info.Software + " " + c.opts.Info.Version),

@@ -14,6 +14,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/cdxj"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 	"crawlfleet.dev/crawlfleet/internal/wacz"
 	"crawlfleet.dev/crawlfleet/internal/warc"
 	"crawlfleet.dev/crawlfleet/workers/browser"
@@ -310,7 +311,7 @@ func (w *pageWriter) commit() {
 	c.entries = append(c.entries, PageEntry{
 		ID: p.ID, URL: p.URL, Title: p.Title, MIME: p.MIME, Status: p.Status, Time: at, Archived: archived,
 	})
-	page := wacz.Page{ID: w.id, URL: p.URL, Time: at, Title: p.Title, Text: w.text(), Extra: map[string]any{"mime": w.mime, "status": w.status}}
+	page := wacz.Page{ID: w.id, URL: indexed(p.URL), Time: at, Title: p.Title, Text: w.text(), Extra: map[string]any{"mime": w.mime, "status": w.status}}
 	switch {
 	case w.mainID == "":
 		// There is nothing that a reader could open.
@@ -347,7 +348,7 @@ func (w *pageWriter) text() string {
 	if err != nil {
 		return "" // the text's own record would have failed before
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	b, err := io.ReadAll(io.LimitReader(f, maxPageText))
 	if err != nil {
 		return ""
@@ -378,4 +379,15 @@ func fileContent(path string) (warc.Content, error) {
 		return nil, err
 	}
 	return warc.File(path, info.Size()), nil
+}
+
+// indexed is an address as the records have it: the browser asks for
+// "https://example.org/" when it is given "https://example.org", and replay looks a page
+// up by its exact address.
+func indexed(address string) string {
+	canonical, err := urls.Canonicalize(address)
+	if err != nil {
+		return address
+	}
+	return canonical
 }

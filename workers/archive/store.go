@@ -35,7 +35,7 @@ func Store(ctx context.Context, store Putter, key blob.Key, file *File) (Receipt
 	if err != nil {
 		return Receipt{}, fmt.Errorf("store chunk %s: %w", key, err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	info, err := store.Put(ctx, key, blob.Content{Body: f, Size: file.Size, SHA256: file.SHA256, Type: waczType})
 	if err != nil {
 		return Receipt{}, fmt.Errorf("store chunk %s: %w", key, err)

@@ -92,7 +92,7 @@ func (c *conn) fail(err error) {
 	close(c.done)
 	c.wake.Broadcast()
 	c.mu.Unlock()
-	c.transport.Close() //nolint:errcheck // the pipes are of no further use either way
+	c.transport.Close() // the pipes are of no further use either way
 }
 
 // session returns the session with the ID and makes it when it is new.

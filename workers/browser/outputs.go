@@ -176,7 +176,7 @@ func (c *capture) keep(ctx context.Context, w world, name string, inline *string
 	if err != nil {
 		return "", &localError{err}
 	}
-	defer f.Close() //nolint:errcheck // closed with its error below
+	defer f.Close() // closed with its error below
 	buf := bufio.NewWriterSize(f, 64<<10)
 	for at := 0; at < min(length, limit); {
 		var got struct {

@@ -47,7 +47,7 @@ func (l launch) start() (*process, error) {
 	}
 	p := &process{profile: profile, output: &tail{}, exited: make(chan struct{})}
 	if err := p.start(l); err != nil {
-		os.RemoveAll(profile) //nolint:errcheck // the first error says more
+		os.RemoveAll(profile) // the first error says more
 		return nil, err
 	}
 	return p, nil
@@ -107,7 +107,7 @@ func (p *process) start(l launch) error {
 	}()
 	err = <-started
 	for _, f := range []*os.File{toChromeR, fromChromeW, outputW} {
-		f.Close() //nolint:errcheck // Chrome has its own copies
+		f.Close() // Chrome has its own copies
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("start %s: %w", l.path, err), toChromeW.Close(), fromChromeR.Close(), outputR.Close())
@@ -216,7 +216,7 @@ type tail struct {
 const tailBytes = 8 << 10
 
 func (t *tail) drain(r io.ReadCloser) {
-	defer r.Close() //nolint:errcheck // read only
+	defer r.Close() // read only
 	buf := make([]byte, 2<<10)
 	for {
 		n, err := r.Read(buf)

@@ -186,7 +186,7 @@ func (t *tab) close() {
 		t.chrome.pool.retire(t.chrome, "stuck")
 	}
 	if t.downloads != "" {
-		os.RemoveAll(t.downloads) //nolint:errcheck // goes with the profile at the latest
+		os.RemoveAll(t.downloads) // goes with the profile at the latest
 	}
 }
 
@@ -370,6 +370,6 @@ func (t *tab) download(method string, ev downloadEvent) {
 		return
 	}
 	a.downloads[ev.GUID] = false
-	os.Remove(filepath.Join(t.downloads, filepath.Base(ev.GUID))) //nolint:errcheck // goes with the context at the latest
+	os.Remove(filepath.Join(t.downloads, filepath.Base(ev.GUID))) // goes with the context at the latest
 	a.notify()
 }
