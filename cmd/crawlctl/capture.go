@@ -158,7 +158,7 @@ func (j *captureJob) readPages(stdin io.Reader, args []string) error {
 			if err != nil {
 				return cli.Usage("--pages: %w", err)
 			}
-			defer file.Close() //nolint:errcheck // read only
+			defer file.Close() // read only
 			in, name = file, j.pages
 		}
 		list, err := cli.ReadPages(in, name)

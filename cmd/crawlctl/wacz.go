@@ -71,7 +71,7 @@ func inspect(path string) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func verify(ctx context.Context, path string) ([]wacz.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
