@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
@@ -170,7 +171,7 @@ func decideRunning(o Observation) Decision {
 		return d
 	}
 	d.Steer = steer(o)
-	d.Standing = follow(o.Latest)
+	d.Standing = settle(o.Job, o.Latest, follow(o.Latest))
 	return d
 }
 
@@ -208,6 +209,41 @@ func follow(r *workflows.Report) Standing {
 		s.Mood = Rests
 	}
 	return s
+}
+
+// settle keeps a crawl stalled that has begun to try again, until something has come
+// of it: each try would else take the stall away for a second.
+func settle(job *v1alpha1.CrawlJob, r *workflows.Report, s Standing) Standing {
+	was := meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionStalled)
+	if r == nil || s.Mood != Moves || was == nil || was.Status != metav1.ConditionTrue || progressed(job.Status.Counters, r.Counts) {
+		return s
+	}
+	switch reason := workflows.Reason(was.Reason); {
+	case r.Phase != workflows.PhaseSeeding && r.Phase != workflows.PhaseCrawling, r.State != workflows.StateActive:
+		return s
+	case reason == workflows.ReasonWaitingForWorkers, reason == workflows.ReasonTemporalUnreachable, reason == workflows.ReasonConfigMapMissing:
+		return s // not the crawl's own: that it reports is the end of it
+	default:
+		return Standing{Mood: Stalls, Reason: reason, Message: was.Message}
+	}
+}
+
+// progressed tells whether pages or chunks were added to what a status counts.
+func progressed(before *v1alpha1.Counters, now workflows.Counts) bool {
+	var was v1alpha1.Counters
+	if before != nil {
+		was = *before
+	}
+	settled := now.Archived + total(now.Failed) + total(now.Skipped)
+	return settled != count64(was.Archived)+count64(was.Failed)+count64(was.Skipped) ||
+		now.Chunks != count64(was.Chunks) || (now.Discovered > 0) != (count64(was.Discovered) > 0)
+}
+
+func count64(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 // missingWorkers says which workers a silent crawl lacks, empty when none.

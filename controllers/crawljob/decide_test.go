@@ -223,3 +223,68 @@ func TestSentences(t *testing.T) {
 		}
 	}
 }
+
+// TestStallSettles asserts that a crawl which tries again is stalled until something
+// has come of it.
+func TestStallSettles(t *testing.T) {
+	t.Parallel()
+	unreachableSeed := func(r *workflows.Report) {
+		r.Stalled, r.Reason, r.Message = true, workflows.ReasonSeedUnreachable, "the seed does not answer"
+	}
+	tests := map[string]struct {
+		reason string
+		before func(*workflows.Report)
+		after  func(*workflows.Report)
+		want   Mood
+	}{
+		"Trying": {
+			reason: "A try is no progress.",
+			before: unreachableSeed,
+			after:  func(*workflows.Report) {},
+			want:   Stalls,
+		},
+		"Archived": {
+			reason: "A page that was archived is.",
+			before: unreachableSeed,
+			after:  func(r *workflows.Report) { r.Counts.Archived++ },
+			want:   Moves,
+		},
+		"GivenUp": {
+			reason: "So is a page that was given up.",
+			before: unreachableSeed,
+			after:  func(r *workflows.Report) { r.Counts.Failed["DNSFailed"]++ },
+			want:   Moves,
+		},
+		"Sealing": {
+			reason: "A crawl that ends moves.",
+			before: unreachableSeed,
+			after:  func(r *workflows.Report) { r.Phase = workflows.PhaseSealing },
+			want:   Moves,
+		},
+		"Suspended": {
+			reason: "A crawl that was suspended rests.",
+			before: unreachableSeed,
+			after: func(r *workflows.Report) {
+				r.Phase, r.State, r.Reason = workflows.PhaseSuspended, workflows.StateSuspended, workflows.ReasonSuspended
+			},
+			want: Rests,
+		},
+		"WorkersAreBack": {
+			reason: "A crawl that reports does not wait for workers.",
+			before: func(r *workflows.Report) { r.Stalled, r.Reason = true, workflows.ReasonWaitingForWorkers },
+			after:  func(*workflows.Report) {},
+			want:   Moves,
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := Observation{Job: jobWith(started(time.Minute)), Now: noon, Run: Run{Known: true}, Latest: crawling(tc.before)}
+			o.Job.Status = report(o, decide(o), Done{})
+			o.Latest = crawling(tc.after)
+			if got := decide(o).Standing; got.Mood != tc.want {
+				t.Errorf("%s\ngot %+v, want mood %d", tc.reason, got, tc.want)
+			}
+		})
+	}
+}

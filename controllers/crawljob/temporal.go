@@ -14,6 +14,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	temporal "go.temporal.io/sdk/client"
 	sdk "go.temporal.io/sdk/temporal"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"k8s.io/apimachinery/pkg/types"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
@@ -123,7 +125,7 @@ func (t *Temporal) describe(ctx context.Context, id string) (*workflowservice.De
 
 // result reads the verdict of a workflow that is over. One that ended without a
 // verdict was ended from outside, or has a fault.
-func (t *Temporal) result(ctx context.Context, id string, status enumspb.WorkflowExecutionStatus) (*workflows.RunResult, error) {
+func (t *Temporal) result(ctx context.Context, id string, how enumspb.WorkflowExecutionStatus) (*workflows.RunResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var result workflows.RunResult
@@ -136,7 +138,7 @@ func (t *Temporal) result(ctx context.Context, id string, status enumspb.Workflo
 		return &workflows.RunResult{
 			Verdict: workflows.VerdictFailed,
 			Reason:  workflows.ReasonRunLost,
-			Message: fmt.Sprintf("Workflow %s ended as %s without a verdict, so it was not sealed. What was archived is stored and complete. See its history in Temporal for the cause; create a new CrawlJob to crawl again.", id, status),
+			Message: fmt.Sprintf("Workflow %s ended as %s without a verdict, so it was not sealed. What was archived is stored and complete. See its history in Temporal for the cause; create a new CrawlJob to crawl again.", id, how),
 		}, nil
 	default:
 		return nil, fmt.Errorf("read the verdict: %w", plain(err))
@@ -234,11 +236,18 @@ func (t *Temporal) polled(ctx context.Context, queue string, kind enumspb.TaskQu
 // plain takes what changes from one try to the next, such as a port, out of an
 // error that will stand in a condition.
 func plain(err error) error {
-	var unavailable *serviceerror.Unavailable
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	if errors.Is(err, context.DeadlineExceeded) {
 		return errors.New("no answer in time")
-	case errors.As(err, &unavailable):
+	}
+	code := status.Code(err)
+	var failed serviceerror.ServiceError
+	if errors.As(err, &failed) {
+		code = failed.Status().Code()
+	}
+	switch code {
+	case codes.DeadlineExceeded:
+		return errors.New("no answer in time")
+	case codes.Unavailable:
 		return errors.New("connection refused or lost")
 	default:
 		return err
