@@ -72,6 +72,7 @@ type request struct {
 	line    *Line
 	started time.Time
 	poller  bool
+	stale   bool // of a document that was left, or given up on with the load
 }
 
 func newAccount(now func() time.Time, mainFrame, blank string) *account {
@@ -182,7 +183,18 @@ func (a *account) frameNavigated(ev frameEvent) {
 	if a.pending == f.LoaderID {
 		a.pending = ""
 	}
+	a.giveUp(f.LoaderID)
 	a.quietFrom = a.now()
+}
+
+// giveUp no longer waits for the requests that are open, but for one. Of those
+// of a document that has been left, Chrome tells no end.
+func (a *account) giveUp(but string) {
+	for id, r := range a.open {
+		if id != but {
+			r.stale = true
+		}
+	}
 }
 
 // stoppedLoading also ends the load of a document that will see no load event,

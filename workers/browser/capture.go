@@ -20,6 +20,8 @@ const (
 	// hangTimeout is how long a script of ours may wait for the page's main
 	// thread before the page counts as hung.
 	hangTimeout = 8 * time.Second
+	// failedTimeout is the same for a page that has failed already.
+	failedTimeout = 3 * time.Second
 	// leaveTimeout bounds the way to the empty page in between, drainTimeout
 	// the wait for what the page sent when it was left.
 	leaveTimeout = 3 * time.Second
@@ -155,7 +157,12 @@ func (c *capture) run(ctx context.Context) Outcome {
 		return c.cause(ctx, outcome)
 	}
 	outcome = c.behave(ctx, outcome)
-	c.outputs(ctx)
+	if outcome.State == Failed {
+		// What there is of it is worth a look, but not a long one.
+		c.outputs(ctx, failedTimeout)
+	} else {
+		c.outputs(ctx, 2*hangTimeout)
+	}
 	return c.cause(ctx, outcome)
 }
 
@@ -232,6 +239,9 @@ func (c *capture) complete(ctx context.Context) (Outcome, bool) {
 		return Outcome{}, false
 	case p.document.arrived && !p.document.domContent.IsZero():
 		c.acct.limit("LoadTimeout", "the page was not complete after %s; what was there was captured", c.visit.LoadTimeout)
+		c.acct.mu.Lock()
+		c.acct.giveUp("")
+		c.acct.mu.Unlock()
 		return Outcome{State: Archived}, true
 	}
 	return Outcome{State: Failed, Reason: ReasonPageTimeout,
@@ -291,9 +301,9 @@ func (c *capture) ask(ctx context.Context, fn func(context.Context, world) error
 }
 
 // outputs takes the derived outputs, as far as they can be had.
-func (c *capture) outputs(ctx context.Context) {
+func (c *capture) outputs(ctx context.Context, d time.Duration) {
 	// What cannot be had costs the page its output, not its outcome.
-	bounded, cancel := context.WithTimeout(ctx, 2*hangTimeout)
+	bounded, cancel := context.WithTimeout(ctx, d)
 	err := c.extract(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		c.hung = true

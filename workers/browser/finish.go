@@ -60,6 +60,10 @@ func (c *capture) leave() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
+	if c.acct.progress().navigating {
+		// The way to a document that never came would go on.
+		c.tab.session.post("Page.stopLoading", nil)
+	}
 	w, err := c.world(ctx)
 	if err == nil {
 		err = w.eval(ctx, "location.replace('about:blank')", nil)
@@ -158,6 +162,9 @@ func (c *capture) judge(o Outcome) Outcome {
 	}
 	if main.Failure != "" && main.Response == nil {
 		return Outcome{State: Failed, Reason: reasonOf(main.Failure), Detail: main.Detail}
+	}
+	if r := main.Response; r != nil && (main.Failure != "" || r.Body.Truncated != "") {
+		c.page.Limits = append(c.page.Limits, Limit{Name: "Document", Detail: strings.TrimSpace("the document broke off: " + main.Failure + " " + r.Body.Truncated)})
 	}
 	if s := c.page.Status; s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable {
 		o.RetryAfter = retryAfter(c.acct.document.retryAfter, c.page.Started)

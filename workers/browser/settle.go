@@ -26,6 +26,9 @@ const (
 // matters reports whether a page cannot be called settled while a request is
 // in flight. Streams, beacons, reports, media and pollers do not count.
 func (a *account) matters(r *request, now time.Time) bool {
+	if r.stale {
+		return false
+	}
 	switch r.line.Type {
 	case "WebSocket", "EventSource", "Ping", "CSPViolationReport", "Media", "Prefetch", "Reporting":
 		return false

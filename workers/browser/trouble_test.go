@@ -203,6 +203,13 @@ func TestPagesThatInsist(t *testing.T) {
 			w.Header().Set("Content-Type", "application/pdf")
 			_, _ = w.Write([]byte("%PDF-1.4\n%%EOF\n"))
 		},
+		"/cut": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("Content-Length", "5000")
+			fmt.Fprint(w, "<p>cut off "+strings.Repeat("x", 2000))
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		},
 		"/asks":            `<p>a</p><script>Notification.requestPermission(); navigator.geolocation.getCurrentPosition(() => {}, () => {})</script>`,
 		"/beacon":          `<p>b</p><script>addEventListener('pagehide', () => navigator.sendBeacon('/bye', 'x'))</script>`,
 		"/bye":             func(http.ResponseWriter, *http.Request) {},
@@ -325,6 +332,9 @@ addEventListener('scroll', check); more();</script>`,
 			p := visit(t, s, site.URL+tc.path)
 			if p.Outcome != tc.want {
 				t.Errorf("%s: outcome %+v, want %+v", tc.reason, p.Outcome, tc.want)
+			}
+			if hasLimit(p, "SettleTimeout") {
+				t.Errorf("%s: it was waited for too long: %+v", tc.reason, p.Limits)
 			}
 			if tc.check != nil && !t.Failed() {
 				tc.check(t, p)
