@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -65,6 +66,7 @@ func TestDamage(t *testing.T) {
 			"Changed": func(b []byte) []byte { b = bytes.Clone(b); b[len(b)/2] ^= 1; return b },
 			"Cut":     func(b []byte) []byte { return b[:len(b)/2] },
 			"Gone":    func([]byte) []byte { return nil },
+			"Forged":  func(b []byte) []byte { return forge(t, b) },
 		} {
 			s, err := Open(f.rules, m, func(key string) ([]byte, error) {
 				if key != seg.Key {
@@ -95,5 +97,49 @@ func TestDamage(t *testing.T) {
 	wrong.Counts.Archived++
 	if _, err := Open(f.rules, wrong, func(key string) ([]byte, error) { return f.store[key], nil }); !errors.Is(err, ErrBooks) {
 		t.Errorf("a manifest with wrong books: %v", err)
+	}
+}
+
+// forge makes a sound segment of another content.
+func forge(t *testing.T, data []byte) []byte {
+	t.Helper()
+	c := mustCodec(t)
+	kind := segmentKind(data[headerSize-1])
+	rows, err := readSegment(c, data, kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		if v := bytes.Clone(rows[i].value); len(v) > 0 {
+			v[len(v)-1] ^= 1
+			rows[i].value = v
+			break
+		}
+	}
+	return makeSegment(t, c, kind, rows)
+}
+
+// TestPageLimitIsNeverExceeded: what is out counts.
+func TestPageLimitIsNeverExceeded(t *testing.T) {
+	t.Parallel()
+	var seeds []string
+	for i := range 300 {
+		seeds = append(seeds, fmt.Sprintf("https://h%d.example/%d", i%30, i))
+	}
+	for limit := range int64(40) {
+		s := newState(t, Spec{Scope: "Host", Seeds: seeds, Pages: limit + 1})
+		now := time.Unix(1000, 0)
+		for step := 0; s.Limit() == ""; step++ {
+			var out []Bundle
+			for i := range 3 { // bundles are handed out while others are out
+				out = append(out, s.Choose(now, 2, fmt.Sprintf("%d-%d", step, i))...)
+			}
+			for _, b := range out {
+				archive(t, s, b, now)
+			}
+		}
+		if c := s.Counts(); c.Archived != limit+1 {
+			t.Errorf("%d pages are archived, the limit is %d", c.Archived, limit+1)
+		}
 	}
 }

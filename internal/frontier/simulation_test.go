@@ -33,12 +33,18 @@ func (w web) dice(u string, salt int) *rand.Rand {
 	return rand.New(rand.NewPCG(h.Sum64(), w.seed))
 }
 
-// final is where a page leads: to itself, or now and then to another.
+// final is where a page leads: to itself, or now and then to another, which may be one
+// that is linked too.
 func (w web) final(u string) string {
-	if r := w.dice(u, 1); r.IntN(20) == 0 {
-		return w.url(r.IntN(w.hosts), w.pages+r.IntN(w.pages))
+	r := w.dice(u, 1)
+	if r.IntN(8) > 0 {
+		return u
 	}
-	return u
+	to := w.url(r.IntN(w.hosts), r.IntN(w.pages+w.pages/4))
+	if w.dice(to, 1).IntN(8) == 0 {
+		return u // no chains
+	}
+	return to
 }
 
 func (w web) links(u string) []string {
