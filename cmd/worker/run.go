@@ -33,6 +33,9 @@ import (
 // stopTimeout is how long open bundles have to store what they captured, after SIGTERM.
 const stopTimeout = 30 * time.Second
 
+// storePatience is how long a bundle waits for a store that has trouble.
+const storePatience = 20 * time.Second
+
 // bundlesPerTab is how many bundles a worker takes for each tab: one that waits for a
 // host's delay holds none.
 const bundlesPerTab = 3
@@ -198,7 +201,8 @@ func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *b
 	log.Info("browsers are ready", "chrome", pool.Version().Product, "sandbox", pool.Sandbox(), "tabs", o.tabs)
 	hostname, _ := os.Hostname() // it is left out when it is not known
 	crawler := &frontier.Crawler{
-		Buckets: store, FrontierBucket: o.frontierBucket, Tabs: frontier.Pool{Pool: pool}, Heartbeats: beats, Dir: dir, Logger: log, Now: time.Now,
+		Buckets: store, FrontierBucket: o.frontierBucket, Tabs: frontier.Pool{Pool: pool}, Heartbeats: beats, Dir: dir, Patience: storePatience,
+		Logger: log, Now: time.Now,
 		Info: archive.Info{
 			Software: "crawlfleet", Version: cli.ReadBuild().String(), Chrome: pool.Version().Product,
 			Flags: pool.Flags(), Sandbox: pool.Sandbox(), Hostname: hostname,

@@ -34,10 +34,27 @@ const (
 // bundle early, the pages that were not visited are simply not among the outcomes.
 func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (out workflows.BundleOutput, err error) {
 	info := activity.GetInfo(ctx)
-	progress, err := resume(ctx, info.Attempt)
-	if err != nil {
-		return out, err
+	a := attempt{number: int(info.Attempt), token: info.TaskToken, stopping: activity.GetWorkerStopChannel(ctx)}
+	if info.Attempt > 1 && activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &a.before); err != nil {
+			return out, fmt.Errorf("read the last heartbeat: %w", err)
+		}
 	}
+	return c.crawl(ctx, a, in)
+}
+
+// attempt is what Temporal says of an attempt at a bundle.
+type attempt struct {
+	number int
+	token  []byte
+	// before is the last accepted heartbeat of the attempt before this one.
+	before workflows.BundleProgress
+	// stopping is closed when the worker stops.
+	stopping <-chan struct{}
+}
+
+func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput) (out workflows.BundleOutput, err error) {
+	progress := resume(a.before)
 	bundle, done, err := c.load(ctx, in, progress)
 	if err != nil {
 		if out.Trouble = troubleOf(err); out.Trouble == nil {
@@ -53,12 +70,12 @@ func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (ou
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	l := newLease(c.Heartbeats, info.TaskToken, progress, c.Logger, cancel)
+	l := newLease(c.Heartbeats, a.token, progress, c.Logger, cancel)
 	if err := l.insist(ctx); err != nil {
 		return out, err
 	}
 	b := &bundleRun{
-		Crawler: c, in: in, bundle: bundle, lease: l, attempt: int(info.Attempt), dir: dir, done: done, deaths: progress.Deaths,
+		Crawler: c, in: in, bundle: bundle, lease: l, attempt: a.number, dir: dir, done: done, deaths: progress.Deaths,
 		started: time.Now(), finals: map[frontier.Fingerprint]bool{},
 	}
 	b.committer = committer{run: b, nonce: nonce(), number: len(progress.Results)}
@@ -66,7 +83,7 @@ func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (ou
 	background.Go(func() { l.keep(ctx) })
 	visits, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
-	background.Go(func() { b.watch(ctx, activity.GetWorkerStopChannel(ctx), cut) })
+	background.Go(func() { b.watch(ctx, a.stopping, cut) })
 	err = b.visitAll(ctx, visits)
 	// What was captured is committed also when the bundle ends early, but not when it
 	// belongs to someone else by now.
@@ -99,15 +116,9 @@ func (c *Crawler) load(ctx context.Context, in workflows.BundleInput, progress w
 	return bundle, done, err
 }
 
-// resume reads what the attempt before this one committed, and what it died of.
-func resume(ctx context.Context, attempt int32) (workflows.BundleProgress, error) {
-	var p workflows.BundleProgress
-	if attempt <= 1 || !activity.HasHeartbeatDetails(ctx) {
-		return p, nil
-	}
-	if err := activity.GetHeartbeatDetails(ctx, &p); err != nil {
-		return p, fmt.Errorf("read the last heartbeat: %w", err)
-	}
+// resume goes on from what the attempt before this one committed, and from what it died
+// of.
+func resume(p workflows.BundleProgress) workflows.BundleProgress {
 	p.Deaths = maps.Clone(p.Deaths)
 	if p.Deaths == nil {
 		p.Deaths = map[int]int{}
@@ -116,7 +127,7 @@ func resume(ctx context.Context, attempt int32) (workflows.BundleProgress, error
 		p.Deaths[i]++
 	}
 	p.InProgress = nil
-	return p, nil
+	return p
 }
 
 // visited are the pages whose outcome is committed already.

@@ -23,9 +23,6 @@ const (
 	commitPages = 20
 	commitBytes = 64 << 20
 	commitAge   = 30 * time.Second
-	// storePatience is how long a commit waits for the store before the bundle is
-	// given up.
-	storePatience = 20 * time.Second
 )
 
 // committer gathers pages in a chunk and commits it. Pages that are being loaded hold
@@ -221,7 +218,7 @@ func (c *committer) persist(ctx context.Context, do func() error) error {
 		if trouble == nil || ctx.Err() != nil {
 			return err
 		}
-		if time.Since(began) > storePatience || trouble.Reason == workflows.ReasonDiskFull {
+		if time.Since(began) > c.run.Patience || trouble.Reason == workflows.ReasonDiskFull {
 			c.setTrouble(trouble)
 			return err
 		}

@@ -103,6 +103,9 @@ type Crawler struct {
 	Robots *RobotsCache
 	// Dir is for scratch files.
 	Dir string
+	// Patience is how long a commit waits for a store that has trouble before the
+	// bundle ends with what was committed before.
+	Patience time.Duration
 	// Info is what every chunk says about the software that made it.
 	Info   archive.Info
 	Logger *slog.Logger

@@ -197,7 +197,10 @@ func (p *Planner) sitemaps(ctx context.Context, addresses []string, c *collector
 			_ = c.add(address) // an entry that is no address is no seed
 			return true
 		})
-		if err := errors.Join(inner, err); err != nil && !errors.Is(err, sitemap.ErrTooLarge) {
+		if inner != nil {
+			return inner
+		}
+		if err != nil && !errors.Is(err, sitemap.ErrTooLarge) {
 			return err
 		}
 	}

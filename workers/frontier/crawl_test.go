@@ -1,0 +1,396 @@
+package frontier
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// visitedExactly compares the loads with a plain walk.
+func visitedExactly(t *testing.T, w *web, seeds ...string) {
+	t.Helper()
+	if diff := cmp.Diff(w.reachable(seeds...), slices.Sorted(maps.Keys(w.loads))); diff != "" {
+		t.Errorf("pages (-walk +loaded):\n%s", diff)
+	}
+	if len(w.rude) > 0 {
+		t.Errorf("two pages at once on %v", w.rude)
+	}
+}
+
+func TestCrawlsAllAndOnce(t *testing.T) {
+	t.Parallel()
+	w := tree(60, "a.test", "b.test", "c.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0", "http://b.test/0", "http://c.test/0")
+	out := r.run(4)
+	visitedExactly(t, w, "http://a.test/0")
+	if n := w.repeated(); n != 0 {
+		t.Errorf("%d pages were loaded again", n)
+	}
+	if out.Counts.Archived != 180 || out.Counts.Discovered != 180 {
+		t.Errorf("counts %+v, want 180 archived", out.Counts)
+	}
+	sealed := r.seal()
+	if !sealed.Balanced || sealed.Counts.Archived != 180 {
+		t.Errorf("sealed %+v", sealed)
+	}
+	if again := r.seal(); !cmp.Equal(again, sealed) {
+		t.Errorf("sealed again: %+v, want %+v", again, sealed)
+	}
+	var s Statement
+	if err := json.Unmarshal(r.store.Object("/archive/"+sealed.Statement), &s); err != nil {
+		t.Fatal(err)
+	}
+	stored := r.store.Keys("/archive/ns/name/uid/chunks/")
+	if len(s.Chunks) != len(stored) || len(stored) == 0 {
+		t.Errorf("the statement names %d chunks, %d are stored", len(s.Chunks), len(stored))
+	}
+}
+
+func TestKilledAttemptsLoseOnlyWhatWasNotCommitted(t *testing.T) {
+	t.Parallel()
+	w := tree(200, "a.test", "b.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0", "http://b.test/0")
+	var loads atomic.Int64
+	w.visit = func(context.Context, *browser.Page) error {
+		if loads.Add(1)%37 == 0 {
+			return errKilled
+		}
+		return nil
+	}
+	kills := 0
+	r.runKilled(func(err error) bool {
+		if errors.Is(err, errKilled) {
+			kills++
+		}
+		return errors.Is(err, errKilled)
+	})
+	visitedExactly(t, w, "http://a.test/0")
+	sealed := r.seal()
+	if !sealed.Balanced || sealed.Counts.Archived != 400 {
+		t.Errorf("sealed %+v, want 400 archived", sealed)
+	}
+	if n := w.repeated(); kills == 0 || n > kills*commitPages {
+		t.Errorf("%d pages were loaded again after %d deaths", n, kills)
+	}
+}
+
+func TestPoisonCostsItsPageAlone(t *testing.T) {
+	t.Parallel()
+	w := tree(8, "a.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	w.visit = func(_ context.Context, p *browser.Page) error {
+		if p.URL == "http://a.test/5" {
+			return errKilled
+		}
+		return nil
+	}
+	// An attempt that is killed sends no further heartbeat.
+	out := r.runKilled(func(err error) bool { return errors.Is(err, errKilled) })
+	if out.Counts.Archived != 7 || out.Counts.Failed[workflows.ReasonPoison] != 1 {
+		t.Errorf("counts %+v, want 7 archived and one Poison", out.Counts)
+	}
+	if n := w.count("http://a.test/5"); n > 3 {
+		t.Errorf("the poison page was loaded %d times", n)
+	}
+}
+
+// runKilled is run, in which a worker that dies takes its last words along.
+func (r *rig) runKilled(deadly func(error) bool) workflows.PlanOutput {
+	r.t.Helper()
+	var done []workflows.BundleDone
+	for range 1000 {
+		out := r.plan(4, done...)
+		if out.Idle {
+			return out
+		}
+		done = nil
+		for _, ref := range out.Bundles {
+			out, err := r.untilKilled(ref, deadly)
+			for err != nil {
+				out, err = r.untilKilled(ref, deadly)
+			}
+			done = append(done, workflows.BundleDone{ID: ref.ID, Results: out.Results})
+		}
+	}
+	r.t.Fatal("the crawl does not end")
+	return workflows.PlanOutput{}
+}
+
+// untilKilled is an attempt that ends at once, and unheard, with a deadly visit.
+func (r *rig) untilKilled(ref workflows.BundleRef, deadly func(error) bool) (workflows.BundleOutput, error) {
+	ctx, kill := context.WithCancelCause(r.t.Context())
+	defer kill(nil)
+	visit := r.web.visit
+	defer func() { r.web.visit = visit }()
+	r.web.visit = func(c context.Context, p *browser.Page) error {
+		err := visit(c, p)
+		if deadly(err) {
+			kill(errKilled)
+			r.leases.lose(ref.ID)
+		}
+		return err
+	}
+	return r.crawl(ctx, ref)
+}
+
+// lose makes the server deaf to the present attempt.
+func (l *leases) lose(bundle string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newest[bundle]++
+}
+
+func TestOldAttemptIsNotHeard(t *testing.T) {
+	t.Parallel()
+	w := tree(1, "a.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	ref := r.plan(1).Bundles[0]
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var visits atomic.Int64
+	w.visit = func(context.Context, *browser.Page) error {
+		if visits.Add(1) == 1 {
+			close(entered)
+			<-leave
+		}
+		return nil
+	}
+	old := make(chan error)
+	go func() {
+		_, err := r.crawl(t.Context(), ref)
+		old <- err
+	}()
+	<-entered
+	r.web.loading["a.test"] = 0 // it is the old attempt's fault that there are two
+	out, err := r.crawl(t.Context(), ref)
+	if err != nil || len(out.Results) != 1 {
+		t.Fatalf("the second attempt: %+v, %v", out, err)
+	}
+	close(leave)
+	if err := <-old; !errors.Is(err, errLeaseLost) {
+		t.Errorf("the first attempt ended with %v, want a lost lease", err)
+	}
+	r.plan(0, workflows.BundleDone{ID: ref.ID, Results: out.Results})
+	if sealed := r.seal(); !sealed.Balanced || sealed.Counts.Archived != 1 || sealed.Counts.Chunks != 1 {
+		t.Errorf("sealed %+v, want one page in one chunk", sealed)
+	}
+}
+
+func TestStoreGoesDown(t *testing.T) {
+	t.Parallel()
+	w := tree(3, "a.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	ref := r.plan(1).Bundles[0]
+	var down atomic.Bool
+	r.store.Answer = func(w http.ResponseWriter, _ *http.Request, _ func()) bool {
+		if down.Load() {
+			blobtest.Fail(w, http.StatusServiceUnavailable, "SlowDown")
+		}
+		return down.Load()
+	}
+	w.visit = func(context.Context, *browser.Page) error { down.Store(true); return nil }
+	out, err := r.crawl(t.Context(), ref)
+	if err != nil || out.Trouble == nil || out.Trouble.Reason != workflows.ReasonStoreUnreachable || len(out.Results) != 0 {
+		t.Fatalf("%+v, %v: want the trouble told, and nothing committed", out, err)
+	}
+	if out, err = r.crawl(t.Context(), ref); err != nil || out.Trouble == nil {
+		t.Errorf("%+v, %v: want the trouble told also when a bundle begins", out, err)
+	}
+	down.Store(false)
+	w.visit = nil
+	if got := r.runFrom(workflows.BundleDone{ID: ref.ID}); got.Counts.Archived != 3 {
+		t.Errorf("counts %+v, want all archived when the store is back", got.Counts)
+	}
+}
+
+// runFrom goes on with what bundles brought.
+func (r *rig) runFrom(done ...workflows.BundleDone) workflows.PlanOutput {
+	r.t.Helper()
+	r.plan(0, done...)
+	return r.run(4)
+}
+
+func TestAnswerOfThePutIsLost(t *testing.T) {
+	t.Parallel()
+	w := tree(30, "a.test")
+	r := newRig(t, w)
+	var n atomic.Int64
+	r.store.Answer = func(w http.ResponseWriter, req *http.Request, stored func()) bool {
+		lost := req.Method == http.MethodPut && n.Add(1)%3 == 0
+		if lost {
+			stored()
+			blobtest.Fail(w, http.StatusInternalServerError, "InternalError")
+		}
+		return lost
+	}
+	r.seed("http://a.test/0")
+	r.run(4)
+	visitedExactly(t, w, "http://a.test/0")
+	if sealed := r.seal(); !sealed.Balanced || sealed.Counts.Archived != 30 {
+		t.Errorf("sealed %+v, want 30 archived", sealed)
+	}
+}
+
+func TestNoPageWithoutAuthorization(t *testing.T) {
+	t.Parallel()
+	w := tree(5, "a.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	ref := r.plan(1).Bundles[0]
+	r.job.Spec.Authorization.NotAfter = time.Now().Add(-time.Second)
+	out, err := r.crawl(t.Context(), ref)
+	if err != nil || out.Yielded == "" || len(w.loads) != 0 {
+		t.Errorf("%+v, %v after %d loads: want none", out, err, len(w.loads))
+	}
+}
+
+func TestYieldsWhenTheWorkerStops(t *testing.T) {
+	t.Parallel()
+	w := tree(40, "a.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	stop := make(chan struct{})
+	ref, done := r.grown()
+	_ = done
+	var loads atomic.Int64
+	w.visit = func(context.Context, *browser.Page) error {
+		if loads.Add(1) == 3 {
+			close(stop)
+			time.Sleep(50 * time.Millisecond) // until it is noticed
+		}
+		return nil
+	}
+	a := r.leases.lease(ref.ID)
+	a.stopping = stop
+	out, err := r.crawler.crawl(t.Context(), a, r.input(ref))
+	if err != nil || out.Yielded == "" || len(out.Results) != 1 || loads.Load() != 3 {
+		t.Fatalf("%+v, %v after %d loads: want three pages committed and the rest given back", out, err, loads.Load())
+	}
+	w.visit = nil
+	if got := r.runFrom(workflows.BundleDone{ID: ref.ID, Results: out.Results}); got.Counts.Archived != 40 || w.repeated() != 0 {
+		t.Errorf("counts %+v, %d loads repeated", got.Counts, w.repeated())
+	}
+}
+
+// grown crawls until a bundle has several pages, which it returns unvisited.
+func (r *rig) grown() (workflows.BundleRef, []workflows.BundleDone) {
+	r.t.Helper()
+	var done []workflows.BundleDone
+	for range 20 {
+		out := r.plan(1, done...)
+		ref := out.Bundles[0]
+		if ref.Pages >= 5 {
+			return ref, nil
+		}
+		done = []workflows.BundleDone{r.persist(ref)}
+	}
+	r.t.Fatal("bundles do not grow")
+	return workflows.BundleRef{}, nil
+}
+
+func TestLeavesAHostThatAsksForALongPause(t *testing.T) {
+	t.Parallel()
+	w := tree(40, "a.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	ref, _ := r.grown()
+	before := len(w.loads)
+	w.visit = func(_ context.Context, p *browser.Page) error {
+		p.Status, p.Outcome.RetryAfter = http.StatusTooManyRequests, time.Hour
+		return nil
+	}
+	began := time.Now()
+	out, err := r.crawl(t.Context(), ref)
+	if err != nil || len(w.loads) != before+1 || time.Since(began) > 30*time.Second {
+		t.Fatalf("%+v, %v: %d pages were loaded in spite of Retry-After, in %s", out, err, len(w.loads)-before, time.Since(began))
+	}
+	next := r.plan(4, workflows.BundleDone{ID: ref.ID, Results: out.Results})
+	if len(next.Bundles) != 0 || next.DueIn < 50*time.Minute {
+		t.Errorf("the host is asked again after %s", next.DueIn)
+	}
+}
+
+func TestKeepsTheDelay(t *testing.T) {
+	t.Parallel()
+	const delay = 80 * time.Millisecond
+	w := tree(12, "a.test")
+	r := newRig(t, w)
+	r.job.Spec.Politeness.Delay = delay
+	r.seed("http://a.test/0")
+	r.run(4)
+	if len(w.pauses) != 11 {
+		t.Errorf("%d pauses between 12 pages", len(w.pauses))
+	}
+	if shortest := slices.Min(w.pauses); shortest < delay-2*time.Millisecond {
+		t.Errorf("a pause of %s, want %s", shortest, delay)
+	}
+}
+
+func TestPlanTwiceIsOnePlan(t *testing.T) {
+	t.Parallel()
+	w := tree(20, "a.test", "b.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0", "http://b.test/0")
+	first := r.plan(1)
+	ref := first.Bundles[0]
+	r.seq = 0
+	again := r.plan(1)
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Errorf("the second attempt decides otherwise (-first +second):\n%s", diff)
+	}
+	done := r.persist(ref)
+	second := r.plan(4)
+	r.seq = second.Seq - 1
+	lost := r.plan(4, done) // a step that was done already, with another list
+	if len(lost.Applied) != 0 || !cmp.Equal(lost, second) {
+		t.Errorf("a repeated step claims to have taken in %v", lost.Applied)
+	}
+	if third := r.plan(4, done); !slices.Equal(third.Applied, []string{ref.ID}) || third.Counts.Archived != 2 {
+		t.Errorf("the next step: %+v", third)
+	}
+}
+
+func TestLostBundleIsLookedUp(t *testing.T) {
+	t.Parallel()
+	w := tree(3, "a.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	ref := r.plan(1).Bundles[0]
+	if _, err := r.crawl(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
+	out := r.runFrom(workflows.BundleDone{ID: ref.ID, Lost: true})
+	if out.Counts.Archived != 3 || w.repeated() != 0 {
+		t.Errorf("counts %+v, %d loads repeated: what is stored must be found", out.Counts, w.repeated())
+	}
+}
+
+func TestSealMissesAChunk(t *testing.T) {
+	t.Parallel()
+	w := tree(3, "a.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	r.run(1)
+	r.store.Remove(r.store.Keys("/archive/ns/name/uid/chunks/")[0])
+	sealed := r.seal()
+	if sealed.Balanced || !strings.Contains(sealed.Message, "is not in the store") {
+		t.Errorf("sealed %+v although a chunk is gone", sealed)
+	}
+}

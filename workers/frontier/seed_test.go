@@ -1,0 +1,142 @@
+package frontier
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+func packed(t *testing.T, lines ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := io.WriteString(z, strings.Join(lines, "\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestSeed(t *testing.T) {
+	t.Parallel()
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		base := "http://" + r.Host
+		switch r.URL.Path {
+		case "/index.xml":
+			fmt.Fprintf(w, `<sitemapindex><sitemap><loc>%s/one.xml</loc></sitemap><sitemap><loc>%s/index.xml</loc></sitemap></sitemapindex>`, base, base)
+		case "/one.xml":
+			fmt.Fprintf(w, `<urlset><url><loc>%s/p1</loc></url><url><loc>%s/p2</loc></url><url><loc>mailto:x@example.org</loc></url></urlset>`, base, base)
+		case "/empty.xml":
+			fmt.Fprint(w, `<urlset></urlset>`)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(site.Close)
+	cases := map[string]struct {
+		reason string
+		in     workflows.SeedInput
+		pages  int64
+		word   workflows.Reason
+		says   string
+		final  bool
+	}{
+		"URLs":     {reason: "each page once, in whatever spelling", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{"http://a.test", "HTTP://A.test:80/#x", "http://a.test/b"}}}, pages: 2},
+		"List":     {reason: "comments and empty lines are passed over", in: workflows.SeedInput{SeedList: packed(t, "# seeds", "", "http://a.test/", " http://b.test/ ")}, pages: 2},
+		"BadLine":  {reason: "the error names the line", in: workflows.SeedInput{SeedList: packed(t, "http://a.test/", "", "not an address")}, word: workflows.ReasonInvalidSeeds, says: "line 3", final: true},
+		"BadSeed":  {reason: "the error names the seed", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{"http://a.test/", "ftp://a.test/"}}}, word: workflows.ReasonInvalidSeeds, says: "seed 2", final: true},
+		"NotGzip":  {reason: "a list that cannot be read", in: workflows.SeedInput{SeedList: []byte("http://a.test/")}, word: workflows.ReasonInvalidSeeds, final: true},
+		"Nothing":  {reason: "a crawl needs a seed", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/empty.xml"}}}, word: workflows.ReasonInvalidSeeds, final: true},
+		"Sitemap":  {reason: "indexes are followed, also in a circle", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/index.xml"}}}, pages: 2},
+		"NotFound": {reason: "a sitemap may be there later", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/none.xml"}}}, word: workflows.ReasonSeedUnreachable, says: "404"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, tree(1, "a.test"))
+			r.planner.Client = &http.Client{Timeout: 10 * time.Second}
+			tc.in.Job = r.job
+			out, err := activityOf(r, r.planner.Seed, tc.in)
+			if tc.word == "" {
+				again, err2 := activityOf(r, r.planner.Seed, tc.in)
+				if err := errors.Join(err, err2); err != nil || out.Counts.Queued != tc.pages || again.Counts.Queued != tc.pages {
+					t.Errorf("%s: %+v, again %+v, %v, want %d pages", tc.reason, out, again, err, tc.pages)
+				}
+				return
+			}
+			var app *temporal.ApplicationError
+			if !errors.As(err, &app) || app.Type() != string(tc.word) || app.NonRetryable() != tc.final || !strings.Contains(app.Error(), tc.says) {
+				t.Errorf("%s: %v, want %s that says %q", tc.reason, err, tc.word, tc.says)
+			}
+		})
+	}
+}
+
+func TestRobots(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason          string
+		handler         http.HandlerFunc
+		allowed, denied []string
+		failure         workflows.Reason
+		delay           time.Duration
+	}{
+		"None":      {reason: "without one all is allowed", handler: http.NotFound, allowed: []string{"/", "/private/x"}},
+		"Rules":     {reason: "the rules hold", handler: text("User-agent: *\nDisallow: /private\nCrawl-delay: 3\n"), allowed: []string{"/"}, denied: []string{"/private/x"}, delay: 3 * time.Second},
+		"Own":       {reason: "the group that names us goes before *", handler: text("User-agent: *\nDisallow: /\n\nUser-agent: crawlfleet\nDisallow: /x\n"), allowed: []string{"/"}, denied: []string{"/x"}},
+		"Broken":    {reason: "a server that fails says no for now", handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, failure: workflows.ReasonRobotsUnreachable},
+		"Endless":   {reason: "more than five redirects are no robots.txt", handler: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusFound) }, allowed: []string{"/"}},
+		"Forbidden": {reason: "4xx is no robots.txt", handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, allowed: []string{"/"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked := 0
+			site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked++; tc.handler(w, r) }))
+			defer site.Close()
+			client := NewClient(nil)
+			client.Transport = http.DefaultTransport
+			c := RobotsCache{Client: client, UserAgent: "crawlfleet/test", Token: "crawlfleet", Now: time.Now}
+			rules, failure := c.Rules(t.Context(), site.URL+"/page")
+			if tc.failure != "" {
+				if failure == nil || failure.Reason != tc.failure {
+					t.Errorf("%s: %+v, want %s", tc.reason, failure, tc.failure)
+				}
+				return
+			}
+			if failure != nil {
+				t.Fatalf("%s: %+v", tc.reason, failure)
+			}
+			for _, p := range slices.Concat(tc.allowed, tc.denied) {
+				if got := rules.Allowed(p); got == slices.Contains(tc.denied, p) {
+					t.Errorf("%s: %s allowed: %v", tc.reason, p, got)
+				}
+			}
+			if rules.Delay != tc.delay {
+				t.Errorf("%s: delay %s, want %s", tc.reason, rules.Delay, tc.delay)
+			}
+			before := asked
+			if _, _ = c.Rules(t.Context(), site.URL+"/other"); asked != before {
+				t.Errorf("robots.txt was asked for again")
+			}
+		})
+	}
+}
+
+func text(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }
+}
