@@ -125,6 +125,7 @@ func TestKinds(t *testing.T) {
 	}{
 		"NoBucket":   {http.StatusNotFound, "NoSuchBucket", ErrNoBucket},
 		"WrongKey":   {http.StatusForbidden, "InvalidAccessKeyId", ErrDenied},
+		"UnknownKey": {http.StatusNotFound, "XAdminUserNotFound", ErrDenied},
 		"WrongSign":  {http.StatusForbidden, "SignatureDoesNotMatch", ErrDenied},
 		"NotAllowed": {http.StatusForbidden, "AccessDenied", ErrDenied},
 		"SlowDown":   {http.StatusServiceUnavailable, "SlowDown", ErrUnreachable},
@@ -140,6 +141,9 @@ func TestKinds(t *testing.T) {
 			}})
 			if _, err := b.Put(t.Context(), "k", content("x")); !errors.Is(err, tc.want) {
 				t.Errorf("put = %v, want %v", err, tc.want)
+			}
+			if err := b.Check(t.Context()); tc.status < 500 && tc.want != ErrCorrupt && !errors.Is(err, tc.want) {
+				t.Errorf("check = %v, want %v", err, tc.want)
 			}
 		})
 	}

@@ -105,8 +105,16 @@ func (b *Bucket) Check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("bucket %q: %w", b.name, classify(err))
 	}
-	if !ok {
-		return fmt.Errorf("bucket %q: %w", b.name, ErrNoBucket)
+	if ok {
+		return nil
+	}
+	// The answer to a HEAD has no body to tell why: there are stores that say 404 to
+	// credentials that they do not know.
+	for o := range b.core.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{MaxKeys: 1}) {
+		if o.Err != nil {
+			return fmt.Errorf("bucket %q: %w", b.name, classify(o.Err))
+		}
+		break
 	}
 	return nil
 }
@@ -262,7 +270,8 @@ func kindOf(e minio.ErrorResponse) error {
 		return ErrNotFound
 	case "PreconditionFailed", "ConditionalRequestConflict":
 		return ErrExists
-	case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed", "AccountProblem":
+	case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed", "AccountProblem",
+		"XAdminUserNotFound": // the Versity gateway's word for an access key that nobody has
 		return ErrDenied
 	case "BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest":
 		return ErrCorrupt
