@@ -142,7 +142,7 @@ func TestTroubleIsToldAndPasses(t *testing.T) {
 	})
 	t.Run("Bucket", func(t *testing.T) {
 		job := harness.NewJob("bucket", srv.URL+"/")
-		job.Spec.Storage.Bucket = "made-later"
+		job.Spec.Storage = &v1alpha1.Storage{Bucket: "made-later"}
 		fleet.Apply(t, job)
 		stalled(t, fleet, "bucket", "BucketMissing")
 		client, err := fleet.S3()
