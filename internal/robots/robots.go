@@ -26,7 +26,7 @@ const MaxRedirects = 5
 // maxDelay bounds what a Crawl-delay can ask for.
 const maxDelay = 60 * time.Second
 
-// Rules are the rules that one crawler has to keep.
+// Rules are the rules that one crawler has to keep. They can be used by many at a time.
 type Rules struct {
 	rules []rule
 	// Delay is the Crawl-delay, 0 for none, at most a minute.
@@ -36,20 +36,33 @@ type Rules struct {
 }
 
 type rule struct {
-	pattern string
+	pattern string // normalized
+	strict  string // the same with strictQuery
 	allow   bool
+	text    string // as it stands in the file
+	line    int
+}
+
+// Decision says whether a path may be visited, and by which rule.
+type Decision struct {
+	Allowed bool
+	// Rule is the line that decided, such as "Disallow: /private/", and Line its
+	// number from 1; empty and 0 when no rule speaks of the path.
+	Rule string
+	Line int
 }
 
 // AllowAll is what holds for a site without a robots.txt, DisallowAll for one whose
 // robots.txt cannot be had now.
 var (
 	AllowAll    = &Rules{}
-	DisallowAll = &Rules{rules: []rule{{pattern: "/"}}}
+	DisallowAll = &Rules{rules: []rule{{pattern: "/", strict: "/"}}}
 )
 
 // ForStatus says what an answer other than a robots.txt means (section 2.3.1): nil for
-// success, whose body is to be parsed; everything is allowed when there is none (4xx),
-// nothing when the server fails (5xx).
+// success, whose body is to be parsed; everything is allowed when there is none (4xx, or
+// a redirect that is not followed any further), nothing when the server fails (5xx) or
+// asks to be left alone (429, which the RFC counts with the others).
 func ForStatus(status int) *Rules {
 	switch {
 	case status >= 200 && status < 300:
@@ -63,7 +76,11 @@ func ForStatus(status int) *Rules {
 // Parse reads the rules for a product token, such as "crawlfleet". It makes the best
 // of whatever it is given: there is no such thing as a wrong robots.txt.
 func Parse(body []byte, token string) *Rules {
-	body = bytes.TrimPrefix(body[:min(len(body), MaxSize)], []byte("\xef\xbb\xbf"))
+	if len(body) >= MaxSize { // its last line may be cut off, which would change its meaning
+		body = body[:MaxSize]
+		body = body[:max(0, bytes.LastIndexAny(body, "\r\n"))]
+	}
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	p := parser{token: strings.ToLower(token)}
 	lines := bufio.NewScanner(bytes.NewReader(body))
 	lines.Buffer(make([]byte, 4<<10), MaxSize+1)
@@ -76,7 +93,10 @@ func Parse(body []byte, token string) *Rules {
 
 // scanLines splits at CR, LF and CRLF (section 2.2, EOL).
 func scanLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
+	if i := bytes.IndexAny(data, "\r\n"); i >= 0 && (data[i] == '\n' || i+1 < len(data) || atEOF) {
+		if data[i] == '\r' && i+1 < len(data) && data[i+1] == '\n' {
+			return i + 2, data[:i], nil
+		}
 		return i + 1, data[:i], nil
 	}
 	if atEOF && len(data) > 0 {
@@ -100,9 +120,11 @@ type parser struct {
 
 	toOwn, toAny bool // whom the present group speaks to
 	inRules      bool // whether a user-agent line begins a new group
+	number       int  // of the present line
 }
 
 func (p *parser) line(text string) {
+	p.number++
 	text, _, _ = strings.Cut(text, "#")
 	key, value, ok := strings.Cut(text, ":")
 	if !ok {
@@ -113,9 +135,9 @@ func (p *parser) line(text string) {
 	case "user-agent":
 		p.agent(value)
 	case "allow":
-		p.add(rule{pattern: normalize(value), allow: true})
+		p.add(value, true, text)
 	case "disallow":
-		p.add(rule{pattern: normalize(value)})
+		p.add(value, false, text)
 	case "crawl-delay":
 		p.delay(value)
 	case "sitemap":
@@ -145,11 +167,13 @@ func (p *parser) agent(value string) {
 	}
 }
 
-func (p *parser) add(r rule) {
+func (p *parser) add(value string, allow bool, text string) {
 	p.inRules = true
-	if r.pattern == "" {
+	if value == "" {
 		return // an empty rule says nothing
 	}
+	r := rule{pattern: normalize(value, false), allow: allow, text: strings.TrimSpace(text), line: p.number}
+	r.strict = strictQuery(r.pattern)
 	if p.toOwn {
 		p.own.rules = append(p.own.rules, r)
 	}
@@ -183,23 +207,29 @@ func (p *parser) rules() *Rules {
 
 // Allowed tells whether a path, with its query, may be visited. robots.txt itself
 // always may (section 2.2.2).
-func (r *Rules) Allowed(path string) bool {
-	path = normalize(path)
-	if path == "" {
-		path = "/"
+func (r *Rules) Allowed(path string) bool { return r.Decide(path).Allowed }
+
+// Decide tells whether a path, with its query, may be visited, and which rule says so.
+func (r *Rules) Decide(path string) Decision {
+	path = normalize(path, true)
+	if path == "" || path[0] == '?' {
+		path = "/" + path
 	}
 	if path == "/robots.txt" {
-		return true
+		return Decision{Allowed: true}
 	}
-	longest, allow := -1, true
+	strict := strictQuery(path)
+	longest, d := -1, Decision{Allowed: true}
 	for _, rule := range r.rules {
 		n := len(rule.pattern)
-		if n < longest || n == longest && !rule.allow || !matches(rule.pattern, path) {
+		if n < longest || n == longest && !rule.allow {
 			continue
 		}
-		longest, allow = n, rule.allow
+		if matches(rule.pattern, path) || matches(rule.strict, strict) {
+			longest, d = n, Decision{Allowed: rule.allow, Rule: rule.text, Line: rule.line}
+		}
 	}
-	return allow
+	return d
 }
 
 // matches tells whether a pattern with "*" and a final "$" matches the start of a path
@@ -228,9 +258,11 @@ func matches(pattern, path string) bool {
 	return strings.Contains(rest, last)
 }
 
-// normalize writes a path in one way: what is not ASCII is percent-encoded, escapes are
-// upper case, and those of unreserved characters are decoded (section 2.2.2).
-func normalize(s string) string {
+// normalize writes a path or a pattern in one way: what is not ASCII is percent-encoded,
+// escapes are upper case, and those of unreserved characters are decoded (section
+// 2.2.2). "*" and "$" mean themselves in a path, and in a pattern when they are
+// escaped (section 2.2.3); a "$" that is not at the end means itself too.
+func normalize(s string, isPath bool) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -240,19 +272,33 @@ func normalize(s string) string {
 			if unreserved(byte(n)) {
 				b.WriteByte(byte(n))
 			} else {
-				b.WriteString("%" + strings.ToUpper(s[i+1:i+3]))
+				escape(&b, byte(n))
 			}
 			i += 2
-		case c > 0x7f || c <= ' ':
-			const digits = "0123456789ABCDEF"
-			b.WriteByte('%')
-			b.WriteByte(digits[c>>4])
-			b.WriteByte(digits[c&15])
+		case c >= 0x7f || c <= ' ', c == '*' && isPath, c == '$' && (isPath || i+1 < len(s)):
+			escape(&b, c)
 		default:
 			b.WriteByte(c)
 		}
 	}
 	return b.String()
+}
+
+// strictQuery escapes ":" and "/" in a query, where they may stand as they are and mean
+// the same when they are escaped (the RFC's own example, section 2.2.2).
+func strictQuery(s string) string {
+	path, query, ok := strings.Cut(s, "?")
+	if !ok || !strings.ContainsAny(query, ":/") {
+		return s
+	}
+	return path + "?" + strings.NewReplacer(":", "%3A", "/", "%2F").Replace(query)
+}
+
+func escape(b *strings.Builder, c byte) {
+	const digits = "0123456789ABCDEF"
+	b.WriteByte('%')
+	b.WriteByte(digits[c>>4])
+	b.WriteByte(digits[c&15])
 }
 
 func isHex(c byte) bool {

@@ -48,6 +48,124 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
+// TestRFCEscapes is the table of RFC 9309 section 2.2.2: a rule in either form matches
+// the address in either form.
+func TestRFCEscapes(t *testing.T) {
+	t.Parallel()
+	for _, forms := range [][]string{
+		{"/foo/bar?baz=quz"},
+		{"/foo/bar?baz=https://foo.bar", "/foo/bar?baz=https%3A%2F%2Ffoo.bar"},
+		{"/foo/bar/\u30c4", "/foo/bar/%E3%83%84", "/foo/bar/%e3%83%84"},
+		{"/foo/bar/%62%61%7A", "/foo/bar/baz"},
+	} {
+		for _, rule := range forms {
+			r := Parse([]byte("User-agent: *\nDisallow: "+rule+"\n"), "crawlfleet")
+			for _, path := range forms {
+				if r.Allowed(path) {
+					t.Errorf("Disallow: %s does not match %s", rule, path)
+				}
+			}
+			if !r.Allowed("/foo/other") {
+				t.Errorf("Disallow: %s matches too much", rule)
+			}
+		}
+	}
+}
+
+// TestRFCSpecial is section 2.2.3 and its table.
+func TestRFCSpecial(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		rule, path string
+		want       bool // whether it matches
+	}{
+		{"/path/file-with-a-%2A.html", "/path/file-with-a-*.html", true},
+		{"/path/file-with-a-%2A.html", "/path/file-with-a-x.html", false},
+		{"/path/foo-%24", "/path/foo-$", true},
+		{"/path/foo-%24", "/path/foo-", false},
+		{"/this/*/exactly", "/this/path/exactly", true},
+		{"/this/path/exactly$", "/this/path/exactly", true},
+		{"/this/path/exactly$", "/this/path/exactly/not", false},
+		{"/a$b", "/a$b", true},
+		{"/a$b", "/a", false},
+		{"*", "/anything", true},
+		{"*.gif$", "/a.gif", true},
+		{"/a***b", "/axb", true},
+		{"/$", "/", true},
+		{"/$", "/x", false},
+		{"/fish*", "/fish.html", true},
+		{"/fish/", "/fish", false},
+		{"/*.php$", "/a.php/b.php", true},
+		{"/a*b$", "/ab/x", false},
+	}
+	for _, tc := range cases {
+		r := Parse([]byte("User-agent: *\nDisallow: "+tc.rule+"\n"), "crawlfleet")
+		if got := !r.Allowed(tc.path); got != tc.want {
+			t.Errorf("Disallow: %s matches %s: %v", tc.rule, tc.path, got)
+		}
+	}
+}
+
+// TestRFCExamples are the files of section 5.
+func TestRFCExamples(t *testing.T) {
+	t.Parallel()
+	simple := `User-Agent: *
+Disallow: *.gif$
+Disallow: /example/
+Allow: /publications/
+
+User-Agent: foobot
+Disallow:/
+Allow:/example/page.html
+Allow:/example/allowed.gif
+
+User-Agent: barbot
+User-Agent: bazbot
+Disallow: /example/page.html
+
+User-Agent: quxbot
+`
+	longest := "User-Agent: foobot\nAllow: /example/page/\nDisallow: /example/page/disallowed.gif\n"
+	cases := []struct {
+		file, token, path string
+		want              bool
+	}{
+		{simple, "otherbot", "/a.gif", false},
+		{simple, "otherbot", "/example/", false},
+		{simple, "otherbot", "/publications/", true},
+		{simple, "otherbot", "/", true},
+		{simple, "foobot", "/", false},
+		{simple, "foobot", "/example/page.html", true},
+		{simple, "foobot", "/example/allowed.gif", true},
+		{simple, "foobot", "/example/other.gif", false},
+		{simple, "barbot", "/example/page.html", false},
+		{simple, "bazbot", "/example/page.html", false},
+		{simple, "bazbot", "/example/a.gif", true},
+		{simple, "quxbot", "/example/page.html", true},
+		{longest, "foobot", "/example/page/index.html", true},
+		{longest, "foobot", "/example/page/disallowed.gif", false},
+	}
+	for _, tc := range cases {
+		if got := Parse([]byte(tc.file), tc.token).Allowed(tc.path); got != tc.want {
+			t.Errorf("%s at %s: %v, want %v", tc.token, tc.path, got, tc.want)
+		}
+	}
+}
+
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	r := Parse([]byte("# hello\r\n\r\nUser-agent: *\r\nDisallow: /a # why\r\nAllow: /a/b\r\n"), "crawlfleet")
+	for path, want := range map[string]Decision{
+		"/a/c": {Rule: "Disallow: /a", Line: 4},
+		"/a/b": {Allowed: true, Rule: "Allow: /a/b", Line: 5},
+		"/c":   {Allowed: true},
+	} {
+		if got := r.Decide(path); got != want {
+			t.Errorf("Decide(%q) = %+v, want %+v", path, got, want)
+		}
+	}
+}
+
 func TestExtras(t *testing.T) {
 	t.Parallel()
 	r := Parse([]byte("Sitemap: https://a.example/1.xml\nUser-agent: *\nCrawl-delay: 2.5\nSitemap: https://a.example/2.xml\n"), "crawlfleet")
@@ -59,6 +177,11 @@ func TestExtras(t *testing.T) {
 	}
 	if r := Parse([]byte(strings.Repeat("#", MaxSize)+"\nUser-agent: *\nDisallow: /\n"), "crawlfleet"); !r.Allowed("/x") {
 		t.Error("what lies beyond 500 KiB was read")
+	}
+	head := "User-agent: *\n"
+	cut := head + "#" + strings.Repeat("x", MaxSize-len(head)-len("\nDisallow: /a")-1) + "\nDisallow: /abc\n"
+	if r := Parse([]byte(cut)[:MaxSize], "crawlfleet"); !r.Allowed("/axx") {
+		t.Error("a rule that is cut off forbids more than it says")
 	}
 }
 
