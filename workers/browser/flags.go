@@ -97,6 +97,9 @@ func arguments(shell bool, spki string) []string {
 		"--disable-hang-monitor", "--disable-prompt-on-repost", "--deny-permission-prompts",
 		"--enable-automation", "--password-store=basic", "--use-mock-keychain",
 		"--mute-audio", "--hide-scrollbars", "--force-color-profile=srgb",
+		// A page that fills its heap ends its own renderer, long before the worker's
+		// memory is short: in MiB, Chrome's own bound is 4 GiB a page.
+		"--js-flags=--max-old-space-size=1024",
 	}
 	if !shell {
 		args = append(args, "--headless=new")
