@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/minio/minio-go/v7"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
@@ -200,13 +201,13 @@ func TestTroubleIsToldAndPasses(t *testing.T) {
 	})
 }
 
-// TestBadPagesFailAlone crawls pages that never end, hang the renderer, or break off: each fails with its reason, and the good
+// TestBadPagesFailAlone crawls pages that never end, hang the renderer, or crash it: each fails with its reason, and the good
 // ones are archived.
 func TestBadPagesFailAlone(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, trouble.New(trouble.Options{}))
 	fleet := harness.Start(t, harness.Options{})
-	job := harness.NewJob("bad", srv.URL+"/never", srv.URL+"/hang", srv.URL+"/frames", srv.URL+"/alert")
+	job := harness.NewJob("bad", srv.URL+"/never", srv.URL+"/hang", srv.URL+"/oom", srv.URL+"/frames", srv.URL+"/alert")
 	job.Spec.Scope.Type = v1alpha1.ScopePage
 	job.Spec.Browser.PageTimeoutSeconds = 15
 	fleet.Apply(t, job)
@@ -215,14 +216,44 @@ func TestBadPagesFailAlone(t *testing.T) {
 	for _, r := range done.Status.FailedByReason {
 		failed[r.Reason] = r.Count
 	}
-	if failed["PageTimeout"] != 2 || len(failed) != 1 {
-		t.Errorf("failed %v, want 2 for PageTimeout", failed)
+	if diff := cmp.Diff(map[string]int64{"PageTimeout": 2, "RendererCrashed": 1}, failed); diff != "" {
+		t.Errorf("failed (-want +got):\n%s", diff)
 	}
-	run := fleet.ReadRun(t, "bad")
-	got := run.Paths(srv.URL)
-	for _, want := range []string{"/frames", "/alert"} {
-		if !strings.Contains(strings.Join(got, " ")+" ", want+" ") {
-			t.Errorf("%s is not archived, only %v", want, got)
+	if diff := cmp.Diff([]string{"/alert", "/frames"}, fleet.ReadRun(t, "bad").Paths(srv.URL)); diff != "" {
+		t.Errorf("archived (-want +got):\n%s", diff)
+	}
+}
+
+// TestFullDiskFailsThePageAlone crawls a page that does not fit on the worker's disk, and makes room when it has failed: the
+// others are archived meanwhile, and that one when it is tried again.
+func TestFullDiskFailsThePageAlone(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=500m"); err != nil {
+		t.Fatalf("this test mounts a small file system: run it as root, or in a name space of its own (unshare -Urm): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
 		}
+	})
+	srv := serve(t, trouble.New(trouble.Options{}))
+	fleet := harness.Start(t, harness.Options{WorkerFlags: []string{"--dir", filepath.Join(disk, "worker")}})
+	job := harness.NewJob("full", srv.URL+"/huge-file?mb=600", srv.URL+"/frames")
+	job.Spec.Scope.Type = v1alpha1.ScopePage
+	fleet.Apply(t, job)
+	fleet.WaitUntil(t, "full", "the other page is archived", crawlTimeout, func(job *v1alpha1.CrawlJob) bool {
+		c := job.Status.Counters
+		return c != nil && c.Archived != nil && *c.Archived == 1
+	})
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=3g"); err != nil {
+		t.Fatal(err)
+	}
+	succeeded(t, fleet, "full")
+	if diff := cmp.Diff([]string{"/frames", "/huge-file?mb=600"}, fleet.ReadRun(t, "full").Paths(srv.URL)); diff != "" {
+		t.Errorf("archived (-want +got):\n%s", diff)
+	}
+	if n := sites.Summarize(srv.Log.Entries(sites.Filter{})).Navigations[srv.Addr+"/huge-file?mb=600"]; n < 2 {
+		t.Errorf("the large page was loaded %d times: it did not fail first", n)
 	}
 }
