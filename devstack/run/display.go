@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 )
@@ -99,9 +100,10 @@ func progressLine(j job, width int) string {
 	return strings.Join(parts, "  ")
 }
 
+// clip cuts a line off at a width in characters, and shows that it did.
 func clip(s string, width int) string {
 	if r := []rune(s); len(r) > width {
-		return string(r[:width])
+		return string(r[:width-1]) + "…"
 	}
 	return s
 }
@@ -118,8 +120,10 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// printTable shows what the store holds of a run, as the portal lists it.
-func printTable(ctx context.Context, out io.Writer, portal string, j job) error {
+// table shows what the store holds of a run, as the portal lists it. On a terminal each
+// page has one line.
+func (d *display) table(ctx context.Context, portal string, j job) error {
+	out := d.out
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	address := portal + "api/runs/" + url.PathEscape(j.Metadata.Namespace) + "/" + url.PathEscape(j.Metadata.Name) + "/" + url.PathEscape(j.Metadata.UID)
@@ -162,7 +166,11 @@ func printTable(ctx context.Context, out io.Writer, portal string, j job) error 
 		if p.Status > 0 {
 			status = fmt.Sprint(p.Status)
 		}
-		fmt.Fprintf(out, "%-8s  %-6s  %-36s  %s\n", p.Time.Local().Format(time.TimeOnly), status, clip(printable(p.Title), 36), printable(p.URL))
+		line := fmt.Sprintf("%-8s  %-6s  %-36s  %s", p.Time.Local().Format(time.TimeOnly), status, clip(printable(p.Title), 36), printable(p.URL))
+		if d.terminal {
+			line = clip(line, d.width-1)
+		}
+		fmt.Fprintln(out, line)
 	}
 	fmt.Fprintf(out, "\n%d pages in %d WACZ files, %s\n", len(run.Pages), len(run.Chunks), bytesText(run.Bytes))
 	printReasons(out, "failed", j.Status.FailedByReason)
@@ -176,11 +184,11 @@ func printReasons(out io.Writer, what string, counts []reasonCount) {
 	}
 }
 
-// printable takes control characters out of what a site wrote, so that a title
-// cannot steer the terminal.
+// printable takes control characters and those that turn the direction of writing out
+// of what a site wrote, so that a title cannot steer the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || (r >= 0x7f && r < 0xa0) {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

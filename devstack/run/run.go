@@ -71,12 +71,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	verdicts := make([]job, 0, len(jobs))
 	for _, j := range jobs {
-		last, err := follow(ctx, fleet.kubectl, j, newDisplay(o.Out), procs.failed)
+		shown := newDisplay(o.Out)
+		last, err := follow(ctx, fleet.kubectl, j, shown, procs.failed)
 		if err != nil {
 			return interrupted(ctx, err)
 		}
 		verdicts = append(verdicts, last)
-		if err := printTable(ctx, o.Out, fleet.portalURL, last); err != nil {
+		if err := shown.table(ctx, fleet.portalURL, last); err != nil {
 			return interrupted(ctx, err)
 		}
 	}
