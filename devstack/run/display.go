@@ -55,10 +55,16 @@ func (d *display) show(j job) {
 	fmt.Fprintf(d.out, "\r\x1b[K%s", clip(line, d.width-1))
 }
 
-func (d *display) end(j job) {
-	if d.terminal {
+// leave ends the line that is written over.
+func (d *display) leave() {
+	if d.terminal && d.last != "" {
 		fmt.Fprintln(d.out)
 	}
+	d.last = ""
+}
+
+func (d *display) end(j job) {
+	d.leave()
 	c := j.condition("Succeeded")
 	verdict := "Succeeded"
 	if c.Status != "True" {

@@ -87,6 +87,23 @@ func (j job) condition(kind string) condition {
 	return condition{Type: kind, Status: "Unknown"}
 }
 
+// tellUnfinished names the crawls that earlier runs with the same folder left: they go
+// on beside the new one.
+func (o Options) tellUnfinished(ctx context.Context, k kubectl) {
+	out, err := k.run(ctx, nil, "get", "crawljob", "-A", "-o", "json")
+	var list struct {
+		Items []job `json:"items"`
+	}
+	if err != nil || json.Unmarshal(out, &list) != nil {
+		return // the run itself does not depend on it
+	}
+	for _, j := range list.Items {
+		if j.condition("Finished").Status != "True" {
+			fmt.Fprintf(o.Out, "         goes on  %s/%s, which an earlier run began (kubectl delete ends it, its archive stays)\n", j.Metadata.Namespace, j.Metadata.Name)
+		}
+	}
+}
+
 // apply creates the CrawlJob of a URL or of the demo, or applies the file, and
 // returns the jobs that came of it.
 func (o Options) apply(ctx context.Context, f *fleet) ([]job, error) {
@@ -159,6 +176,7 @@ func follow(ctx context.Context, k kubectl, j job, d *display, failed <-chan str
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	d.begin(j)
+	defer d.leave()
 	cmd := k.command(ctx, "get", "crawljob", j.Metadata.Name, "-n", j.Metadata.Namespace, "-o", "json", "--watch")
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -102,7 +102,7 @@ func (p *processes) spawn(name, path string, args, env []string, stdout, stderr 
 }
 
 // startSite starts a test site and returns its address, the first line it prints.
-func (p *processes) startSite(ctx context.Context, path, site string) (string, error) {
+func (p *processes) startSite(ctx context.Context, path string, args ...string) (string, error) {
 	log, err := p.openLog("site")
 	if err != nil {
 		return "", err
@@ -112,7 +112,7 @@ func (p *processes) startSite(ctx context.Context, path, site string) (string, e
 	if err != nil {
 		return "", err
 	}
-	err = p.spawn("site", path, []string{site}, nil, writer, log)
+	err = p.spawn("site", path, args, nil, writer, log)
 	writer.Close()
 	if err != nil {
 		reader.Close()
@@ -211,4 +211,19 @@ func freePorts(n int) ([]string, error) {
 		found = append(found, l.Addr().String())
 	}
 	return found, nil
+}
+
+// sameAddress is the loopback address that a file remembers, so that a crawl of an
+// earlier run finds its site again; another one when that is taken.
+func sameAddress(file string) (string, error) {
+	if last, err := os.ReadFile(file); err == nil {
+		if l, err := net.Listen("tcp", string(last)); err == nil {
+			return string(last), l.Close()
+		}
+	}
+	free, err := freePorts(1)
+	if err != nil {
+		return "", err
+	}
+	return free[0], os.WriteFile(file, []byte(free[0]), 0o644)
 }

@@ -42,8 +42,12 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// ErrNotSucceeded means that the crawl ended with another verdict than success.
-var ErrNotSucceeded = errors.New("the crawl did not succeed")
+var (
+	// ErrNotSucceeded means that the crawl ended with another verdict than success.
+	ErrNotSucceeded = errors.New("the crawl did not succeed")
+	// ErrInterrupted means that the person ended it before the crawl was over.
+	ErrInterrupted = errors.New("interrupted; the next run with the same folder goes on where this one was")
+)
 
 // Run does it all. It returns ErrNotSucceeded for a crawl that ended otherwise, and
 // nil when it was interrupted while serving.
@@ -63,11 +67,12 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	fleet, err := o.start(ctx, procs)
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
+	o.tellUnfinished(ctx, fleet.kubectl)
 	jobs, err := o.apply(ctx, fleet)
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	verdicts := make([]job, 0, len(jobs))
 	for _, j := range jobs {
@@ -100,10 +105,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// interrupted makes an interruption by the person no error.
+// interrupted tells an interruption by the person from what it caused.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return ErrInterrupted
 	}
 	return err
 }
@@ -157,7 +162,11 @@ func (o Options) start(ctx context.Context, procs *processes) (*fleet, error) {
 	}
 	step("kinds    CrawlJob is known to the API server")
 	if o.URL == "" && o.File == "" {
-		if f.siteURL, err = procs.startSite(ctx, filepath.Join(o.Bin, "site"), "board"); err != nil {
+		address, err := sameAddress(filepath.Join(o.Dir, "site-address"))
+		if err != nil {
+			return nil, err
+		}
+		if f.siteURL, err = procs.startSite(ctx, filepath.Join(o.Bin, "site"), "board", "--listen", address); err != nil {
 			return nil, err
 		}
 		step("site     the demo: %s", f.siteURL)

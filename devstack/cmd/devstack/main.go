@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"crawlfleet.dev/crawlfleet/devstack/run"
 	"crawlfleet.dev/crawlfleet/devstack/stack"
 )
 
@@ -29,8 +31,16 @@ func main() {
 	if err := newCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "devstack:", err)
 		stop()
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode is that of a shell for what was interrupted (128 and the signal's number).
+func exitCode(err error) int {
+	if errors.Is(err, run.ErrInterrupted) {
+		return 128 + int(syscall.SIGINT)
+	}
+	return 1
 }
 
 func newCommand() *cobra.Command {
