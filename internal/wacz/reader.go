@@ -142,6 +142,12 @@ func (r *Reader) Pages() iter.Seq2[Page, error] {
 	}
 }
 
+// PageList reads one page list, PagesPath or ExtraPagesPath, and ends with the first
+// error. A list that is not there is fs.ErrNotExist.
+func (r *Reader) PageList(name string) iter.Seq2[Page, error] {
+	return func(yield func(Page, error) bool) { r.yieldPages(name, yield) }
+}
+
 // yieldPages reads a page list; it returns false when that is the end.
 func (r *Reader) yieldPages(name string, yield func(Page, error) bool) bool {
 	f, err := r.OpenFile(name)
