@@ -118,6 +118,15 @@ func (h handlers) view(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// replay is what ReplayWeb.page's frame shows when it is opened before its service worker is in
+// charge of it, as in the first replay of a browser; later the worker itself answers with the
+// same. It is the one page of ours that may be framed, by us.
+func (h handlers) replay(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Security-Policy", strings.Replace(contentPolicy, "frame-ancestors 'none'", "frame-ancestors 'self'", 1))
+	w.Header().Set("X-Frame-Options", "SAMEORIGIN")
+	h.render(w, r, http.StatusOK, "replay.html", nil)
+}
+
 // collection describes a run to ReplayWeb.page as a WACZ of WACZ files (profile
 // multi-wacz-package, as wabac.js 2.27 reads it), so that a link leads from a page in one
 // file to a page in another.
@@ -229,7 +238,9 @@ func (h handlers) writeJSON(w http.ResponseWriter, r *http.Request, v any) {
 		h.fail(w, r, err)
 		return
 	}
+	b = append(b, '\n')
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(append(b, '\n')) // the visitor may have gone
+	w.Header().Set("Content-Length", strconv.Itoa(len(b))) // ReplayWeb.page asks for it
+	_, _ = w.Write(b) // the visitor may have gone
 }

@@ -72,6 +72,7 @@ func (s *Server) Handler() (http.Handler, error) {
 			http.ServeFile(w, r, filepath.Join(s.ReplayDir, name))
 		})
 	}
+	mux.HandleFunc("GET /replay/{$}", h.replay)
 	// Both say that the portal answers. It does so without the store, too: its pages then
 	// tell what is wrong with it.
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
