@@ -241,6 +241,7 @@ func (h handlers) writeJSON(w http.ResponseWriter, r *http.Request, v any) {
 	b = append(b, '\n')
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b))) // ReplayWeb.page asks for it
+	// ReplayWeb.page loads no collection whose length is not told.
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	_, _ = w.Write(b) // the visitor may have gone
 }

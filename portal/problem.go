@@ -36,7 +36,7 @@ func (h handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		return // the visitor has gone
 	}
-	p := problem{http.StatusBadGateway, "The store answered with an error.", "The portal's log says which. Load this page again in a while."}
+	p := problem{http.StatusBadGateway, "The store answered with an error.", "The portal's log says which. It may pass: wait a while, then load this page again."}
 	for _, known := range problems {
 		if errors.Is(err, known.err) {
 			p = known.problem

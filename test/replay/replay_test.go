@@ -1,0 +1,289 @@
+package replay
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crawlfleet.dev/crawlfleet/test/harness"
+	"crawlfleet.dev/crawlfleet/test/sites"
+	"crawlfleet.dev/crawlfleet/test/sites/board"
+)
+
+// crawlTimeout bounds the crawl, on a machine that is busy.
+const crawlTimeout = 30 * time.Minute
+
+// page is one page as the portal's API lists it.
+type page struct {
+	URL   string    `json:"url"`
+	Time  time.Time `json:"ts"`
+	Chunk string    `json:"chunk"`
+}
+
+// view is the address at which the portal shows the page.
+func (p page) view(run string) string {
+	return run + "/view?" + url.Values{"url": {p.URL}, "ts": {p.Time.UTC().Format("20060102150405")}}.Encode()
+}
+
+func TestEveryPageReplaysAsItWas(t *testing.T) {
+	t.Parallel()
+	b := board.New(board.Options{Ads: 26})
+	site, err := sites.Start(sites.Options{Handler: b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeSite := sync.OnceValue(site.Close)
+	t.Cleanup(func() { _ = closeSite() })
+	fleet := harness.Start(t, harness.Options{})
+	fleet.Apply(t, harness.NewJob("board", site.URL+"/"))
+	walk, err := board.Walk(t.Context(), nil, site.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := liveTexts(t, b, site.URL, walk.Pages)
+	fleet.WaitFor(t, "crawl/board", "Finished", crawlTimeout)
+	if c := harness.Condition(fleet.Job(t, "board"), "Succeeded"); c.Status != "True" {
+		t.Fatalf("Succeeded is %s: %s: %s", c.Status, c.Reason, c.Message)
+	}
+	if err := closeSite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := http.Get(site.URL); err == nil {
+		t.Fatal("the site still answers")
+	}
+
+	portal := startPortal(t, fleet)
+	run, pages := listPages(t, portal, "board")
+	g := newGate(t, portal)
+	v := newViewer(t, g)
+	t.Run("Pages", func(t *testing.T) { replayAll(t, v, run, site.URL, walk.Pages, live, pages) })
+	t.Run("Links", func(t *testing.T) { followLinks(t, v, run, site.URL, live, pages) })
+	t.Run("Beyond", func(t *testing.T) { leave(t, v, run, site.URL, pages) })
+	passed, foreign := g.requests()
+	if passed == 0 || len(foreign) > 0 {
+		t.Errorf("Chrome asked the portal %d times, and %d times somebody else: %q", passed, len(foreign), foreign)
+	}
+	t.Logf("%d pages in %d files; Chrome asked the portal %d times and nobody else", len(pages), chunks(pages), passed)
+}
+
+// liveTexts shows every page in Chrome as long as the site is there and returns what can be read on it, by path. What the
+// board says of a page must be part of it.
+func liveTexts(t *testing.T, b *board.Board, siteURL string, paths []string) map[string]string {
+	t.Helper()
+	v := newViewer(t, nil)
+	texts := map[string]string{}
+	for _, path := range paths {
+		text, err := v.live(siteURL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range b.TextOf(path) {
+			if !strings.Contains(text, normalize(want)) {
+				t.Errorf("live %s: %q is not visible in %q", path, want, text)
+			}
+		}
+		texts[path] = text
+	}
+	return texts
+}
+
+// startPortal starts the portal on the fleet's store and returns its address.
+func startPortal(t *testing.T, fleet *harness.Fleet) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := fleet.State().S3
+	portal := &harness.Process{
+		Name: "portal", Path: fleet.Binary(t, "portal"), Log: filepath.Join(fleet.Logs, "portal.log"),
+		Args: []string{
+			"--listen", address, "--replay", "../../build/replay", "--log-format", "json",
+			"--s3-endpoint", s.Endpoint, "--s3-region", s.Region, "--s3-credentials-file", s.CredentialsFile, "--archive-bucket", s.ArchiveBucket,
+		},
+	}
+	if err := portal.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := portal.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the end of the portal's log:\n%s", portal.Tail(4096))
+		}
+	})
+	for deadline := time.Now().Add(viewTimeout); ; time.Sleep(50 * time.Millisecond) {
+		res, err := http.Get("http://" + address + "/readyz")
+		if err == nil {
+			_ = res.Body.Close() // nothing is read of it
+			return "http://" + address
+		}
+		if !portal.Running() || time.Now().After(deadline) {
+			t.Fatalf("the portal is not ready: %v\n%s", err, portal.Tail(4096))
+		}
+	}
+}
+
+// listPages returns the address of a job's run in the portal, and the pages that the portal lists.
+func listPages(t *testing.T, portal, job string) (run string, pages []page) {
+	t.Helper()
+	var list struct {
+		Runs []struct{ Namespace, Name, UID string }
+	}
+	getJSON(t, portal+"/api/runs", &list)
+	i := slices.IndexFunc(list.Runs, func(r struct{ Namespace, Name, UID string }) bool { return r.Name == job })
+	if i < 0 {
+		t.Fatalf("the portal lists no run of %s: %+v", job, list)
+	}
+	path := "/runs/default/" + job + "/" + list.Runs[i].UID
+	var found struct{ Pages []page }
+	getJSON(t, portal+"/api"+path, &found)
+	if chunks(found.Pages) < 2 {
+		t.Fatalf("%d pages in %d files are too few to tell anything", len(found.Pages), chunks(found.Pages))
+	}
+	return portal + path, found.Pages
+}
+
+func getJSON(t *testing.T, address string, into any) {
+	t.Helper()
+	res, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s: %s", address, res.Status, body)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		t.Fatalf("%s: %v", address, err)
+	}
+}
+
+func chunks(pages []page) int {
+	files := map[string]bool{}
+	for _, p := range pages {
+		files[p.Chunk] = true
+	}
+	return len(files)
+}
+
+// at returns the page of an address.
+func at(t *testing.T, pages []page, address string) page {
+	t.Helper()
+	i := slices.IndexFunc(pages, func(p page) bool { return p.URL == address })
+	if i < 0 {
+		t.Fatalf("the portal does not list %s", address)
+	}
+	return pages[i]
+}
+
+// replayAll opens every page that the walk found from the portal and compares what can be read.
+func replayAll(t *testing.T, v *viewer, run, siteURL string, paths []string, live map[string]string, pages []page) {
+	for _, path := range paths {
+		p := at(t, pages, siteURL+path)
+		if err := v.open(p.view(run)); err != nil {
+			t.Fatal(err)
+		}
+		text, err := v.await(p.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(live[path], text); diff != "" {
+			t.Errorf("%s from %s (-live +replayed):\n%s", path, p.Chunk, diff)
+		}
+	}
+}
+
+// followLinks goes from the list to an ad, its category and another ad by clicking, into other files on the way.
+func followLinks(t *testing.T, v *viewer, run, siteURL string, live map[string]string, pages []page) {
+	from := at(t, pages, siteURL+"/")
+	if err := v.open(from.view(run)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.await(from.URL); err != nil {
+		t.Fatal(err)
+	}
+	crossings := 0
+	for _, prefix := range []string{"/ad/", "/c/", "/ad/"} {
+		to := linked(t, v, siteURL+prefix, from, pages)
+		if err := v.click(to.URL); err != nil {
+			t.Fatalf("on %s: %v", from.URL, err)
+		}
+		text, err := v.await(to.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(live[strings.TrimPrefix(to.URL, siteURL)], text); diff != "" {
+			t.Errorf("%s, by a link from %s (-live +replayed):\n%s", to.URL, from.URL, diff)
+		}
+		if to.Chunk != from.Chunk {
+			crossings++
+		}
+		from = to
+	}
+	if crossings < 2 {
+		t.Errorf("%d links led from one file to another, which is too few to tell anything", crossings)
+	}
+}
+
+// linked returns a page that the one on view links to and whose address has the prefix, in another file if there is one.
+func linked(t *testing.T, v *viewer, prefix string, from page, pages []page) page {
+	t.Helper()
+	links, err := v.links()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var same []page
+	for _, p := range pages {
+		if !strings.HasPrefix(p.URL, prefix) || p.URL == from.URL || !slices.Contains(links, p.URL) {
+			continue
+		}
+		if p.Chunk != from.Chunk {
+			return p
+		}
+		same = append(same, p)
+	}
+	if len(same) == 0 {
+		t.Fatalf("%s links to no page below %s: %q", from.URL, prefix, links)
+	}
+	return same[0]
+}
+
+// leave clicks on a link to a page that was not archived: the replay must say so and load nothing.
+func leave(t *testing.T, v *viewer, run, siteURL string, pages []page) {
+	if err := v.open(at(t, pages, siteURL+"/info/safety").view(run)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.await(siteURL + "/info/safety"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.click(board.DefaultExternal); err != nil {
+		t.Fatal(err)
+	}
+	text, err := v.await(board.DefaultExternal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text, "Page Not Found") {
+		t.Errorf("for a page that was not archived the replay shows %q", text)
+	}
+}
