@@ -195,3 +195,28 @@ func TestHostilePages(t *testing.T) {
 	}
 	wantAll(t, "the crawl", pages["the crawl"], "&lt;script&gt;alert(2)", "safe\ufffd\ufffd\ufffd\ufffd\ufffd[31m")
 }
+
+func TestVisible(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"plain": "plain", "Ünïcödé 日本 עברית": "Ünïcödé 日本 עברית", "a\nb\tc": "a b c", "a\u202eb\u200fc\x00": "a\ufffdb\ufffdc\ufffd", "👩‍🚒": "👩‍🚒",
+	} {
+		if got := visible(in); got != want {
+			t.Errorf("visible(%q) is %q, want %q", in, got, want)
+		}
+	}
+	long := "https://www.example.org/" + strings.Repeat("x", 200) + "/end"
+	if got := shortURL(long); len([]rune(got)) != 120 || !strings.HasPrefix(got, "www.example.org/x") || !strings.HasSuffix(got, "x/end") {
+		t.Errorf("shortURL gives %q", got)
+	}
+	for n, want := range map[int]string{0: "0 pages", 1: "1 page", 999: "999 pages", 1000: "1,000 pages", 1234567: "1,234,567 pages"} {
+		if got := count(n, "page"); got != want {
+			t.Errorf("count(%d) is %q, want %q", n, got, want)
+		}
+	}
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1500: "2 kB", 37_612_938: "37.6 MB", 5_000_000_000: "5.0 GB"} {
+		if got := bytesText(n); got != want {
+			t.Errorf("bytesText(%d) is %q, want %q", n, got, want)
+		}
+	}
+}

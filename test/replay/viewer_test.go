@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,24 @@ func (v *viewer) click(address string) error {
 		return fmt.Errorf("click on the link to %s: %w", address, err)
 	}
 	return nil
+}
+
+// awaitHeadline waits until the portal's line above the replay has these parts.
+func (v *viewer) awaitHeadline(parts ...string) error {
+	var last string
+	for deadline := time.Now().Add(viewTimeout); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(v.tab, viewTimeout)
+		line, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector('.what').innerText`))
+		cancel()
+		if err != nil {
+			return fmt.Errorf("read the line above the replay: %w", err)
+		}
+		last = normalize(line)
+		if !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(last, normalize(p)) }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the line above the replay is %q, want %q in it", last, parts)
 }
 
 // normalize makes one space of any white space.
