@@ -24,6 +24,10 @@ const (
 	// runsAtOnce and pagesAtOnce bound the rows of a table.
 	runsAtOnce  = 50
 	pagesAtOnce = 200
+	// maxCollection is how many files are replayed as one: ReplayWeb.page reads the index of each before it
+	// shows anything, with about four requests. A page of a larger run is replayed from its own file, which
+	// has all of it; links then lead within that file only.
+	maxCollection = 200
 )
 
 func (h handlers) index(w http.ResponseWriter, r *http.Request) {
@@ -112,9 +116,12 @@ func (h handlers) view(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
+	source, single := runLink(run)+"/collection.json", len(run.Chunks) > maxCollection
+	if single {
+		source = "/wacz/" + string(page.Chunk)
+	}
 	h.render(w, r, http.StatusOK, "view.html", map[string]any{
-		"Run": run, "Link": runLink(run), "Page": page, "TS": page.Time.UTC().Format(replayTime),
-		"Source": runLink(run) + "/collection.json",
+		"Run": run, "Link": runLink(run), "Page": page, "TS": page.Time.UTC().Format(replayTime), "Source": source, "Single": single,
 	})
 }
 

@@ -78,6 +78,18 @@ func TestCollectionNamesTheFilesThatCount(t *testing.T) {
 	wantNone(t, "the crawl", run, "Start again")
 }
 
+func TestLargeRunReplaysFromOneFile(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(t, f.bucket, folder+"chunks/c0.wacz", pack(t, []wacz.Page{archived("https://www.example.org/", "Start", 1)}, nil))
+	empty := pack(t, nil, nil)
+	for i := range maxCollection {
+		f.put(t, f.bucket, fmt.Sprintf("%schunks/e%d.wacz", folder, i), empty)
+	}
+	view := body(t, f.get(runPath+"/view?url=https%3A%2F%2Fwww.example.org%2F"))
+	wantAll(t, "the view", view, `source="/wacz/`+folder+`chunks/c0.wacz"`, "links lead within this file only")
+}
+
 func TestGrowingRun(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
