@@ -11,10 +11,10 @@ const visible = (s) => String(s).replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029\uf
 const when = (ts) => String(ts ?? '').replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d).*$/, '$1-$2-$3 $4:$5:$6 UTC');
 
 replay.addEventListener('rwp-url-change', (e) => {
-  const { url, ts, title: text } = e.detail;
+  const { url, ts } = e.detail; // the title comes too late for pages that scripts fill, or never
   if (!url) return;
   const same = url === opened.url;
-  title.textContent = same ? opened.title : visible(text || url);
+  title.textContent = same ? opened.title : visible(url);
   time.textContent = same ? opened.time : when(ts) || '–';
   status.hidden = !same;
   file.hidden = !same; // it may lie in another file
