@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -27,6 +29,8 @@ type world struct {
 	storeDown  int  // how many steps fail first
 	lose       int  // how many bundles fail
 	stuck      bool // bundles bring nothing back
+	dead       bool // bundles end with their worker, whose last heartbeat tells
+	planned    func()
 	bundles    int
 	reports    []Report
 	preflights int
@@ -63,6 +67,9 @@ func (w *world) plan(_ context.Context, in PlanInput) (PlanOutput, error) {
 		return PlanOutput{}, fmt.Errorf("plan continues from %d, the frontier is at %d", in.Seq, w.seq)
 	}
 	w.seq++
+	if w.planned != nil {
+		w.planned()
+	}
 	for _, d := range in.Done {
 		n := w.leased[d.ID]
 		delete(w.leased, d.ID)
@@ -96,6 +103,9 @@ func (w *world) plan(_ context.Context, in PlanInput) (PlanOutput, error) {
 
 func (w *world) bundle(ctx context.Context, in BundleInput) (BundleOutput, error) {
 	w.bundles++
+	if w.dead {
+		return BundleOutput{}, temporal.NewHeartbeatTimeoutError(BundleProgress{Results: []string{in.Bundle.ID + "/c0"}})
+	}
 	if w.stuck {
 		return BundleOutput{Yielded: "made for a test"}, nil
 	}
@@ -121,8 +131,11 @@ func (w *world) report(_ context.Context, r Report) error {
 
 func newEnv(t *testing.T, w *world) *testsuite.TestWorkflowEnvironment {
 	t.Helper()
-	w.leased = map[string]int64{}
+	if w.leased == nil {
+		w.leased = map[string]int64{}
+	}
 	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet{})
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartWorkflowOptions(startOptions("uid"))
 	Register(env)
@@ -170,6 +183,8 @@ func TestRun(t *testing.T) {
 		"StoreComesBack": {reason: "trouble with the store is waited out", world: world{total: 5, storeDown: 20},
 			verdict: VerdictSucceeded, word: ReasonCompleted, counts: Counts{Discovered: 5, Archived: 5}},
 		"LostBundles": {reason: "the pages of a bundle that was lost are visited by another", world: world{total: 30, lose: 4},
+			verdict: VerdictSucceeded, word: ReasonCompleted, counts: Counts{Discovered: 30, Archived: 30}},
+		"DeadWorkers": {reason: "the last heartbeat of a worker that died says what is committed", world: world{total: 30, dead: true},
 			verdict: VerdictSucceeded, word: ReasonCompleted, counts: Counts{Discovered: 30, Archived: 30}},
 		"Expired": {reason: "no page is loaded without a valid authorisation", world: world{total: 5},
 			change:  func(in *RunInput) { in.Spec.Authorization.NotAfter = time.Unix(1, 0) },
@@ -327,16 +342,90 @@ func TestDurationLimit(t *testing.T) {
 	}
 }
 
+// TestShardContinuesAsNew follows a whole chain of runs of a shard, with the bundles of
+// each in flight when it ends.
 func TestShardContinuesAsNew(t *testing.T) {
 	t.Parallel()
-	w := world{total: 30}
+	w := world{total: 300, queued: 300}
+	in := ShardInput{Job: Job{Run: "uid"}, State: StateActive}
+	var reports []ShardReport
+	for runs := 1; ; runs++ {
+		env := newEnv(t, &w)
+		env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: ShardWorkflowID("uid", 0), TaskQueue: TaskQueueRun})
+		plans := 0
+		w.planned = func() {
+			if plans++; plans == 3 {
+				env.SetContinueAsNewSuggested(true)
+			}
+		}
+		env.OnSignalExternalWorkflow("default-test-namespace", RunWorkflowID("uid"), "", SignalShardReport, anything).Return(
+			func(_, _, _, _ string, arg any) error {
+				reports = append(reports, arg.(ShardReport))
+				return nil
+			})
+		env.ExecuteWorkflow(WorkflowFrontierShard, in)
+		var again *workflow.ContinueAsNewError
+		err := env.GetWorkflowError()
+		if !errors.As(err, &again) {
+			if err != nil || runs < 3 {
+				t.Fatalf("ended after %d runs: %v", runs, err)
+			}
+			break
+		}
+		if n := len(again.Input.GetPayloads()[0].GetData()); n > 50_000 {
+			t.Errorf("a run hands %d bytes to the next", n)
+		}
+		in = ShardInput{}
+		if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := reports[len(reports)-1]
+	if !last.Done || last.Counts.Archived != 300 || w.archived != 300 {
+		t.Errorf("the last report is %+v, want 300 archived", last)
+	}
+	for i := range reports[1:] {
+		if reports[i+1].Number <= reports[i].Number {
+			t.Errorf("report %d follows report %d", reports[i+1].Number, reports[i].Number)
+		}
+	}
+}
+
+func TestRunContinuesAsNew(t *testing.T) {
+	t.Parallel()
+	w := world{total: 5}
 	env := newEnv(t, &w)
-	env.SetContinueAsNewSuggested(true)
-	env.OnSignalExternalWorkflow("default-test-namespace", RunWorkflowID("uid"), "", SignalShardReport, anything).Return(nil)
-	w.queued = w.total
-	env.ExecuteWorkflow(WorkflowFrontierShard, ShardInput{Job: Job{Run: "uid"}, State: StateActive, Seq: 0})
+	// What is suggested here is suggested to the shard too, whose own chain is another test.
+	env.OnWorkflow(WorkflowFrontierShard, anything, anything).Return(func(ctx workflow.Context, _ ShardInput) error {
+		return workflow.Sleep(ctx, 24*time.Hour)
+	})
+	env.RegisterDelayedCallback(func() { env.SetContinueAsNewSuggested(true) }, 10*time.Minute)
+	in := order()
+	in.SeedList = []byte("seeds")
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
 	var again *workflow.ContinueAsNewError
 	if err := env.GetWorkflowError(); !errors.As(err, &again) {
 		t.Fatalf("ended with %v, want to continue as new", err)
+	}
+	in = RunInput{}
+	if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &in); err != nil {
+		t.Fatal(err)
+	}
+	if in.Resume == nil || in.Resume.Phase != PhaseCrawling || in.SeedList != nil {
+		t.Fatalf("the next run is told %+v", in)
+	}
+
+	next := world{total: 5}
+	env = newEnv(t, &next)
+	told := 0
+	env.OnSignalExternalWorkflow("default-test-namespace", ShardWorkflowID("uid", 0), "", SignalShardControl, anything).Return(
+		func(_, _, _, _ string, _ any) error { told++; return nil })
+	env.RegisterDelayedCallback(func() {
+		env.SignalWorkflow(SignalShardReport, ShardReport{Number: in.Resume.Shard.Number, Done: true}) // an old one
+		env.SignalWorkflow(SignalShardReport, ShardReport{Number: in.Resume.Shard.Number + 1, Done: true, Seq: 9, Counts: Counts{Discovered: 5, Archived: 5}})
+	}, time.Minute)
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	if got := finish(t, env); got.Reason != ReasonCompleted || next.preflights != 0 || told == 0 {
+		t.Errorf("%+v after %d looks at the store, shard told %d times", got, next.preflights, told)
 	}
 }
