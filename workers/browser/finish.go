@@ -161,6 +161,7 @@ func (c *capture) judge(o Outcome) Outcome {
 		return o
 	}
 	if main.Failure != "" && main.Response == nil {
+		c.page.disown()
 		return Outcome{State: Failed, Reason: reasonOf(main.Failure), Detail: main.Detail}
 	}
 	if r := main.Response; r != nil && (main.Failure != "" || r.Body.Truncated != "") {
@@ -170,6 +171,14 @@ func (c *capture) judge(o Outcome) Outcome {
 		o.RetryAfter = retryAfter(c.acct.document.retryAfter, c.page.Started)
 	}
 	return o
+}
+
+// disown takes away what was made of the recorder's own answer, which the browser showed
+// because nothing of the page was received: it would stand in the archive as the site's.
+func (p *Page) disown() {
+	p.Title, p.Status, p.MIME, p.Links = "", 0, "", nil
+	p.TextFile, p.DOMFile, p.ScreenshotFile = "", "", ""
+	p.ScreenshotWidth, p.ScreenshotHeight = 0, 0
 }
 
 // MainExchange is the exchange of the final main document, nil when there is

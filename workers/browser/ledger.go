@@ -228,6 +228,9 @@ func match(lines []Line, exchanges []recorder.Exchange) Completeness {
 			l.Exchange = list[0].ID
 			if r := list[0].Failure; r != "" {
 				l.Outcome, l.Reason = OutcomeFailed, r
+				if list[0].Response == nil { // what the browser was answered is the recorder's
+					l.Status, l.MIME = 0, ""
+				}
 			}
 			free[key] = list[1:]
 		}

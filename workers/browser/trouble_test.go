@@ -389,6 +389,14 @@ func TestServersThatFail(t *testing.T) {
 			if p.Outcome.State != Failed || p.Outcome.Reason != tc.word {
 				t.Errorf("%s: outcome %+v, want %s", tc.reason, p.Outcome, tc.word)
 			}
+			if p.Status != 0 || p.MIME != "" || p.Title != "" || p.TextFile != "" || p.DOMFile != "" || p.ScreenshotFile != "" {
+				t.Errorf("%s: the recorder's own answer stands as the page's: %d %s %q %s %s", tc.reason, p.Status, p.MIME, p.Title, p.TextFile, p.ScreenshotFile)
+			}
+			for _, l := range p.Ledger {
+				if l.Status != 0 || l.Outcome != OutcomeFailed {
+					t.Errorf("%s: ledger %+v", tc.reason, l)
+				}
+			}
 		})
 	}
 }
