@@ -64,6 +64,9 @@ type Decision struct {
 	Finalize bool
 	// Release takes the finalizer off: nothing is left to wait for.
 	Release bool
+	// Observe marks the status of a finished crawl as true of the newest spec too, which
+	// can change nothing any more: kubectl wait does not believe a status that is older.
+	Observe bool
 	// Start starts the crawl.
 	Start bool
 	// Steer asks the crawl to be in this state, when it is not empty.
@@ -80,6 +83,8 @@ func decide(o Observation) Decision {
 	switch {
 	case !o.Job.DeletionTimestamp.IsZero():
 		return decideDeletion(o)
+	case finished(o.Job) && o.Job.Status.ObservedGeneration < o.Job.Generation:
+		return Decision{Observe: true, Again: soon}
 	case finished(o.Job):
 		return Decision{Release: controllerutil.ContainsFinalizer(o.Job, v1alpha1.Finalizer)}
 	case o.Run.Ended != nil:

@@ -159,6 +159,11 @@ func TestDecide(t *testing.T) {
 			o:      Observation{Job: jobWith(over)},
 			want:   Decision{},
 		},
+		"FinishedThenPatched": {
+			reason: "A change that comes too late is seen: kubectl wait would wait for ever else.",
+			o:      Observation{Job: jobWith(over, finalized, func(job *v1alpha1.CrawlJob) { job.Generation++ })},
+			want:   Decision{Observe: true, Again: soon},
+		},
 		"DeleteRunning": {
 			reason: "A deletion cancels the crawl and waits for the seal.",
 			o:      Observation{Job: jobWith(deleted(time.Second)), Run: known, Latest: crawling()},

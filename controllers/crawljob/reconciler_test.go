@@ -401,3 +401,25 @@ func TestFinishedIsFinal(t *testing.T) {
 		t.Errorf("%d starts and %d writes for a job that is finished", len(s.runs.inputs), s.writes)
 	}
 }
+
+// TestFinishedSeesALateChange suspends a job that has just finished.
+func TestFinishedSeesALateChange(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, jobWith(over, finalized, func(job *v1alpha1.CrawlJob) {
+		job.Generation++
+		job.Spec.State = v1alpha1.StateSuspended
+	}))
+	s.visit()
+	job := s.job()
+	if n := job.Status.ObservedGeneration; n != job.Generation {
+		t.Errorf("observedGeneration is %d, want %d", n, job.Generation)
+	}
+	s.wantCondition(v1alpha1.ConditionFinished, metav1.ConditionTrue, workflows.ReasonCompleted)
+	if n := job.Status.Conditions[0].ObservedGeneration; n != job.Generation {
+		t.Errorf("the condition's observedGeneration is %d, want %d", n, job.Generation)
+	}
+	s.visit()
+	if s.writes != 1 || len(s.runs.inputs) != 0 || controllerutil.ContainsFinalizer(s.job(), v1alpha1.Finalizer) {
+		t.Errorf("%d writes, %d starts, finalizers %v", s.writes, len(s.runs.inputs), s.job().Finalizers)
+	}
+}

@@ -25,6 +25,12 @@ const maxReasons = 64
 func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	status := *o.Job.Status.DeepCopy()
 	standing := outcome(d.Standing, done)
+	if d.Observe {
+		status.ObservedGeneration = o.Job.Generation
+		for i := range status.Conditions {
+			status.Conditions[i].ObservedGeneration = o.Job.Generation
+		}
+	}
 	if standing.Mood == Unchanged {
 		return status
 	}

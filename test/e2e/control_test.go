@@ -52,6 +52,8 @@ func TestPeopleSteerACrawl(t *testing.T) {
 		if n := *done.Status.Counters.Archived; n <= before {
 			t.Errorf("%d pages are archived, %d were when it was suspended", n, before)
 		}
+		fleet.SetState(t, "steered", "Suspended") // too late, and no reason to wait for ever
+		fleet.WaitFor(t, "crawl/steered", "Finished", troubleTimeout)
 		archivedExactly(t, fleet.ReadRun(t, "steered"), srv.URL, b.Account())
 		loadedOnce(t, srv, b.Account())
 	})
