@@ -109,8 +109,8 @@ func TestRetries(t *testing.T) {
 		if try == len(retries) {
 			break
 		}
-		if _, detail, ok := s.Delayed(); !ok || detail != "no such host" {
-			t.Errorf("try %d: delayed %v, %q", try, ok, detail)
+		if h, ok := s.Hindered(); !ok || h.Host != "a.example" || h.Reason != "DNSFailed" || h.Detail != "no such host" || !h.Seed || !h.Next.Equal(s.NextDue()) {
+			t.Errorf("try %d: hindered %v: %+v", try, ok, h)
 		}
 		if got := s.Choose(now, 1, "early"); len(got) != 0 {
 			t.Errorf("try %d: handed out at once", try)
@@ -123,6 +123,35 @@ func TestRetries(t *testing.T) {
 	}
 	if c := s.Counts(); c.Failed["DNSFailed"] != 1 || !s.Idle() {
 		t.Errorf("after the last try: %+v", c)
+	}
+}
+
+// TestHindered: a host that goes away in the middle leaves most of its pages in the queue.
+func TestHindered(t *testing.T) {
+	t.Parallel()
+	s := newState(t, Spec{Scope: "Page", Seeds: []string{"https://a.example/1", "https://a.example/2", "https://b.example/"}})
+	now := time.Unix(1000, 0)
+	miss := func(b Bundle) {
+		t.Helper()
+		apply(t, s, b.ID, now, Outcome{
+			FP: b.Hosts[0].Pages[0].FP, Status: Failed, Reason: "ConnectFailed", Detail: "connection refused", Retry: true, Ended: now,
+		})
+	}
+	out := s.Choose(now, 2, "x")
+	if _, ok := s.Hindered(); ok {
+		t.Error("hindered while pages are being visited")
+	}
+	miss(out[0])
+	apply(t, s, out[1].ID, now) // b.example was not visited
+	if _, ok := s.Hindered(); ok {
+		t.Error("hindered while b.example can be visited")
+	}
+	miss(s.Choose(now, 1, "y")[0])
+	if h, ok := s.Hindered(); !ok || h.Host != "a.example" || h.Detail != "connection refused" {
+		t.Errorf("hindered %v: %+v, with a page in the queue of a host that was not reached", ok, h)
+	}
+	if s.Counts().Queued == 0 {
+		t.Error("nothing is in the queue: this shows nothing")
 	}
 }
 

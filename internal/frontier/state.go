@@ -363,9 +363,33 @@ func (s *State) Idle() bool {
 	return s.counts.Queued == 0 && s.counts.Delayed == 0 && s.counts.Leased == 0
 }
 
-// Delayed returns one of the pages that are to be tried again, the next one due, with
-// what its host's last failure was; false when there is none.
-func (s *State) Delayed() (p Page, detail string, ok bool) {
+// Hindrance is why nothing can be visited now.
+type Hindrance struct {
+	// Host is the name and port of the host, Reason why its page was put aside, empty when
+	// none was, and Detail what the last failure was.
+	Host, Reason, Detail string
+	// Seed is set when it is about a seed.
+	Seed bool
+	// Next is when it is tried again.
+	Next time.Time
+}
+
+// Hindered tells what keeps a crawl from moving: no page is being visited, and all that is
+// left failed before or is on hosts that were not reached the last time. It is false when
+// there is anything else to do.
+func (s *State) Hindered() (Hindrance, bool) {
+	if s.counts.Leased > 0 || s.Idle() {
+		return Hindrance{}, false
+	}
+	var resting *host
+	for _, h := range s.due {
+		if h.failures == 0 {
+			return Hindrance{}, false
+		}
+		if resting == nil || h.ready < resting.ready {
+			resting = h
+		}
+	}
 	var next *Page
 	for _, q := range s.held {
 		if q.Status == Delayed && (next == nil || cmp.Or(cmp.Compare(q.RetryAt, next.RetryAt), cmp.Compare(q.Order, next.Order)) < 0) {
@@ -373,9 +397,11 @@ func (s *State) Delayed() (p Page, detail string, ok bool) {
 		}
 	}
 	if next == nil {
-		return Page{}, "", false
+		return Hindrance{Host: resting.outage.name, Detail: resting.detail, Next: s.NextDue()}, true
 	}
-	return *next, s.host(next.host).detail, true
+	return Hindrance{
+		Host: hostname(next.URL), Reason: next.Reason, Detail: s.host(next.host).detail, Seed: next.Depth == 0, Next: s.NextDue(),
+	}, true
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

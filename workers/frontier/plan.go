@@ -119,23 +119,26 @@ func step(s *frontier.State, in workflows.PlanInput, now time.Time, out *workflo
 	return bundles
 }
 
-// waitingFor says what the crawl waits for when all that is left failed before.
+// waitingFor says what the crawl waits for when all that is left failed before, or is
+// where nothing was reached.
 func waitingFor(s *frontier.State, c workflows.Counts) *workflows.Waiting {
-	if c.Queued+c.Leased > 0 {
-		return nil
-	}
-	page, detail, ok := s.Delayed()
+	h, ok := s.Hindered()
 	if !ok {
 		return nil
 	}
 	reason, what := workflows.ReasonHostUnreachable, "a page"
-	if page.Depth == 0 && c.Archived == 0 {
+	if h.Seed && c.Archived == 0 {
 		reason, what = workflows.ReasonSeedUnreachable, "a seed"
 	}
+	message := what + " on " + h.Host + " cannot be loaded"
+	for _, why := range []string{h.Reason, h.Detail} {
+		if why != "" {
+			message += ": " + why
+		}
+	}
 	return &workflows.Waiting{
-		Reason: reason,
-		Message: fmt.Sprintf("%s cannot be loaded (%s): %s; next try at %s", what, page.Reason, detail,
-			time.UnixMilli(page.RetryAt).UTC().Format(time.TimeOnly+" UTC")),
+		Reason:   reason,
+		Message:  message + "; next try at " + h.Next.UTC().Format(time.TimeOnly+" UTC"),
 		NextStep: "Check that the address is right and that the workers can resolve and reach its host; the crawl goes on by itself then.",
 	}
 }

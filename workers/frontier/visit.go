@@ -185,7 +185,10 @@ func (v *hostVisit) conclude(_ context.Context, o frontier.Outcome) error {
 func (v *hostVisit) askRobots(ctx context.Context, page frontier.BundlePage) *frontier.Outcome {
 	rules, failure := v.Robots.Rules(ctx, page.URL)
 	if failure != nil {
-		return &frontier.Outcome{FP: page.FP, Status: frontier.Failed, Reason: string(failure.Reason), Detail: failure.Detail, Retry: true}
+		return &frontier.Outcome{
+			FP: page.FP, Status: frontier.Failed, Reason: string(failure.Reason), Detail: failure.Detail,
+			Retry: failure.Reason != browser.ReasonAddressBlocked, // that is for good
+		}
 	}
 	u, err := url.Parse(page.URL)
 	if err != nil {
