@@ -19,6 +19,7 @@ import (
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/test/harness"
 	"crawlfleet.dev/crawlfleet/test/sites"
+	"crawlfleet.dev/crawlfleet/test/sites/board"
 	"crawlfleet.dev/crawlfleet/test/sites/trouble"
 )
 
@@ -173,6 +174,27 @@ func TestTroubleIsToldAndPasses(t *testing.T) {
 		}
 		defer late.Close()
 		succeeded(t, fleet, "seed")
+	})
+	t.Run("Host", func(t *testing.T) {
+		// A site that goes down in the middle, with most of its pages in the queue, and comes back.
+		b := board.New(board.Options{Ads: 20})
+		site, err := sites.Start(sites.Options{Handler: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fleet.Apply(t, harness.NewJob("host", site.URL+"/"))
+		fleet.WaitUntil(t, "host", "some pages are archived", troubleTimeout, archivedMoreThan(0))
+		if err := site.Close(); err != nil {
+			t.Fatal(err)
+		}
+		stalled(t, fleet, "host", "HostUnreachable")
+		again, err := sites.Start(sites.Options{Handler: b, Listen: site.Addr})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Close()
+		succeeded(t, fleet, "host")
+		archivedExactly(t, fleet.ReadRun(t, "host"), again.URL, b.Account())
 	})
 	t.Run("Name", func(t *testing.T) {
 		fleet.Apply(t, harness.NewJob("name", "http://does-not-exist.invalid/"))
