@@ -63,6 +63,12 @@ func (d *display) leave() {
 	d.last = ""
 }
 
+// note shows a line between the lines of the progress.
+func (d *display) note(line string) {
+	d.leave()
+	fmt.Fprintln(d.out, line)
+}
+
 func (d *display) end(j job) {
 	d.leave()
 	c := j.condition("Succeeded")

@@ -172,7 +172,7 @@ func (o Options) manifest(f *fleet) ([]byte, error) {
 
 // follow shows a job until it is finished. A part that ends by itself is told of,
 // and the crawl watched on: it may well come back.
-func follow(ctx context.Context, k kubectl, j job, d *display, failed <-chan string) (job, error) {
+func follow(ctx context.Context, k kubectl, j job, d *display, procs *processes) (job, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	d.begin(j)
@@ -217,8 +217,10 @@ func follow(ctx context.Context, k kubectl, j job, d *display, failed <-chan str
 			}
 		case err := <-ended:
 			return job{}, fmt.Errorf("watch the job: %w", err)
-		case name := <-failed:
-			return job{}, fmt.Errorf("%s ended by itself while the crawl was going on", name)
+		case name := <-procs.restarted:
+			d.note(procs.restartNote(name))
+		case name := <-procs.failed:
+			return job{}, procs.endedError(name)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,36 +25,70 @@ import (
 // what it has captured.
 const stopTimeout = 45 * time.Second
 
+// A program that ends by itself is started again after a pause, a few times.
+const (
+	maxRestarts  = 5
+	restartPause = time.Second
+)
+
+// errStopping means that a process is to be stopped and is not started any more.
+var errStopping = errors.New("it is to be stopped")
+
 // processes are the programs that were started, in order.
 type processes struct {
 	// dir is where the logs are.
 	dir string
-	// failed tells the name of a process that ended by itself.
-	failed  chan string
-	running []*process
+	// failed tells the name of a process that ended by itself for good, restarted that
+	// of one that is started again.
+	failed, restarted chan string
+	running           []*process
+	keeping           atomic.Bool
 }
 
 type process struct {
 	name     string
-	cmd      *exec.Cmd
 	stopping chan struct{}
 	done     chan struct{}
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
 }
 
 func newProcesses(dir string) *processes {
-	return &processes{dir: dir, failed: make(chan string, 16)}
+	return &processes{dir: dir, failed: make(chan string, 16), restarted: make(chan string, 16)}
 }
 
 func (p *processes) logOf(name string) string { return filepath.Join(p.dir, name+".log") }
 
 // start runs a program with its output in a log file.
-func (p *processes) start(name, path string, args, env []string) error {
-	log, err := p.openLog(name)
+func (p *processes) start(run program) error {
+	log, err := p.openLog(run.name)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	return p.spawn(name, path, args, env, log, log)
+	return p.spawn(run, log, log)
+}
+
+// keep starts programs again from now on that end by themselves, as a cluster would: all
+// of them were ready once.
+func (p *processes) keep() { p.keeping.Store(true) }
+
+// program is what is to be run.
+type program struct {
+	name, path string
+	args, env  []string
+	stateless  bool // it may be started again
+}
+
+// command makes a process of a program. It has a group of its own: Ctrl-C on the terminal
+// reaches this program alone, which then ends the others in order.
+func (r program) command(stdout, stderr io.Writer) *exec.Cmd {
+	cmd := exec.Command(r.path, r.args...)
+	cmd.Env = append(os.Environ(), r.env...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	return cmd
 }
 
 func (p *processes) openLog(name string) (*os.File, error) {
@@ -67,38 +104,100 @@ func (p *processes) openLog(name string) (*os.File, error) {
 
 // spawn starts the process from a goroutine that keeps its thread: the kernel sends
 // the parent-death signal when the thread that forked ends (prctl(2)).
-func (p *processes) spawn(name, path string, args, env []string, stdout, stderr io.Writer) error {
-	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	// A group of its own: Ctrl-C on the terminal reaches this program alone, which
-	// then ends the others in order.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	proc := &process{name: name, cmd: cmd, stopping: make(chan struct{}), done: make(chan struct{})}
+func (p *processes) spawn(run program, stdout, stderr *os.File) error {
+	stdout, stderr, err := keepOpen(stdout, stderr)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", run.name, err)
+	}
+	proc := &process{name: run.name, stopping: make(chan struct{}), done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
 		defer close(proc.done)
-		err := cmd.Start()
+		defer stdout.Close()
+		defer stderr.Close()
+		err := proc.start(run.command(stdout, stderr))
 		started <- err
-		if err != nil {
-			return
-		}
-		_ = cmd.Wait() // how it ended is in its log
-		select {
-		case <-proc.stopping:
-		default:
-			select {
-			case p.failed <- name:
-			default:
+		for tries := 0; err == nil; tries++ {
+			_ = proc.cmd.Wait() // how it ended is in its log
+			if !run.stateless || !p.keeping.Load() || tries >= maxRestarts || proc.stopped(restartPause) {
+				break
 			}
+			p.tell(p.restarted, run.name)
+			err = proc.start(run.command(stdout, stderr))
+		}
+		if !proc.stopped(0) {
+			p.tell(p.failed, run.name)
 		}
 	}()
 	if err := <-started; err != nil {
-		return fmt.Errorf("start %s: %w", name, err)
+		return fmt.Errorf("start %s: %w", run.name, err)
 	}
 	p.running = append(p.running, proc)
 	return nil
+}
+
+// keepOpen makes copies of the files of a process that live as long as it may be started
+// again.
+func keepOpen(stdout, stderr *os.File) (out, problems *os.File, err error) {
+	copied := func(f *os.File) (*os.File, error) {
+		fd, err := syscall.Dup(int(f.Fd()))
+		if err != nil {
+			return nil, err
+		}
+		syscall.CloseOnExec(fd)
+		return os.NewFile(uintptr(fd), f.Name()), nil
+	}
+	if out, err = copied(stdout); err != nil {
+		return nil, nil, err
+	}
+	if problems, err = copied(stderr); err != nil {
+		return nil, nil, errors.Join(err, out.Close())
+	}
+	return out, problems, nil
+}
+
+// tell hands a name on to whoever listens, and does not wait.
+func (p *processes) tell(to chan string, name string) {
+	select {
+	case to <- name:
+	default:
+	}
+}
+
+// start starts the process unless it is to be stopped already.
+func (p *process) start(cmd *exec.Cmd) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.stopping:
+		return errStopping
+	default:
+	}
+	p.cmd = cmd
+	return cmd.Start()
+}
+
+// signal sends a signal to the process, which may be gone already.
+func (p *process) signal(s os.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.cmd.Process.Signal(s)
+}
+
+// stopped tells whether the process is to be stopped, within a time.
+func (p *process) stopped(within time.Duration) bool {
+	select {
+	case <-p.stopping:
+		return true
+	default:
+	}
+	select {
+	case <-p.stopping:
+		return true
+	case <-time.After(within):
+		return false
+	}
 }
 
 // startSite starts a test site and returns its address, the first line it prints.
@@ -112,7 +211,7 @@ func (p *processes) startSite(ctx context.Context, path string, args ...string) 
 	if err != nil {
 		return "", err
 	}
-	err = p.spawn("site", path, args, nil, writer, log)
+	err = p.spawn(program{name: "site", path: path, args: args}, writer, log)
 	writer.Close()
 	if err != nil {
 		reader.Close()
@@ -156,15 +255,23 @@ func (p *processes) await(ctx context.Context, name string, limit time.Duration,
 func (p *processes) stop() {
 	for _, proc := range slices.Backward(p.running) {
 		close(proc.stopping)
-		_ = proc.cmd.Process.Signal(syscall.SIGTERM) // it may be gone already
+		proc.signal(syscall.SIGTERM)
 		select {
 		case <-proc.done:
 		case <-time.After(stopTimeout):
-			_ = proc.cmd.Process.Kill()
+			proc.signal(syscall.SIGKILL)
 			<-proc.done
 		}
 	}
 	p.running = nil
+}
+
+func (p *processes) restartNote(name string) string {
+	return fmt.Sprintf("%s ended by itself and is started again; its log is %s", name, p.logOf(name))
+}
+
+func (p *processes) endedError(name string) error {
+	return fmt.Errorf("%s ended by itself; its log is %s. Nothing that was archived is lost: the next run with the same folder goes on", name, p.logOf(name))
 }
 
 // tail is the end of a log.

@@ -77,7 +77,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	verdicts := make([]job, 0, len(jobs))
 	for _, j := range jobs {
 		shown := newDisplay(o.Out)
-		last, err := follow(ctx, fleet.kubectl, j, shown, procs.failed)
+		last, err := follow(ctx, fleet.kubectl, j, shown, procs)
 		if err != nil {
 			return interrupted(ctx, err)
 		}
@@ -93,10 +93,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	if !o.Once {
 		fmt.Fprintf(o.Out, "\nSnapshots:  %s\nkubectl:    export KUBECONFIG=%s; %s get crawl -A\nCtrl-C ends it; the archive stays in %s.\n",
 			fleet.portalURL, fleet.state.Kubeconfig, fleet.kubectl.path, o.Dir)
-		select {
-		case <-ctx.Done():
-		case name := <-procs.failed:
-			return fmt.Errorf("%s ended by itself; see %s", name, procs.logOf(name))
+		for ctx.Err() == nil {
+			select {
+			case <-ctx.Done():
+			case name := <-procs.restarted:
+				fmt.Fprintln(o.Out, procs.restartNote(name))
+			case name := <-procs.failed:
+				return procs.endedError(name)
+			}
 		}
 	}
 	if !ok {
@@ -184,7 +188,7 @@ func (o Options) startStack(ctx context.Context, procs *processes) (state *stack
 	if state, err := stack.ReadState(dir); err == nil && alive(state.PID) {
 		return state, false, nil
 	}
-	err = procs.start("stack", filepath.Join(o.Bin, "devstack"), []string{"start", "--dir", dir}, nil)
+	err = procs.start(program{name: "stack", path: filepath.Join(o.Bin, "devstack"), args: []string{"start", "--dir", dir}})
 	if err != nil {
 		return nil, false, err
 	}
@@ -226,7 +230,8 @@ func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) 
 		{"portal", portal, []string{"--listen", portal, "--replay", o.Replay, "--archive-bucket", f.state.S3.ArchiveBucket}},
 	}
 	for _, p := range programs {
-		if err := procs.start(p.name, filepath.Join(o.Bin, p.name), p.args, env); err != nil {
+		run := program{name: p.name, path: filepath.Join(o.Bin, p.name), args: p.args, env: env, stateless: true}
+		if err := procs.start(run); err != nil {
 			return err
 		}
 	}
@@ -236,6 +241,7 @@ func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) 
 			return err
 		}
 	}
+	procs.keep()
 	f.portalURL = "http://" + portal + "/"
 	return nil
 }

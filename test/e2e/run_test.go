@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,25 +72,56 @@ func leftovers(t *testing.T, dir string) []string {
 	return found
 }
 
-// TestRunIsInterruptedAndGoesOn is "make run" as a person uses it: Ctrl-C in the middle of the demo leaves no process behind, and
-// the next run tells what goes on, crawls the demo whole, and ends with its verdict.
+// untilArchived waits until a crawl of the run is under way.
+func untilArchived(t *testing.T, cmd *exec.Cmd, dir string) {
+	t.Helper()
+	kubectl := filepath.Join(filepath.Dir(cmd.Path), "kubectl")
+	deadline := time.Now().Add(troubleTimeout)
+	for {
+		got, err := exec.Command(kubectl, "--kubeconfig", filepath.Join(dir, "stack", "kubeconfig"), "get", "crawl",
+			"--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={range .items[*]}{.status.counters.archived} {end}").Output()
+		if counts := strings.Fields(string(got)); err == nil && len(counts) > 0 && counts[len(counts)-1] != "0" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing is archived: %v: %s", err, got)
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+}
+
+// kill is kill -9 of a program that a run on a folder started.
+func kill(t *testing.T, dir, program string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		line, err := os.ReadFile(f)
+		name, args, _ := bytes.Cut(line, []byte{0})
+		if err != nil || filepath.Base(string(name)) != program || !bytes.Contains(args, []byte(dir)) {
+			continue
+		}
+		pid, err := strconv.Atoi(strings.Split(f, "/")[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Fatalf("there is no process of %s to kill", program)
+}
+
+// TestRunIsInterruptedAndGoesOn is "make run" as a person uses it: Ctrl-C in the middle of the demo leaves no process behind;
+// the next run tells what goes on, outlives a kill -9 of the worker, crawls the demo whole, and ends with its verdict.
 func TestRunIsInterruptedAndGoesOn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cmd, out := makeRun(t, dir)
-	kubectl := filepath.Join(filepath.Dir(cmd.Path), "kubectl")
-	deadline := time.Now().Add(troubleTimeout)
-	for {
-		got, err := exec.Command(kubectl, "--kubeconfig", filepath.Join(dir, "stack", "kubeconfig"),
-			"get", "crawl", "-o", "jsonpath={.items[*].status.counters.archived}").Output()
-		if err == nil && len(got) > 0 && string(got) != "0" {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nothing is archived: %v", err)
-		}
-		time.Sleep(500 * time.Millisecond)
-	}
+	untilArchived(t, cmd, dir)
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -104,13 +136,15 @@ func TestRunIsInterruptedAndGoesOn(t *testing.T) {
 	}
 
 	cmd, out = makeRun(t, dir, "--once")
+	untilArchived(t, cmd, dir)
+	kill(t, dir, "worker")
 	if code := exitCode(t, cmd); code != 0 {
 		t.Errorf("the run exits with %d, want 0", code)
 	}
 	if left := leftovers(t, dir); len(left) > 0 {
 		t.Errorf("the run left behind:\n%s", strings.Join(left, "\n"))
 	}
-	for _, want := range []string{"which an earlier run began", "Finished: Succeeded (Completed)", "/ad/1060-", "85 pages in ", "1 not visited: RobotsDisallowed"} {
+	for _, want := range []string{"which an earlier run began", "worker ended by itself and is started again", "Finished: Succeeded (Completed)", "/ad/1060-", "85 pages in ", "1 not visited: RobotsDisallowed"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the run does not say %q", want)
 		}
