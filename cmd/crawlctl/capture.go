@@ -130,6 +130,9 @@ func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, err
 	if f.concurrency < 1 || f.concurrency > 64 {
 		return nil, cli.Usage("--concurrency %d: want 1 to 64", f.concurrency)
 	}
+	if f.maxPageBytes < 0 {
+		return nil, cli.Usage("--max-page-bytes %d: want 0, for no limit, or more", f.maxPageBytes)
+	}
 	if f.timeout <= 0 || f.loadTimeout <= 0 {
 		return nil, cli.Usage("--timeout and --load-timeout must be more than nothing")
 	}

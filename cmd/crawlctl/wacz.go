@@ -131,8 +131,13 @@ Exit codes: 0 when all files are sound, 1 when one is not.`,
 			bad := 0
 			for _, path := range args {
 				findings, err := verify(cmd.Context(), path)
-				if err != nil {
+				if cmd.Context().Err() != nil {
 					return err
+				}
+				if err != nil { // the other files are checked all the same
+					bad++
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: cannot be checked: %v\n", path, err)
+					continue
 				}
 				if len(findings) == 0 {
 					fmt.Fprintf(cmd.OutOrStdout(), "%s: sound\n", path)

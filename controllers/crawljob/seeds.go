@@ -97,6 +97,7 @@ func readEntry(ctx context.Context, reader client.Reader, namespace string, sour
 func parseLines(source v1alpha1.SeedConfigMap, text string) ([]string, error) {
 	var urls, slips []string
 	wrong, number := 0, 0
+	text = strings.TrimPrefix(text, "\ufeff") // the byte order mark that some editors write
 	for line := range strings.Lines(text) {
 		number++
 		line = strings.TrimSpace(line)

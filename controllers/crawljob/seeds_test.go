@@ -30,8 +30,8 @@ func TestReadSeeds(t *testing.T) {
 		message string
 	}{
 		"Lines": {
-			reason: "Comments, empty lines, spaces at the ends and Windows line ends are passed over.",
-			data:   map[string]string{"urls": "# ads\r\n\r\n  https://example.org/1  \r\nhttp://example.net/2?q=a#part\n"},
+			reason: "Comments, empty lines, spaces at the ends, Windows line ends and a byte order mark are passed over.",
+			data:   map[string]string{"urls": "\ufeff# ads\r\n\r\n  https://example.org/1  \r\nhttp://example.net/2?q=a#part\n"},
 			want:   "https://example.org/1\nhttp://example.net/2?q=a#part\n",
 		},
 		"NoConfigMap": {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/activity"
@@ -92,7 +93,8 @@ func (p *Planner) seed(ctx context.Context, in workflows.SeedInput) (workflows.S
 
 // invalidSeeds ends the run: trying again would not help.
 func invalidSeeds(err error) error {
-	return temporal.NewNonRetryableApplicationError(err.Error(), string(workflows.ReasonInvalidSeeds), err)
+	message := err.Error() + ". An order cannot be changed: correct it in a new CrawlJob"
+	return temporal.NewNonRetryableApplicationError(message, string(workflows.ReasonInvalidSeeds), err)
 }
 
 // collector gathers canonical seeds, each once.
@@ -132,9 +134,24 @@ func (p *Planner) collect(ctx context.Context, in workflows.SeedInput) ([]string
 		return nil, err
 	}
 	if len(c.seeds) == 0 {
-		return nil, invalidSeeds(errors.New("there is no seed: the sitemaps and lists of the order name no page"))
+		return nil, invalidSeeds(noSeed(in.Seeds.Sitemaps))
 	}
 	return c.seeds, nil
+}
+
+// noSeed says that an order names no page, and the hosts of its sitemaps.
+func noSeed(sitemaps []string) error {
+	var hosts []string
+	for _, s := range sitemaps {
+		if u, err := url.Parse(s); err == nil && !slices.Contains(hosts, u.Host) {
+			hosts = append(hosts, u.Host)
+		}
+	}
+	if len(hosts) == 0 {
+		return errors.New("there is no seed: the lists of the order name no page")
+	}
+	return fmt.Errorf("there is no seed: the sitemaps on %s name no page; each must be a sitemap or sitemap index in XML, or a text of one address a line",
+		strings.Join(hosts[:min(len(hosts), 3)], ", "))
 }
 
 // list reads a packed list, one address a line.

@@ -60,7 +60,8 @@ func TestSeed(t *testing.T) {
 		"BadLine":  {reason: "the error names the line", in: workflows.SeedInput{SeedList: packed(t, "http://a.test/", "", "not an address")}, word: workflows.ReasonInvalidSeeds, says: "line 3", final: true},
 		"BadSeed":  {reason: "the error names the seed", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{"http://a.test/", "ftp://a.test/"}}}, word: workflows.ReasonInvalidSeeds, says: "seed 2", final: true},
 		"NotGzip":  {reason: "a list that cannot be read", in: workflows.SeedInput{SeedList: []byte("http://a.test/")}, word: workflows.ReasonInvalidSeeds, final: true},
-		"Nothing":  {reason: "a crawl needs a seed", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/empty.xml"}}}, word: workflows.ReasonInvalidSeeds, final: true},
+		"Nothing":  {reason: "a crawl needs a seed", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/empty.xml"}}}, word: workflows.ReasonInvalidSeeds, says: strings.TrimPrefix(site.URL, "http://") + " name no page", final: true},
+		"BadPort":  {reason: "it says what to do", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{"http://a.test:99999/"}}}, word: workflows.ReasonInvalidSeeds, says: "in a new CrawlJob", final: true},
 		"Sitemap":  {reason: "indexes are followed, also in a circle", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/index.xml"}}}, pages: 2},
 		"NotFound": {reason: "a sitemap may be there later", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/none.xml"}}}, word: workflows.ReasonSeedUnreachable, says: "404"},
 	}
