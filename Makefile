@@ -22,10 +22,13 @@ help: ## Show this list
 	@echo '  make run FILE=job.yaml              applies that CrawlJob'
 	@echo '  make run ONCE=1                     ends with the verdict of the crawl as exit code'
 
+# They reach the shell as variables: an address may hold what the shell would read otherwise.
+export URL FILE
+
 .PHONY: run
 run: build chromium ## Start everything on this machine, crawl the demo site and show the snapshots
 	@bin/devstack run --dir .run --bin bin --config config --replay build/replay \
-		$(if $(URL),--url '$(URL)') $(if $(FILE),--file '$(FILE)') $(if $(ONCE),--once)
+		$(if $(URL),--url "$$URL") $(if $(FILE),--file "$$FILE") $(if $(ONCE),--once)
 
 .PHONY: build
 build: programs bin/devstack bin/kubectl bin/site replay ## Build every program into bin/
@@ -36,7 +39,7 @@ programs:
 	@$(GOBUILD) -o bin/ ./cmd/...
 
 .PHONY: bin/devstack bin/kubectl bin/site
-bin/devstack: ; @echo 'building bin/devstack (the first time takes about ten minutes: it holds a Kubernetes API server, etcd, Temporal and an S3 server)'; cd devstack && go build -ldflags '$(KUBE_FLAGS)' -o ../bin/devstack ./cmd/devstack
+bin/devstack: ; @echo 'building bin/devstack (about ten minutes if it was never built: it holds a Kubernetes API server, etcd, Temporal and an S3 server)'; cd devstack && go build -ldflags '$(KUBE_FLAGS)' -o ../bin/devstack ./cmd/devstack
 bin/kubectl: ; @cd devstack && go build -ldflags '$(KUBE_FLAGS)' -o ../bin/kubectl k8s.io/kubernetes/cmd/kubectl
 bin/site: ; @cd test && $(GOBUILD) -o ../bin/site ./cmd/site
 

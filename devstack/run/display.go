@@ -171,7 +171,7 @@ func (d *display) table(ctx context.Context, portal string, j job) error {
 	fmt.Fprintf(out, "\n%-8s  %-6s  %-36s  %s\n", "TIME", "STATUS", "TITLE", "URL")
 	for i, p := range run.Pages {
 		if i == maxRows {
-			fmt.Fprintf(out, "… and %d more, see the portal\n", len(run.Pages)-maxRows)
+			fmt.Fprintf(out, "… and %d more, which the portal shows (make run without ONCE)\n", len(run.Pages)-maxRows)
 			break
 		}
 		status := "-"
