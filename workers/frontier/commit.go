@@ -68,8 +68,9 @@ func (c *committer) setTrouble(w *workflows.Waiting) {
 	c.trouble = w
 }
 
-// take adds a page, when there is one, and its outcome to the chunk.
-func (c *committer) take(p *browser.Page, o frontier.Outcome) error {
+// take adds a page, when there is one, and its outcome to the chunk. It tells whether the
+// page is archived with it.
+func (c *committer) take(p *browser.Page, o frontier.Outcome) (archived bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.outcomes) == 0 {
@@ -82,14 +83,15 @@ func (c *committer) take(p *browser.Page, o frontier.Outcome) error {
 			o.Detail, o.Links, o.Leads = "there is no room on the worker's disk for what the page brought", nil, nil
 		case errors.Is(err, syscall.ENOSPC): // what is left of a page that failed is not kept then
 		case err != nil:
-			return err
+			return false, err
 		}
 	}
-	if o.Status == frontier.Archived {
+	archived = o.Status == frontier.Archived
+	if archived {
 		c.archived++
 	}
 	c.outcomes = append(c.outcomes, o)
-	return nil
+	return archived, nil
 }
 
 // add writes a page into the chunk, which is begun when there is none.

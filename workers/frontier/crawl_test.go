@@ -394,3 +394,23 @@ func TestSealMissesAChunk(t *testing.T) {
 		t.Errorf("sealed %+v although a chunk is gone", sealed)
 	}
 }
+
+// TestFailedRedirectCostsNoOtherPage: a page that failed on its way to another one has not
+// archived that.
+func TestFailedRedirectCostsNoOtherPage(t *testing.T) {
+	t.Parallel()
+	w := tree(60, "a.test")
+	w.visit = func(_ context.Context, p *browser.Page) error {
+		if p.URL == "http://a.test/40" {
+			p.FinalURL = "http://a.test/41"
+			p.Outcome = browser.Outcome{State: browser.Failed, Reason: browser.ReasonPageTimeout, Detail: "made for a test"}
+		}
+		return nil
+	}
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	out := r.run(1)
+	if out.Counts.Archived != 59 || out.Counts.Failed["PageTimeout"] != 1 || w.count("http://a.test/41") != 1 {
+		t.Errorf("counts %+v, and the page that was redirected to was loaded %d times", out.Counts, w.count("http://a.test/41"))
+	}
+}

@@ -101,11 +101,9 @@ func step(s *frontier.State, in workflows.PlanInput, now time.Time, out *workflo
 	}
 	limit := s.Limit()
 	before := s.Counts()
-	if limit != "" && before.Queued+before.Delayed > 0 {
+	if limit != "" && before.Queued+before.Delayed > 0 && before.Leased == 0 {
 		out.Limit = workflows.Reason(limit)
-		if before.Leased == 0 {
-			s.Finish(limit)
-		}
+		s.Finish(limit)
 	}
 	var bundles []frontier.Bundle
 	if limit == "" && in.Finish == "" && in.Slots > 0 {

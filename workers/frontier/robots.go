@@ -66,6 +66,9 @@ func (c *RobotsCache) Rules(ctx context.Context, page string) (*robots.Rules, *R
 		if e.failure != nil {
 			e.until = now.Add(robotsRetry)
 		}
+		if ctx.Err() != nil { // it says nothing about the host
+			e.until = now
+		}
 	}
 	return e.rules, e.failure
 }

@@ -124,19 +124,29 @@ func (p *Planner) collect(ctx context.Context, in workflows.SeedInput) ([]string
 	c := collector{seen: map[string]bool{}}
 	for i, u := range in.Seeds.URLs {
 		if err := c.add(u); err != nil {
-			return nil, invalidSeeds(fmt.Errorf("seed %d: %w", i+1, err))
+			return nil, invalidSeeds(fmt.Errorf("seed %d: %s", i+1, whyInvalid(err)))
 		}
 	}
 	if err := c.list(in.SeedList); err != nil {
 		return nil, invalidSeeds(err)
 	}
-	if err := p.sitemaps(ctx, in.Seeds.Sitemaps, &c); err != nil {
+	if err := p.sitemaps(ctx, in, &c); err != nil {
 		return nil, err
 	}
 	if len(c.seeds) == 0 {
 		return nil, invalidSeeds(noSeed(in.Seeds.Sitemaps))
 	}
 	return c.seeds, nil
+}
+
+// whyInvalid says what is wrong with an address without repeating it: it may hold what
+// logs and histories must not.
+func whyInvalid(err error) string {
+	var invalid *urls.Error
+	if errors.As(err, &invalid) {
+		return invalid.Detail
+	}
+	return err.Error()
 }
 
 // noSeed says that an order names no page, and the hosts of its sitemaps.
@@ -171,7 +181,7 @@ func (c *collector) list(packed []byte) error {
 			continue
 		}
 		if err := c.add(line); err != nil {
-			return fmt.Errorf("line %d of the list of seeds: %w", n, err)
+			return fmt.Errorf("line %d of the list of seeds: %s", n, whyInvalid(err))
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -181,7 +191,7 @@ func (c *collector) list(packed []byte) error {
 }
 
 // sitemaps reads sitemaps and the sitemaps that they point to.
-func (p *Planner) sitemaps(ctx context.Context, addresses []string, c *collector) error {
+func (p *Planner) sitemaps(ctx context.Context, in workflows.SeedInput, c *collector) error {
 	type todo struct {
 		address string
 		depth   int
@@ -194,7 +204,7 @@ func (p *Planner) sitemaps(ctx context.Context, addresses []string, c *collector
 			queue = append(queue, todo{address, depth})
 		}
 	}
-	for _, a := range addresses {
+	for _, a := range in.Seeds.Sitemaps {
 		push(a, 0)
 	}
 	for len(queue) > 0 {
@@ -203,6 +213,9 @@ func (p *Planner) sitemaps(ctx context.Context, addresses []string, c *collector
 		activity.RecordHeartbeat(ctx)
 		var inner error
 		err := p.sitemap(ctx, next.address, func(kind sitemap.Kind, address string) bool {
+			if !sameOwner(next.address, address) {
+				return true // a sitemap speaks for its own site alone (sitemaps.org, "Sitemap file location")
+			}
 			if kind == sitemap.Sitemap {
 				push(address, next.depth+1)
 				return true
@@ -217,11 +230,22 @@ func (p *Planner) sitemaps(ctx context.Context, addresses []string, c *collector
 		if inner != nil {
 			return inner
 		}
-		if err != nil && !errors.Is(err, sitemap.ErrTooLarge) {
+		switch {
+		case err == nil, errors.Is(err, sitemap.ErrTooLarge):
+		case next.depth > 0 && ctx.Err() == nil: // one of many that an index names does not keep the others
+			p.Logger.Warn("a sitemap of an index is passed over", "run", in.Job.Run, "error", err)
+		default:
 			return err
 		}
 	}
 	return nil
+}
+
+// sameOwner tells whether two addresses are of one registrable domain.
+func sameOwner(a, b string) bool {
+	ua, err1 := url.Parse(a)
+	ub, err2 := url.Parse(b)
+	return errors.Join(err1, err2) == nil && urls.RegistrableHost(ua.Host) == urls.RegistrableHost(ub.Host)
 }
 
 // sitemap fetches one sitemap through the guard.

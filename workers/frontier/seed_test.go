@@ -40,6 +40,10 @@ func TestSeed(t *testing.T) {
 			fmt.Fprintf(w, `<sitemapindex><sitemap><loc>%s/one.xml</loc></sitemap><sitemap><loc>%s/index.xml</loc></sitemap></sitemapindex>`, base, base)
 		case "/one.xml":
 			fmt.Fprintf(w, `<urlset><url><loc>%s/p1</loc></url><url><loc>%s/p2</loc></url><url><loc>mailto:x@example.org</loc></url></urlset>`, base, base)
+		case "/mixed.xml":
+			fmt.Fprintf(w, `<sitemapindex><sitemap><loc>%s/none.xml</loc></sitemap><sitemap><loc>%s/one.xml</loc></sitemap></sitemapindex>`, base, base)
+		case "/foreign.xml":
+			fmt.Fprintf(w, `<urlset><url><loc>http://victim.test/</loc></url><url><loc>%s/p1</loc></url></urlset>`, base)
 		case "/empty.xml":
 			fmt.Fprint(w, `<urlset></urlset>`)
 		default:
@@ -63,6 +67,8 @@ func TestSeed(t *testing.T) {
 		"Nothing":  {reason: "a crawl needs a seed", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/empty.xml"}}}, word: workflows.ReasonInvalidSeeds, says: strings.TrimPrefix(site.URL, "http://") + " name no page", final: true},
 		"BadPort":  {reason: "it says what to do", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{"http://a.test:99999/"}}}, word: workflows.ReasonInvalidSeeds, says: "in a new CrawlJob", final: true},
 		"Sitemap":  {reason: "indexes are followed, also in a circle", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/index.xml"}}}, pages: 2},
+		"Mixed":    {reason: "one that an index names and that is gone does not keep the others", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/mixed.xml"}}}, pages: 2},
+		"Foreign":  {reason: "a sitemap speaks for its own site", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/foreign.xml"}}}, pages: 1},
 		"NotFound": {reason: "a sitemap may be there later", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/none.xml"}}}, word: workflows.ReasonSeedUnreachable, says: "404"},
 	}
 	for name, tc := range cases {

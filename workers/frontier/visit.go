@@ -81,7 +81,9 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 	if v.reached(page.FP) {
 		return v.conclude(ctx, frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonDuplicate)})
 	}
-	if o := v.askRobots(ctx, page); o != nil {
+	if o := v.askRobots(ctx, page); ctx.Err() != nil {
+		return nil // that it was not answered is our own doing, and no outcome
+	} else if o != nil {
 		return v.conclude(ctx, *o)
 	}
 	if err := v.arrive(ctx); err != nil {
@@ -158,11 +160,11 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 			return err
 		}
 	}
-	if err := v.take(p, o); err != nil {
-		return err
+	archived, err := v.take(p, o)
+	if err == nil && archived {
+		v.reach(p.FinalURL, page.URL)
 	}
-	v.reach(p.FinalURL, page.URL)
-	return nil
+	return err
 }
 
 // asked is the delay that the host itself asks for.
@@ -177,7 +179,8 @@ func (v *hostVisit) asked() time.Duration {
 func (v *hostVisit) conclude(_ context.Context, o frontier.Outcome) error {
 	o.Ended = v.Now()
 	defer v.hold()()
-	return v.take(nil, o)
+	_, err := v.take(nil, o)
+	return err
 }
 
 // askRobots returns the outcome of a page that robots.txt keeps us from, nil when it
