@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -86,7 +87,11 @@ func (r *Reconciler) finalizer(ctx context.Context, job *v1alpha1.CrawlJob, chan
 		return nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, job, patch, FieldOwner); client.IgnoreNotFound(err) != nil {
+	err := r.Client.Patch(ctx, job, patch, FieldOwner)
+	if apierrors.IsNotFound(err) && !controllerutil.ContainsFinalizer(job, v1alpha1.Finalizer) {
+		return nil // it is gone, as it was to be
+	}
+	if err != nil {
 		return fmt.Errorf("change the finalizer: %w", err)
 	}
 	return nil

@@ -104,7 +104,9 @@ func conclude(status *v1alpha1.CrawlJobStatus, result *workflows.RunResult, now 
 	if status.Run.WorkflowID == "" {
 		return // it never ran
 	}
-	count(status, result.Counts)
+	if result.Reason != workflows.ReasonRunLost { // which knows no counts: those that were reported stay
+		count(status, result.Counts)
+	}
 	if result.Archive.Prefix != "" {
 		status.Archive = &v1alpha1.ArchiveReference{
 			Bucket: result.Archive.Bucket, Prefix: result.Archive.Prefix, Statement: result.Statement,
@@ -158,6 +160,8 @@ func accept(c *kube.Conditions, o Observation, s Standing) {
 		c.Set(kind, metav1.ConditionFalse, string(s.Reason), s.Message)
 	case s.Mood == Ended && !began:
 		c.Set(kind, metav1.ConditionFalse, string(s.Reason), s.Message)
+	case s.Mood == Rests && !began:
+		c.Set(kind, metav1.ConditionUnknown, string(s.Reason), "The order is looked at when the crawl is to start.")
 	case s.Mood == Stalls && !began:
 		c.Set(kind, metav1.ConditionUnknown, string(s.Reason), "The order was not looked at yet. "+s.Message)
 	default:

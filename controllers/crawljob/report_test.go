@@ -97,6 +97,12 @@ func TestConditions(t *testing.T) {
 			standing: Standing{Mood: Rests, Reason: workflows.ReasonSuspended},
 			want:     "+Accepted=Accepted -Sealed=Suspended ?Succeeded=Suspended -Finished=Suspended -Reconciling=Suspended -Stalled=Suspended",
 		},
+		"PreparedSuspended": {
+			reason:   "An order that is not to start yet was not looked at.",
+			job:      jobWith(),
+			standing: Standing{Mood: Rests, Reason: workflows.ReasonSuspended},
+			want:     "?Accepted=Suspended -Sealed=Suspended ?Succeeded=Suspended -Finished=Suspended -Reconciling=Suspended -Stalled=Suspended",
+		},
 		"Completed": {
 			reason:   "Success.",
 			job:      jobWith(accepted),
