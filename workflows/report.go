@@ -104,6 +104,8 @@ func (r *run) verdict() (Verdict, Reason, string) {
 	switch {
 	case r.finish == ReasonCancelled:
 		return VerdictCancelled, ReasonCancelled, "the crawl was cancelled; " + archived
+	case r.lost:
+		return VerdictFailed, ReasonRunLost, "the workflow of the crawl's shard was ended from outside; " + archived
 	case r.finish == ReasonAuthorizationExpired:
 		return VerdictFailed, ReasonAuthorizationExpired, "the authorisation ended before the crawl was done; " + archived
 	case !r.seeded:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
@@ -67,6 +66,7 @@ type run struct {
 	paused  Pause
 	finish  Reason // why the crawl is to end before it is done
 	shard   ShardReport
+	lost    bool // the shard is gone, and has not sent its last report
 	speed   speed
 	early   bool // the authorisation is not valid yet
 	trouble *Waiting
@@ -290,37 +290,6 @@ func (r *run) giveUp(err error) error {
 	return err
 }
 
-// crawl runs the shard until it is done.
-func (r *run) crawl(ctx workflow.Context) error {
-	if r.in.Resume == nil {
-		if err := r.startShard(ctx); err != nil {
-			return err
-		}
-	}
-	reports := workflow.GetSignalChannel(ctx, SignalShardReport)
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		for !r.shard.Done {
-			var m ShardReport
-			reports.Receive(ctx, &m)
-			r.heard(ctx, m)
-		}
-	})
-	for !r.shard.Done {
-		err := workflow.Await(ctx, func() bool { return r.shard.Done || r.controls != r.told || r.old(ctx) })
-		if err != nil {
-			return err
-		}
-		if r.controls != r.told && !r.shard.Done {
-			r.told = r.controls
-			r.tellShard(ctx)
-		}
-		if r.old(ctx) && !r.shard.Done {
-			return r.continueAsNew(ctx, reports)
-		}
-	}
-	return nil
-}
-
 // old tells whether the history is long enough to begin a new one.
 func (r *run) old(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
@@ -344,42 +313,6 @@ func (r *run) continueAsNew(ctx workflow.Context, reports workflow.ReceiveChanne
 	return workflow.NewContinueAsNewError(ctx, WorkflowCrawlRun, in)
 }
 
-// startShard starts the shard so that it outlives a run that continues as new.
-func (r *run) startShard(ctx workflow.Context) error {
-	r.told = r.controls
-	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            ShardWorkflowID(r.in.Run, 0),
-		TaskQueue:             TaskQueueRun,
-		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
-		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		Priority:              temporal.Priority{PriorityKey: r.job.Spec.Priority},
-	})
-	future := workflow.ExecuteChildWorkflow(child, WorkflowFrontierShard, ShardInput{
-		Job: r.job, Archive: r.archive, Seq: r.seq, State: r.in.State, Finish: r.finish, Deadline: r.deadline(), Counts: r.shard.Counts,
-	})
-	if err := future.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
-		return fmt.Errorf("start the shard: %w", err)
-	}
-	return nil
-}
-
-func (r *run) tellShard(ctx workflow.Context) {
-	// A shard that is gone has sent its last report, which is on its way.
-	workflow.SignalExternalWorkflow(ctx, ShardWorkflowID(r.in.Run, 0), "", SignalShardControl,
-		ShardControl{State: r.in.State, Finish: r.finish, Deadline: r.deadline()})
-}
-
-// heard takes in a report of the shard; an older one changes nothing.
-func (r *run) heard(ctx workflow.Context, m ShardReport) {
-	r.signals++
-	if m.Number <= r.shard.Number {
-		return
-	}
-	r.shard, r.seq = m, m.Seq
-	r.speed.note(workflow.Now(ctx), m.Counts)
-	r.reports.changed = true
-}
-
 // seal writes the closing statement and ends the run.
 func (r *run) seal(ctx workflow.Context) (RunResult, error) {
 	r.phase = PhaseSealing
@@ -396,7 +329,7 @@ func (r *run) seal(ctx workflow.Context) (RunResult, error) {
 		}
 		result.Statement, result.Counts = out.Statement, out.Counts
 		r.shard.Counts = out.Counts
-		if !out.Balanced {
+		if !out.Balanced && !r.lost {
 			result.Verdict, result.Reason, result.Message = VerdictFailed, ReasonBooksUnbalanced, out.Message
 		}
 	}

@@ -340,7 +340,13 @@ func (s *shard) send(ctx workflow.Context, r ShardReport) {
 	s.in.Reports++
 	r.Number = s.in.Reports
 	s.told, s.reported, s.stale = r, workflow.Now(ctx), false
-	workflow.SignalExternalWorkflow(ctx, RunWorkflowID(s.in.Job.Run), "", SignalShardReport, r)
+	sent := workflow.SignalExternalWorkflow(ctx, RunWorkflowID(s.in.Job.Run), "", SignalShardReport, r)
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		var gone *temporal.UnknownExternalWorkflowExecutionError
+		if errors.As(sent.Get(ctx, nil), &gone) {
+			s.in.Finish = ReasonCancelled // a run that was ended from outside wants no more pages
+		}
+	})
 }
 
 // close sends the last report. It has to arrive: the run waits for it.

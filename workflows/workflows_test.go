@@ -429,3 +429,52 @@ func TestRunContinuesAsNew(t *testing.T) {
 		t.Errorf("%+v after %d looks at the store, shard told %d times", got, next.preflights, told)
 	}
 }
+
+// TestShardIsGone: a shard that was terminated sends no last report, and the run ends all
+// the same, with what it knows.
+func TestShardIsGone(t *testing.T) {
+	t.Parallel()
+	w := world{total: 5}
+	env := newEnv(t, &w)
+	env.OnWorkflow(WorkflowFrontierShard, anything, anything).Return(func(ctx workflow.Context, _ ShardInput) error {
+		_ = workflow.Sleep(ctx, time.Minute)
+		return errors.New("made for a test")
+	})
+	env.ExecuteWorkflow(WorkflowCrawlRun, order())
+	if got := finish(t, env); got.Verdict != VerdictFailed || got.Reason != ReasonRunLost || got.Statement == "" {
+		t.Errorf("got %+v, want a sealed run that is lost", got)
+	}
+}
+
+// TestShardIsGoneAfterContinueAsNew: a run that did not start the shard itself learns it
+// from what it tells the shard.
+func TestShardIsGoneAfterContinueAsNew(t *testing.T) {
+	t.Parallel()
+	w := world{total: 5}
+	env := newEnv(t, &w)
+	in := order()
+	in.Resume = &RunResume{Phase: PhaseCrawling, StartedAt: env.Now()}
+	env.OnSignalExternalWorkflow("default-test-namespace", ShardWorkflowID("uid", 0), "", SignalShardControl, anything).Return(
+		&temporal.UnknownExternalWorkflowExecutionError{})
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	if got := finish(t, env); got.Reason != ReasonRunLost {
+		t.Errorf("got %+v, want a run that is lost", got)
+	}
+}
+
+// TestRunIsGone: a shard whose run was terminated visits nothing more.
+func TestRunIsGone(t *testing.T) {
+	t.Parallel()
+	w := world{total: 300, queued: 300}
+	env := newEnv(t, &w)
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: ShardWorkflowID("uid", 0), TaskQueue: TaskQueueRun})
+	env.OnSignalExternalWorkflow("default-test-namespace", RunWorkflowID("uid"), "", SignalShardReport, anything).Return(
+		&temporal.UnknownExternalWorkflowExecutionError{})
+	env.ExecuteWorkflow(WorkflowFrontierShard, ShardInput{Job: Job{Run: "uid"}, State: StateActive})
+	if !env.IsWorkflowCompleted() {
+		t.Fatal("the shard goes on")
+	}
+	if w.archived == 300 {
+		t.Error("every page was visited for a run that is gone")
+	}
+}

@@ -104,7 +104,7 @@ func conclude(status *v1alpha1.CrawlJobStatus, result *workflows.RunResult, now 
 	if status.Run.WorkflowID == "" {
 		return // it never ran
 	}
-	if result.Reason != workflows.ReasonRunLost { // which knows no counts: those that were reported stay
+	if result.Reason != workflows.ReasonRunLost || result.Counts.Discovered > 0 { // those that were reported stay else
 		count(status, result.Counts)
 	}
 	if result.Archive.Prefix != "" {
