@@ -225,13 +225,7 @@ func match(lines []Line, exchanges []recorder.Exchange) Completeness {
 		}
 		key := l.Method + " " + matchURL(l.URL)
 		if list := free[key]; len(list) > 0 {
-			l.Exchange = list[0].ID
-			if r := list[0].Failure; r != "" {
-				l.Outcome, l.Reason = OutcomeFailed, r
-				if list[0].Response == nil { // what the browser was answered is the recorder's
-					l.Status, l.MIME = 0, ""
-				}
-			}
+			l.meet(list[0])
 			free[key] = list[1:]
 		}
 		if l.Outcome == OutcomeRecord {
@@ -249,6 +243,18 @@ func match(lines []Line, exchanges []recorder.Exchange) Completeness {
 		c.Ratio = float64(c.Matched) / float64(c.Expected)
 	}
 	return c
+}
+
+// meet notes the exchange that a line is about, which knows better why it failed.
+func (l *Line) meet(e *recorder.Exchange) {
+	l.Exchange = e.ID
+	if e.Failure == "" {
+		return
+	}
+	l.Outcome, l.Reason = OutcomeFailed, e.Failure
+	if e.Response == nil { // what the browser was answered is the recorder's own
+		l.Status, l.MIME = 0, ""
+	}
 }
 
 // matchURL is the form in which both witnesses write an address: no fragment,
