@@ -279,6 +279,21 @@ spec: {seeds: {urls: ["https://example.org/"]}}`,
 			manifest: authorized(`{reference: C-1, purpose: X, basis: consent, requestedBy: unit, notAfter: "2029-01-01 00:00"}`),
 			want:     `spec.authorization.notAfter in body must be of type date-time`,
 		},
+		"TimeLowerCase": {
+			reason:   "The format lets pass what clients cannot read: one such object would keep the operator from all others.",
+			manifest: authorized(`{reference: C-1, purpose: X, basis: consent, requestedBy: unit, notAfter: "2035-12-31t23:59:59z"}`),
+			want:     `spec.authorization.notAfter in body should match`,
+		},
+		"TimeOddOffset": {
+			reason:   "The format lets pass what clients cannot read: one such object would keep the operator from all others.",
+			manifest: authorized(`{reference: C-1, purpose: X, basis: consent, requestedBy: unit, notAfter: "2035-12-31T23:59:59+99:99"}`),
+			want:     `spec.authorization.notAfter in body should match`,
+		},
+		"TimeOddSeconds": {
+			reason:   "The format lets pass what clients cannot read: one such object would keep the operator from all others.",
+			manifest: authorized(`{reference: C-1, purpose: X, basis: consent, requestedBy: unit, notAfter: "2035-12-31T23:59:59x5Z"}`),
+			want:     `spec.authorization.notAfter in body should match`,
+		},
 		"UnknownField": {
 			reason:   "A slip in a field's name must not be passed over.",
 			manifest: seeded(`limit: {pages: 3}`),

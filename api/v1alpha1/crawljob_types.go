@@ -177,12 +177,18 @@ type Authorization struct {
 	RequestedBy string `json:"requestedBy,omitempty"`
 
 	// notBefore is when the authorisation begins. A crawl that is ordered
-	// earlier waits for it. When it is not given, it begins at once.
+	// earlier waits for it. When it is not given, it begins at once. As in RFC
+	// 3339, with capital letters: 2035-01-01T00:00:00Z.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
 
 	// notAfter is when the authorisation ends. From then on no page is loaded,
-	// and what was captured is sealed.
+	// and what was captured is sealed. As in RFC 3339, with capital letters:
+	// 2035-12-31T23:59:59Z.
 	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	NotAfter metav1.Time `json:"notAfter,omitempty,omitzero"` //nolint:kubeapilinter // a time cannot be empty but by being absent
 }

@@ -23,10 +23,12 @@ type AuthorizationApplyConfiguration struct {
 	// requestedBy names the person or office that ordered the crawl.
 	RequestedBy *string `json:"requestedBy,omitempty"`
 	// notBefore is when the authorisation begins. A crawl that is ordered
-	// earlier waits for it. When it is not given, it begins at once.
+	// earlier waits for it. When it is not given, it begins at once. As in RFC
+	// 3339, with capital letters: 2035-01-01T00:00:00Z.
 	NotBefore *v1.Time `json:"notBefore,omitempty"`
 	// notAfter is when the authorisation ends. From then on no page is loaded,
-	// and what was captured is sealed.
+	// and what was captured is sealed. As in RFC 3339, with capital letters:
+	// 2035-12-31T23:59:59Z.
 	NotAfter *v1.Time `json:"notAfter,omitempty"`
 }
 
