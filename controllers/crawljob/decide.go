@@ -93,6 +93,8 @@ func decide(o Observation) Decision {
 		return Decision{Standing: unreachable(o.Unreachable), Again: again}
 	case o.Run.Known:
 		return decideRunning(o)
+	case o.Asked && o.Job.Status.Run.WorkflowID != "":
+		return Decision{Standing: forgotten(o.Job.Status.Run.WorkflowID), Again: soon}
 	default:
 		return decideStart(o)
 	}
@@ -270,6 +272,16 @@ func unreachable(err error) Standing {
 
 func ended(result *workflows.RunResult) Standing {
 	return Standing{Mood: Ended, Reason: result.Reason, Message: sentences(result.Message), Result: result}
+}
+
+// forgotten is a crawl that was begun and that Temporal knows nothing of any more. It is
+// not begun again: its pages would be visited twice, and what it stored be nobody's.
+func forgotten(id string) Standing {
+	return ended(&workflows.RunResult{
+		Verdict: workflows.VerdictFailed,
+		Reason:  workflows.ReasonRunLost,
+		Message: fmt.Sprintf("Temporal does not know workflow %s any more, so it was not sealed. What was archived is stored and complete. See whether Temporal was restored or keeps histories too shortly; create a new CrawlJob to crawl again.", id),
+	})
 }
 
 func neverRan(verdict workflows.Verdict, reason workflows.Reason, message string) Standing {

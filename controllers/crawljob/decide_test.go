@@ -159,6 +159,11 @@ func TestDecide(t *testing.T) {
 			o:      Observation{Job: jobWith(over)},
 			want:   Decision{},
 		},
+		"Forgotten": {
+			reason: "A crawl that Temporal has lost is not begun a second time.",
+			o:      Observation{Job: jobWith(started(time.Hour)), Asked: true},
+			want:   Decision{Again: soon, Standing: Standing{Mood: Ended, Reason: workflows.ReasonRunLost, Result: forgotten("crawl-" + string(uid)).Result}},
+		},
 		"FinishedThenPatched": {
 			reason: "A change that comes too late is seen: kubectl wait would wait for ever else.",
 			o:      Observation{Job: jobWith(over, finalized, func(job *v1alpha1.CrawlJob) { job.Generation++ })},
