@@ -9,39 +9,40 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// crawl runs the shard until it is done.
+// crawl runs the shard until it is done, or gone.
 func (r *run) crawl(ctx workflow.Context) error {
-	reports := workflow.GetSignalChannel(ctx, SignalShardReport)
 	if r.in.Resume == nil {
-		if err := r.startShard(ctx, reports); err != nil {
+		if err := r.startShard(ctx); err != nil {
 			return err
 		}
 	}
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		for !r.shard.Done {
-			var m ShardReport
-			reports.Receive(ctx, &m)
-			r.heard(ctx, m)
-		}
-	})
-	for !r.shard.Done && !r.lost {
-		err := workflow.Await(ctx, func() bool { return r.shard.Done || r.lost || r.controls != r.told || r.old(ctx) })
+	reports := workflow.GetSignalChannel(ctx, SignalShardReport)
+	for {
+		err := workflow.Await(ctx, func() bool {
+			return reports.Len() > 0 || r.gone || r.controls != r.told || r.old(ctx)
+		})
 		if err != nil {
 			return err
 		}
-		if r.controls != r.told && !r.shard.Done {
+		// A shard that ended by itself has sent its last report before: it is here by now.
+		r.hear(ctx, reports)
+		switch {
+		case r.shard.Done:
+			return nil
+		case r.gone:
+			r.lost, r.reports.changed = true, true
+			return nil
+		case r.controls != r.told:
 			r.told = r.controls
-			r.tellShard(ctx, reports)
-		}
-		if r.old(ctx) && !r.shard.Done && !r.lost {
+			r.tellShard(ctx)
+		case r.old(ctx):
 			return r.continueAsNew(ctx, reports)
 		}
 	}
-	return nil
 }
 
 // startShard starts the shard so that it outlives a run that continues as new.
-func (r *run) startShard(ctx workflow.Context, reports workflow.ReceiveChannel) error {
+func (r *run) startShard(ctx workflow.Context) error {
 	r.told = r.controls
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            ShardWorkflowID(r.in.Run, 0),
@@ -58,41 +59,35 @@ func (r *run) startShard(ctx workflow.Context, reports workflow.ReceiveChannel) 
 	}
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		_ = future.Get(ctx, nil) // however it ended: its last report is what counts
-		r.miss(ctx, reports)
+		r.gone = true
 	})
 	return nil
 }
 
-// miss notes that the shard is gone. It sends its last report before it ends, so without
-// that it was ended from outside.
-func (r *run) miss(ctx workflow.Context, reports workflow.ReceiveChannel) {
-	var m ShardReport
-	for reports.ReceiveAsync(&m) {
-		r.heard(ctx, m)
-	}
-	if !r.shard.Done {
-		r.lost, r.reports.changed = true, true
-	}
-}
-
-func (r *run) tellShard(ctx workflow.Context, reports workflow.ReceiveChannel) {
+// tellShard sends what is asked of the shard. One that does not exist any more was ended
+// from outside, or has just sent its last report.
+func (r *run) tellShard(ctx workflow.Context) {
 	sent := workflow.SignalExternalWorkflow(ctx, ShardWorkflowID(r.in.Run, 0), "", SignalShardControl,
 		ShardControl{State: r.in.State, Finish: r.finish, Deadline: r.deadline()})
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		var gone *temporal.UnknownExternalWorkflowExecutionError
-		if errors.As(sent.Get(ctx, nil), &gone) {
-			r.miss(ctx, reports)
+		var unknown *temporal.UnknownExternalWorkflowExecutionError
+		if errors.As(sent.Get(ctx, nil), &unknown) {
+			r.gone = true
 		}
 	})
 }
 
-// heard takes in a report of the shard; an older one changes nothing.
-func (r *run) heard(ctx workflow.Context, m ShardReport) {
-	r.signals++
-	if m.Number <= r.shard.Number {
-		return
+// hear takes in the reports of the shard that have come; an older one changes nothing.
+func (r *run) hear(ctx workflow.Context, reports workflow.ReceiveChannel) {
+	for reports.Len() > 0 {
+		var m ShardReport
+		reports.Receive(ctx, &m)
+		r.signals++
+		if m.Number <= r.shard.Number {
+			continue
+		}
+		r.shard, r.seq = m, m.Seq
+		r.speed.note(workflow.Now(ctx), m.Counts)
+		r.reports.changed = true
 	}
-	r.shard, r.seq = m, m.Seq
-	r.speed.note(workflow.Now(ctx), m.Counts)
-	r.reports.changed = true
 }

@@ -66,7 +66,8 @@ type run struct {
 	paused  Pause
 	finish  Reason // why the crawl is to end before it is done
 	shard   ShardReport
-	lost    bool // the shard is gone, and has not sent its last report
+	gone    bool // the shard does not exist any more
+	lost    bool // and it has not sent its last report
 	speed   speed
 	early   bool // the authorisation is not valid yet
 	trouble *Waiting
@@ -300,10 +301,7 @@ func (r *run) continueAsNew(ctx workflow.Context, reports workflow.ReceiveChanne
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && !r.reports.busy }); err != nil {
 		return err
 	}
-	var m ShardReport
-	for reports.ReceiveAsync(&m) {
-		r.heard(ctx, m)
-	}
+	r.hear(ctx, reports)
 	in := r.in
 	in.Spec.Seeds, in.SeedList = Seeds{}, nil
 	in.Resume = &RunResume{
