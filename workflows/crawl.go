@@ -11,7 +11,7 @@ import (
 
 // crawl runs the shard until it is done, or gone.
 func (r *run) crawl(ctx workflow.Context) error {
-	if r.in.Resume == nil {
+	if r.in.Resume == nil || r.in.Resume.Phase == PhaseSeeding {
 		if err := r.startShard(ctx); err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (r *run) crawl(ctx workflow.Context) error {
 			r.told = r.controls
 			r.tellShard(ctx)
 		case r.old(ctx):
-			return r.continueAsNew(ctx, reports)
+			return r.continueAsNew(ctx)
 		}
 	}
 }

@@ -18,7 +18,11 @@ type RunResume struct {
 	Seq       int64       `json:"seq"`
 	Shard     ShardReport `json:"shard"`
 	Finish    Reason      `json:"finish,omitempty"`
-	Reports   int64       `json:"reports"`
+	// Lost is set when the shard was ended from outside.
+	Lost    bool  `json:"lost,omitempty"`
+	Reports int64 `json:"reports"`
+	// Trouble is what the run waits for.
+	Trouble *Waiting `json:"trouble,omitempty"`
 }
 
 // Pause measures how long a run was suspended.
@@ -46,7 +50,7 @@ func CrawlRun(ctx workflow.Context, in RunInput) (RunResult, error) {
 			return RunResult{}, err
 		}
 	}
-	if r.seeded {
+	if r.phase == PhaseCrawling {
 		if err := r.crawl(ctx); err != nil {
 			return RunResult{}, err
 		}
@@ -96,7 +100,8 @@ func newRun(ctx workflow.Context, in RunInput) *run {
 		return r
 	}
 	r.phase, r.archive, r.seq, r.shard = in.Resume.Phase, in.Resume.Archive, in.Resume.Seq, in.Resume.Shard
-	r.paused, r.finish, r.reports.seq, r.seeded = in.Resume.Suspended, in.Resume.Finish, in.Resume.Reports, true
+	r.paused, r.finish, r.reports.seq = in.Resume.Suspended, in.Resume.Finish, in.Resume.Reports
+	r.seeded, r.lost, r.trouble = r.phase != PhaseSeeding, in.Resume.Lost, in.Resume.Trouble
 	r.job.StartedAt = in.Resume.StartedAt
 	r.controls = 1 // what was asked for while the run before ended is told again
 	return r
@@ -202,12 +207,23 @@ func (r *run) watchOrder(ctx workflow.Context) {
 	})
 }
 
-// persist does a step again and again until it succeeds or the run is to end. It
-// tells the trouble meanwhile.
-func (r *run) persist(ctx workflow.Context, stop func() bool, name string, in, out any) error {
+// step is an activity that is done again and again until it succeeds.
+type step struct {
+	name    string
+	in, out any
+	// stop tells that the step is not wanted any more, hold that it has to wait.
+	stop, hold func() bool
+}
+
+// persist does a step until it succeeds or is not wanted any more. It tells the trouble
+// meanwhile, which may last for days: the run continues as new in time.
+func (r *run) persist(ctx workflow.Context, s step) error {
 	var t troubles
 	for {
-		err := workflow.ExecuteActivity(stepContext(ctx, r.job.Spec.Priority), name, in).Get(ctx, out)
+		if err := r.await(ctx, s); err != nil {
+			return err
+		}
+		err := r.attempt(ctx, s)
 		if err == nil {
 			r.setTrouble(nil)
 			return nil
@@ -219,15 +235,46 @@ func (r *run) persist(ctx workflow.Context, stop func() bool, name string, in, o
 		if errors.As(err, &app) && app.NonRetryable() {
 			return err
 		}
+		if s.stop() || s.hold() {
+			continue
+		}
 		wait := t.met(troubleOf(err))
 		r.setTrouble(t.last)
-		if _, err := workflow.AwaitWithTimeout(ctx, wait, stop); err != nil {
+		if _, err := workflow.AwaitWithTimeout(ctx, wait, func() bool { return s.stop() || s.hold() }); err != nil {
 			return err
 		}
-		if stop() {
-			return errStopped
+		if r.old(ctx) {
+			return r.continueAsNew(ctx)
 		}
 	}
+}
+
+// await waits until a step may be done; its error is errStopped when it is not to be.
+func (r *run) await(ctx workflow.Context, s step) error {
+	if s.hold() {
+		r.setTrouble(nil)
+	}
+	if err := workflow.Await(ctx, func() bool { return s.stop() || !s.hold() }); err != nil {
+		return err
+	}
+	if s.stop() {
+		return errStopped
+	}
+	return nil
+}
+
+// attempt does a step once, and breaks it off when it is not wanted now.
+func (r *run) attempt(ctx workflow.Context, s step) error {
+	ctx, cancel := workflow.WithCancel(stepContext(ctx, r.job.Spec.Priority))
+	defer cancel()
+	done := workflow.ExecuteActivity(ctx, s.name, s.in)
+	if err := workflow.Await(ctx, func() bool { return done.IsReady() || s.stop() || s.hold() }); err != nil {
+		return err
+	}
+	if !done.IsReady() {
+		cancel()
+	}
+	return done.Get(ctx, s.out)
 }
 
 var errStopped = errors.New("the run is to end")
@@ -249,23 +296,21 @@ func (r *run) begin(ctx workflow.Context) error {
 		}
 		r.early, r.reports.changed = false, true
 	}
-	err := workflow.Await(ctx, func() bool { return stop() || r.in.State == StateActive })
-	if err != nil || stop() {
-		return err
-	}
 	return r.seed(ctx, stop)
 }
 
 // seed checks the store and brings the seeds into the frontier.
 func (r *run) seed(ctx workflow.Context, stop func() bool) error {
+	hold := func() bool { return r.in.State == StateSuspended }
 	var place PreflightOutput
-	err := r.persist(ctx, stop, ActivityPreflight, PreflightInput{Job: r.job}, &place)
+	err := r.persist(ctx, step{name: ActivityPreflight, in: PreflightInput{Job: r.job}, out: &place, stop: stop, hold: hold})
 	if err != nil {
 		return r.giveUp(err)
 	}
 	r.archive = place.Archive
 	var seeded SeedOutput
-	err = r.persist(ctx, stop, ActivitySeed, SeedInput{Job: r.job, Seeds: r.in.Spec.Seeds, SeedList: r.in.SeedList}, &seeded)
+	in := SeedInput{Job: r.job, Seeds: r.in.Spec.Seeds, SeedList: r.in.SeedList}
+	err = r.persist(ctx, step{name: ActivitySeed, in: in, out: &seeded, stop: stop, hold: hold})
 	if err != nil {
 		return r.giveUp(err)
 	}
@@ -297,16 +342,18 @@ func (r *run) old(ctx workflow.Context) bool {
 	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > maxEvents || r.signals > maxSignals
 }
 
-func (r *run) continueAsNew(ctx workflow.Context, reports workflow.ReceiveChannel) error {
+func (r *run) continueAsNew(ctx workflow.Context) error {
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && !r.reports.busy }); err != nil {
 		return err
 	}
-	r.hear(ctx, reports)
+	r.hear(ctx, workflow.GetSignalChannel(ctx, SignalShardReport))
 	in := r.in
-	in.Spec.Seeds, in.SeedList = Seeds{}, nil
+	if r.seeded {
+		in.Spec.Seeds, in.SeedList = Seeds{}, nil
+	}
 	in.Resume = &RunResume{
 		Phase: r.phase, Archive: r.archive, StartedAt: r.job.StartedAt, Suspended: r.paused,
-		Seq: r.seq, Shard: r.shard, Finish: r.finish, Reports: r.reports.seq,
+		Seq: r.seq, Shard: r.shard, Finish: r.finish, Lost: r.lost, Reports: r.reports.seq, Trouble: r.trouble,
 	}
 	return workflow.NewContinueAsNewError(ctx, WorkflowCrawlRun, in)
 }
@@ -319,9 +366,9 @@ func (r *run) seal(ctx workflow.Context) (RunResult, error) {
 	result.Verdict, result.Reason, result.Message = r.verdict()
 	if r.seeded {
 		var out SealOutput
-		err := r.persist(ctx, func() bool { return false }, ActivitySeal, SealInput{
-			Job: r.job, Archive: r.archive, Seqs: []int64{r.seq}, Verdict: result.Verdict, Reason: result.Reason,
-		}, &out)
+		in := SealInput{Job: r.job, Archive: r.archive, Seqs: []int64{r.seq}, Verdict: result.Verdict, Reason: result.Reason}
+		never := func() bool { return false }
+		err := r.persist(ctx, step{name: ActivitySeal, in: in, out: &out, stop: never, hold: never})
 		if err != nil {
 			return RunResult{}, err
 		}

@@ -172,6 +172,7 @@ func workersFor(o options, c client.Client) map[string]worker.Worker {
 			queue = workflows.TaskQueuePlan
 			options.DisableWorkflowWorker = true
 			options.MaxConcurrentActivityExecutionSize = 8
+			options.MaxHeartbeatThrottleInterval = 5 * time.Second // an answer says that the step is not wanted any more
 		case roleBrowser:
 			queue = workflows.TaskQueueBrowser
 			options.DisableWorkflowWorker = true
