@@ -68,6 +68,8 @@ const (
 	maxOutageVisits = 8
 	maxOutage       = 30 * time.Minute
 	maxLost         = 64
+	// maxMoved bounds how many places of a host seeds may be redirected to.
+	maxMoved = 64
 	// maxRetryAfter and maxHostDelay bound how long a host can keep a crawl waiting.
 	maxRetryAfter = time.Hour
 	maxHostDelay  = time.Minute
@@ -126,7 +128,7 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 	}
 	h := s.host(p.host)
 	s.rest(h, o, now)
-	if o.Status != Archived && slices.Contains(unreached, o.Reason) {
+	if o.Status != Archived && slices.Contains(unreached, o.Reason) && !elsewhere(p, o) {
 		s.missed(p, h, o, now)
 	} else if o.Status != Archived && o.Retry && p.Tries < len(retries) {
 		s.retry(p, o.Reason, now.Add(retries[p.Tries]))
@@ -135,6 +137,13 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 	}
 	s.touch(h)
 	return true, s.err
+}
+
+// elsewhere tells whether a visit ended on another host than it began on: what went wrong
+// there says nothing about this one.
+func elsewhere(p *Page, o Outcome) bool {
+	final, err := urls.Canonicalize(o.Final)
+	return o.Final != "" && err == nil && hostname(final) != hostname(p.URL)
 }
 
 // conclude books a final outcome.
@@ -168,7 +177,7 @@ func (s *State) rest(h *host, o Outcome, now time.Time) {
 	if o.Delay > 0 {
 		h.delay = min(o.Delay, maxHostDelay).Milliseconds()
 	}
-	if o.Status != Skipped {
+	if o.Status != Skipped || o.Final != "" { // what has a final place was asked for
 		h.ready = max(h.ready, millis(ended.Add(s.delay(h))))
 	}
 	if o.RetryAfter > 0 {
@@ -235,6 +244,7 @@ func (s *State) retry(p *Page, reason string, at time.Time) {
 func (s *State) follow(p *Page, o Outcome) {
 	if final, err := urls.Canonicalize(o.Final); o.Final != "" && err == nil && final != p.URL {
 		s.redirected(p, final)
+		s.widen(p, final)
 	}
 	for _, link := range o.Links {
 		if s.err != nil {
@@ -248,7 +258,7 @@ func (s *State) follow(p *Page, o Outcome) {
 		if _, known := s.fate(fpOf(canonical)); known {
 			continue
 		}
-		d := s.rules.Decide(canonical, p.Depth+1, p.Hops)
+		d := s.decide(canonical, p.Depth+1, p.Hops)
 		switch {
 		case d.In:
 			s.insert(&Page{URL: canonical, Status: Queued, Depth: p.Depth + 1, Hops: d.Hops, Seed: p.Seed, Via: p.FP})
@@ -258,6 +268,32 @@ func (s *State) follow(p *Page, o Outcome) {
 			s.counts.Ignored[d.Reason]++
 		}
 	}
+}
+
+// widen takes into the scope where a seed has moved to, as from example.org to
+// www.example.org: the site calls itself so. It has to be of the same owner, because that
+// is who the order names.
+func (s *State) widen(seed *Page, final string) {
+	if seed.Depth > 0 || hostOf(final) != seed.host {
+		return
+	}
+	place := s.rules.place(final)
+	h := s.host(seed.host)
+	if place == "" || s.rules.places[place] != "" || slices.Contains(h.moved, place) || len(h.moved) >= maxMoved {
+		return
+	}
+	h.moved = append(h.moved, place)
+	s.touch(h)
+}
+
+// decide judges a link by the rules, and by where seeds have moved to.
+func (s *State) decide(u string, depth, hops int) Decision {
+	return s.rules.decide(u, depth, hops, func() []string {
+		if h := s.hosts[hostOf(u)]; h != nil {
+			return h.moved
+		}
+		return nil
+	})
 }
 
 // whyInvalid is the reason for which an address is none that can be visited.

@@ -215,6 +215,10 @@ func hostRow(h *host) row {
 		b = appendString(b, l.name)
 		b = appendString(b, l.reason)
 	}
+	b = appendInt(b, len(h.moved))
+	for _, place := range h.moved {
+		b = appendString(b, place)
+	}
 	return row{key: []byte(h.key), value: b}
 }
 
@@ -227,6 +231,9 @@ func readHostRow(r row) (*host, error) {
 	}
 	for n := min(d.int(), maxLost); n > 0 && !d.bad; n-- {
 		h.lost = append(h.lost, lostName{name: d.string(), reason: d.string()})
+	}
+	for n := min(d.int(), maxMoved); n > 0 && !d.bad; n-- {
+		h.moved = append(h.moved, d.string())
 	}
 	if d.bad || h.key == "" || r.deleted {
 		return nil, damaged("a row of a host cannot be read")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,8 +64,9 @@ func (t Traps) withDefaults() Traps {
 
 // Rules decide which URLs are in scope. They are compiled once from a Spec.
 type Rules struct {
-	spec             Spec
-	include, exclude []pattern
+	spec    Spec
+	include []pattern
+	exclude Exclude
 	// places are what the scope's type is about: the folders, hosts or domains of
 	// the seeds, each with the rule that names it.
 	places map[string]string
@@ -77,6 +79,22 @@ type pattern struct {
 	rule string
 }
 
+// Exclude are the patterns that take pages out of any scope.
+type Exclude []pattern
+
+// NewExclude compiles patterns (RE2). Its error names the one that is wrong.
+func NewExclude(expressions []string) (Exclude, error) { return compile("scope.exclude", expressions) }
+
+// Match returns the rule that takes a canonical URL out, empty when none does.
+func (e Exclude) Match(u string) (rule string) {
+	for _, p := range e {
+		if p.MatchString(u) {
+			return p.rule
+		}
+	}
+	return ""
+}
+
 // NewRules compiles a Spec. Its error names what is wrong.
 func NewRules(spec Spec) (*Rules, error) {
 	spec.Traps = spec.Traps.withDefaults()
@@ -85,7 +103,7 @@ func NewRules(spec Spec) (*Rules, error) {
 	if r.include, err = compile("scope.include", spec.Include); err != nil {
 		return nil, err
 	}
-	if r.exclude, err = compile("scope.exclude", spec.Exclude); err != nil {
+	if r.exclude, err = NewExclude(spec.Exclude); err != nil {
 		return nil, err
 	}
 	switch spec.Scope {
@@ -98,16 +116,7 @@ func NewRules(spec Spec) (*Rules, error) {
 		if err != nil || u.Host == "" {
 			return nil, fmt.Errorf("seed %q: it is not a canonical URL", s)
 		}
-		place := ""
-		switch spec.Scope {
-		case "Prefix":
-			place = folder(s)
-		case "Host":
-			place = u.Host
-		case "Domain":
-			place = urls.RegistrableHost(u.Host)
-		}
-		if place != "" {
+		if place := r.place(s); place != "" {
 			r.places[place] = "scope.type " + spec.Scope + ": " + place
 		}
 	}
@@ -130,6 +139,20 @@ func compile(what string, expressions []string) ([]pattern, error) {
 		list = append(list, pattern{re, fmt.Sprintf("%s[%d] %s", what, i, p)})
 	}
 	return list, nil
+}
+
+// place is what a scope makes of a seed, a canonical URL: its folder, host or domain, and
+// empty where seeds have none.
+func (r *Rules) place(seed string) string {
+	switch r.spec.Scope {
+	case "Prefix":
+		return folder(seed)
+	case "Host":
+		return hostname(seed)
+	case "Domain":
+		return urls.RegistrableHost(hostname(seed))
+	}
+	return ""
 }
 
 // folder is the address, without its scheme, up to the last slash of its path.
@@ -157,12 +180,15 @@ func (d Decision) Trap() bool { return strings.HasPrefix(d.Reason, "Trap") }
 // Decide judges a canonical URL that is depth links from a seed. hops is how many links
 // beyond the scope led to the page that it was found on.
 func (r *Rules) Decide(u string, depth, hops int) Decision {
-	for _, p := range r.exclude {
-		if p.MatchString(u) {
-			return Decision{Reason: reasonOutOfScope, Rule: p.rule, Hops: hops}
-		}
+	return r.decide(u, depth, hops, func() []string { return nil })
+}
+
+// decide is Decide, with the places that seeds were redirected to.
+func (r *Rules) decide(u string, depth, hops int, moved func() []string) Decision {
+	if rule := r.exclude.Match(u); rule != "" {
+		return Decision{Reason: reasonOutOfScope, Rule: rule, Hops: hops}
 	}
-	rule, in := r.inScope(u, depth)
+	rule, in := r.inScope(u, depth, moved)
 	if !in {
 		hops++
 		if hops > r.spec.ExtraHops {
@@ -180,23 +206,18 @@ func (r *Rules) Decide(u string, depth, hops int) Decision {
 }
 
 // inScope returns the rule by which a URL is in scope.
-func (r *Rules) inScope(u string, depth int) (rule string, ok bool) {
+func (r *Rules) inScope(u string, depth int, moved func() []string) (rule string, ok bool) {
 	switch r.spec.Scope {
 	case "PageLinks":
 		return "scope.type PageLinks", depth <= 1
-	case "Prefix":
-		return r.inFolder(u)
-	case "Host", "Domain":
-		parsed, err := url.Parse(u)
-		if err != nil {
-			return "", false
+	case "Prefix", "Host", "Domain":
+		if rule, ok = r.inPlace(u, func(place string) (string, bool) { rule, ok := r.places[place]; return rule, ok }); ok {
+			return rule, true
 		}
-		place := parsed.Host
-		if r.spec.Scope == "Domain" {
-			place = urls.RegistrableHost(place)
-		}
-		rule, ok = r.places[place]
-		return rule, ok
+		list := moved()
+		return r.inPlace(u, func(place string) (string, bool) {
+			return "scope.type " + r.spec.Scope + ": " + place + ", which a seed redirects to", slices.Contains(list, place)
+		})
 	case "Custom":
 		for _, p := range r.include {
 			if p.MatchString(u) {
@@ -207,16 +228,18 @@ func (r *Rules) inScope(u string, depth int) (rule string, ok bool) {
 	return "", false // Page: the seeds alone
 }
 
-// inFolder tells whether a URL lies below the folder of a seed. It asks for each of the
-// URL's own folders, so that the number of seeds does not matter.
-func (r *Rules) inFolder(u string) (rule string, ok bool) {
-	u, _, _ = strings.Cut(u, "?")
-	_, u, _ = strings.Cut(u, "://")
+// inPlace looks up what a URL's place is. Of a folder it asks for each one above, so that
+// the number of seeds does not matter.
+func (r *Rules) inPlace(u string, lookup func(place string) (rule string, ok bool)) (rule string, ok bool) {
+	if r.spec.Scope != "Prefix" {
+		return lookup(r.place(u))
+	}
+	u = folder(u)
 	for i := range len(u) {
 		if u[i] != '/' {
 			continue
 		}
-		if rule, ok = r.places[u[:i+1]]; ok {
+		if rule, ok = lookup(u[:i+1]); ok {
 			return rule, true
 		}
 	}

@@ -111,14 +111,14 @@ func TestSegmentGolden(t *testing.T) {
 	p := &Page{URL: "https://a.example/1", Order: 7, Depth: 2, Hops: 1, Seed: 3, host: "a.example", key: fpOf("https://a.example/1"),
 		Via: FingerprintOf("https://a.example/"), Status: Delayed, Reason: "DNSFailed", Tries: 1, RetryAt: 5000}
 	h := &host{key: "a.example", ready: 1, delay: 2, since: 3, read: 4, stored: 5, visited: 6, failures: 7, detail: "d", bundle: "b",
-		outage: outage{"n", 8, 9}, lost: []lostName{{"x", "DNSFailed"}}}
+		outage: outage{"n", 8, 9}, lost: []lostName{{"x", "DNSFailed"}}, moved: []string{"y"}}
 	for name, tc := range map[string]struct {
 		r    row
 		want string
 	}{
 		"Queue": {queueRow(p), "612e6578616d706c65000000000000000007 13" + "68747470733a2f2f612e6578616d706c652f31" + "020103" + "10" + hexOf(fpOf("https://a.example/"))},
 		"Held":  {heldRow(p), hexOf(p.key) + " 0164" + "09444e534661696c6564" + "07" + "01" + "8827" + "00" + "1368747470733a2f2f612e6578616d706c652f31" + "020103" + "10" + hexOf(fpOf("https://a.example/"))},
-		"Host":  {hostRow(h), "612e6578616d706c65 01020304050607" + "0164" + "0162" + "016e" + "0809" + "01" + "0178" + "09444e534661696c6564"},
+		"Host":  {hostRow(h), "612e6578616d706c65 01020304050607" + "0164" + "0162" + "016e" + "0809" + "01" + "0178" + "09444e534661696c6564" + "01" + "0179"},
 		"Chunk": {chunkRow(1, Chunk{Key: "k", Size: 300, SHA256: "s", Pages: 4}), "0000000000000001 016b" + "ac02" + "0173" + "04"},
 		"Log":   {logRow(2, &Page{URL: "https://a.example/", Status: Skipped, Reason: "PageLimit", Order: 9}), "0000000000000002 0173" + "09506167654c696d6974" + "09" + "00" + "1268747470733a2f2f612e6578616d706c652f" + "000000" + "00"},
 	} {
@@ -149,7 +149,7 @@ func TestRowsRoundTrip(t *testing.T) {
 		t.Errorf("queued page: %+v, %v", queued, err)
 	}
 	h := &host{key: "a.example", ready: 1, delay: 2, since: 3, read: 4, stored: 5, visited: 6, failures: 7, detail: "d", bundle: "b",
-		outage: outage{"n", 8, 9}, lost: []lostName{{"x", "DNSFailed"}}, place: -1}
+		outage: outage{"n", 8, 9}, lost: []lostName{{"x", "DNSFailed"}}, moved: []string{"y"}, place: -1}
 	got, err := readHostRow(hostRow(h))
 	if err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", h) {
 		t.Errorf("host: %+v, %v", got, err)
@@ -159,6 +159,12 @@ func TestRowsRoundTrip(t *testing.T) {
 	longer.value = append(longer.value, 1, 2, 3)
 	if _, err := readHostRow(longer); err != nil {
 		t.Errorf("a longer row of a host: %v", err)
+	}
+	// So can one of a program that did not know the last ones.
+	shorter := hostRow(h)
+	shorter.value = shorter.value[:len(shorter.value)-3]
+	if got, err := readHostRow(shorter); err != nil || len(got.moved) != 0 || len(got.lost) != 1 {
+		t.Errorf("a shorter row of a host: %+v, %v", got, err)
 	}
 }
 

@@ -96,6 +96,8 @@ type host struct {
 	// that are given up. One politeness key may have many names, and some be dead.
 	outage outage
 	lost   []lostName
+	// moved are the places, as the scope has them, that seeds were redirected to.
+	moved []string
 	// bundle is the open bundle that the host is in; it is in one at most.
 	bundle string
 

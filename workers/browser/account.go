@@ -23,6 +23,7 @@ type account struct {
 	now     func() time.Time
 	started time.Time
 	main    string // the main frame's ID, which is the target's
+	gate    *gate  // nil when every document may be asked for
 
 	mu     sync.Mutex
 	lines  []*Line

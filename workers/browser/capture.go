@@ -79,8 +79,15 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	}
 	c.acct = newAccount(s.pool.opts.Now, c.tab.id, c.tab.blank)
 	c.page.Started = c.acct.started
+	if v.Admit != nil {
+		c.acct.gate = newGate(ctx, v.Admit)
+		c.tab.guard()
+	}
 	c.tab.begin(c.acct)
 	outcome := c.run(ctx)
+	if c.acct.gate != nil {
+		c.acct.gate.close()
+	}
 	err = c.finish(ctx, outcome)
 	s.pool.count(s.chrome)
 	if ctx.Err() != nil {
@@ -205,6 +212,9 @@ func (c *capture) load(ctx context.Context) (o Outcome, shown bool) {
 			Detail: fmt.Sprintf("no document after %s", c.visit.LoadTimeout)}, false
 	case res.IsDownload || p.wasFile:
 		return c.file(ctx), false
+	case res.ErrorText == "net::ERR_ABORTED" && c.refused() != nil:
+		r := c.refused()
+		return Outcome{State: Failed, Reason: r.Reason, Detail: r.Detail}, false
 	case res.ErrorText == "net::ERR_ABORTED" && (p.document.status == 204 || p.document.status == 205):
 		return Outcome{State: Archived}, false
 	case res.ErrorText == "net::ERR_ABORTED":
@@ -217,6 +227,14 @@ func (c *capture) load(ctx context.Context) (o Outcome, shown bool) {
 		return netFailure(res.ErrorText), false
 	}
 	return c.complete(ctx)
+}
+
+// refused is why the page's first document was not asked for, nil when it was.
+func (c *capture) refused() *Refusal {
+	if c.acct.gate == nil {
+		return nil
+	}
+	return c.acct.gate.refused()
 }
 
 // errLoadTime is the cause of what the document's load time has cut off.

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -116,4 +117,8 @@ type Visit struct {
 	Timeout time.Duration
 	// MaxBytes bounds the response bytes of the page, default the recorder's.
 	MaxBytes int64
+	// Admit, unless nil, is asked before each document that the page is led to by a
+	// redirect, or takes itself to; not for URL itself. Where it refuses, the page
+	// stays what it is, and has failed with the refusal's reason if it is nothing yet.
+	Admit func(ctx context.Context, address string) *Refusal
 }

@@ -28,6 +28,7 @@ type tab struct {
 	session   *session
 	downloads string // folder that downloads go to, below Chrome's profile
 	blank     string // loader ID of the about:blank between two pages
+	guarded   bool   // Chrome asks before each document
 
 	mu       sync.Mutex
 	acct     *account // of the page that is being captured, nil in between
@@ -195,6 +196,9 @@ func (t *tab) event(method string, params jsonv2.Value) {
 	switch method {
 	case "Page.javascriptDialogOpening":
 		t.dialog(t.session, params)
+		return
+	case "Fetch.requestPaused":
+		t.paused(params)
 		return
 	case "Target.attachedToTarget":
 		t.attached(params)

@@ -98,6 +98,12 @@ type dialogOpening struct {
 	Type string `json:"type"`
 }
 
+type requestPaused struct {
+	RequestID string      `json:"requestId"`
+	FrameID   string      `json:"frameId"`
+	Request   wireRequest `json:"request"`
+}
+
 type targetEvent struct {
 	SessionID  string `json:"sessionId"`
 	TargetID   string `json:"targetId"`

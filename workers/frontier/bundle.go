@@ -63,6 +63,10 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 		out.Results = progress.Results
 		return out, nil
 	}
+	exclude, err := frontier.NewExclude(in.Job.Spec.Scope.Exclude)
+	if err != nil {
+		return out, err
+	}
 	dir, err := os.MkdirTemp(c.Dir, "bundle-")
 	if err != nil {
 		return out, fmt.Errorf("make a folder for the bundle: %w", err)
@@ -76,7 +80,7 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 	}
 	b := &bundleRun{
 		Crawler: c, in: in, bundle: bundle, lease: l, attempt: a.number, dir: dir, done: done, deaths: progress.Deaths,
-		started: time.Now(), finals: map[frontier.Fingerprint]bool{},
+		exclude: exclude, started: time.Now(), finals: map[frontier.Fingerprint]bool{},
 	}
 	b.committer = committer{run: b, nonce: nonce(), number: len(progress.Results)}
 	var background sync.WaitGroup
@@ -156,6 +160,7 @@ type bundleRun struct {
 	dir     string
 	done    map[frontier.Fingerprint]bool
 	deaths  map[int]int
+	exclude frontier.Exclude
 	started time.Time // monotonic
 
 	finalsMu sync.Mutex

@@ -414,3 +414,29 @@ func TestFailedRedirectCostsNoOtherPage(t *testing.T) {
 		t.Errorf("counts %+v, and the page that was redirected to was loaded %d times", out.Counts, w.count("http://a.test/41"))
 	}
 }
+
+// TestRedirectsAreJudged: where a page leads by a redirect is asked for only if robots.txt and
+// the order allow it; a seed takes the crawl along to the name that its site prefers.
+func TestRedirectsAreJudged(t *testing.T) {
+	t.Parallel()
+	w := &web{
+		links: map[string][]string{
+			"http://www.a.test/": {"http://www.a.test/1", "http://www.a.test/2", "http://www.a.test/3", "http://www.a.test/4"},
+		},
+		redirects: map[string]string{
+			"http://a.test/": "http://www.a.test/", "http://www.a.test/1": "http://b.test/private/x", "http://www.a.test/2": "http://b.test/open",
+			"http://www.a.test/3": "http://www.a.test/logout", "http://www.a.test/4": "http://www.a.test/secret",
+		},
+		robots: map[string]string{"b.test": "User-agent: *\nDisallow: /private", "www.a.test": "User-agent: test\nDisallow: /secret"},
+	}
+	r := newRig(t, w)
+	r.job.Spec.Scope.Exclude = []string{"/logout"}
+	r.seed("http://a.test/")
+	out := r.run(2)
+	if diff := cmp.Diff(map[workflows.Reason]int64{"RobotsDisallowed": 2, "OutOfScope": 1, "Duplicate": 2}, out.Counts.Skipped); diff != "" || out.Counts.Archived != 2 {
+		t.Errorf("%d archived, want 2; skipped (-want +got):\n%s", out.Counts.Archived, diff)
+	}
+	if sealed := r.seal(); !sealed.Balanced {
+		t.Errorf("sealed %+v", sealed)
+	}
+}

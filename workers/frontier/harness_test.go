@@ -27,6 +27,8 @@ import (
 // the independent account of what was loaded.
 type web struct {
 	links map[string][]string
+	// redirects lead elsewhere; robots are the texts of that name, by host.
+	redirects, robots map[string]string
 	// visit, when it is set, is called in the middle of each page load. It may change
 	// what comes of it.
 	visit func(ctx context.Context, p *browser.Page) error
@@ -71,7 +73,14 @@ func (t tab) Capture(ctx context.Context, v browser.Visit) (*browser.Page, error
 		w.ended[host] = time.Now()
 	}()
 	p := &browser.Page{ID: v.ID, URL: v.URL, FinalURL: v.URL, Started: time.Now(), Dir: v.Dir, Status: 200, Outcome: browser.Outcome{State: browser.Archived}}
-	for _, l := range w.links[v.URL] {
+	if to, ok := w.redirects[v.URL]; ok {
+		p.FinalURL = to
+		if r := v.Admit(ctx, to); r != nil {
+			p.Outcome = browser.Outcome{State: browser.Failed, Reason: r.Reason, Detail: r.Detail}
+			return p, nil
+		}
+	}
+	for _, l := range w.links[p.FinalURL] {
 		p.Links = append(p.Links, browser.Link{URL: l, Kind: browser.LinkAnchor})
 	}
 	if w.visit != nil {
@@ -122,8 +131,11 @@ func tree(n int, hosts ...string) *web {
 	return w
 }
 
-// RoundTrip answers for robots.txt: there is none.
+// RoundTrip answers for robots.txt.
 func (w *web) RoundTrip(r *http.Request) (*http.Response, error) {
+	if text, ok := w.robots[r.URL.Host]; ok {
+		return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
+	}
 	return &http.Response{StatusCode: http.StatusNotFound, Status: "404 Not Found", Body: io.NopCloser(strings.NewReader("")), Request: r}, nil
 }
 

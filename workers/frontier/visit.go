@@ -81,11 +81,14 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 	if v.reached(page.FP) {
 		return v.conclude(ctx, frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonDuplicate)})
 	}
-	if o := v.askRobots(ctx, page); ctx.Err() != nil {
+	delay, refusal := v.askRobots(ctx, page.URL)
+	if ctx.Err() != nil {
 		return nil // that it was not answered is our own doing, and no outcome
-	} else if o != nil {
-		return v.conclude(ctx, *o)
 	}
+	if refusal != nil {
+		return v.conclude(ctx, notArchived(page, refusal.Reason, refusal.Detail))
+	}
+	v.delay = max(v.delay, delay)
 	if err := v.arrive(ctx); err != nil {
 		return v.unlessEnding(ctx, err)
 	}
@@ -143,7 +146,7 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	}
 	p, err := v.stay.Capture(ctx, browser.Visit{
 		ID: string(page.FP), URL: page.URL, Dir: dir, DOM: true, Text: spec.Capture.Text,
-		Screenshot: browser.Screenshot(spec.Capture.Screenshot), Timeout: spec.Browser.PageTimeout,
+		Screenshot: browser.Screenshot(spec.Capture.Screenshot), Timeout: spec.Browser.PageTimeout, Admit: v.admit,
 	})
 	if err != nil {
 		return v.unlessEnding(ctx, fmt.Errorf("capture a page: %w", err))
@@ -183,25 +186,35 @@ func (v *hostVisit) conclude(_ context.Context, o frontier.Outcome) error {
 	return err
 }
 
-// askRobots returns the outcome of a page that robots.txt keeps us from, nil when it
-// may be visited.
-func (v *hostVisit) askRobots(ctx context.Context, page frontier.BundlePage) *frontier.Outcome {
-	rules, failure := v.Robots.Rules(ctx, page.URL)
+// askRobots says why robots.txt keeps us from an address, nil when it may be visited, and
+// what pause it asks for.
+func (v *hostVisit) askRobots(ctx context.Context, address string) (delay time.Duration, refusal *browser.Refusal) {
+	rules, failure := v.Robots.Rules(ctx, address)
 	if failure != nil {
-		return &frontier.Outcome{
-			FP: page.FP, Status: frontier.Failed, Reason: string(failure.Reason), Detail: failure.Detail,
-			Retry: failure.Reason != browser.ReasonAddressBlocked, // that is for good
-		}
+		return 0, &browser.Refusal{Reason: string(failure.Reason), Detail: failure.Detail}
 	}
-	u, err := url.Parse(page.URL)
+	u, err := url.Parse(address)
 	if err != nil {
-		return &frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonInvalidURL)}
+		return 0, &browser.Refusal{Reason: string(workflows.ReasonInvalidURL)}
 	}
 	if !rules.Allowed(u.RequestURI()) {
-		return &frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonRobotsDisallowed)}
+		return 0, &browser.Refusal{Reason: string(workflows.ReasonRobotsDisallowed), Detail: "robots.txt does not allow it"}
 	}
-	v.delay = max(v.delay, rules.Delay)
-	return nil
+	return rules.Delay, nil
+}
+
+// admit says why a document is not asked for that a page redirects to. A page may lead to
+// any host, as a link may, but neither to what is excluded nor past a robots.txt.
+func (v *hostVisit) admit(ctx context.Context, address string) *browser.Refusal {
+	canonical, err := urls.Canonicalize(address)
+	if err != nil {
+		return &browser.Refusal{Reason: string(workflows.ReasonInvalidURL), Detail: "it leads to no web address"}
+	}
+	if rule := v.exclude.Match(canonical); rule != "" {
+		return &browser.Refusal{Reason: string(workflows.ReasonOutOfScope), Detail: "it leads to what " + rule + " excludes"}
+	}
+	_, refusal := v.askRobots(ctx, address)
+	return refusal
 }
 
 // reach notes that a redirect led to an address, whose content is archived with it.
@@ -225,16 +238,27 @@ func (b *bundleRun) reached(fp frontier.Fingerprint) bool {
 var worthRetrying = map[string]bool{
 	browser.ReasonDNSFailed: true, browser.ReasonConnectFailed: true, browser.ReasonConnectionReset: true,
 	browser.ReasonBrowserCrashed: true, browser.ReasonDiskFull: true, browser.ReasonAborted: true,
+	string(workflows.ReasonRobotsUnreachable): true,
+}
+
+// notArchived is the outcome of a page that was not asked for, or did not come.
+func notArchived(page frontier.BundlePage, reason, detail string) frontier.Outcome {
+	o := frontier.Outcome{FP: page.FP, Status: frontier.Failed, Reason: reason, Detail: detail, Retry: worthRetrying[reason]}
+	switch workflows.Reason(reason) {
+	case workflows.ReasonRobotsDisallowed, workflows.ReasonOutOfScope, workflows.ReasonInvalidURL:
+		o.Status = frontier.Skipped
+	}
+	return o
 }
 
 // outcomeOf is a captured page in the frontier's words.
 func outcomeOf(page frontier.BundlePage, p *browser.Page) frontier.Outcome {
-	o := frontier.Outcome{FP: page.FP, Status: frontier.Archived, Final: p.FinalURL, Detail: p.Outcome.Detail, RetryAfter: p.Outcome.RetryAfter}
 	if p.Outcome.State != browser.Archived {
-		o.Status, o.Reason = frontier.Failed, p.Outcome.Reason
-		o.Retry = worthRetrying[p.Outcome.Reason]
+		o := notArchived(page, p.Outcome.Reason, p.Outcome.Detail)
+		o.Final, o.RetryAfter = p.FinalURL, p.Outcome.RetryAfter
 		return o
 	}
+	o := frontier.Outcome{FP: page.FP, Status: frontier.Archived, Final: p.FinalURL, Detail: p.Outcome.Detail, RetryAfter: p.Outcome.RetryAfter}
 	for _, l := range p.Links {
 		switch l.Kind {
 		case browser.LinkAnchor, browser.LinkArea:

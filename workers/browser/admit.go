@@ -1,0 +1,115 @@
+package browser
+
+import (
+	"context"
+	"sync"
+
+	"github.com/chromedp/cdproto/cdp/jsonv2"
+)
+
+// Refusal says why a document is not asked for.
+type Refusal struct {
+	// Reason is one word, as in Outcome; Detail says it in words, without the
+	// address.
+	Reason, Detail string
+}
+
+// gate asks, before each document that a page is led to by a redirect or takes
+// itself to, whether it may be asked for.
+type gate struct {
+	admit func(ctx context.Context, address string) *Refusal
+	ctx   context.Context //nolint:containedctx // it is that of the capture, which events know nothing of
+	end   context.CancelFunc
+
+	mu      sync.Mutex
+	begun   bool // the visit's own address has passed
+	closed  bool
+	refusal *Refusal // of the document that was to be the page's first
+	asking  sync.WaitGroup
+}
+
+func newGate(ctx context.Context, admit func(context.Context, string) *Refusal) *gate {
+	g := &gate{admit: admit}
+	g.ctx, g.end = context.WithCancel(ctx)
+	return g
+}
+
+// enter reports whether a document has to be asked about; if so, asking.Done follows.
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || !g.begun { // the first one is the visit's own, which the caller chose
+		g.begun = true
+		return false
+	}
+	g.asking.Add(1)
+	return true
+}
+
+// close ends the questions that are open.
+func (g *gate) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.end()
+	g.asking.Wait()
+}
+
+func (g *gate) refused() *Refusal {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refusal
+}
+
+// guard has Chrome pause before each document. The answer is awaited by whoever
+// navigates.
+func (t *tab) guard() {
+	if t.guarded {
+		return
+	}
+	t.guarded = true
+	t.session.post("Fetch.enable", map[string]any{
+		"patterns": []map[string]any{{"resourceType": "Document", "requestStage": "Request"}},
+	})
+}
+
+// paused answers for a document that Chrome waits to ask for. Every one has to be
+// answered: the page would hang.
+func (t *tab) paused(params jsonv2.Value) {
+	var ev requestPaused
+	if decode(params, &ev) != nil {
+		return
+	}
+	a := t.account()
+	if a == nil || a.gate == nil || ev.FrameID != a.main || !a.gate.enter() {
+		t.session.post("Fetch.continueRequest", map[string]any{"requestId": ev.RequestID})
+		return
+	}
+	go func() {
+		defer a.gate.asking.Done()
+		refusal := a.gate.admit(a.gate.ctx, ev.Request.URL)
+		if refusal == nil {
+			t.session.post("Fetch.continueRequest", map[string]any{"requestId": ev.RequestID})
+			return
+		}
+		a.refuse(ev.Request.URL, refusal)
+		// The page that is there stays: it would give way to an error page otherwise.
+		t.session.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
+	}()
+}
+
+// refuse notes that the page did not get to a document.
+func (a *account) refuse(address string, r *Refusal) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.act("refused", r.Reason+": a document was not asked for: "+r.Detail)
+	if a.document.committed {
+		if n := len(a.redirects); n > 0 && a.redirects[n-1].To == address && a.redirects[n-1].Status == 0 {
+			a.redirects = a.redirects[:n-1]
+		}
+		return
+	}
+	a.gate.mu.Lock()
+	defer a.gate.mu.Unlock()
+	a.gate.refusal = r
+}
