@@ -27,6 +27,7 @@ const (
 	ReasonWaitingForWorkers        Reason = "WaitingForWorkers"
 	ReasonSeedUnreachable          Reason = "SeedUnreachable"
 	ReasonHostUnreachable          Reason = "HostUnreachable"
+	ReasonHostBusy                 Reason = "HostBusy"
 	ReasonConfigMapMissing         Reason = "ConfigMapMissing"
 	ReasonInvalidSeeds             Reason = "InvalidSeeds"
 	ReasonBooksUnbalanced          Reason = "BooksUnbalanced"

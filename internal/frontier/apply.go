@@ -23,7 +23,8 @@ type Chunk struct {
 type Outcome struct {
 	FP Fingerprint `json:"fp"`
 	// Status is Archived, Failed or Skipped; a page that a bundle brings no outcome
-	// for goes back into the queue.
+	// for goes back into the queue. Reason is empty for an archived page, or
+	// ReasonHostBusy.
 	Status Status `json:"status"`
 	Reason string `json:"reason,omitempty"`
 	// Detail says in words what happened; it holds no page content.
@@ -58,9 +59,12 @@ type Result struct {
 	Outcomes []Outcome `json:"outcomes"`
 }
 
+// MaxTries is how often a page is visited that does not come.
+const MaxTries = 5
+
 // retries are the pauses before a page is tried again; after the last it has failed.
 // They are also how long a host rests that was not reached, once, twice, and so on.
-var retries = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 5 * time.Minute}
+var retries = [MaxTries - 1]time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 5 * time.Minute}
 
 const (
 	// A host name is given up when it was not reached that often in a row, and for
@@ -79,7 +83,11 @@ const (
 )
 
 // unreached are the reasons that speak of a host rather than of a page.
-var unreached = []string{"DNSFailed", "ConnectFailed", "ConnectionReset", "TLSFailed", "RobotsUnreachable"}
+var unreached = []string{"DNSFailed", "ConnectFailed", "ConnectionReset", "TLSFailed", "RobotsUnreachable", ReasonHostBusy}
+
+// ReasonHostBusy is the reason of a visit that the host answered by asking for patience.
+// The last of MaxTries visits is archived with it: the answer is the page then.
+const ReasonHostBusy = "HostBusy"
 
 // Apply takes in what a bundle brought back and closes it: pages without an outcome
 // go back into the queue. Applying a bundle again changes nothing, whether the whole of
@@ -128,7 +136,7 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 	}
 	h := s.host(p.host)
 	s.rest(h, o, now)
-	if o.Status != Archived && slices.Contains(unreached, o.Reason) && !elsewhere(p, o) {
+	if slices.Contains(unreached, o.Reason) && !elsewhere(p, o) {
 		s.missed(p, h, o, now)
 	} else if o.Status != Archived && o.Retry && p.Tries < len(retries) {
 		s.retry(p, o.Reason, now.Add(retries[p.Tries]))
@@ -152,16 +160,17 @@ func (s *State) conclude(p *Page, h *host, o Outcome) {
 		h.visited++
 		s.visited++
 	}
-	if o.Status == Archived {
-		o.Reason = ""
+	if o.Status == Archived && o.Reason == "" {
 		h.failures, h.detail = 0, ""
 		if h.outage.name == hostname(p.URL) {
 			h.outage = outage{}
 		}
 	}
-	s.move(p, o.Status, o.Reason)
 	if o.Status == Archived {
+		s.move(p, Archived, "")
 		s.follow(p, o)
+	} else {
+		s.move(p, o.Status, o.Reason)
 	}
 	if s.full(h) {
 		s.drop(h, Skipped, reasonHostLimit)

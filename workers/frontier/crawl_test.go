@@ -325,6 +325,12 @@ func TestLeavesAHostThatAsksForALongPause(t *testing.T) {
 	if len(next.Bundles) != 0 || next.DueIn < 50*time.Minute {
 		t.Errorf("the host is asked again after %s", next.DueIn)
 	}
+	if c := next.Counts; c.Delayed != 1 || c.Leased != 0 {
+		t.Errorf("counts %+v, want the page to be tried again", c)
+	}
+	if next.Waiting == nil || next.Waiting.Reason != workflows.ReasonHostBusy || !strings.Contains(next.Waiting.Message, "429 Too Many Requests") {
+		t.Errorf("it waits for %+v", next.Waiting)
+	}
 }
 
 func TestKeepsTheDelay(t *testing.T) {

@@ -128,6 +128,13 @@ func waitingFor(s *frontier.State, c workflows.Counts) *workflows.Waiting {
 	if h.Seed && c.Archived == 0 {
 		reason, what = workflows.ReasonSeedUnreachable, "a seed"
 	}
+	if h.Reason == frontier.ReasonHostBusy {
+		return &workflows.Waiting{
+			Reason:   workflows.ReasonHostBusy,
+			Message:  h.Host + " asks to be left alone: " + h.Detail + "; next try at " + h.Next.UTC().Format(time.TimeOnly+" UTC"),
+			NextStep: "Nothing has to be done. If this happens often, a larger politeness.delaySeconds in a new CrawlJob may help.",
+		}
+	}
 	message := what + " on " + h.Host + " cannot be loaded"
 	for _, why := range []string{h.Reason, h.Detail} {
 		if why != "" {

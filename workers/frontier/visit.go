@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,6 +29,7 @@ type hostVisit struct {
 	delay time.Duration
 	ready time.Time
 	stay  Tab
+	busy  bool // the host asked to be left alone
 	chunk int // the generation of the chunk that the stay's cache belongs to
 }
 
@@ -54,7 +56,7 @@ func (b *bundleRun) visitHost(ctx, visits context.Context, h frontier.BundleHost
 			b.lease.ask(why)
 			return nil
 		}
-		if err := v.visit(visits, page, first+i); err != nil {
+		if err := v.visit(visits, page, first+i); err != nil || v.busy {
 			return err
 		}
 	}
@@ -155,9 +157,7 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	o.Ended = v.Now()
 	o.Delay = v.asked()
 	v.ready = o.Ended.Add(v.delay)
-	if p.Outcome.RetryAfter > 0 {
-		v.ready = o.Ended.Add(max(v.delay, p.Outcome.RetryAfter))
-	}
+	v.busy = o.Reason == frontier.ReasonHostBusy
 	if v.delay > holdTab {
 		if err := v.leave(); err != nil {
 			return err
@@ -259,6 +259,13 @@ func outcomeOf(page frontier.BundlePage, p *browser.Page) frontier.Outcome {
 		return o
 	}
 	o := frontier.Outcome{FP: page.FP, Status: frontier.Archived, Final: p.FinalURL, Detail: p.Outcome.Detail, RetryAfter: p.Outcome.RetryAfter}
+	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
+		o.Reason, o.Detail = frontier.ReasonHostBusy, fmt.Sprintf("it answers %d %s", p.Status, http.StatusText(p.Status))
+		if page.Tries+1 < frontier.MaxTries {
+			o.Status, o.Retry = frontier.Failed, true
+			return o
+		}
+	}
 	for _, l := range p.Links {
 		switch l.Kind {
 		case browser.LinkAnchor, browser.LinkArea:
