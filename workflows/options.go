@@ -15,8 +15,10 @@ const (
 	HeartbeatEvery   = 15 * time.Second
 	// bundleTimeout is longer than any bundle: it has a time box of its own.
 	bundleTimeout = 2 * time.Hour
-	// stepTimeout bounds Preflight, Seed, Plan and Seal.
+	// stepTimeout bounds Preflight, Plan and Seal, seedTimeout Seed, which reads
+	// sitemaps with a delay in between.
 	stepTimeout = 10 * time.Minute
+	seedTimeout = 2 * time.Hour
 	// reportTimeout is after how long a report is given up: the next one is newer.
 	reportTimeout = 30 * time.Second
 )

@@ -266,6 +266,9 @@ func (r *run) await(ctx workflow.Context, s step) error {
 // attempt does a step once, and breaks it off when it is not wanted now.
 func (r *run) attempt(ctx workflow.Context, s step) error {
 	ctx, cancel := workflow.WithCancel(stepContext(ctx, r.job.Spec.Priority))
+	if s.name == ActivitySeed {
+		ctx = workflow.WithStartToCloseTimeout(ctx, seedTimeout)
+	}
 	defer cancel()
 	done := workflow.ExecuteActivity(ctx, s.name, s.in)
 	if err := workflow.Await(ctx, func() bool { return done.IsReady() || s.stop() || s.hold() }); err != nil {

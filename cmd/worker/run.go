@@ -76,11 +76,13 @@ func run(ctx context.Context, o options) (err error) {
 	if w := workers[roleRun]; w != nil {
 		workflows.Register(w)
 	}
-	userAgent := productToken + "/" + cli.ReadBuild().Version
+	robots := &frontier.RobotsCache{
+		Client: frontier.NewClient(guard), UserAgent: productToken + "/" + cli.ReadBuild().Version, Token: productToken, Now: time.Now,
+	}
 	if w := workers[rolePlan]; w != nil {
 		planner := &frontier.Planner{
 			Store: store, ArchiveBucket: o.archiveBucket, FrontierBucket: o.frontierBucket,
-			Client: frontier.NewClient(guard), UserAgent: userAgent, Logger: log, Now: time.Now,
+			Robots: robots, Logger: log, Now: time.Now,
 		}
 		planner.Register(w)
 	}
@@ -90,7 +92,7 @@ func run(ctx context.Context, o options) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, closeCrawler()) }()
-		crawler.Robots = &frontier.RobotsCache{Client: frontier.NewClient(guard), UserAgent: userAgent, Token: productToken, Now: time.Now}
+		crawler.Robots = robots
 		crawler.Register(w)
 	}
 	return work(ctx, workers, &ready, log)

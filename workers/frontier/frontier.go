@@ -17,7 +17,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -41,11 +40,9 @@ type Planner struct {
 	// FrontierBucket holds the queues.
 	Store                         Buckets
 	ArchiveBucket, FrontierBucket string
-	// Client fetches sitemaps; it goes through the guard.
-	Client *http.Client
-	// UserAgent is sent with it.
-	UserAgent string
-	Logger    *slog.Logger
+	// Robots decides which sitemaps may be loaded, and lends the client for it.
+	Robots *RobotsCache
+	Logger *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
 

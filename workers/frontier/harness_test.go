@@ -202,10 +202,11 @@ func newRig(t *testing.T, w *web) *rig {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	r.planner = &Planner{Store: client, ArchiveBucket: "archive", FrontierBucket: "frontier", Client: &http.Client{Transport: w}, UserAgent: "test", Logger: log, Now: time.Now}
+	robots := &RobotsCache{Client: &http.Client{Transport: w}, UserAgent: "test", Token: "test", Now: time.Now}
+	r.planner = &Planner{Store: client, ArchiveBucket: "archive", FrontierBucket: "frontier", Robots: robots, Logger: log, Now: time.Now}
 	r.crawler = &Crawler{
 		Buckets: client, FrontierBucket: "frontier", Tabs: w, Heartbeats: r.leases, Dir: t.TempDir(), Patience: 50 * time.Millisecond, Logger: log, Now: time.Now,
-		Robots: &RobotsCache{Client: &http.Client{Transport: w}, UserAgent: "test", Token: "test", Now: time.Now},
+		Robots: robots,
 	}
 	r.job = workflows.Job{Run: "uid", Namespace: "ns", Name: "name", Spec: workflows.Spec{
 		Scope: workflows.Scope{Type: "Host"}, Browser: workflows.Browser{Width: 800, Height: 600, PageTimeout: time.Minute},

@@ -20,6 +20,8 @@ import (
 const (
 	robotsFresh = 24 * time.Hour
 	robotsRetry = 5 * time.Second
+	// robotsTimeout bounds one fetch.
+	robotsTimeout = 30 * time.Second
 	// maxOrigins bounds the cache.
 	maxOrigins = 10_000
 )
@@ -88,6 +90,8 @@ func (c *RobotsCache) entry(origin string) *robotsEntry {
 }
 
 func (c *RobotsCache) fetch(ctx context.Context, origin string) (*robots.Rules, *RobotsFailure) {
+	ctx, cancel := context.WithTimeout(ctx, robotsTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, origin+"/robots.txt", nil)
 	if err != nil {
 		return nil, &RobotsFailure{Reason: workflows.ReasonInvalidURL, Detail: err.Error()}
@@ -119,7 +123,6 @@ var errTooManyRedirects = errors.New("too many redirects")
 // guard alone.
 func NewClient(guard *netguard.Dialer) *http.Client {
 	return &http.Client{
-		Timeout: 30 * time.Second,
 		Transport: &http.Transport{
 			DialContext:            guard.DialContext,
 			TLSHandshakeTimeout:    10 * time.Second,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/frontier"
@@ -107,21 +108,18 @@ func recount(ctx context.Context, store blob.Store, s *frontier.State, st Statem
 	if !s.Idle() {
 		problems = append(problems, fmt.Sprintf("%d pages have no outcome", st.Counts.Queued+st.Counts.Delayed+st.Counts.Leased))
 	}
+	found, err := lookUp(ctx, store, st.Chunks)
+	if err != nil {
+		return nil, err
+	}
 	var pages, bytes int64
-	for _, c := range st.Chunks {
-		activity.RecordHeartbeat(ctx)
-		key, err := blob.NewKey(c.Key)
-		if err != nil {
-			return nil, err
-		}
-		info, err := store.Head(ctx, key)
-		switch {
-		case errors.Is(err, blob.ErrNotFound):
+	for i, c := range st.Chunks {
+		info := found[i]
+		if info == nil {
 			problems = append(problems, fmt.Sprintf("chunk %s is not in the store", c.Key))
 			continue
-		case err != nil:
-			return nil, err
-		case info.Size != c.Size || (info.SHA256 != "" && info.SHA256 != c.SHA256):
+		}
+		if info.Size != c.Size || (info.SHA256 != "" && info.SHA256 != c.SHA256) {
 			problems = append(problems, fmt.Sprintf("chunk %s is not what was stored", c.Key))
 		}
 		pages += int64(c.Pages)
@@ -134,4 +132,30 @@ func recount(ctx context.Context, store blob.Store, s *frontier.State, st Statem
 		problems = append(problems, fmt.Sprintf("%d bytes are booked, the store holds %d", st.Counts.Bytes, bytes))
 	}
 	return problems, nil
+}
+
+// lookUps is how many chunks the store is asked for at once.
+const lookUps = 32
+
+// lookUp is what the store says of each chunk, nil where there is none.
+func lookUp(ctx context.Context, store blob.Store, chunks []frontier.Chunk) ([]*blob.Info, error) {
+	found := make([]*blob.Info, len(chunks))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lookUps)
+	for i, c := range chunks {
+		group.Go(func() error {
+			activity.RecordHeartbeat(ctx)
+			key, err := blob.NewKey(c.Key)
+			if err != nil {
+				return err
+			}
+			info, err := store.Head(ctx, key)
+			if errors.Is(err, blob.ErrNotFound) {
+				return nil
+			}
+			found[i] = &info
+			return err
+		})
+	}
+	return found, group.Wait()
 }

@@ -8,28 +8,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/frontier"
-	"crawlfleet.dev/crawlfleet/internal/netguard"
-	"crawlfleet.dev/crawlfleet/internal/sitemap"
 	"crawlfleet.dev/crawlfleet/internal/urls"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
 // The bounds of seeding.
 const (
-	maxSeedCount    = 1_000_000
-	maxSeedList     = 64 << 20 // unpacked bytes
-	maxSitemaps     = 1000
-	maxSitemapDepth = 5
+	maxSeedCount = 1_000_000
+	maxSeedList  = 64 << 20 // unpacked bytes
 )
 
 // Preflight asks whether both buckets are there, may be written to, and refuse to
@@ -130,7 +124,8 @@ func (p *Planner) collect(ctx context.Context, in workflows.SeedInput) ([]string
 	if err := c.list(in.SeedList); err != nil {
 		return nil, invalidSeeds(err)
 	}
-	if err := p.sitemaps(ctx, in, &c); err != nil {
+	s := siteMaps{Planner: p, in: in, to: &c, seen: map[string]bool{}}
+	if err := s.read(ctx); err != nil {
 		return nil, err
 	}
 	if len(c.seeds) == 0 {
@@ -188,92 +183,4 @@ func (c *collector) list(packed []byte) error {
 		return fmt.Errorf("read the list of seeds: %w", err)
 	}
 	return nil
-}
-
-// sitemaps reads sitemaps and the sitemaps that they point to.
-func (p *Planner) sitemaps(ctx context.Context, in workflows.SeedInput, c *collector) error {
-	type todo struct {
-		address string
-		depth   int
-	}
-	var queue []todo
-	seen := map[string]bool{}
-	push := func(address string, depth int) {
-		if !seen[address] && depth <= maxSitemapDepth && len(seen) < maxSitemaps {
-			seen[address] = true
-			queue = append(queue, todo{address, depth})
-		}
-	}
-	for _, a := range in.Seeds.Sitemaps {
-		push(a, 0)
-	}
-	for len(queue) > 0 {
-		next := queue[0]
-		queue = queue[1:]
-		activity.RecordHeartbeat(ctx)
-		var inner error
-		err := p.sitemap(ctx, next.address, func(kind sitemap.Kind, address string) bool {
-			if !sameOwner(next.address, address) {
-				return true // a sitemap speaks for its own site alone (sitemaps.org, "Sitemap file location")
-			}
-			if kind == sitemap.Sitemap {
-				push(address, next.depth+1)
-				return true
-			}
-			if len(c.seeds) == maxSeedCount {
-				inner = invalidSeeds(fmt.Errorf("the sitemaps name more than %d pages", maxSeedCount))
-				return false
-			}
-			_ = c.add(address) // an entry that is no address is no seed
-			return true
-		})
-		if inner != nil {
-			return inner
-		}
-		switch {
-		case err == nil, errors.Is(err, sitemap.ErrTooLarge):
-		case next.depth > 0 && ctx.Err() == nil: // one of many that an index names does not keep the others
-			p.Logger.Warn("a sitemap of an index is passed over", "run", in.Job.Run, "error", err)
-		default:
-			return err
-		}
-	}
-	return nil
-}
-
-// sameOwner tells whether two addresses are of one registrable domain.
-func sameOwner(a, b string) bool {
-	ua, err1 := url.Parse(a)
-	ub, err2 := url.Parse(b)
-	return errors.Join(err1, err2) == nil && urls.RegistrableHost(ua.Host) == urls.RegistrableHost(ub.Host)
-}
-
-// sitemap fetches one sitemap through the guard.
-func (p *Planner) sitemap(ctx context.Context, address string, visit func(sitemap.Kind, string) bool) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return invalidSeeds(fmt.Errorf("sitemap: %w", err))
-	}
-	req.Header.Set("User-Agent", p.UserAgent)
-	resp, err := p.Client.Do(req)
-	if err != nil {
-		return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s cannot be loaded (%s)", req.URL.Host, whyNot(err)), err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s answers %s", req.URL.Host, resp.Status), nil)
-	}
-	if err := sitemap.Read(resp.Body, visit); err != nil && !errors.Is(err, sitemap.ErrTooLarge) {
-		return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s is damaged: %v", req.URL.Host, err), err)
-	}
-	return nil
-}
-
-// whyNot is the reason of a request that failed, without the address that it was for.
-func whyNot(err error) string {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
-	return netguard.Reason(err) + ": " + err.Error()
 }

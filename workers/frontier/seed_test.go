@@ -44,6 +44,12 @@ func TestSeed(t *testing.T) {
 			fmt.Fprintf(w, `<sitemapindex><sitemap><loc>%s/none.xml</loc></sitemap><sitemap><loc>%s/one.xml</loc></sitemap></sitemapindex>`, base, base)
 		case "/foreign.xml":
 			fmt.Fprintf(w, `<urlset><url><loc>http://victim.test/</loc></url><url><loc>%s/p1</loc></url></urlset>`, base)
+		case "/robots.txt":
+			fmt.Fprint(w, "User-agent: *\nDisallow: /private")
+		case "/partly.xml":
+			fmt.Fprintf(w, `<sitemapindex><sitemap><loc>%s/private.xml</loc></sitemap><sitemap><loc>%s/one.xml</loc></sitemap></sitemapindex>`, base, base)
+		case "/private.xml":
+			fmt.Fprintf(w, `<urlset><url><loc>%s/p3</loc></url></urlset>`, base)
 		case "/empty.xml":
 			fmt.Fprint(w, `<urlset></urlset>`)
 		default:
@@ -69,13 +75,15 @@ func TestSeed(t *testing.T) {
 		"Sitemap":  {reason: "indexes are followed, also in a circle", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/index.xml"}}}, pages: 2},
 		"Mixed":    {reason: "one that an index names and that is gone does not keep the others", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/mixed.xml"}}}, pages: 2},
 		"Foreign":  {reason: "a sitemap speaks for its own site", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/foreign.xml"}}}, pages: 1},
+		"Robots":   {reason: "a sitemap that robots.txt forbids is not loaded", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/private.xml"}}}, word: workflows.ReasonInvalidSeeds, says: "robots.txt", final: true},
+		"Partly":   {reason: "nor one of an index, which does not keep the others", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/partly.xml"}}}, pages: 2},
 		"NotFound": {reason: "a sitemap may be there later", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/none.xml"}}}, word: workflows.ReasonSeedUnreachable, says: "404"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, tree(1, "a.test"))
-			r.planner.Client = &http.Client{Timeout: 10 * time.Second}
+			r.planner.Robots.Client = &http.Client{Timeout: 10 * time.Second}
 			tc.in.Job = r.job
 			out, err := activityOf(r, r.planner.Seed, tc.in)
 			if tc.word == "" {
@@ -90,6 +98,35 @@ func TestSeed(t *testing.T) {
 				t.Errorf("%s: %v, want %s that says %q", tc.reason, err, tc.word, tc.says)
 			}
 		})
+	}
+}
+
+// TestSitemapsAreReadPolitely: there is a pause between two, as between two pages.
+func TestSitemapsAreReadPolitely(t *testing.T) {
+	t.Parallel()
+	const delay = 80 * time.Millisecond
+	var loads []time.Time
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/robots.txt" {
+			http.NotFound(w, r)
+			return
+		}
+		loads = append(loads, time.Now())
+		fmt.Fprintf(w, `<sitemapindex><sitemap><loc>http://%s/%d.xml</loc></sitemap></sitemapindex>`, r.Host, len(loads))
+		time.Sleep(delay / 4)
+	}))
+	t.Cleanup(site.Close)
+	r := newRig(t, tree(1, "a.test"))
+	r.planner.Robots.Client = http.DefaultClient
+	r.job.Spec.Politeness.Delay = delay
+	_, err := activityOf(r, r.planner.Seed, workflows.SeedInput{Job: r.job, Seeds: workflows.Seeds{URLs: []string{"http://a.test/"}, Sitemaps: []string{site.URL + "/0.xml"}}})
+	if err != nil || len(loads) != maxSitemapDepth+1 {
+		t.Fatalf("%d sitemaps were loaded: %v", len(loads), err)
+	}
+	for i := range loads[1:] {
+		if pause := loads[i+1].Sub(loads[i]); pause < delay {
+			t.Errorf("sitemap %d follows after %s, want %s", i+1, pause, delay)
+		}
 	}
 }
 

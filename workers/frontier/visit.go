@@ -30,7 +30,7 @@ type hostVisit struct {
 	ready time.Time
 	stay  Tab
 	busy  bool // the host asked to be left alone
-	chunk int // the generation of the chunk that the stay's cache belongs to
+	chunk int  // the generation of the chunk that the stay's cache belongs to
 }
 
 // visitHost visits the pages of a host one after another. first is the index of its
