@@ -101,6 +101,9 @@ func (r *run) where() (Reason, string) {
 func (r *run) verdict() (Verdict, Reason, string) {
 	c := r.shard.Counts
 	archived := fmt.Sprintf("%d pages are archived", c.Archived)
+	if c.Archived == 1 {
+		archived = "1 page is archived"
+	}
 	switch {
 	case r.finish == ReasonCancelled:
 		return VerdictCancelled, ReasonCancelled, "the crawl was cancelled; " + archived

@@ -136,6 +136,11 @@ func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, err
 	if f.timeout <= 0 || f.loadTimeout <= 0 {
 		return nil, cli.Usage("--timeout and --load-timeout must be more than nothing")
 	}
+	if f.dir != "" {
+		if info, err := os.Stat(f.dir); err != nil || !info.IsDir() {
+			return nil, cli.Usage("--dir: there is no folder %s", f.dir)
+		}
+	}
 	return j, j.checkOut()
 }
 
@@ -206,6 +211,9 @@ func proxyOf(s string) (*url.URL, error) {
 
 // checkOut finds out before the work what would spoil it after.
 func (j *captureJob) checkOut() error {
+	if j.out == "-" {
+		return cli.Usage("--out -: a WACZ file cannot be written to standard output; name a file")
+	}
 	path, err := filepath.Abs(j.out)
 	if err != nil {
 		return cli.Usage("--out %q: %w", j.out, err)

@@ -47,6 +47,7 @@ other tools open.`,
 
   # a list of pages, four at a time, one line of JSON a page
   crawlctl capture --pages pages.txt --concurrency 4 --out case-17.wacz --json`,
+		Version:       cli.ReadBuild().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noCommand,

@@ -64,6 +64,7 @@ type session struct {
 	archived int
 	failed   int
 	bytes    int64
+	received int // responses
 }
 
 // run captures the pages and writes the file.
@@ -123,13 +124,16 @@ func (s *session) capture(ctx context.Context) error {
 	s.progress.Start()
 	failure := s.work(ctx)
 	s.progress.Stop()
-	file, err := s.chunk.Close()
-	if err != nil {
-		return errors.Join(failure, err)
-	}
 	if failure != nil && !errors.Is(failure, context.Canceled) {
 		// What was captured until then is kept all the same.
 		fmt.Fprintf(s.stderr, "crawlctl: %v\n", failure)
+	}
+	if s.received == 0 {
+		return errors.Join(s.chunk.Abandon(), s.nothing(ctx))
+	}
+	file, err := s.chunk.Close()
+	if err != nil {
+		return err
 	}
 	if err := s.place(file.Path); err != nil {
 		return err
@@ -244,6 +248,11 @@ func (s *session) page(ctx context.Context, stay *browser.Stay, n int, address s
 		s.failed++
 	}
 	s.bytes += p.Bytes
+	for _, e := range p.Exchanges {
+		if e.Response != nil {
+			s.received++
+		}
+	}
 	s.progress.Add(ok, p.Bytes)
 	return s.report(p, ok)
 }
@@ -251,7 +260,11 @@ func (s *session) page(ctx context.Context, stay *browser.Stay, n int, address s
 // report writes what became of a page.
 func (s *session) report(p *browser.Page, ok bool) error {
 	if !ok {
-		s.progress.Println(s.stderr, cli.OneLine(fmt.Sprintf("failed: %s: %s: %s", p.URL, p.Outcome.Reason, p.Outcome.Detail)))
+		detail := p.Outcome.Detail
+		if p.Outcome.Reason == browser.ReasonAddressBlocked {
+			detail += "; --allow-private makes exceptions"
+		}
+		s.progress.Println(s.stderr, cli.OneLine(fmt.Sprintf("failed: %s: %s: %s", p.URL, p.Outcome.Reason, detail)))
 	}
 	if !s.job.json {
 		return nil
@@ -300,6 +313,15 @@ func (s *session) verdict(ctx context.Context, file *archive.File, failure error
 		return &cli.Error{Code: cli.ExitFailed}
 	}
 	return nil
+}
+
+// nothing says that there is nothing to write.
+func (s *session) nothing(ctx context.Context) error {
+	fmt.Fprintf(s.stderr, "no page was received: %s is not written\n", s.job.out)
+	if ctx.Err() != nil {
+		return &cli.Error{Code: cli.ExitInterrupted}
+	}
+	return &cli.Error{Code: cli.ExitFailed}
 }
 
 // info is what the file says about how it came to be.

@@ -29,6 +29,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/controllers/crawljob"
+	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
 )
 
@@ -64,6 +65,7 @@ func command() *cobra.Command {
 		Use:           "operator",
 		Short:         "Reconcile CrawlJob resources with their crawls in Temporal",
 		Args:          cobra.NoArgs,
+		Version:       cli.ReadBuild().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
 	"crawlfleet.dev/crawlfleet/portal"
 )
@@ -53,6 +54,7 @@ listens on loopback only, unless --allow-remote is set.`,
 		Example: `  portal --s3-endpoint http://127.0.0.1:7070 --s3-credentials-file ./credentials \
     --archive-bucket crawlfleet-archive --replay build/replay --listen 127.0.0.1:8080`,
 		Args:          cobra.NoArgs,
+		Version:       cli.ReadBuild().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), o) },

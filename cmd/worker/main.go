@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -61,6 +62,7 @@ another worker.`,
     --s3-credentials-file /etc/crawlfleet/store/credentials --tabs 4
   worker --roles browser --tabs 8     # pages alone; workflows and plans run elsewhere`,
 		Args:          cobra.NoArgs,
+		Version:       cli.ReadBuild().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -283,7 +284,7 @@ func serveHealth(address string, ready *atomic.Bool) (stop func(), err error) {
 	return func() { _ = server.Close(); <-done }, nil
 }
 
-// work runs the workers until ctx ends, then stops those first that begin new work.
+// work runs the workers until ctx ends.
 func work(ctx context.Context, workers map[string]worker.Worker, ready *atomic.Bool, log *slog.Logger) error {
 	order := slices.DeleteFunc([]string{roleBrowser, rolePlan, roleRun}, func(r string) bool { return workers[r] == nil })
 	for _, role := range order {
@@ -296,8 +297,10 @@ func work(ctx context.Context, workers map[string]worker.Worker, ready *atomic.B
 	<-ctx.Done()
 	ready.Store(false)
 	log.Info("worker stops; what was captured is stored first")
+	var stops sync.WaitGroup // each may take as long as stopTimeout
 	for _, role := range order {
-		workers[role].Stop()
+		stops.Go(workers[role].Stop)
 	}
+	stops.Wait()
 	return nil
 }

@@ -73,17 +73,6 @@ func unsafeRune(r rune) bool {
 	return !strings.ContainsRune("-_.=+@", r)
 }
 
-// Join makes a key of components, leaving out empty ones.
-func Join(parts ...string) (Key, error) {
-	kept := parts[:0:0]
-	for _, p := range parts {
-		if p = strings.Trim(p, "/"); p != "" {
-			kept = append(kept, p)
-		}
-	}
-	return NewKey(strings.Join(kept, "/"))
-}
-
 // Info is what the store says about an object.
 type Info struct {
 	Key Key

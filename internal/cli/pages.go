@@ -83,7 +83,7 @@ func CheckPage(s string) (string, error) {
 	case u.Hostname() == "":
 		return "", fmt.Errorf("%q names no host", s)
 	case u.User != nil:
-		return "", fmt.Errorf("the address holds a user name or password: the fleet does not log in")
+		return "", fmt.Errorf("the address on %s holds a user name or password: crawlfleet does not log in", u.Host)
 	}
 	return u.String(), nil
 }

@@ -61,7 +61,10 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 // openZip opens the ZIP file without looking into it.
 func openZip(r io.ReaderAt, size int64) (*Reader, error) {
 	z, err := zip.NewReader(r, size)
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+	switch {
+	case errors.Is(err, zip.ErrFormat):
+		return nil, fmt.Errorf("it is no ZIP file, or its end is missing: %w", err)
+	case err != nil && !errors.Is(err, zip.ErrInsecurePath):
 		return nil, err
 	}
 	rd := &Reader{zip: z, src: r, files: map[string]*zip.File{}}

@@ -197,8 +197,8 @@ func readManifest(ctx context.Context, store blob.Store, j workflows.Job, shard 
 	if err != nil {
 		return m, "", fmt.Errorf("read manifest %d: %w", seq, err)
 	}
-	if err := json.Unmarshal(data, &m); err != nil {
-		return m, "", fmt.Errorf("decode manifest %d: %w", seq, err)
+	if m, err = frontier.DecodeManifest(data); err != nil {
+		return m, "", fmt.Errorf("manifest %d: %w", seq, err)
 	}
 	if m.Run != j.Run {
 		return m, "", fmt.Errorf("manifest %d belongs to run %q", seq, m.Run)
