@@ -203,7 +203,7 @@ func talk(t testing.TB, s *Session, wire string) string {
 		if err != nil {
 			return string(got)
 		}
-		wait = 150 * time.Millisecond
+		wait = 500 * time.Millisecond
 	}
 }
 
