@@ -117,6 +117,11 @@ func TestRendererCrash(t *testing.T) {
 	crashed := s.tab
 	go func() {
 		<-asked
+		// Until Chrome says that the page is there, it is the process of the
+		// empty page before it that would crash.
+		for crashed.account().progress().documents == 0 {
+			time.Sleep(time.Millisecond)
+		}
 		crashed.session.post("Page.navigate", map[string]any{"url": "chrome://crash"})
 	}()
 	p := visit(t, s, site.URL+"/")
