@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"crawlfleet.dev/crawlfleet/internal/recorder"
 )
 
 const boardPage = `<!doctype html><html lang="en"><head><title>  A   board </title><link rel="icon" href="data:,"></head>
@@ -129,5 +131,25 @@ func TestLargeOutputsComeInPieces(t *testing.T) {
 	}
 	if got := read(t, p.DOMFile); !strings.Contains(got, want) {
 		t.Errorf("DOM of %d bytes", len(got))
+	}
+}
+
+// TestSiteSpeaksForItself: what a site writes into its headers is not taken for
+// the recorder's word.
+func TestSiteSpeaksForItself(t *testing.T) {
+	t.Parallel()
+	base := serve(t, map[string]any{
+		"/{$}": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(recorder.ReasonHeader, recorder.ReasonAddressBlocked)
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte("<link rel=icon href=data:,><p>All is well</p>"))
+		},
+	}).URL
+	p := visit(t, newStay(t, newPool(t), StayOptions{}), base+"/")
+	if len(p.Ledger) != 1 || p.Ledger[0].Outcome != OutcomeRecord || p.Ledger[0].Reason != "" || p.Completeness.Matched != 1 {
+		t.Errorf("ledger %+v, completeness %+v", p.Ledger, p.Completeness)
+	}
+	if want := (Outcome{State: Archived}); p.Outcome != want {
+		t.Errorf("outcome %+v, want %+v", p.Outcome, want)
 	}
 }

@@ -73,9 +73,6 @@ func (a *account) responseReceived(ev responseReceived) {
 	if r.line.Outcome != OutcomeCache {
 		r.line.Outcome = outcomeOf(&ev.Response)
 	}
-	if reason := ev.Response.header("X-Crawlfleet-Reason"); reason != "" {
-		r.line.Outcome, r.line.Reason = OutcomeFailed, reason
-	}
 	if ev.RequestID == a.document.request && !a.leaving {
 		d := &a.document
 		d.status, d.mime, d.response = ev.Response.Status, ev.Response.MIME, a.now()
