@@ -72,16 +72,19 @@ func leftovers(t *testing.T, dir string) []string {
 	return found
 }
 
-// untilArchived waits until a crawl of the run is under way.
-func untilArchived(t *testing.T, cmd *exec.Cmd, dir string) {
+// untilArchived waits until the latest of so many crawls is under way: those of earlier
+// runs are there before the programs of this one are.
+func untilArchived(t *testing.T, cmd *exec.Cmd, dir string, crawls int) {
 	t.Helper()
 	kubectl := filepath.Join(filepath.Dir(cmd.Path), "kubectl")
 	deadline := time.Now().Add(troubleTimeout)
 	for {
 		got, err := exec.Command(kubectl, "--kubeconfig", filepath.Join(dir, "stack", "kubeconfig"), "get", "crawl",
-			"--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={range .items[*]}{.status.counters.archived} {end}").Output()
-		if counts := strings.Fields(string(got)); err == nil && len(counts) > 0 && counts[len(counts)-1] != "0" {
-			return
+			"--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={range .items[*]}{.metadata.name}={.status.counters.archived} {end}").Output()
+		if jobs := strings.Fields(string(got)); err == nil && len(jobs) == crawls {
+			if _, archived, _ := strings.Cut(jobs[crawls-1], "="); archived != "" && archived != "0" {
+				return
+			}
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("nothing is archived: %v: %s", err, got)
@@ -121,7 +124,7 @@ func TestRunIsInterruptedAndGoesOn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cmd, out := makeRun(t, dir)
-	untilArchived(t, cmd, dir)
+	untilArchived(t, cmd, dir, 1)
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +139,7 @@ func TestRunIsInterruptedAndGoesOn(t *testing.T) {
 	}
 
 	cmd, out = makeRun(t, dir, "--once")
-	untilArchived(t, cmd, dir)
+	untilArchived(t, cmd, dir, 2)
 	kill(t, dir, "worker")
 	if code := exitCode(t, cmd); code != 0 {
 		t.Errorf("the run exits with %d, want 0", code)
