@@ -160,17 +160,14 @@ func (s *State) conclude(p *Page, h *host, o Outcome) {
 		h.visited++
 		s.visited++
 	}
-	if o.Status == Archived && o.Reason == "" {
-		h.failures, h.detail = 0, ""
-		if h.outage.name == hostname(p.URL) {
-			h.outage = outage{}
+	if o.Status != Archived {
+		s.move(p, o.Status, o.Reason)
+	} else {
+		if o.Reason == "" {
+			h.reached(hostname(p.URL))
 		}
-	}
-	if o.Status == Archived {
 		s.move(p, Archived, "")
 		s.follow(p, o)
-	} else {
-		s.move(p, o.Status, o.Reason)
 	}
 	if s.full(h) {
 		s.drop(h, Skipped, reasonHostLimit)
@@ -218,6 +215,14 @@ func (s *State) missed(p *Page, h *host, o Outcome, now time.Time) {
 		return
 	}
 	s.conclude(p, h, o)
+}
+
+// reached ends what missed counts of a host name.
+func (h *host) reached(name string) {
+	h.failures, h.detail = 0, ""
+	if h.outage.name == name {
+		h.outage = outage{}
+	}
 }
 
 // lostTo is the reason for which a page is not visited: its host name is given up.
@@ -297,12 +302,11 @@ func (s *State) widen(seed *Page, final string) {
 
 // decide judges a link by the rules, and by where seeds have moved to.
 func (s *State) decide(u string, depth, hops int) Decision {
-	return s.rules.decide(u, depth, hops, func() []string {
-		if h := s.hosts[hostOf(u)]; h != nil {
-			return h.moved
-		}
-		return nil
-	})
+	var moved []string
+	if h := s.hosts[hostOf(u)]; h != nil {
+		moved = h.moved
+	}
+	return s.rules.Decide(u, depth, hops, moved)
 }
 
 // whyInvalid is the reason for which an address is none that can be visited.

@@ -178,13 +178,9 @@ type Decision struct {
 func (d Decision) Trap() bool { return strings.HasPrefix(d.Reason, "Trap") }
 
 // Decide judges a canonical URL that is depth links from a seed. hops is how many links
-// beyond the scope led to the page that it was found on.
-func (r *Rules) Decide(u string, depth, hops int) Decision {
-	return r.decide(u, depth, hops, func() []string { return nil })
-}
-
-// decide is Decide, with the places that seeds were redirected to.
-func (r *Rules) decide(u string, depth, hops int, moved func() []string) Decision {
+// beyond the scope led to the page that it was found on, moved the places that seeds of
+// its host were redirected to.
+func (r *Rules) Decide(u string, depth, hops int, moved []string) Decision {
 	if rule := r.exclude.Match(u); rule != "" {
 		return Decision{Reason: reasonOutOfScope, Rule: rule, Hops: hops}
 	}
@@ -206,7 +202,7 @@ func (r *Rules) decide(u string, depth, hops int, moved func() []string) Decisio
 }
 
 // inScope returns the rule by which a URL is in scope.
-func (r *Rules) inScope(u string, depth int, moved func() []string) (rule string, ok bool) {
+func (r *Rules) inScope(u string, depth int, moved []string) (rule string, ok bool) {
 	switch r.spec.Scope {
 	case "PageLinks":
 		return "scope.type PageLinks", depth <= 1
@@ -214,9 +210,8 @@ func (r *Rules) inScope(u string, depth int, moved func() []string) (rule string
 		if rule, ok = r.inPlace(u, func(place string) (string, bool) { rule, ok := r.places[place]; return rule, ok }); ok {
 			return rule, true
 		}
-		list := moved()
 		return r.inPlace(u, func(place string) (string, bool) {
-			return "scope.type " + r.spec.Scope + ": " + place + ", which a seed redirects to", slices.Contains(list, place)
+			return "scope.type " + r.spec.Scope + ": " + place + ", which a seed redirects to", slices.Contains(moved, place)
 		})
 	case "Custom":
 		for _, p := range r.include {

@@ -51,7 +51,7 @@ func TestDecide(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tc.spec.Seeds = []string{"https://a.example/dir/page", "https://b.example/"}
-			got := mustRules(t, tc.spec).Decide(tc.url, tc.depth, tc.hops)
+			got := mustRules(t, tc.spec).Decide(tc.url, tc.depth, tc.hops, nil)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
@@ -98,6 +98,6 @@ func BenchmarkDecideManySeeds(b *testing.B) {
 	}
 	r := mustRules(b, spec)
 	for b.Loop() {
-		r.Decide("https://h77.example/ads/77/some/page?a=1", 3, 0)
+		r.Decide("https://h77.example/ads/77/some/page?a=1", 3, 0, nil)
 	}
 }

@@ -15,7 +15,7 @@ type Refusal struct {
 }
 
 // gate asks, before each document that a page is led to by a redirect or takes
-// itself to, whether it may be asked for.
+// itself to, whether it may be asked for. A nil gate lets everything pass.
 type gate struct {
 	admit func(ctx context.Context, address string) *Refusal
 	ctx   context.Context //nolint:containedctx // it is that of the capture, which events know nothing of
@@ -36,6 +36,9 @@ func newGate(ctx context.Context, admit func(context.Context, string) *Refusal) 
 
 // enter reports whether a document has to be asked about; if so, asking.Done follows.
 func (g *gate) enter() bool {
+	if g == nil {
+		return false
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed || !g.begun { // the first one is the visit's own, which the caller chose
@@ -48,6 +51,9 @@ func (g *gate) enter() bool {
 
 // close ends the questions that are open.
 func (g *gate) close() {
+	if g == nil {
+		return
+	}
 	g.mu.Lock()
 	g.closed = true
 	g.mu.Unlock()
@@ -55,7 +61,11 @@ func (g *gate) close() {
 	g.asking.Wait()
 }
 
+// refused is why the page's first document was not asked for, nil when it was.
 func (g *gate) refused() *Refusal {
+	if g == nil {
+		return nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.refusal
@@ -81,7 +91,7 @@ func (t *tab) paused(params jsonv2.Value) {
 		return
 	}
 	a := t.account()
-	if a == nil || a.gate == nil || ev.FrameID != a.main || !a.gate.enter() {
+	if a == nil || ev.FrameID != a.main || !a.gate.enter() {
 		t.session.post("Fetch.continueRequest", map[string]any{"requestId": ev.RequestID})
 		return
 	}

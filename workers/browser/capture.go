@@ -85,9 +85,7 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	}
 	c.tab.begin(c.acct)
 	outcome := c.run(ctx)
-	if c.acct.gate != nil {
-		c.acct.gate.close()
-	}
+	c.acct.gate.close()
 	err = c.finish(ctx, outcome)
 	s.pool.count(s.chrome)
 	if ctx.Err() != nil {
@@ -212,8 +210,8 @@ func (c *capture) load(ctx context.Context) (o Outcome, shown bool) {
 			Detail: fmt.Sprintf("no document after %s", c.visit.LoadTimeout)}, false
 	case res.IsDownload || p.wasFile:
 		return c.file(ctx), false
-	case res.ErrorText == "net::ERR_ABORTED" && c.refused() != nil:
-		r := c.refused()
+	case res.ErrorText == "net::ERR_ABORTED" && c.acct.gate.refused() != nil:
+		r := c.acct.gate.refused()
 		return Outcome{State: Failed, Reason: r.Reason, Detail: r.Detail}, false
 	case res.ErrorText == "net::ERR_ABORTED" && (p.document.status == 204 || p.document.status == 205):
 		return Outcome{State: Archived}, false
@@ -227,14 +225,6 @@ func (c *capture) load(ctx context.Context) (o Outcome, shown bool) {
 		return netFailure(res.ErrorText), false
 	}
 	return c.complete(ctx)
-}
-
-// refused is why the page's first document was not asked for, nil when it was.
-func (c *capture) refused() *Refusal {
-	if c.acct.gate == nil {
-		return nil
-	}
-	return c.acct.gate.refused()
 }
 
 // errLoadTime is the cause of what the document's load time has cut off.

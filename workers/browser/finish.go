@@ -167,7 +167,7 @@ func (c *capture) judge(o Outcome) Outcome {
 	if r := main.Response; r != nil && (main.Failure != "" || r.Body.Truncated != "") {
 		c.page.Limits = append(c.page.Limits, Limit{Name: "Document", Detail: strings.TrimSpace("the document broke off: " + main.Failure + " " + r.Body.Truncated)})
 	}
-	if s := c.page.Status; s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable {
+	if c.page.Busy() {
 		o.RetryAfter = retryAfter(c.acct.document.retryAfter, c.page.Started)
 	}
 	return o
@@ -179,6 +179,12 @@ func (p *Page) disown() {
 	p.Title, p.Status, p.MIME, p.Links = "", 0, "", nil
 	p.TextFile, p.DOMFile, p.ScreenshotFile = "", "", ""
 	p.ScreenshotWidth, p.ScreenshotHeight = 0, 0
+}
+
+// Busy reports whether the server answered by asking for patience: with 429 (RFC
+// 6585 section 4) or 503 (RFC 9110 section 15.6.4).
+func (p *Page) Busy() bool {
+	return p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable
 }
 
 // MainExchange is the exchange of the final main document, nil when there is

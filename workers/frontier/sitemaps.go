@@ -103,11 +103,12 @@ var errTooManySeeds = fmt.Errorf("the sitemaps name more than %d pages", maxSeed
 
 // one reads a sitemap. It returns the pause that the host asks for.
 func (s *siteMaps) one(ctx context.Context, m siteMap) (delay time.Duration, err error) {
-	rules, failure := s.Robots.Rules(ctx, m.address)
 	u, err := url.Parse(m.address)
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, invalidSeeds(fmt.Errorf("sitemap: %w", err))
+	}
+	rules, failure := s.Robots.Rules(ctx, m.address)
+	switch {
 	case failure != nil:
 		return 0, workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s cannot be loaded: %s", u.Host, failure.Detail), nil)
 	case !rules.Allowed(u.RequestURI()):
