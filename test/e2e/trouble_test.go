@@ -158,14 +158,7 @@ func TestTroubleIsToldAndPasses(t *testing.T) {
 	})
 	t.Run("Seed", func(t *testing.T) {
 		// A port that nobody listens on, until later.
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := l.Addr().String()
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
+		address := harness.FreeAddress(t)
 		fleet.Apply(t, harness.NewJob("seed", "http://"+address+"/"))
 		stalled(t, fleet, "seed", "SeedUnreachable")
 		late, err := sites.Start(sites.Options{Handler: http.NotFoundHandler(), Listen: address})
@@ -178,7 +171,7 @@ func TestTroubleIsToldAndPasses(t *testing.T) {
 	t.Run("Host", func(t *testing.T) {
 		// A site that goes down in the middle, with most of its pages in the queue, and comes back.
 		b := board.New(board.Options{Ads: 20})
-		site, err := sites.Start(sites.Options{Handler: b})
+		site, err := sites.Start(sites.Options{Handler: b, Listen: harness.FreeAddress(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +224,7 @@ func TestBadPagesFailAlone(t *testing.T) {
 	fleet := harness.Start(t, harness.Options{})
 	job := harness.NewJob("bad", srv.URL+"/never", srv.URL+"/hang", srv.URL+"/oom", srv.URL+"/frames", srv.URL+"/alert")
 	job.Spec.Scope.Type = v1alpha1.ScopePage
-	job.Spec.Browser.PageTimeoutSeconds = 15
+	job.Spec.Browser.PageTimeoutSeconds = 30
 	fleet.Apply(t, job)
 	done := succeeded(t, fleet, "bad")
 	failed := map[string]int64{}

@@ -265,7 +265,7 @@ func (f *Fleet) poll(ctx context.Context, timeout time.Duration, p *Process, che
 func (f *Fleet) addOperator(t testing.TB) {
 	t.Helper()
 	s := f.State()
-	health := freeAddress(t)
+	health := FreeAddress(t)
 	f.Operator = &Process{
 		Name: "operator", Path: f.Binary(t, "operator"), Log: filepath.Join(f.Logs, "operator.log"), mark: f.mark,
 		Args: append([]string{
@@ -284,7 +284,7 @@ func (f *Fleet) addOperator(t testing.TB) {
 func (f *Fleet) AddWorker(t testing.TB) *Process {
 	t.Helper()
 	name := "worker-" + strconv.Itoa(len(f.Workers))
-	health := freeAddress(t)
+	health := FreeAddress(t)
 	p := &Process{
 		Name: name, Path: f.Binary(t, "worker"), Log: filepath.Join(f.Logs, name+".log"), mark: f.mark,
 		Args: f.workerArgs(name, health),
@@ -348,11 +348,15 @@ func (f *Fleet) StartAgain(t testing.TB, p *Process) {
 	}
 }
 
-// freeAddress returns a loopback address that nobody listens at. Somebody else may take it before it is used, which
-// shows as a process that does not become ready.
-func freeAddress(t testing.TB) string {
+// listenHost is a loopback address that outgoing connections do not come from, so that none of them takes a port between
+// two lives of the process that listens there.
+const listenHost = "127.0.0.2"
+
+// FreeAddress returns a loopback address that nobody listens at. Somebody else may take it before it is used, which
+// shows as a process that does not become ready; among the ports of an address of its own that is a rare thing.
+func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(listenHost, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package replay
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -100,14 +99,7 @@ func liveTexts(t *testing.T, b *board.Board, siteURL string, paths []string) map
 // startPortal starts the portal on the fleet's store and returns its address.
 func startPortal(t *testing.T, fleet *harness.Fleet) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := harness.FreeAddress(t)
 	s := fleet.State().S3
 	portal := &harness.Process{
 		Name: "portal", Path: fleet.Binary(t, "portal"), Log: filepath.Join(fleet.Logs, "portal.log"),
