@@ -32,15 +32,6 @@ const (
 	ConditionStalled = "Stalled"
 )
 
-// ConditionTypes lists the conditions in the order in which the operator writes
-// them.
-func ConditionTypes() []string {
-	return []string{
-		ConditionAccepted, ConditionSealed, ConditionSucceeded,
-		ConditionFinished, ConditionReconciling, ConditionStalled,
-	}
-}
-
 // Finalizer keeps a deleted CrawlJob until its crawl was cancelled and sealed,
 // or until the operator has waited long enough. Archived snapshots are never
 // deleted with it.

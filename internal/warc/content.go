@@ -17,9 +17,6 @@ func Text(s string) Content { return bytesContent(s) }
 // file that turns out to have another size fails the record.
 func File(path string, size int64) Content { return fileContent{path, size} }
 
-// Section is content within a larger one that can be read at random.
-func Section(r io.ReaderAt, offset, size int64) Content { return sectionContent{r, offset, size} }
-
 type bytesContent []byte
 
 func (c bytesContent) Size() int64 { return int64(len(c)) }
@@ -36,17 +33,6 @@ type fileContent struct {
 func (c fileContent) Size() int64 { return c.size }
 
 func (c fileContent) Open() (io.ReadCloser, error) { return os.Open(c.path) }
-
-type sectionContent struct {
-	r            io.ReaderAt
-	offset, size int64
-}
-
-func (c sectionContent) Size() int64 { return c.size }
-
-func (c sectionContent) Open() (io.ReadCloser, error) {
-	return io.NopCloser(io.NewSectionReader(c.r, c.offset, c.size)), nil
-}
 
 // errConsumed says that the body of a record that was read is opened again.
 var errConsumed = errors.New("the body of a record can be read once, before the next record is")

@@ -158,9 +158,6 @@ func oneLine(s string) string {
 	}, s))
 }
 
-// Pages is the number of pages that have been added.
-func (c *Chunk) Pages() int { return len(c.entries) }
-
 // Size is the number of bytes of records that have been written.
 func (c *Chunk) Size() int64 { return c.base + c.warc.Offset() }
 
