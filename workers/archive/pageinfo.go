@@ -66,11 +66,17 @@ type exchangeRef struct {
 	Ended      *time.Time `json:"ended,omitempty"`
 }
 
-// ledgerLine is a line of the browser's account, with the record that it
-// became. A line from the browser's cache points to the record that filled it.
+// ledgerLine is a line of the browser's account with what became of it in the
+// archive: exactly one of Record and NotCaptured is set.
 type ledgerLine struct {
 	browser.Line
+	// Record is the ID of the record that holds the answer. A line from the
+	// browser's cache points to the record that filled it.
 	Record string `json:"record,omitempty"`
+	// Request is the ID of the request's record.
+	Request string `json:"request,omitempty"`
+	// NotCaptured says why there is no record of an answer.
+	NotCaptured string `json:"notCaptured,omitempty"`
 	// StartedMs and EndedMs are milliseconds since the page's start.
 	StartedMs int64 `json:"started"`
 	EndedMs   int64 `json:"ended,omitempty"`
@@ -98,25 +104,47 @@ func (w *pageWriter) pageinfo() error {
 }
 
 func (w *pageWriter) ledger() []ledgerLine {
-	records := make(map[int]string, len(w.refs))
-	for _, r := range w.refs {
-		records[r.Exchange] = r.Response
-		if r.Response == "" {
-			records[r.Exchange] = r.Request
-		}
+	refs := make(map[int]*exchangeRef, len(w.refs))
+	for i := range w.refs {
+		refs[w.refs[i].Exchange] = &w.refs[i]
 	}
 	out := make([]ledgerLine, len(w.page.Ledger))
 	for i, l := range w.page.Ledger {
-		out[i] = ledgerLine{Line: l, Record: records[l.Exchange], StartedMs: l.Started.Milliseconds(), EndedMs: l.Ended.Milliseconds()}
-		if l.Outcome != browser.OutcomeCache {
-			continue
-		}
-		address, _, _ := strings.Cut(l.URL, "#")
-		if o, ok := w.latestOf(address); ok {
+		out[i] = ledgerLine{Line: l, StartedMs: l.Started.Milliseconds(), EndedMs: l.Ended.Milliseconds()}
+		if ref := refs[l.Exchange]; ref != nil {
+			out[i].Request, out[i].Record = ref.Request, ref.Response
+		} else if l.Outcome == browser.OutcomeCache {
+			address, _, _ := strings.Cut(l.URL, "#")
+			o, _ := w.latestOf(address)
 			out[i].Record = o.ID
+		}
+		if out[i].Record == "" {
+			out[i].NotCaptured = notCaptured(&l)
 		}
 	}
 	return out
+}
+
+// notCaptured says why a line has no record of an answer.
+func notCaptured(l *browser.Line) string {
+	why := l.Reason
+	switch l.Outcome {
+	case browser.OutcomeCache:
+		return "it came from the browser's cache, and what filled that is not in this file"
+	case browser.OutcomeInternal:
+		if why == "" {
+			return "answered by a service worker"
+		}
+		return "answered by the browser: " + why
+	case browser.OutcomeBlocked:
+		return "blocked: " + why
+	case browser.OutcomeOpen:
+		return "the page was left before there was an answer"
+	case browser.OutcomeRecord:
+		return "the recorder knows nothing of it"
+	case browser.OutcomeFailed:
+	}
+	return "there was no answer: " + why
 }
 
 func timings(t browser.Timings) map[string]int64 {

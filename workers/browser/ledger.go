@@ -225,11 +225,11 @@ func match(lines []Line, exchanges []recorder.Exchange) Completeness {
 			l.meet(list[0])
 			free[key] = list[1:]
 		}
-		if l.Outcome == OutcomeRecord {
+		if l.Exchange != 0 {
+			c.Matched++
+		}
+		if l.Exchange != 0 || l.Outcome == OutcomeRecord {
 			c.Expected++
-			if l.Exchange != 0 {
-				c.Matched++
-			}
 		}
 	}
 	for _, list := range free {
@@ -245,13 +245,16 @@ func match(lines []Line, exchanges []recorder.Exchange) Completeness {
 // meet notes the exchange that a line is about, which knows better why it failed.
 func (l *Line) meet(e *recorder.Exchange) {
 	l.Exchange = e.ID
-	if e.Failure == "" {
+	switch {
+	case e.Failure == "":
+		if e.Response != nil { // also where the browser could not make use of it
+			l.Outcome = OutcomeRecord
+		}
 		return
-	}
-	l.Outcome, l.Reason = OutcomeFailed, e.Failure
-	if e.Response == nil { // what the browser was answered is the recorder's own
+	case e.Response == nil: // what the browser was answered is the recorder's own
 		l.Status, l.MIME = 0, ""
 	}
+	l.Outcome, l.Reason = OutcomeFailed, e.Failure
 }
 
 // matchURL is the form in which both witnesses write an address: no fragment,

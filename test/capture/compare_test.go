@@ -1,0 +1,280 @@
+package capture
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"crawlfleet.dev/crawlfleet/internal/wacz"
+	"crawlfleet.dev/crawlfleet/internal/warc"
+	"crawlfleet.dev/crawlfleet/test/sites/wire"
+)
+
+// contents are the records of a WACZ file.
+type contents struct {
+	records []*record
+	byID    map[string]*record
+}
+
+// record is a record with the digest of its body.
+type record struct {
+	*warc.Record
+	size   int64
+	sha256 string
+	text   []byte // the body of what is small
+}
+
+func (r *record) truncated() string {
+	why, _ := r.Get(warc.FieldTruncated)
+	return why
+}
+
+// maxText is the size up to which bodies are kept.
+const maxText = 4 << 20
+
+func readWACZ(path string) (c *contents, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	z, err := wacz.Open(f, info.Size())
+	if err != nil {
+		return nil, err
+	}
+	c = &contents{byID: make(map[string]*record)}
+	for _, name := range z.WARCs() {
+		section, err := z.OpenWARC(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.read(section); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return c, nil
+}
+
+func (c *contents) read(from io.Reader) error {
+	reader := warc.NewReader(from, warc.ReaderOptions{})
+	for {
+		r, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rec := &record{Record: r}
+		sum := sha256.New()
+		if r.Body != nil {
+			body, err := r.Body.Open()
+			if err != nil {
+				return err
+			}
+			var text bytes.Buffer
+			if rec.size, err = io.Copy(io.MultiWriter(sum, &limited{&text}), body); err != nil {
+				return err
+			}
+			rec.text = text.Bytes()
+		}
+		rec.sha256 = hex.EncodeToString(sum.Sum(nil))
+		c.records = append(c.records, rec)
+		c.byID[r.ID] = rec
+	}
+}
+
+// limited takes as much as is kept and lets go of the rest.
+type limited struct{ *bytes.Buffer }
+
+func (l *limited) Write(p []byte) (int, error) {
+	if room := maxText - l.Len(); room > 0 {
+		l.Buffer.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
+
+// about lists the records of a type and an address.
+func (c *contents) about(kind warc.Type, address string) []*record {
+	var out []*record
+	for _, r := range c.records {
+		if r.Type == kind && r.TargetURI == address {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// pair is a request with its answer, which may be nil.
+type pair struct{ request, response *record }
+
+// exchanges are the recorded ones of the case's folder.
+func (r *result) exchanges() []pair {
+	answers := make(map[string]*record) // by the ID of the request
+	var out []pair
+	for _, rec := range r.records {
+		if rec.Type == warc.Request && strings.Contains(rec.TargetURI, r.c.folder()) {
+			answers[rec.ID] = r.byID[rec.GetID(warc.FieldConcurrentTo)]
+			out = append(out, pair{rec, answers[rec.ID]})
+		}
+	}
+	return out
+}
+
+// compareWire compares the records with the site's account.
+func (r *result) compareWire(t *testing.T) {
+	t.Helper()
+	recorded := r.exchanges()
+	for _, x := range r.site.seen(r.c) {
+		// Of several requests for the same address the one with the same bytes is meant: order on the wire and order
+		// of arrival may differ.
+		var why string
+		i := slices.IndexFunc(recorded, func(p pair) bool {
+			ok, diff := same(x, p)
+			if diff != "" {
+				why = diff
+			}
+			return ok
+		})
+		if i < 0 {
+			if why == "" {
+				why = "there is no record"
+			}
+			t.Errorf("%s %s: %s", x.Method, r.site.short(r.c, x.URL()), why)
+			continue
+		}
+		recorded = slices.Delete(recorded, i, i+1)
+	}
+	for _, p := range recorded {
+		if p.response != nil {
+			t.Errorf("%s: recorded with an answer, but the site has sent none: %.100q", r.site.short(r.c, p.request.TargetURI), p.response.Head)
+		}
+	}
+}
+
+// same compares a request that the site has seen with a recorded one. diff is set when they are about the same
+// address.
+func same(x wire.Seen, p pair) (ok bool, diff string) {
+	method, _, _ := strings.Cut(warc.StartLine(p.request.Head), " ")
+	if httpURL(p.request.TargetURI) != httpURL(x.URL()) || method != x.Method {
+		return false, ""
+	}
+	switch {
+	case x.RequestHead != nil && !bytes.Equal(p.request.Head, warc.DechunkedHead(x.RequestHead)) && !bytes.Equal(p.request.Head, x.RequestHead):
+		return false, fmt.Sprintf("the request's head is recorded as\n%s\nbut was\n%s", p.request.Head, x.RequestHead)
+	case p.request.sha256 != x.RequestBody.SHA256:
+		return false, fmt.Sprintf("the request's body has %d bytes in the record and had %d, or is another", p.request.size, x.RequestBody.Size)
+	case p.response == nil && x.Status == 0:
+		return true, ""
+	case p.response == nil:
+		return false, "there is a request record but none of the answer"
+	case x.ResponseHead != nil && !bytes.Equal(p.response.Head, warc.DechunkedHead(x.ResponseHead)):
+		return false, fmt.Sprintf("the answer's head is recorded as\n%s\nbut was\n%s", p.response.Head, x.ResponseHead)
+	case x.Broken && p.response.truncated() == "":
+		return false, "the answer broke off, which the record does not say"
+	case !x.Broken && p.response.truncated() != "":
+		// Cut off by us: what there is must be its beginning, which the case checks.
+		return true, ""
+	case p.response.Type == warc.Revisit:
+		want := warc.SHA256Hex(x.ResponseBody.SHA256)
+		return p.response.PayloadDigest == want || x.Status == 304, "the revisit is of another body"
+	case p.response.sha256 != x.ResponseBody.SHA256:
+		return false, fmt.Sprintf("the answer's body has %d bytes in the record and had %d, or is another", p.response.size, x.ResponseBody.Size)
+	}
+	return true, ""
+}
+
+// httpURL is the address with the scheme that it is asked for with.
+func httpURL(address string) string {
+	if rest, ok := strings.CutPrefix(address, "ws"); ok {
+		return "http" + rest
+	}
+	return address
+}
+
+// line is a line of the ledger in a pageinfo record, as far as the cases are about it.
+type line struct {
+	Method, URL, Type, Outcome, Reason, Record, NotCaptured string
+	Status                                                  int
+}
+
+// ledger reads the ledger that stands in the archive.
+func (r *result) ledger(t *testing.T) []line {
+	t.Helper()
+	for _, rec := range r.records {
+		if strings.HasPrefix(rec.TargetURI, "urn:pageinfo:") {
+			var info struct{ Ledger []line }
+			if err := json.Unmarshal(rec.text, &info); err != nil {
+				t.Fatalf("pageinfo: %v", err)
+			}
+			return info.Ledger
+		}
+	}
+	t.Fatal("there is no pageinfo record")
+	return nil
+}
+
+// lines are the ledger as the cases write it.
+func (r *result) lines(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for _, l := range r.ledger(t) {
+		text := fmt.Sprintf("%s %s %s", l.Method, r.site.short(r.c, l.URL), l.Type)
+		if l.Status != 0 {
+			text += fmt.Sprintf(" %d", l.Status)
+		}
+		switch {
+		case (l.Record == "") == (l.NotCaptured == ""):
+			t.Errorf("%s has the record %q and is not captured because of %q", text, l.Record, l.NotCaptured)
+		case l.NotCaptured != "":
+			text += " not captured: " + l.NotCaptured
+		case r.byID[l.Record] == nil:
+			t.Errorf("%s: its record %s is not there", text, l.Record)
+		default:
+			text += " " + l.Outcome
+		}
+		if l.Record != "" && l.Reason != "" {
+			text += " (" + l.Reason + ")"
+		}
+		out = append(out, text)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// compareLedger compares the browser's account with the expected one and with the records.
+func (r *result) compareLedger(t *testing.T) {
+	t.Helper()
+	got := r.lines(t)
+	for want := range strings.SplitSeq(strings.TrimSpace(r.c.lines), "\n") {
+		if want = strings.TrimSpace(want); want == "" {
+			continue
+		}
+		line, optional := strings.CutPrefix(want, "?")
+		i := slices.Index(got, line)
+		if i < 0 && !optional {
+			t.Errorf("the ledger lacks %q", line)
+		}
+		if i >= 0 {
+			got = slices.Delete(got, i, i+1)
+		}
+	}
+	for _, line := range got {
+		t.Errorf("the ledger has %q, which is not expected", line)
+	}
+	if c := r.page.Completeness; c.OnlyRecorder != 0 || c.Ratio != 1 {
+		t.Errorf("the two witnesses do not agree: %+v", c)
+	}
+}

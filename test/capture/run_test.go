@@ -1,0 +1,230 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"crypto/x509"
+
+	"crawlfleet.dev/crawlfleet/internal/netguard"
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/workers/archive"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+)
+
+// setup is what a case's page is visited with.
+type setup struct {
+	recorder recorder.Options
+	pool     browser.Options
+	stay     browser.StayOptions
+}
+
+// result is what came of a case.
+type result struct {
+	site *site
+	c    *testCase
+	page *browser.Page
+	wacz string
+	*contents
+}
+
+// cases are all cases, in the order of their groups.
+func cases() []testCase {
+	var all []testCase
+	for _, group := range [][]testCase{redirects(), statuses(), headers(), bodies()} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+// engine is a pool on a recorder of its own.
+type engine struct {
+	pool *browser.Pool
+	stay browser.StayOptions
+}
+
+func newEngine(t *testing.T, s *site, change func(*setup)) *engine {
+	t.Helper()
+	resolve := make(map[string]string)
+	for _, host := range hosts {
+		resolve[host] = "127.0.0.1"
+	}
+	o := setup{
+		recorder: recorder.Options{
+			Dir:    t.TempDir(),
+			Dialer: &netguard.Dialer{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Resolve: resolve},
+			Roots:  []*x509.Certificate{s.authority},
+		},
+		pool: browser.Options{Dir: scratch(t), Tabs: 4},
+	}
+	if change != nil {
+		change(&o)
+	}
+	r, err := recorder.New(o.recorder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Errorf("close the recorder: %v", err)
+		}
+	})
+	o.pool.Recorder = r
+	pool, err := browser.New(t.Context(), o.pool)
+	if err != nil {
+		t.Fatalf("these tests need a Chrome: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := pool.Close(); err != nil {
+			t.Errorf("close the pool: %v", err)
+		}
+	})
+	return &engine{pool: pool, stay: o.stay}
+}
+
+// scratch is a folder that Chrome's unprivileged user can reach.
+func scratch(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "crawlfleet-capture-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// capture visits a case's page and puts it into a chunk of its own.
+func (e *engine) capture(t *testing.T, s *site, c *testCase, dir string) *result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	stay, err := e.pool.Stay(ctx, e.stay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := stay.Close(); err != nil {
+			t.Errorf("close the stay: %v", err)
+		}
+	}()
+	visit := browser.Visit{
+		ID: c.name, URL: s.base[c.origin()] + c.folder(), Dir: filepath.Join(t.TempDir(), "page"),
+		Text: true, DOM: true, Screenshot: browser.ScreenshotViewport,
+	}
+	if c.visit != nil {
+		c.visit(&visit)
+	}
+	page, err := stay.Capture(ctx, visit)
+	if err != nil {
+		t.Fatalf("capture %s: %v", visit.URL, err)
+	}
+	chunk, err := archive.NewChunk(archive.Options{Dir: dir, Name: strings.ReplaceAll(strings.Trim(c.folder(), "/"), "/", "-"), Title: c.name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := chunk.Add(page); err != nil {
+		t.Fatal(err)
+	}
+	file, err := chunk.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := readWACZ(file.Path)
+	if err != nil {
+		t.Fatalf("read %s: %v", file.Path, err)
+	}
+	return &result{site: s, c: c, page: page, wacz: file.Path, contents: got}
+}
+
+func TestConformance(t *testing.T) {
+	s := newSite(t)
+	common := newEngine(t, s, nil)
+	out := t.TempDir()
+	all := cases()
+	for i := range all {
+		c := &all[i]
+		s.add(c)
+	}
+	results := make([]*result, len(all))
+	t.Run("cases", func(t *testing.T) {
+		for i := range all {
+			c := &all[i]
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				e := common
+				if c.pool != nil {
+					e = newEngine(t, s, c.pool)
+				}
+				r := e.capture(t, s, c, out)
+				r.judge(t)
+				results[i] = r
+			})
+		}
+	})
+}
+
+// judge compares what was archived with what the site sent and with what the case expects.
+func (r *result) judge(t *testing.T) {
+	t.Helper()
+	r.compareWire(t)
+	r.compareLedger(t)
+	outcome := string(r.page.Outcome.State)
+	if r.page.Outcome.Reason != "" {
+		outcome += ": " + r.page.Outcome.Reason
+	}
+	want := r.c.outcome
+	if want == "" {
+		want = "Archived"
+	}
+	if outcome != want {
+		t.Errorf("the page is %q (%s), want %q", outcome, r.page.Outcome.Detail, want)
+	}
+	var limits []string
+	for _, l := range r.page.Limits {
+		limits = append(limits, l.Name)
+	}
+	if fmt.Sprint(limits) != fmt.Sprint(r.c.limits) {
+		t.Errorf("the page hit the limits %v, want %v: %v", limits, r.c.limits, r.page.Limits)
+	}
+	if r.c.check != nil {
+		r.c.check(t, r)
+	}
+	if t.Failed() {
+		r.explain(t)
+	}
+}
+
+// explain tells what happened on the page.
+func (r *result) explain(t *testing.T) {
+	t.Helper()
+	t.Logf("final address %s, status %d, %s", r.site.short(r.c, r.page.FinalURL), r.page.Status, http.StatusText(r.page.Status))
+	for _, a := range r.page.Actions {
+		t.Logf("action %s: %s", a.Name, a.Detail)
+	}
+	for _, l := range r.lines(t) {
+		t.Logf("line   %s", l)
+	}
+	for _, x := range r.site.seen(r.c) {
+		t.Logf("site   %s %s %d, body %d, broken %v", x.Method, r.site.short(r.c, x.URL()), x.Status, x.ResponseBody.Size, x.Broken)
+	}
+	for _, rec := range r.records {
+		if !strings.HasPrefix(rec.TargetURI, "http") {
+			continue
+		}
+		t.Logf("record %s %s, body %d, truncated %q", rec.Type, r.site.short(r.c, rec.TargetURI), rec.size, rec.truncated())
+	}
+}

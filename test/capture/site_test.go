@@ -1,0 +1,170 @@
+package capture
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	stdtls "crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/test/sites/wire"
+)
+
+// hosts are the names of the origins. The top-level domain is reserved for tests (RFC 2606), and as Chrome knows no
+// public suffix below it, "fleet.test" is one site and "other.test" another.
+var hosts = map[string]string{
+	www: "www.fleet.test", cdn: "cdn.fleet.test", far: "www.other.test", tls: "tls.fleet.test", two: "two.fleet.test",
+}
+
+// A site is the adversarial site: three servers, five origins, the routes of all cases.
+type site struct {
+	plain, secure, h2 *wire.Server
+	authority         *x509.Certificate
+	names             *strings.Replacer // {www} to http://www.fleet.test:1234
+	base              map[string]string // by origin
+
+	mu     sync.Mutex
+	routes map[string]handler // by path, with or without a query
+}
+
+// expand writes the origins' addresses for their names in braces.
+func (s *site) expand(list ...string) []string {
+	out := make([]string, len(list))
+	for i, text := range list {
+		out[i] = s.names.Replace(text)
+	}
+	return out
+}
+
+// newSite starts the servers.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{routes: make(map[string]handler), base: make(map[string]string)}
+	authority, issue := newAuthority(t)
+	s.authority = authority
+	start := func(config *stdtls.Config) *wire.Server {
+		server, err := wire.Start(wire.Options{Handler: s.handle, TLS: config})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := server.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return server
+	}
+	certificate := issue(hosts[tls], hosts[two])
+	s.plain = start(nil)
+	s.secure = start(&stdtls.Config{Certificates: []stdtls.Certificate{certificate}, NextProtos: []string{"http/1.1"}})
+	s.h2 = start(&stdtls.Config{Certificates: []stdtls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
+	var names []string
+	for name, host := range hosts {
+		scheme, port := "http", s.plain.Port
+		switch name {
+		case tls:
+			scheme, port = "https", s.secure.Port
+		case two:
+			scheme, port = "https", s.h2.Port
+		}
+		s.base[name] = fmt.Sprintf("%s://%s:%d", scheme, host, port)
+		names = append(names, "{"+name+"}", s.base[name])
+	}
+	s.names = strings.NewReplacer(names...)
+	return s
+}
+
+// add serves a case.
+func (s *site) add(c *testCase) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for path, h := range c.serve {
+		s.routes[c.folder()+path] = h
+	}
+}
+
+func (s *site) handle(x *wire.Exchange) {
+	s.mu.Lock()
+	h := s.routes[x.Target]
+	if h == nil {
+		h = s.routes[x.Path()]
+	}
+	s.mu.Unlock()
+	if h == nil {
+		h = answer("404 Not Found", mimeText, "there is nothing here")
+	}
+	h(s, x)
+}
+
+// seen is what the case's folder was asked for, on all origins.
+func (s *site) seen(c *testCase) []wire.Seen {
+	var out []wire.Seen
+	for _, server := range []*wire.Server{s.plain, s.secure, s.h2} {
+		for _, x := range server.Seen() {
+			if strings.HasPrefix(x.Target, c.folder()) {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+// short writes an address as the cases' expectations do.
+func (s *site) short(c *testCase, address string) string {
+	for name, base := range s.base {
+		if rest, ok := strings.CutPrefix(address, base+c.folder()); ok {
+			return name + ":" + rest
+		}
+		if rest, ok := strings.CutPrefix(address, strings.Replace(base, "http", "ws", 1)+c.folder()); ok {
+			return name + "(ws):" + rest
+		}
+	}
+	for name, base := range s.base {
+		if rest, ok := strings.CutPrefix(address, base); ok {
+			return "{" + name + "}" + rest
+		}
+	}
+	return address
+}
+
+// newAuthority makes a certificate authority and a function that issues certificates.
+func newAuthority(t *testing.T) (*x509.Certificate, func(names ...string) stdtls.Certificate) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "conformance suite"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authority, func(names ...string) stdtls.Certificate {
+		leaf := &x509.Certificate{
+			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+			NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		}
+		der, err := x509.CreateCertificate(rand.Reader, leaf, authority, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stdtls.Certificate{Certificate: [][]byte{der, authority.Raw}, PrivateKey: key}
+	}
+}
