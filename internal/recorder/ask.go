@@ -21,6 +21,7 @@ func (e *exchange) ask() error {
 				return err
 			}
 			e.drop()
+			e.out.Notes = append(e.out.Notes, "sent again on a new connection: the one that was kept had been closed")
 		}
 	} else if c := e.session.pool.take(e.to); c != nil && e.use(c) {
 		return e.askOn()

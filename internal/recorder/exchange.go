@@ -170,6 +170,10 @@ func (e *exchange) failWith(err error) {
 // tell answers the browser in the origin's place.
 func (e *exchange) tell() bool {
 	e.drop()
+	e.out.Substituted = true
+	if r := e.out.Response; r != nil {
+		r.Body.Truncated = truncatedUnspecified // nobody knows where it would have ended
+	}
 	e.finish()
 	e.session.rec.opts.Logger.Debug("exchange failed", "host", e.to.host, "reason", e.out.Failure)
 	again := e.browser.answer(e.out.Failure, e.last)

@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// maxHead bounds a head. Chrome's own bound for responses is 256 KB.
-const maxHead = 256 << 10
+// maxHead bounds a head. It is above Chrome's own bound for responses, 256 KB, so
+// that what Chrome refuses is recorded.
+const maxHead = 1 << 20
 
 // maxTrailer bounds the trailer section of a chunked body.
 const maxTrailer = 64 << 10

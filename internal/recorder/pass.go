@@ -138,10 +138,11 @@ func (e *exchange) broken(out *spool, err error, send bool) bool {
 	}
 	e.drop()
 	e.abandonUpload()
+	e.out.Substituted = e.out.Failure == ReasonDiskFull && !e.shown
 	e.finish()
 	_ = e.browser.raw.SetWriteDeadline(time.Now().Add(lingering))
 	switch {
-	case e.out.Failure == ReasonDiskFull && !e.shown:
+	case e.out.Substituted:
 		e.browser.bw.Reset(e.browser.conn)
 		e.browser.answer(ReasonDiskFull, true)
 	case send:

@@ -34,12 +34,21 @@ type Exchange struct {
 	// fail, once the response's head had come: Body.Truncated says it. Detail
 	// is for people.
 	Failure, Detail string
+	// Substituted is set when the browser was not shown the origin's answer but one
+	// of the recorder's own: see [ReasonHeader]. A Response is then what the origin
+	// sent all the same.
+	Substituted bool
 	// Notes are oddities that were coped with, for people, such as "chunked
 	// twice; decoded once".
 	Notes []string
 	// Frames is what went over a WebSocket after the response's head, nil for
 	// all others.
 	Frames *Frames
+}
+
+// Whole reports whether the origin's answer came to its end.
+func (e *Exchange) Whole() bool {
+	return e.Response != nil && e.Failure == "" && e.Response.Body.Truncated == ""
 }
 
 // Message is a request or a response.

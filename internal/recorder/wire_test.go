@@ -64,11 +64,11 @@ func TestWireForms(t *testing.T) {
 		"Short":         {reason: "Less than the length.", wire: lines("HTTP/1.1 200 OK", "Content-Length: 10") + "hello", body: "hello", truncated: "disconnect", failure: ReasonConnectionReset},
 		"Long":          {reason: "More than the length is no part of the answer.", wire: lines("HTTP/1.1 200 OK", "Content-Length: 5") + "hello, world", body: "hello", note: "7 bytes or more", browser: lines("HTTP/1.1 200 OK", "Content-Length: 5") + "hello"},
 		"SameLengths":   {reason: "The same length twice is a length.", wire: lines("HTTP/1.1 200 OK", "Content-Length: 2", "Content-Length: 2, 2") + "ok", body: "ok"},
-		"OtherLengths":  {reason: "Different lengths are refused.", wire: lines("HTTP/1.1 200 OK", "Content-Length: 2", "Content-Length: 3") + "ok", failure: ReasonInvalidResponse, browser: "HTTP/1.1 502 Bad Gateway\r\nX-Crawlfleet-Reason: InvalidResponse\r\nCache-Control: no-store\r\nContent-Length: 0\r\n\r\n"},
+		"OtherLengths":  {reason: "Different lengths are refused.", wire: lines("HTTP/1.1 200 OK", "Content-Length: 2", "Content-Length: 3") + "ok", truncated: "unspecified", failure: ReasonInvalidResponse, browser: "HTTP/1.1 502 Bad Gateway\r\nX-Crawlfleet-Reason: InvalidResponse\r\nCache-Control: no-store\r\nContent-Length: 0\r\n\r\n"},
 		"BadLength":     {reason: "A length that is no number is none, as in Chrome.", wire: lines("HTTP/1.1 200 OK", "Content-Length: many") + "ok", body: "ok", note: "not a number"},
 		"SignedLength":  {reason: "Neither is one with a sign.", wire: lines("HTTP/1.1 200 OK", "Content-Length: +2") + "ok", body: "ok", note: "not a number"},
 		"EarlyHints":    {reason: "Interim answers are kept apart.", wire: lines("HTTP/1.1 103 Early Hints", "Link: </a>") + lines("HTTP/1.1 102 Processing") + lines("HTTP/1.1 200 OK", "Content-Length: 2") + "ok", head: lines("HTTP/1.1 200 OK", "Content-Length: 2"), body: "ok", interim: 2},
-		"Unasked101":    {reason: "A protocol that was not asked for.", wire: lines("HTTP/1.1 101 Switching Protocols", "Upgrade: foo", "Connection: Upgrade"), failure: ReasonInvalidResponse, browser: "HTTP/1.1 502 Bad Gateway\r\nX-Crawlfleet-Reason: InvalidResponse\r\nCache-Control: no-store\r\nContent-Length: 0\r\n\r\n"},
+		"Unasked101":    {reason: "A protocol that was not asked for.", wire: lines("HTTP/1.1 101 Switching Protocols", "Upgrade: foo", "Connection: Upgrade"), truncated: "unspecified", failure: ReasonInvalidResponse, browser: "HTTP/1.1 502 Bad Gateway\r\nX-Crawlfleet-Reason: InvalidResponse\r\nCache-Control: no-store\r\nContent-Length: 0\r\n\r\n"},
 		"Binary":        {reason: "Bodies are bytes.", wire: lines("HTTP/1.1 200 OK", "Content-Length: 6") + "\x00\xff\r\n\x00\n", body: "\x00\xff\r\n\x00\n"},
 		"Encoded":       {reason: "Content codings are kept, also false ones.", wire: lines("HTTP/1.1 200 OK", "Content-Encoding: gzip", "Content-Length: 8") + "not gzip", body: "not gzip"},
 		"Big":           {reason: "Bodies larger than a piece.", wire: lines("HTTP/1.1 200 OK", "Content-Length: 131072") + big, body: big},
@@ -125,7 +125,7 @@ func TestNoAnswer(t *testing.T) {
 		"HTTP09":   {"It speaks HTTP/0.9.", "<html>\r\n\r\n", ReasonInvalidResponse, "does not begin"},
 		"HTTP2":    {"It speaks HTTP/2.", "\x00\x00\x12\x04\x00\x00\x00\x00\x00\n\n", ReasonInvalidResponse, "does not begin"},
 		"NoStatus": {"It has no status.", "HTTP/1.1 OK\r\n\r\n", ReasonInvalidResponse, "no status"},
-		"Endless":  {"Its head has no end.", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 300<<10), ReasonInvalidResponse, "more than 256 KB"},
+		"Endless":  {"Its head has no end.", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1100<<10), ReasonInvalidResponse, "more than 1024 KB"},
 		"Interims": {"It keeps clearing its throat.", strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 20), ReasonInvalidResponse, "interim"},
 	}
 	for name, tc := range tests {

@@ -28,7 +28,8 @@ type testCase struct {
 	// lines are the ledger as it must be, one line a request, in any order: "GET www:file Document 200 record". The
 	// address is the origin and what follows the case's folder, or an address in full. What the browser made of it
 	// follows: "record", "cache", "failed"; then, in parentheses, what it says of it; and where there is no record
-	// "not captured: " and why. A line that begins with "?" may be missing.
+	// "not captured: " and why. "(?)" stands for anything or nothing
+	// in parentheses. A line that begins with "?" may be missing.
 	lines string
 	// outcome is "Archived" if empty, or "Failed: Reason".
 	outcome string

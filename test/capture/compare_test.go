@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/wacz"
 	"crawlfleet.dev/crawlfleet/internal/warc"
 	"crawlfleet.dev/crawlfleet/test/sites/wire"
@@ -148,6 +149,9 @@ func (r *result) compareWire(t *testing.T) {
 			}
 			return ok
 		})
+		if i < 0 && x.Broken && x.Status == 0 && r.askedAgain(x.URL()) {
+			continue
+		}
 		if i < 0 {
 			if why == "" {
 				why = "there is no record"
@@ -164,6 +168,14 @@ func (r *result) compareWire(t *testing.T) {
 	}
 }
 
+// askedAgain reports whether a request is said to have been sent twice, because the connection that had been kept was
+// closed before any answer.
+func (r *result) askedAgain(address string) bool {
+	return slices.ContainsFunc(r.page.Exchanges, func(e recorder.Exchange) bool {
+		return e.URL == address && slices.Contains(e.Notes, "sent again on a new connection: the one that was kept had been closed")
+	})
+}
+
 // same compares a request that the site has seen with a recorded one. diff is set when they are about the same
 // address.
 func same(x wire.Seen, p pair) (ok bool, diff string) {
@@ -174,7 +186,7 @@ func same(x wire.Seen, p pair) (ok bool, diff string) {
 	switch {
 	case x.RequestHead != nil && !bytes.Equal(p.request.Head, warc.DechunkedHead(x.RequestHead)) && !bytes.Equal(p.request.Head, x.RequestHead):
 		return false, fmt.Sprintf("the request's head is recorded as\n%s\nbut was\n%s", p.request.Head, x.RequestHead)
-	case p.request.sha256 != x.RequestBody.SHA256:
+	case x.Ended && p.request.sha256 != x.RequestBody.SHA256:
 		return false, fmt.Sprintf("the request's body has %d bytes in the record and had %d, or is another", p.request.size, x.RequestBody.Size)
 	case p.response == nil && x.Status == 0:
 		return true, ""
@@ -182,7 +194,7 @@ func same(x wire.Seen, p pair) (ok bool, diff string) {
 		return false, "there is a request record but none of the answer"
 	case x.ResponseHead != nil && !bytes.Equal(p.response.Head, warc.DechunkedHead(x.ResponseHead)):
 		return false, fmt.Sprintf("the answer's head is recorded as\n%s\nbut was\n%s", p.response.Head, x.ResponseHead)
-	case x.Broken && p.response.truncated() == "":
+	case (x.Broken || !x.Ended) && p.response.truncated() == "":
 		return false, "the answer broke off, which the record does not say"
 	case !x.Broken && p.response.truncated() != "":
 		// Cut off by us: what there is must be its beginning, which the case checks.
@@ -263,7 +275,10 @@ func (r *result) compareLedger(t *testing.T) {
 			continue
 		}
 		line, optional := strings.CutPrefix(want, "?")
-		i := slices.Index(got, line)
+		i := slices.IndexFunc(got, func(s string) bool {
+			open, any := strings.CutSuffix(line, " (?)")
+			return s == line || any && (s == open || strings.HasPrefix(s, open+" ("))
+		})
 		if i < 0 && !optional {
 			t.Errorf("the ledger lacks %q", line)
 		}

@@ -160,7 +160,11 @@ func (c *capture) judge(o Outcome) Outcome {
 	if main == nil {
 		return o
 	}
-	if main.Failure != "" && main.Response == nil {
+	if why := c.unshown(o); why != "" && main.Whole() {
+		c.page.Limits = append(c.page.Limits, Limit{Name: "Document", Detail: "the browser could not show what came: " + why})
+		o = Outcome{State: Archived}
+	}
+	if main.Substituted {
 		c.page.disown()
 		return Outcome{State: Failed, Reason: reasonOf(main.Failure), Detail: main.Detail}
 	}
@@ -171,6 +175,18 @@ func (c *capture) judge(o Outcome) Outcome {
 		o.RetryAfter = retryAfter(c.acct.document.retryAfter, c.page.Started)
 	}
 	return o
+}
+
+// unshown is the net error for which the browser has not shown a document, or not
+// the whole of it.
+func (c *capture) unshown(o Outcome) string {
+	if o.Reason == ReasonConnectFailed {
+		return o.Detail
+	}
+	if c.acct.document.failure == "net::ERR_ABORTED" {
+		return "" // a file, or an answer without content
+	}
+	return strings.TrimPrefix(c.acct.document.failure, "net::")
 }
 
 // disown takes away what was made of the recorder's own answer, which the browser showed

@@ -251,7 +251,7 @@ func (l *Line) meet(e *recorder.Exchange) {
 			l.Outcome = OutcomeRecord
 		}
 		return
-	case e.Response == nil: // what the browser was answered is the recorder's own
+	case e.Substituted: // what the browser was answered is the recorder's own
 		l.Status, l.MIME = 0, ""
 	}
 	l.Outcome, l.Reason = OutcomeFailed, e.Failure

@@ -205,7 +205,11 @@ func (c *capture) keep(ctx context.Context, w world, name string, inline *string
 
 // screenshot takes the picture that was asked for.
 func (c *capture) screenshot(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, screenshotTimeout)
+	bound := screenshotTimeout
+	if c.acct.progress().document.failure != "" {
+		bound = failedTimeout // of a document that was not shown there may never be a picture
+	}
+	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	view := c.stay.opts.Viewport
 	width, height := view.Width, view.Height

@@ -27,6 +27,7 @@ type Exchange struct {
 	// Stop is closed when the server is.
 	Stop <-chan struct{}
 
+	server  *Server
 	conn    net.Conn
 	br      *bufio.Reader
 	h2      http.ResponseWriter // nil in HTTP/1.1
@@ -54,6 +55,8 @@ type Seen struct {
 	Status       int
 	// ResponseBody is the answer's body, without transfer coding.
 	ResponseBody Sum
+	// Ended is set when the answer has come to its end: before that, nothing is said about the bodies.
+	Ended bool
 	// Broken is set when the answer was broken off on purpose.
 	Broken bool
 	// Connection counts the connections from 1.
@@ -95,6 +98,7 @@ func (x *Exchange) RawHead(text string) {
 	line, fields, _ := strings.Cut(text, "\n")
 	_, _ = fmt.Sscanf(line, "HTTP/1.%d %d", new(int), &x.Status) // a head that is none has no status
 	x.chunked = strings.Contains(strings.ToLower(fields), "transfer-encoding: chunked")
+	defer x.server.update(x)
 	if x.h2 != nil {
 		for field := range strings.SplitSeq(strings.TrimSpace(fields), "\r\n") {
 			if name, value, ok := strings.Cut(field, ": "); ok && name != "Connection" && name != "Transfer-Encoding" {
@@ -236,6 +240,7 @@ func (x *Exchange) finish() {
 		_, err := io.Copy(io.Discard, x.request)
 		x.err = errors.Join(x.err, err)
 	}
+	x.Ended = true
 	x.RequestBody.SHA256 = hex.EncodeToString(x.sent.Sum(nil))
 	x.ResponseBody.SHA256 = hex.EncodeToString(x.body.Sum(nil))
 }

@@ -64,8 +64,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// Seen is what was asked for and answered, in order of the requests. Those that are being answered are among them,
-// without what was answered.
+// Seen is what was asked for and answered, in order of the requests. Those that are being answered are among them.
 func (s *Server) Seen() []Seen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +116,7 @@ func (s *Server) serve(c net.Conn, n int) {
 		if err != nil {
 			return
 		}
-		x.Scheme, x.Connection, x.Stop = scheme, n, s.stop
+		x.Scheme, x.Connection, x.Stop, x.server = scheme, n, s.stop, s
 		s.note(x)
 		s.opts.Handler(x)
 		s.ended(x)
@@ -132,7 +131,7 @@ func (s *Server) serveH2(c *tls.Conn, n int) {
 	server.ServeConn(c, &http2.ServeConnOpts{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &Exchange{conn: c, h2: w, Header: r.Header}
 		x.begin(r)
-		x.Protocol, x.Scheme, x.Connection, x.Stop = "h2", "https", n, s.stop
+		x.Protocol, x.Scheme, x.Connection, x.Stop, x.server = "h2", "https", n, s.stop, s
 		x.request = io.TeeReader(r.Body, x.sent)
 		s.note(x)
 		defer s.ended(x)
@@ -149,6 +148,11 @@ func (s *Server) note(x *Exchange) {
 
 func (s *Server) ended(x *Exchange) {
 	x.finish()
+	s.update(x)
+}
+
+// update writes down how far an exchange has come.
+func (s *Server) update(x *Exchange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen[x.place] = x.Seen
