@@ -15,7 +15,7 @@ const maxInterim = 16
 // then sent again on a new one (RFC 9112 section 9.3.1).
 func (e *exchange) ask() error {
 	if e.req.repeatable() {
-		if c := e.session.pool.take(e.to); c != nil && e.use(c) {
+		if c := e.session.pool.take(e.to, e.req.websocket()); c != nil && e.use(c) {
 			err := e.askOn()
 			if err == nil || !e.stale(err) {
 				return err
@@ -23,10 +23,10 @@ func (e *exchange) ask() error {
 			e.drop()
 			e.out.Notes = append(e.out.Notes, "sent again on a new connection: the one that was kept had been closed")
 		}
-	} else if c := e.session.pool.take(e.to); c != nil && e.use(c) {
+	} else if c := e.session.pool.take(e.to, e.req.websocket()); c != nil && e.use(c) {
 		return e.askOn()
 	}
-	c, info, err := e.session.pool.dial(e.ctx, e.to)
+	c, info, err := e.session.pool.dial(e.ctx, e.to, e.req.websocket())
 	if err != nil {
 		e.out.Conn = info
 		return err
@@ -40,7 +40,8 @@ func (e *exchange) ask() error {
 // stale reports whether a kept connection failed because it had been closed.
 func (e *exchange) stale(err error) bool {
 	var invalid *invalidError
-	return e.wasCut() == "" && len(e.out.Interim) == 0 && !errors.Is(err, io.ErrUnexpectedEOF) &&
+	var said *failure
+	return !errors.As(err, &said) && e.wasCut() == "" && len(e.out.Interim) == 0 && !errors.Is(err, io.ErrUnexpectedEOF) &&
 		!errors.As(err, &invalid) && !errors.Is(err, errHeadTooLarge)
 }
 
@@ -49,13 +50,16 @@ func (e *exchange) askOn() error {
 		return err
 	}
 	for {
-		head, err := readHead(e.origin.br)
+		head, err := e.origin.readHead()
 		if err != nil {
 			return err
 		}
 		r, err := parseResponse(head, e.req.method)
 		if r != nil && !r.interim() {
 			e.received(r)
+			if e.origin.h2 != nil {
+				r.overStream()
+			}
 		}
 		if err != nil {
 			return err

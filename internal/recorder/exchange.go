@@ -18,6 +18,8 @@ type exchange struct {
 	browser *browserConn
 	req     *request
 	to      origin
+	target  string // of the request, in origin form
+	head    []byte // of the request, for an origin that speaks HTTP/1.1
 	ctx     context.Context
 	cancel  context.CancelFunc
 	origin  *originConn

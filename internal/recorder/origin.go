@@ -6,9 +6,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http2/hpack"
 
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 )
@@ -30,18 +34,58 @@ type failure struct {
 
 func (f *failure) Error() string { return f.reason + ": " + f.detail }
 
-// originConn is a connection to an origin. One exchange uses it at a time.
+// originConn is a connection to an origin, or a stream of one that speaks
+// HTTP/2. One exchange uses it at a time.
 type originConn struct {
 	to     origin
-	raw    net.Conn // the socket
-	conn   net.Conn // the socket, or TLS over it
+	raw    net.Conn  // the socket; nil of a stream
+	out    io.Writer // the socket, or TLS over it, or the stream
 	br     *bufio.Reader
 	info   *Connection
 	reused bool
 	since  time.Time // idle since
+
+	h2     *h2conn // nil of HTTP/1
+	mu     sync.Mutex
+	stream *h2stream // nil before start
+	closed bool
 }
 
-func (c *originConn) close() { _ = c.raw.Close() }
+func (c *originConn) close() {
+	if c.h2 == nil {
+		_ = c.raw.Close()
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.stream != nil {
+		c.stream.close(time.Now())
+	}
+}
+
+// start opens the stream of a request; end says that the head is all of it.
+func (c *originConn) start(list []hpack.HeaderField, end bool) error {
+	s, err := c.h2.open(list, end)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stream, c.out, c.br = s, s, bufio.NewReaderSize(s, originBuffer)
+	if c.closed {
+		s.close(time.Now())
+	}
+	return nil
+}
+
+// readHead reads the next head of the answer.
+func (c *originConn) readHead() ([]byte, error) {
+	if c.h2 != nil {
+		return c.stream.readHead()
+	}
+	return readHead(c.br)
+}
 
 // pool keeps a session's connections to origins.
 type pool struct {
@@ -52,15 +96,27 @@ type pool struct {
 
 	mu     sync.Mutex
 	idle   map[origin][]*originConn
+	h2     map[origin][]*h2conn
 	closed bool
 }
 
 func newPool(rec *Recorder) *pool {
-	return &pool{rec: rec, sessions: tls.NewLRUClientSessionCache(64), idle: make(map[origin][]*originConn)}
+	return &pool{rec: rec, sessions: tls.NewLRUClientSessionCache(64), idle: make(map[origin][]*originConn), h2: make(map[origin][]*h2conn)}
 }
 
-// take returns a connection that was kept, nil when there is none.
-func (p *pool) take(to origin) *originConn {
+// take returns a connection that was kept, or a stream on one, nil when there
+// is none. A WebSocket needs HTTP/1.1.
+func (p *pool) take(to origin, websocket bool) *originConn {
+	if !websocket {
+		p.mu.Lock()
+		i := slices.IndexFunc(p.h2[to], (*h2conn).usable)
+		if i >= 0 {
+			c := p.h2[to][i]
+			p.mu.Unlock()
+			return &originConn{to: to, h2: c, info: c.info, reused: true}
+		}
+		p.mu.Unlock()
+	}
 	for {
 		p.mu.Lock()
 		list := p.idle[to]
@@ -81,6 +137,10 @@ func (p *pool) take(to origin) *originConn {
 
 // give keeps a connection for the next exchange.
 func (p *pool) give(c *originConn) {
+	if c.h2 != nil {
+		c.close()
+		return
+	}
 	c.since = p.rec.opts.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,6 +170,16 @@ func (p *pool) sweep() {
 			delete(p.idle, to)
 		}
 	}
+	for to, list := range p.h2 {
+		p.h2[to] = slices.DeleteFunc(list, func(c *h2conn) bool {
+			since, idle := c.idle(now)
+			over := idle && (since > idleTime || !c.usable())
+			if over {
+				c.close()
+			}
+			return over
+		})
+	}
 }
 
 func (p *pool) close() {
@@ -122,11 +192,29 @@ func (p *pool) close() {
 		}
 	}
 	clear(p.idle)
+	for _, list := range p.h2 {
+		for _, c := range list {
+			c.close()
+		}
+	}
+	clear(p.h2)
+}
+
+// keep takes in a connection that speaks HTTP/2, for this exchange and others.
+func (p *pool) keep(to origin, c *h2conn) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		c.close()
+		return net.ErrClosed
+	}
+	p.h2[to] = append(p.h2[to], c)
+	return nil
 }
 
 // dial makes a new connection. When TLS fails, the facts of the connection come
 // with the error.
-func (p *pool) dial(ctx context.Context, to origin) (*originConn, *Connection, error) {
+func (p *pool) dial(ctx context.Context, to origin, websocket bool) (*originConn, *Connection, error) {
 	rec := p.rec
 	guarded, err := rec.opts.Dialer.Dial(ctx, "tcp", to.address())
 	if err != nil {
@@ -141,25 +229,40 @@ func (p *pool) dial(ctx context.Context, to origin) (*originConn, *Connection, e
 		ID: rec.connections.Add(1), Remote: guarded.Remote, Proxy: guarded.Proxy,
 		Protocol: "http/1.1", Opened: rec.opts.Now(), DNS: guarded.Answer,
 	}
-	c := &originConn{to: to, raw: raw, conn: raw, info: info}
-	if to.scheme == "https" {
-		if c.conn, err = p.secure(ctx, raw, to.host, info); err != nil {
-			_ = raw.Close()
-			return nil, info, err
-		}
+	if to.scheme != "https" {
+		return &originConn{to: to, raw: raw, out: raw, br: bufio.NewReaderSize(raw, originBuffer), info: info}, info, nil
 	}
-	c.br = bufio.NewReaderSize(c.conn, originBuffer)
-	return c, info, nil
+	secure, err := p.secure(ctx, raw, to.host, info, websocket)
+	if err != nil {
+		_ = raw.Close()
+		return nil, info, err
+	}
+	if info.Protocol != "h2" {
+		return &originConn{to: to, raw: raw, out: secure, br: bufio.NewReaderSize(secure, originBuffer), info: info}, info, nil
+	}
+	c, err := newH2(raw, secure, info)
+	if err == nil {
+		err = p.keep(to, c)
+	}
+	if err != nil {
+		_ = raw.Close()
+		return nil, info, &failure{ReasonConnectionReset, err.Error()}
+	}
+	return &originConn{to: to, h2: c, info: info}, info, nil
 }
 
 // secure starts TLS. The chain is taken down before it is verified: one that
 // does not verify is evidence too.
-func (p *pool) secure(ctx context.Context, raw net.Conn, host string, info *Connection) (net.Conn, error) {
+func (p *pool) secure(ctx context.Context, raw net.Conn, host string, info *Connection, websocket bool) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
+	protocols := []string{"h2", "http/1.1"}
+	if websocket {
+		protocols = protocols[1:]
+	}
 	conn := tls.Client(raw, &tls.Config{
 		ServerName:         host,
-		NextProtos:         []string{"http/1.1"},
+		NextProtos:         protocols,
 		MinVersion:         tls.VersionTLS12, // as Chrome
 		ClientSessionCache: p.sessions,
 		InsecureSkipVerify: true, // verified below
@@ -172,6 +275,9 @@ func (p *pool) secure(ctx context.Context, raw net.Conn, host string, info *Conn
 		return nil, &failure{ReasonTLSFailed, "handshake: " + err.Error()}
 	}
 	state := conn.ConnectionState()
+	if state.NegotiatedProtocol != "" {
+		info.Protocol = state.NegotiatedProtocol
+	}
 	info.TLS.Version = tls.VersionName(state.Version)
 	info.TLS.CipherSuite = tls.CipherSuiteName(state.CipherSuite)
 	info.TLS.Resumed = state.DidResume

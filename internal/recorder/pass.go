@@ -10,11 +10,12 @@ import (
 // whether the browser's connection is in order after it.
 func (e *exchange) pass() bool {
 	body := newBodyReader(e.origin.br, e.answer.kind, e.answer.length)
+	body.stream = e.origin.stream
 	out := e.newSpool("response")
-	if _, err := e.browser.bw.Write(e.answer.head); err != nil {
+	if _, err := e.browser.bw.Write(e.answer.shown); err != nil {
 		return e.broken(out, nil, false)
 	}
-	e.shown = len(e.answer.head) > browserWriteBuffer
+	e.shown = len(e.answer.shown) > browserWriteBuffer
 	piece := e.session.rec.pieces.Get().(*[]byte)
 	defer e.session.rec.pieces.Put(piece)
 	for {
@@ -56,7 +57,7 @@ func (e *exchange) forward(p []byte) bool {
 	}
 	e.shown = true
 	bw := e.browser.bw
-	if e.answer.kind != chunkedBody {
+	if !e.answer.chunks {
 		_, err := bw.Write(p)
 		return err == nil
 	}
@@ -105,7 +106,7 @@ func (e *exchange) release() {
 // forwardEnd writes the last piece of the body and what ends it.
 func (e *exchange) forwardEnd(rest, trailer []byte) bool {
 	ok := e.forward(rest)
-	if e.answer.kind == chunkedBody {
+	if e.answer.chunks {
 		_, _ = e.browser.bw.WriteString("0\r\n")
 		_, _ = e.browser.bw.Write(trailer)
 		_, _ = e.browser.bw.WriteString("\r\n")

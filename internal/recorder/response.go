@@ -19,6 +19,7 @@ const (
 	lengthBody
 	chunkedBody
 	closeBody
+	streamBody // of HTTP/2, which has an end of its own
 )
 
 // response is the head of a response as it came from the origin.
@@ -27,14 +28,18 @@ type response struct {
 	head          []byte
 	status, minor int
 	kind          bodyKind
-	length        int64
+	length        int64 // of lengthBody; of streamBody -1 when it is not known
+	// shown is the head that the browser gets, chunks says that the body goes to
+	// it in chunks.
+	shown  []byte
+	chunks bool
 	// keep is true when the connection can be used again after the body.
 	keep  bool
 	notes []string
 }
 
 func parseResponse(head []byte, method string) (*response, error) {
-	r := &response{head: head}
+	r := &response{head: head, shown: head}
 	proto, rest, _ := strings.Cut(startLine(head), " ")
 	var ok bool
 	if r.minor, ok = version(proto); !ok {
@@ -79,7 +84,7 @@ func (r *response) frame(method string) error {
 			r.note("chunked and with a length; the length was ignored")
 			r.keep = false
 		}
-		r.kind = chunkedBody
+		r.kind, r.chunks = chunkedBody, true
 		return nil
 	case len(r.codings) > 0:
 		r.note("a transfer coding that does not end with chunked; read to the end of the connection")
@@ -103,6 +108,20 @@ func (r *response) untilClose() error {
 	return nil
 }
 
+// overStream takes the framing of HTTP/2 for an answer that was framed as one of
+// HTTP/1.1. The browser is told the length, or gets chunks.
+func (r *response) overStream() {
+	r.keep = true
+	if r.kind == noBody {
+		return
+	}
+	r.kind, r.chunks = streamBody, len(r.lengths) != 1
+	if r.chunks {
+		r.length = -1
+		r.shown = append(r.head[:len(r.head)-2:len(r.head)-2], "transfer-encoding: chunked\r\n\r\n"...)
+	}
+}
+
 func (r *response) note(text string) { r.notes = append(r.notes, text) }
 
 // bodyReader reads a body without its transfer coding.
@@ -111,6 +130,7 @@ type bodyReader struct {
 	kind    bodyKind
 	left    int64 // of lengthBody
 	chunked io.Reader
+	stream  *h2stream // of streamBody
 	// trailer is the trailer section, after the end.
 	trailer []byte
 	ended   bool
@@ -153,6 +173,21 @@ func (b *bodyReader) Read(p []byte) (n int, err error) {
 		b.trailer, err = readTrailer(b.br)
 		b.ended = err == nil
 		return n, err
+	case b.kind == streamBody:
+		n, err = b.br.Read(p)
+		if b.left >= 0 {
+			if b.left -= int64(n); b.left < 0 {
+				return n + int(b.left), invalidf("the body is longer than its length")
+			}
+		}
+		if !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		if b.left > 0 {
+			return n, io.ErrUnexpectedEOF
+		}
+		b.trailer, b.ended = b.stream.trailers(), true
+		return n, nil
 	default:
 		n, err = b.br.Read(p)
 		// Servers that end TLS without a close_notify are common, and browsers

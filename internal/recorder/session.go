@@ -300,12 +300,12 @@ func (s *Session) admit(b *browserConn, r *request, to origin, target string) *e
 	if p == nil {
 		return nil
 	}
-	e := &exchange{session: s, page: p, browser: b, req: r, to: to}
+	e := &exchange{session: s, page: p, browser: b, req: r, to: to, target: target, head: r.forOrigin(target)}
 	e.ctx, e.cancel = context.WithCancel(p.ctx)
 	now := s.rec.opts.Now()
 	e.out = Exchange{
 		Method: r.method, URL: to.url(target, r.websocket()), Started: now,
-		Request: Message{Head: r.forOrigin(target)},
+		Request: Message{Head: e.head},
 	}
 	p.last.Store(now.UnixNano())
 	p.open.Add(1)

@@ -28,8 +28,16 @@ type upload struct {
 // send sends head and body. A body that is not here yet is sent by a goroutine
 // of its own, since an origin may answer before it has all of it.
 func (e *exchange) send() error {
+	e.out.Request.Head = e.head
+	if e.origin.h2 != nil {
+		list, head := h2Fields(e.req, e.to, e.target)
+		e.out.Request.Head = head
+		if err := e.origin.start(list, !e.req.hasBody()); err != nil || !e.req.hasBody() {
+			return err
+		}
+	}
 	if !e.req.hasBody() {
-		_, err := e.origin.conn.Write(e.out.Request.Head)
+		_, err := e.origin.out.Write(e.head)
 		return err
 	}
 	u := &upload{done: make(chan struct{})}
@@ -58,16 +66,23 @@ func (e *exchange) requestBody() *bodyReader {
 // is the origin's.
 func (u *upload) run(e *exchange, to *originConn) error {
 	body, out := e.requestBody(), e.newSpool("request")
-	bw := bufio.NewWriterSize(to.conn, browserWriteBuffer)
-	_, err := bw.Write(e.out.Request.Head)
+	bw := bufio.NewWriterSize(to.out, browserWriteBuffer)
+	chunks := len(e.req.codings) > 0 && to.h2 == nil
+	var err error
+	if to.h2 == nil {
+		_, err = bw.Write(e.head)
+	}
 	if err == nil {
-		err = u.copy(e, body, out, bw)
+		err = u.copy(e, body, out, bw, chunks)
 	}
 	if err == nil && body.ended && !u.tooLarge && out.err == nil {
-		if len(e.req.codings) > 0 {
+		if chunks {
 			_, _ = fmt.Fprintf(bw, "0\r\n%s\r\n", body.trailer)
 		}
 		err = bw.Flush()
+		if err == nil && to.h2 != nil {
+			err = to.stream.end()
+		}
 		u.whole = err == nil
 	}
 	if (u.tooLarge || out.err != nil) && !u.whole {
@@ -81,7 +96,7 @@ func (u *upload) run(e *exchange, to *originConn) error {
 	return err
 }
 
-func (u *upload) copy(e *exchange, body *bodyReader, out *spool, bw *bufio.Writer) error {
+func (u *upload) copy(e *exchange, body *bodyReader, out *spool, bw *bufio.Writer, chunks bool) error {
 	piece := e.session.rec.pieces.Get().(*[]byte)
 	defer e.session.rec.pieces.Put(piece)
 	for !body.ended {
@@ -103,7 +118,7 @@ func (u *upload) copy(e *exchange, body *bodyReader, out *spool, bw *bufio.Write
 			return nil
 		}
 		e.page.last.Store(e.session.rec.opts.Now().UnixNano())
-		if len(e.req.codings) > 0 {
+		if chunks {
 			err = writeChunk(bw, (*piece)[:n])
 		} else {
 			_, err = bw.Write((*piece)[:n])

@@ -34,7 +34,7 @@ func (e *exchange) tunnel() {
 	from := e.origin
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		sent.copy(e.browser.br, from.conn)
+		sent.copy(e.browser.br, from.out)
 		from.close()
 		e.browser.kill()
 	})

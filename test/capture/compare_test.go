@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/textproto"
 	"os"
 	"slices"
 	"strings"
@@ -186,6 +189,8 @@ func same(x wire.Seen, p pair) (ok bool, diff string) {
 	switch {
 	case x.RequestHead != nil && !bytes.Equal(p.request.Head, warc.DechunkedHead(x.RequestHead)) && !bytes.Equal(p.request.Head, x.RequestHead):
 		return false, fmt.Sprintf("the request's head is recorded as\n%s\nbut was\n%s", p.request.Head, x.RequestHead)
+	case lacks(p.request, x.RequestFields) != "":
+		return false, "the request's record lacks " + lacks(p.request, x.RequestFields)
 	case x.Ended && p.request.sha256 != x.RequestBody.SHA256:
 		return false, fmt.Sprintf("the request's body has %d bytes in the record and had %d, or is another", p.request.size, x.RequestBody.Size)
 	case p.response == nil && x.Status == 0:
@@ -194,6 +199,8 @@ func same(x wire.Seen, p pair) (ok bool, diff string) {
 		return false, "there is a request record but none of the answer"
 	case x.ResponseHead != nil && !bytes.Equal(p.response.Head, warc.DechunkedHead(x.ResponseHead)):
 		return false, fmt.Sprintf("the answer's head is recorded as\n%s\nbut was\n%s", p.response.Head, x.ResponseHead)
+	case lacks(p.response, x.ResponseFields) != "":
+		return false, "the answer's record lacks " + lacks(p.response, x.ResponseFields)
 	case (x.Broken || !x.Ended) && p.response.truncated() == "":
 		return false, "the answer broke off, which the record does not say"
 	case !x.Broken && p.response.truncated() != "":
@@ -206,6 +213,24 @@ func same(x wire.Seen, p pair) (ok bool, diff string) {
 		return false, fmt.Sprintf("the answer's body has %d bytes in the record and had %d, or is another", p.response.size, x.ResponseBody.Size)
 	}
 	return true, ""
+}
+
+// lacks names a field of HTTP/2 that a record does not have with the same values in the same order.
+func lacks(r *record, fields http.Header) string {
+	if len(fields) == 0 {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(r.Head), "\r\n")
+	got, err := textproto.NewReader(bufio.NewReader(strings.NewReader(rest))).ReadMIMEHeader()
+	if err != nil {
+		return "a head that can be read: " + err.Error()
+	}
+	for name, values := range fields {
+		if !slices.Equal(got[name], values) {
+			return fmt.Sprintf("%s: %q; it has %q", name, values, got[name])
+		}
+	}
+	return ""
 }
 
 // httpURL is the address with the scheme that it is asked for with.

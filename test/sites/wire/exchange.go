@@ -49,6 +49,8 @@ type Seen struct {
 	// RequestHead is the request's head as it came, nil in HTTP/2; RequestBody is its body, without transfer coding.
 	RequestHead []byte
 	RequestBody Sum
+	// RequestFields and ResponseFields are the fields of HTTP/2, nil in HTTP/1.1.
+	RequestFields, ResponseFields http.Header
 	// ResponseHead is the head of the final answer as it was sent, nil in HTTP/2 and when none was; Status is its
 	// status.
 	ResponseHead []byte
@@ -105,6 +107,7 @@ func (x *Exchange) RawHead(text string) {
 				x.h2.Header().Add(name, value)
 			}
 		}
+		x.ResponseFields = x.h2.Header().Clone()
 		x.h2.WriteHeader(x.Status)
 		return
 	}

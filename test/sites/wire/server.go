@@ -132,6 +132,7 @@ func (s *Server) serveH2(c *tls.Conn, n int) {
 		x := &Exchange{conn: c, h2: w, Header: r.Header}
 		x.begin(r)
 		x.Protocol, x.Scheme, x.Connection, x.Stop, x.server = "h2", "https", n, s.stop, s
+		x.RequestFields = r.Header.Clone()
 		x.request = io.TeeReader(r.Body, x.sent)
 		s.note(x)
 		defer s.ended(x)
