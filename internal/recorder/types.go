@@ -2,6 +2,8 @@ package recorder
 
 import (
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/netguard"
@@ -62,6 +64,20 @@ type Message struct {
 	// Trailer is the trailer section of a chunked body as on the wire, without
 	// the empty line. Mostly nil.
 	Trailer []byte
+}
+
+// Status is the status code of a response, 0 when there is none.
+func (m *Message) Status() int {
+	if m == nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(startLine(m.Head), " ")
+	code, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+	n, err := strconv.Atoi(code)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // Body is a message's body on disk.

@@ -50,7 +50,7 @@ func redirects() []testCase {
 			name:  "A redirect loop",
 			serve: routes{"": redirect("302 Found", "b"), "b": redirect("302 Found", "/a/redirect-loop/")},
 			lines: strings.Repeat("GET www: Document 302 record\n", 10) + strings.Repeat("GET www:b Document 302 record\n", 9) +
-				"GET www:b Document record (ERR_TOO_MANY_REDIRECTS)",
+				"GET www:b Document 302 record (ERR_TOO_MANY_REDIRECTS)",
 			outcome: "Failed: TooManyRedirects",
 		},
 		{
@@ -64,9 +64,9 @@ func redirects() []testCase {
 			},
 			lines: `GET www: Document 200 record
 				GET www:empty Document 302 record
-				GET www:malformed Document record (ERR_INVALID_REDIRECT)
+				GET www:malformed Document 302 record (ERR_INVALID_REDIRECT)
 				GET www:mail Document 302 record
-				GET www:script Document record (ERR_ABORTED)
+				GET www:script Document 302 record (ERR_ABORTED)
 				GET www:none Document 302 record`,
 			text: "still here",
 		},

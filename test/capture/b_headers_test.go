@@ -61,7 +61,7 @@ func headers() []testCase {
 					x.Answer("200 OK", mimeGIF, pixel, "X-Long: "+strings.Repeat("0123456789", 30_000))
 				}},
 			lines: `GET www: Document 200 record
-				GET www:long Image record (ERR_RESPONSE_HEADERS_TOO_BIG)`,
+				GET www:long Image 200 record (ERR_RESPONSE_HEADERS_TOO_BIG)`,
 			text: "still here",
 			note: "Chrome shows no answer with a head of more than 256 KB. It is recorded up to 1 MB.",
 		},

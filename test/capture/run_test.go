@@ -38,7 +38,7 @@ type result struct {
 // cases are all cases, in the order of their groups.
 func cases() []testCase {
 	var all []testCase
-	for _, group := range [][]testCase{redirects(), statuses(), headers(), bodies()} {
+	for _, group := range [][]testCase{redirects(), statuses(), headers(), bodies(), uploads(), caching(), workers(), frames(), live()} {
 		all = append(all, group...)
 	}
 	return all

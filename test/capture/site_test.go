@@ -30,8 +30,9 @@ type site struct {
 	names             *strings.Replacer // {www} to http://www.fleet.test:1234
 	base              map[string]string // by origin
 
-	mu     sync.Mutex
-	routes map[string]handler // by path, with or without a query
+	mu      sync.Mutex
+	counter int
+	routes  map[string]handler // by path, with or without a query
 }
 
 // expand writes the origins' addresses for their names in braces.

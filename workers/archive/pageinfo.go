@@ -291,21 +291,6 @@ func originOf(address string) string {
 	return scheme + "://" + rest
 }
 
-// statusOf reads the status of a response head, 0 when there is none.
-func statusOf(head []byte) int {
-	line, _, _ := bytes.Cut(head, []byte("\r\n"))
-	_, rest, ok := bytes.Cut(line, []byte(" "))
-	if !ok {
-		return 0
-	}
-	code, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
-	n, err := strconv.Atoi(string(code))
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
 func timeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

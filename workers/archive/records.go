@@ -94,7 +94,7 @@ func (w *pageWriter) exchange(e *recorder.Exchange, main *recorder.Exchange) err
 			return err
 		}
 		responseID = response.ID
-		ref.Response, ref.Status, ref.Truncated = response.ID, statusOf(e.Response.Head), e.Response.Body.Truncated
+		ref.Response, ref.Status, ref.Truncated = response.ID, e.Response.Status(), e.Response.Body.Truncated
 		ref.Trailer = string(e.Response.Trailer)
 	}
 	request := warc.NewRequest(e.URL, e.Started, e.Request.Head, content(e.Request.Body), responseID)
@@ -122,7 +122,7 @@ func (w *pageWriter) exchange(e *recorder.Exchange, main *recorder.Exchange) err
 // server says has not changed, becomes a revisit of it.
 func (w *pageWriter) response(e *recorder.Exchange) (warc.Written, error) {
 	head, body := e.Response.Head, e.Response.Body
-	status := statusOf(head)
+	status := e.Response.Status()
 	var r *warc.Record
 	stored := false
 	switch before, ok := w.original(e, status); {

@@ -41,7 +41,8 @@ type account struct {
 	redirects []Redirect
 	windows   []string // addresses of windows that the page tried to open
 	downloads map[string]bool
-	wasFile   bool // a download began in the main frame
+	refused   map[string]string // requests that we stopped, and why
+	wasFile   bool              // a download began in the main frame
 	quietFrom time.Time
 	scrolling bool
 	leaving   bool
@@ -84,6 +85,7 @@ func newAccount(now func() time.Time, mainFrame, blank string) *account {
 		frames:    make(map[string]*Frame),
 		child:     make(map[string]struct{}),
 		downloads: make(map[string]bool),
+		refused:   make(map[string]string),
 		polls:     make(map[string]int),
 		changed:   make(chan struct{}, 1),
 		left:      make(chan struct{}),
@@ -103,8 +105,15 @@ func (a *account) event(method string, params jsonv2.Value) {
 		take(params, a.responseReceived)
 	case "Network.requestServedFromCache":
 		take(params, a.servedFromCache)
-	case "Network.loadingFinished", "Network.loadingFailed":
+	case "Network.loadingFinished":
 		take(params, a.ended)
+	case "Network.loadingFailed":
+		take(params, func(ev requestEnded) {
+			if ev.ErrorText == "" { // as of what a content security policy blocks
+				ev.ErrorText = "net::ERR_FAILED"
+			}
+			a.ended(ev)
+		})
 	case "Network.webSocketCreated":
 		take(params, a.webSocketCreated)
 	case "Network.webSocketHandshakeResponseReceived", "Network.webSocketClosed", "Network.webSocketFrameError":

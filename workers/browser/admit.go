@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"net/http"
 	"sync"
 
 	"github.com/chromedp/cdproto/cdp/jsonv2"
@@ -91,6 +92,11 @@ func (t *tab) paused(params jsonv2.Value) {
 		return
 	}
 	a := t.account()
+	if a != nil && ev.Request.Method != http.MethodGet && ev.Request.Method != http.MethodHead {
+		a.block(ev.NetworkID, ReasonNavigationBlocked)
+		t.session.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
+		return
+	}
 	if a == nil || ev.FrameID != a.main || !a.gate.enter() {
 		t.session.post("Fetch.continueRequest", map[string]any{"requestId": ev.RequestID})
 		return
@@ -106,6 +112,15 @@ func (t *tab) paused(params jsonv2.Value) {
 		// The page that is there stays: it would give way to an error page otherwise.
 		t.session.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
 	}()
+}
+
+// block notes that a form was not submitted: the page that is there stays, as it
+// would not if the recorder had to refuse (see recorder.ReadOnly).
+func (a *account) block(request, why string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.refused[request] = why
+	a.act("refused", why+": a form was not submitted")
 }
 
 // refuse notes that the page did not get to a document.

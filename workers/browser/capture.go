@@ -81,8 +81,8 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	c.page.Started = c.acct.started
 	if v.Admit != nil {
 		c.acct.gate = newGate(ctx, v.Admit)
-		c.tab.guard()
 	}
+	c.tab.guard()
 	c.tab.begin(c.acct)
 	outcome := c.run(ctx)
 	c.acct.gate.close()

@@ -135,7 +135,7 @@ func (a *account) conclude(p *Page) {
 			p.Bytes += r.Body.Size
 		}
 	}
-	p.Completeness = match(p.Ledger, p.Exchanges)
+	p.Ledger, p.Completeness = match(p.Ledger, p.Exchanges, p.Started)
 }
 
 func sinceOrZero(from, to time.Time) time.Duration {

@@ -2,7 +2,9 @@ package browser
 
 import (
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 )
@@ -111,7 +113,9 @@ func (a *account) ended(ev requestEnded) {
 	if ev.ErrorText != "" && ev.RequestID == a.pending {
 		a.pending = ""
 	}
-	if ev.ErrorText != "" {
+	if why := a.refused[ev.RequestID]; why != "" {
+		r.line.Outcome, r.line.Reason = OutcomeBlocked, why
+	} else if ev.ErrorText != "" {
 		r.line.fail(ev)
 	} else if r.line.Outcome == OutcomeOpen {
 		r.line.Outcome = OutcomeRecord
@@ -162,6 +166,18 @@ func (a *account) webSocketEvent(ev webSocketEvent) {
 	delete(a.open, ev.RequestID)
 }
 
+// downloading notes a download that the browser itself asks for, as for a link
+// that says so: nothing else tells of it.
+func (a *account) downloading(ev downloadEvent) {
+	known := slices.ContainsFunc(a.lines, func(l *Line) bool { return matchURL(l.URL) == matchURL(ev.URL) })
+	if known || !networked(ev.URL) {
+		return
+	}
+	if line := a.line(ev.GUID, ev.URL, "GET", "Download"); line != nil {
+		line.FrameID, line.Outcome = ev.FrameID, OutcomeRecord
+	}
+}
+
 // line opens a ledger line, nil when there are too many.
 func (a *account) line(id, address, method, kind string) *Line {
 	if len(a.lines) >= maxLines {
@@ -207,8 +223,9 @@ func withoutQuery(address string) string {
 }
 
 // match gives ledger lines their exchanges: the first one of the same method
-// and address that no earlier line has.
-func match(lines []Line, exchanges []recorder.Exchange) Completeness {
+// and address that no earlier line has. Exchanges that no line speaks of get
+// lines of their own.
+func match(lines []Line, exchanges []recorder.Exchange, started time.Time) ([]Line, Completeness) {
 	free := make(map[string][]*recorder.Exchange, len(exchanges))
 	for i := range exchanges {
 		key := exchanges[i].Method + " " + matchURL(exchanges[i].URL)
@@ -232,14 +249,22 @@ func match(lines []Line, exchanges []recorder.Exchange) Completeness {
 			c.Expected++
 		}
 	}
-	for _, list := range free {
-		c.OnlyRecorder += len(list)
+	for i := range exchanges {
+		e := &exchanges[i]
+		key := e.Method + " " + matchURL(e.URL)
+		if !slices.Contains(free[key], e) {
+			continue
+		}
+		l := Line{URL: e.URL, Method: e.Method, Type: TypeUnseen, Outcome: OutcomeOpen, Started: e.Started.Sub(started), Ended: e.Ended.Sub(started)}
+		l.meet(e)
+		lines = append(lines, l)
+		c.OnlyRecorder++
 	}
 	c.Ratio = 1
 	if c.Expected > 0 {
 		c.Ratio = float64(c.Matched) / float64(c.Expected)
 	}
-	return c
+	return lines, c
 }
 
 // meet notes the exchange that a line is about, which knows better why it failed.
@@ -249,6 +274,9 @@ func (l *Line) meet(e *recorder.Exchange) {
 	case e.Failure == "":
 		if e.Response != nil { // also where the browser could not make use of it
 			l.Outcome = OutcomeRecord
+		}
+		if l.Status == 0 { // the browser tells it of what it makes use of
+			l.Status = e.Response.Status()
 		}
 		return
 	case e.Substituted: // what the browser was answered is the recorder's own

@@ -181,9 +181,15 @@ const (
 	OutcomeOpen     LineOutcome = "open" // still going on when the page was closed
 )
 
-// Line is one line of the ledger: a request that the browser says it issued.
+// TypeUnseen is the type of a request that the recorder has seen and the browser's
+// account has not: mostly what a document sends while it goes.
+const TypeUnseen = "Unseen"
+
+// Line is one line of the ledger: a request that the browser says it issued, or
+// that only the recorder knows.
 type Line struct {
-	RequestID string      `json:"requestId"`
+	// RequestID is the browser's, empty of what only the recorder knows.
+	RequestID string      `json:"requestId,omitempty"`
 	URL       string      `json:"url"`
 	Method    string      `json:"method"`
 	Type      string      `json:"type"`
@@ -206,7 +212,8 @@ type Completeness struct {
 	// Matched how many have one.
 	Expected int `json:"expected"`
 	Matched  int `json:"matched"`
-	// OnlyRecorder is the number of exchanges that no ledger line speaks of.
+	// OnlyRecorder is the number of exchanges that the browser did not speak of:
+	// the lines of type Unseen.
 	OnlyRecorder int `json:"onlyRecorder"`
 	// Ratio is Matched/Expected, 1 when nothing was expected.
 	Ratio float64 `json:"ratio"`

@@ -357,5 +357,10 @@ func (c *chrome) init(ctx context.Context) error {
 	c.pool.mu.Lock()
 	c.pool.version = Version{Product: v.Product, Revision: v.Revision, UserAgent: v.UserAgent, Protocol: v.ProtocolVersion}
 	c.pool.mu.Unlock()
-	return root.Call(ctx, "Target.setDiscoverTargets", map[string]any{"discover": true}, nil)
+	root.post("Target.setDiscoverTargets", map[string]any{"discover": true})
+	// Windows that a page opens wait before they ask for anything, see attached.
+	return root.Call(ctx, "Target.setAutoAttach", map[string]any{
+		"autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true,
+		"filter": []map[string]any{{"type": "page"}, {"type": "shared_worker"}, {"exclude": true}},
+	}, nil)
 }

@@ -287,8 +287,8 @@ func (t *tab) dialog(s *session, params jsonv2.Value) {
 // event takes an event of the browser itself.
 func (c *chrome) event(method string, params jsonv2.Value) {
 	switch method {
-	case "Target.targetCreated":
-		take(params, c.targetCreated)
+	case "Target.attachedToTarget":
+		c.attached(params)
 	case "Target.targetCrashed":
 		take(params, c.targetCrashed)
 	case "Browser.downloadWillBegin", "Browser.downloadProgress":
@@ -310,21 +310,48 @@ func (c *chrome) tabs() []*tab {
 	return tabs
 }
 
-// targetCreated closes windows that a page has opened all the same.
-func (c *chrome) targetCreated(ev targetEvent) {
-	info := ev.TargetInfo
+// attached takes a new window or a shared worker, which waits. A tab's own window
+// goes on; what a page has opened is closed before it has asked for anything. A
+// shared worker belongs to no page, but to the one tab of its context.
+func (c *chrome) attached(params jsonv2.Value) {
+	var ev targetEvent
+	if decode(params, &ev) != nil || !ev.Waiting {
+		return // not waiting is a tab's own session, see init
+	}
 	c.mu.Lock()
-	t := c.contexts[info.ContextID]
+	t := c.contexts[ev.TargetInfo.ContextID]
 	c.mu.Unlock()
-	if t == nil || info.Type != "page" {
+	if t == nil {
+		c.release(ev)
+		return
+	}
+	if ev.TargetInfo.Type != "page" {
+		t.attached(params)
 		return
 	}
 	t.mu.Lock()
-	own := t.id == "" || t.id == info.TargetID
+	own := t.id == "" || t.id == ev.TargetInfo.TargetID
 	t.mu.Unlock()
 	if own {
+		c.release(ev)
 		return
 	}
+	c.windowOpened(t, ev)
+}
+
+// release lets a target go on without us.
+func (c *chrome) release(ev targetEvent) {
+	c.proc.conn.session(ev.SessionID).post("Runtime.runIfWaitingForDebugger", nil)
+	c.proc.conn.root.post("Target.detachFromTarget", map[string]any{"sessionId": ev.SessionID})
+}
+
+// windowOpened closes a window. Its opener, which waits with it, has to go on
+// first; the document is held back meanwhile.
+func (c *chrome) windowOpened(t *tab, ev targetEvent) {
+	info := ev.TargetInfo
+	child := c.proc.conn.session(ev.SessionID)
+	child.post("Fetch.enable", nil)
+	child.post("Runtime.runIfWaitingForDebugger", nil)
 	c.proc.conn.root.post("Target.closeTarget", map[string]any{"targetId": info.TargetID})
 	if a := t.account(); a != nil {
 		a.mu.Lock()
@@ -362,6 +389,7 @@ func (t *tab) download(method string, ev downloadEvent) {
 			return
 		}
 		a.downloads[ev.GUID] = true
+		a.downloading(ev)
 		a.act("download", "the file was recorded and not kept")
 		if ev.FrameID == a.main {
 			a.pending = ""

@@ -100,6 +100,7 @@ type dialogOpening struct {
 
 type requestPaused struct {
 	RequestID string      `json:"requestId"`
+	NetworkID string      `json:"networkId"`
 	FrameID   string      `json:"frameId"`
 	Request   wireRequest `json:"request"`
 }
@@ -108,6 +109,7 @@ type targetEvent struct {
 	SessionID  string `json:"sessionId"`
 	TargetID   string `json:"targetId"`
 	Status     string `json:"status"`
+	Waiting    bool   `json:"waitingForDebugger"`
 	TargetInfo struct {
 		TargetID  string `json:"targetId"`
 		Type      string `json:"type"`
