@@ -85,6 +85,10 @@ test: build chromium docs-site ## Run every test: real API server, Temporal, S3 
 	@cd devstack && DEVSTACK=$(CURDIR)/bin/devstack go test -count=1 -vet=off ./...
 	@cd test && go test -count=1 -timeout 60m ./...
 
+.PHONY: conformance
+conformance: chromium replay ## Run the conformance suite of the capture and write docs/conformance.md
+	@cd test && go test -count=1 -timeout 20m ./capture -update
+
 # Real HTML to crawl in the tests: the Python manual.
 .PHONY: docs-site
 docs-site: ; @hack/need.sh /usr/share/doc/python3/html python3-doc

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,6 +65,26 @@ func (x *Indexer) Add(r *warc.Record, w warc.Written) error {
 		}
 	}
 	return nil
+}
+
+// SelfRedirect reports whether a record is a redirect of an address to itself. An
+// index may leave it out where there is another answer.
+func SelfRedirect(r *warc.Record) bool {
+	_, status, _ := strings.Cut(warc.StartLine(r.Head), " ")
+	if r.Type != warc.Response || !strings.HasPrefix(strings.TrimLeft(status, " "), "3") {
+		return false
+	}
+	location := warc.HTTPField(r.Head, "Location")
+	base, err := url.Parse(r.TargetURI)
+	if err != nil || location == "" {
+		return false
+	}
+	to, err := base.Parse(location)
+	if err != nil {
+		return false
+	}
+	to.Fragment, to.RawFragment = "", ""
+	return to.String() == r.TargetURI
 }
 
 // addRequest joins a request to its response, or keeps it until that comes.

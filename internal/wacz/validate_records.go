@@ -36,6 +36,8 @@ type records struct {
 	broken bool
 	// entries is an index made anew.
 	entries map[place]cdxj.Entry
+	// optional are the places of records that an index may leave out.
+	optional map[place]bool
 	// captures are the records that have a payload.
 	captures map[capture]bool
 	ids      map[string]bool
@@ -51,7 +53,7 @@ type revisit struct {
 
 // checkRecords reads every record of every WARC file and checks its digests.
 func (v *validator) checkRecords() error {
-	v.records = records{entries: map[place]cdxj.Entry{}, captures: map[capture]bool{}, ids: map[string]bool{}}
+	v.records = records{entries: map[place]cdxj.Entry{}, optional: map[place]bool{}, captures: map[capture]bool{}, ids: map[string]bool{}}
 	for _, name := range v.rd.WARCs() {
 		file, err := v.rd.OpenWARC(name)
 		if err != nil {
@@ -123,6 +125,9 @@ func (v *validator) checkRecord(name string, rd *warc.Reader, rec *warc.Record, 
 			return err
 		}
 	}
+	if cdxj.SelfRedirect(rec) {
+		v.records.optional[place{name, w.Offset}] = true
+	}
 	switch rec.Type {
 	case warc.Response, warc.Resource, warc.Conversion, warc.Metadata:
 		v.records.captures[newCapture(rec.TargetURI, rec.Date)] = true
@@ -178,7 +183,7 @@ func (v *validator) checkIndex() error {
 		v.checkEntry(at, e)
 	}
 	for at, e := range v.records.entries {
-		if !seen[at] {
+		if !seen[at] && !v.records.optional[at] {
 			v.add(CheckIndex, indexesDir, "the record of %s at offset %d of %s is missing", e.URL, e.Offset, e.Filename)
 		}
 	}

@@ -17,6 +17,9 @@ func raw(head, body string) handler {
 	}
 }
 
+// replaysUTF8 is what becomes of other encodings.
+const replaysUTF8 = "ReplayWeb.page takes the text for another encoding than Chrome does."
+
 // headers are group B. What they are about is compared by every case: the heads are the same to the byte.
 func headers() []testCase {
 	list := []testCase{
@@ -84,10 +87,12 @@ func headers() []testCase {
 			text:  "spaced",
 		},
 		{
-			name:  "B line feeds alone",
-			serve: routes{"": raw("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 5\n\n", "bare.")},
-			lines: "GET www: Document 200 record",
-			text:  "bare.",
+			name:   "B line feeds alone",
+			serve:  routes{"": raw("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 5\n\n", "bare.")},
+			lines:  "GET www: Document 200 record",
+			check:  textIs("bare."),
+			unread: true,
+			note:   "Recorded to the byte. warcio.js looks for carriage returns and finds no end of the head, so there is no replay.",
 		},
 		{
 			name: "B chunked twice",
@@ -124,13 +129,15 @@ func headers() []testCase {
 			name:  "B wrong charset",
 			serve: routes{"": answer("200 OK", "text/html; charset=iso-8859-1", "<!doctype html><meta charset=utf-8>caf\xe9 <link rel=icon href=data:,>")},
 			lines: "GET www: Document 200 record",
-			text:  "caf\u00e9",
+			check: textIs("caf\u00e9"),
+			note:  replaysUTF8,
 		},
 		{
 			name:  "B unknown charset and a byte order mark",
 			serve: routes{"": answer("200 OK", "text/html; charset=x-none", "\xef\xbb\xbf<!doctype html>marked \u00fc<link rel=icon href=data:,>")},
 			lines: "GET www: Document 200 record",
-			text:  "marked \u00fc",
+			check: textIs("marked \u00fc"),
+			note:  replaysUTF8,
 		},
 		{
 			name: "B trailers",

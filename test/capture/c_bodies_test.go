@@ -180,7 +180,7 @@ func bodies() []testCase {
 			name: "C never-ending stream",
 			serve: routes{
 				"": html(`<p id=p></p><script>
-					fetch('body').then(async r => { const d = r.body.getReader(); for (let n = 0; ; n++) { await d.read(); p.textContent = n > 5 ? 'it goes on' : n } })</script>`),
+					fetch('body').then(async r => { const d = r.body.getReader(); for (let n = 0; !(await d.read()).done; n++) p.textContent = n > 5 ? 'it goes on' : n })</script>`),
 				"body": func(_ *site, x *wire.Exchange) {
 					x.Head("200 OK", "Content-Type: "+mimeText, "Transfer-Encoding: chunked")
 					for x.Sleep(20 * time.Millisecond) {
@@ -190,8 +190,8 @@ func bodies() []testCase {
 			},
 			lines: `GET www: Document 200 record
 				GET www:body Fetch 200 record (?)`,
-			text: "it goes on",
 			check: func(t *testing.T, r *result) {
+				textIs("it goes on")(t, r)
 				list := r.about(warc.Response, r.site.base[www]+r.c.folder()+"body")
 				if len(list) != 1 || list[0].truncated() != "time" && list[0].truncated() != "disconnect" || !strings.HasPrefix(string(list[0].text), "more\nmore\n") {
 					t.Errorf("records %+v", list)
@@ -367,13 +367,19 @@ func bodies() []testCase {
 		},
 	}
 	for _, names := range []string{"gzip", "br", "zstd", "deflate", "gzip, br", "gzip, gzip"} {
-		list = append(list, testCase{
+		c := testCase{
 			name:  "C coding " + names,
 			from:  tls, // Chrome takes br and zstd over https only
 			serve: routes{"": coded(names, "encoded with "+names)},
 			lines: "GET tls: Document 200 record",
-			text:  "encoded with " + names,
-		})
+			check: textIs("encoded with " + names),
+		}
+		if names == "gzip" || names == "br" {
+			c.text = "encoded with " + names
+		} else {
+			c.note = "Recorded as it came. ReplayWeb.page knows gzip and br, one at a time."
+		}
+		list = append(list, c)
 	}
 	return list
 }

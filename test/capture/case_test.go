@@ -42,6 +42,8 @@ type testCase struct {
 	pool  func(*setup)
 	// check looks at what the other expectations cannot say.
 	check func(t *testing.T, r *result)
+	// unread is set when warcio.js cannot make out the payloads, for the reason that the note gives.
+	unread bool
 	// note says in docs/conformance.md what is to be known about the case.
 	note string
 }

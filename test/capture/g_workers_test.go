@@ -46,7 +46,8 @@ func workers() []testCase {
 			lines: `GET tls: Document 200 record
 				GET tls:data?blob Fetch 200 record
 				GET tls:data?data Fetch 200 record`,
-			text: "2 of 2: fetched by a worker",
+			check: textIs("2 of 2: fetched by a worker"),
+			note:  "In the replay a worker of a data address reaches nothing.",
 		},
 		{
 			name: "G shared worker",

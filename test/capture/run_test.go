@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,12 +34,15 @@ type result struct {
 	page *browser.Page
 	wacz string
 	*contents
+	// verdict is "captured" when everything was as expected, replayed is set when the replay was.
+	verdict  string
+	replayed bool
 }
 
 // cases are all cases, in the order of their groups.
 func cases() []testCase {
 	var all []testCase
-	for _, group := range [][]testCase{redirects(), statuses(), headers(), bodies(), uploads(), caching(), workers(), frames(), live()} {
+	for _, group := range [][]testCase{redirects(), statuses(), headers(), bodies(), uploads(), caching(), media(), workers(), frames(), live(), behaviour()} {
 		all = append(all, group...)
 	}
 	return all
@@ -170,11 +174,20 @@ func TestConformance(t *testing.T) {
 					e = newEngine(t, s, c.pool)
 				}
 				r := e.capture(t, s, c, out)
-				r.judge(t)
 				results[i] = r
+				r.verdict = "FAILED"
+				if r.judge(t); !t.Failed() {
+					r.verdict = "captured"
+				}
 			})
 		}
 	})
+	t.Run("formats", func(t *testing.T) { t.Logf("warcio.js agrees on %d records", checkFormats(t, results)) })
+	t.Run("replay", func(t *testing.T) { replay(t, results, out) })
+	if slices.Contains(results, nil) {
+		return // only some of the cases were run
+	}
+	compareTable(t, results)
 }
 
 // judge compares what was archived with what the site sent and with what the case expects.

@@ -2,6 +2,7 @@
 // to standard output, both in JSON. See README.md.
 //
 //   {"warc": FILE}                       -> {"records": [...], "cdxj": [LINE, ...]}
+//   {"warcs": [FILE, ...]}               -> {"warcs": [[RECORD, ...], ...]}
 //   {"surts": [URL, ...]}                -> {"surts": [KEY, ...]}
 //   {"requests": [{url, method, contentType, body}, ...]}   (body in base64)
 //                                        -> {"requests": [{key, requestBody}, ...]}
@@ -152,6 +153,12 @@ const result = {};
 if (job.warc) {
   result.records = await readRecords(job.warc);
   result.cdxj = await index(job.warc);
+}
+if (job.warcs) {
+  result.warcs = [];
+  for (const path of job.warcs) {
+    result.warcs.push(await readRecords(path));
+  }
 }
 if (job.surts) {
   result.surts = job.surts.map(getSurt);

@@ -17,6 +17,7 @@ import (
 	"crawlfleet.dev/crawlfleet/test/harness"
 	"crawlfleet.dev/crawlfleet/test/sites"
 	"crawlfleet.dev/crawlfleet/test/sites/board"
+	"crawlfleet.dev/crawlfleet/test/viewer"
 )
 
 // crawlTimeout bounds the crawl, on a machine that is busy.
@@ -64,7 +65,7 @@ func TestEveryPageReplaysAsItWas(t *testing.T) {
 	portal := startPortal(t, fleet)
 	run, pages := listPages(t, portal, "board")
 	g := newGate(t, portal)
-	v := newViewer(t, g)
+	v := viewer.New(t, g.proxy.URL)
 	t.Run("Pages", func(t *testing.T) { replayAll(t, v, run, site.URL, walk.Pages, live, pages) })
 	t.Run("Links", func(t *testing.T) { followLinks(t, v, run, site.URL, live, pages) })
 	t.Run("Beyond", func(t *testing.T) { leave(t, v, run, site.URL, pages) })
@@ -79,15 +80,15 @@ func TestEveryPageReplaysAsItWas(t *testing.T) {
 // board says of a page must be part of it.
 func liveTexts(t *testing.T, b *board.Board, siteURL string, paths []string) map[string]string {
 	t.Helper()
-	v := newViewer(t, nil)
+	v := viewer.New(t, "")
 	texts := map[string]string{}
 	for _, path := range paths {
-		text, err := v.live(siteURL + path)
+		text, err := v.Live(siteURL + path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range b.TextOf(path) {
-			if !strings.Contains(text, normalize(want)) {
+			if !strings.Contains(text, viewer.Normalize(want)) {
 				t.Errorf("live %s: %q is not visible in %q", path, want, text)
 			}
 		}
@@ -119,7 +120,7 @@ func startPortal(t *testing.T, fleet *harness.Fleet) string {
 			t.Logf("the end of the portal's log:\n%s", portal.Tail(4096))
 		}
 	})
-	for deadline := time.Now().Add(viewTimeout); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(viewer.Timeout); ; time.Sleep(50 * time.Millisecond) {
 		res, err := http.Get("http://" + address + "/readyz")
 		if err == nil {
 			_ = res.Body.Close() // nothing is read of it
@@ -189,13 +190,13 @@ func at(t *testing.T, pages []page, address string) page {
 }
 
 // replayAll opens every page that the walk found from the portal and compares what can be read.
-func replayAll(t *testing.T, v *viewer, run, siteURL string, paths []string, live map[string]string, pages []page) {
+func replayAll(t *testing.T, v *viewer.Viewer, run, siteURL string, paths []string, live map[string]string, pages []page) {
 	for _, path := range paths {
 		p := at(t, pages, siteURL+path)
-		if err := v.open(p.view(run)); err != nil {
+		if err := v.Open(p.view(run)); err != nil {
 			t.Fatal(err)
 		}
-		text, err := v.await(p.URL)
+		text, err := v.Await(p.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,28 +207,28 @@ func replayAll(t *testing.T, v *viewer, run, siteURL string, paths []string, liv
 }
 
 // followLinks goes from the list to an ad, its category and another ad by clicking, into other files on the way.
-func followLinks(t *testing.T, v *viewer, run, siteURL string, live map[string]string, pages []page) {
+func followLinks(t *testing.T, v *viewer.Viewer, run, siteURL string, live map[string]string, pages []page) {
 	from := at(t, pages, siteURL+"/")
-	if err := v.open(from.view(run)); err != nil {
+	if err := v.Open(from.view(run)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.await(from.URL); err != nil {
+	if _, err := v.Await(from.URL); err != nil {
 		t.Fatal(err)
 	}
 	crossings := 0
 	for _, prefix := range []string{"/ad/", "/c/", "/ad/"} {
 		to := linked(t, v, siteURL+prefix, from, pages)
-		if err := v.click(to.URL); err != nil {
+		if err := v.Click(to.URL); err != nil {
 			t.Fatalf("on %s: %v", from.URL, err)
 		}
-		text, err := v.await(to.URL)
+		text, err := v.Await(to.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(live[strings.TrimPrefix(to.URL, siteURL)], text); diff != "" {
 			t.Errorf("%s, by a link from %s (-live +replayed):\n%s", to.URL, from.URL, diff)
 		}
-		if err := v.awaitHeadline(to.URL, to.Time.UTC().Format("2006-01-02 15:04:05 UTC")); err != nil {
+		if err := v.AwaitHeadline(to.URL, to.Time.UTC().Format("2006-01-02 15:04:05 UTC")); err != nil {
 			t.Errorf("%s, by a link from %s: %v", to.URL, from.URL, err)
 		}
 		if to.Chunk != from.Chunk {
@@ -241,9 +242,9 @@ func followLinks(t *testing.T, v *viewer, run, siteURL string, live map[string]s
 }
 
 // linked returns a page that the one on view links to and whose address has the prefix, in another file if there is one.
-func linked(t *testing.T, v *viewer, prefix string, from page, pages []page) page {
+func linked(t *testing.T, v *viewer.Viewer, prefix string, from page, pages []page) page {
 	t.Helper()
-	links, err := v.links()
+	links, err := v.Links()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,17 +265,17 @@ func linked(t *testing.T, v *viewer, prefix string, from page, pages []page) pag
 }
 
 // leave clicks on a link to a page that was not archived: the replay must say so and load nothing.
-func leave(t *testing.T, v *viewer, run, siteURL string, pages []page) {
-	if err := v.open(at(t, pages, siteURL+"/info/safety").view(run)); err != nil {
+func leave(t *testing.T, v *viewer.Viewer, run, siteURL string, pages []page) {
+	if err := v.Open(at(t, pages, siteURL+"/info/safety").view(run)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.await(siteURL + "/info/safety"); err != nil {
+	if _, err := v.Await(siteURL + "/info/safety"); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.click(board.DefaultExternal); err != nil {
+	if err := v.Click(board.DefaultExternal); err != nil {
 		t.Fatal(err)
 	}
-	text, err := v.await(board.DefaultExternal)
+	text, err := v.Await(board.DefaultExternal)
 	if err != nil {
 		t.Fatal(err)
 	}

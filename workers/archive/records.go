@@ -75,7 +75,19 @@ func (w *pageWriter) add(r *warc.Record) (warc.Written, error) {
 	}
 	written.Offset += w.chunk.base
 	w.records++
+	if w.answeredLater(r) {
+		return written, nil
+	}
 	return written, w.index.Add(r, written)
+}
+
+// answeredLater reports whether a redirect of an address to itself, as of sites that
+// try whether cookies are kept, had another answer in the end. It is left out of the
+// index then: replay, which has no cookies, would never get past it.
+func (w *pageWriter) answeredLater(r *warc.Record) bool {
+	return cdxj.SelfRedirect(r) && slices.ContainsFunc(w.page.Exchanges, func(e recorder.Exchange) bool {
+		return e.URL == r.TargetURI && e.Started.After(r.Date) && e.Response != nil && e.Response.Status()/100 != 3
+	})
 }
 
 // exchange writes request and response (or revisit) and, the first time, the

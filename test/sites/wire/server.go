@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // Options say how [Start] serves.
@@ -127,18 +126,46 @@ func (s *Server) serve(c net.Conn, n int) {
 }
 
 func (s *Server) serveH2(c *tls.Conn, n int) {
-	server := &http2.Server{}
-	server.ServeConn(c, &http2.ServeConnOpts{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &Exchange{conn: c, h2: w, Header: r.Header}
-		x.begin(r)
-		x.Protocol, x.Scheme, x.Connection, x.Stop, x.server = "h2", "https", n, s.stop, s
-		x.RequestFields = r.Header.Clone()
-		x.request = io.TeeReader(r.Body, x.sent)
-		s.note(x)
-		defer s.ended(x)
-		s.opts.Handler(x)
-	})})
+	ended := make(chan struct{})
+	server := &http.Server{
+		Protocols:         new(http.Protocols),
+		ReadHeaderTimeout: time.Minute,
+		ErrorLog:          log.New(io.Discard, "", 0),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				close(ended)
+			}
+		},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			x := &Exchange{conn: c, h2: w, Header: r.Header}
+			x.begin(r)
+			x.Protocol, x.Scheme, x.Connection, x.Stop, x.server = "h2", "https", n, s.stop, s
+			x.RequestFields = r.Header.Clone()
+			x.request = io.TeeReader(r.Body, x.sent)
+			s.note(x)
+			defer s.ended(x)
+			s.opts.Handler(x)
+		}),
+	}
+	server.Protocols.SetHTTP2(true)
+	_ = server.Serve(&single{conn: c}) // it ends at once, when the listener has no more
+	<-ended
 }
+
+// single is a listener of one connection.
+type single struct{ conn net.Conn }
+
+func (l *single) Accept() (net.Conn, error) {
+	if l.conn == nil {
+		return nil, net.ErrClosed
+	}
+	c := l.conn
+	l.conn = nil
+	return c, nil
+}
+
+func (l *single) Close() error   { return nil }
+func (l *single) Addr() net.Addr { return &net.TCPAddr{} }
 
 func (s *Server) note(x *Exchange) {
 	s.mu.Lock()

@@ -1,4 +1,5 @@
-package replay
+// Package viewer looks at archived pages as an analyst does: with ReplayWeb.page in a Chrome.
+package viewer
 
 import (
 	"context"
@@ -14,34 +15,37 @@ import (
 	"crawlfleet.dev/crawlfleet/test/chrome"
 )
 
-// viewTimeout bounds how long a page may take to be shown, on a machine that is busy.
-const viewTimeout = 60 * time.Second
+// Timeout bounds how long a page may take to be shown, on a machine that is busy.
+const Timeout = 60 * time.Second
 
-// A viewer is a Chrome tab that an analyst looks with.
-type viewer struct {
+// replayTimeout bounds how long AwaitText waits.
+const replayTimeout = 20 * time.Second
+
+// A Viewer is a Chrome tab that an analyst looks with.
+type Viewer struct {
 	tab context.Context
 }
 
-// newViewer starts a Chrome. With a gate, everything that it asks for passes there, loopback addresses and service
+// New starts a Chrome. With a proxy (a URL), everything that it asks for passes there, loopback addresses and service
 // workers included.
-func newViewer(t *testing.T, g *gate) *viewer {
+func New(t testing.TB, proxy string) *Viewer {
 	t.Helper()
 	var flags []chromedp.ExecAllocatorOption
-	if g != nil {
-		flags = append(flags, chromedp.ProxyServer(g.proxy.URL), chromedp.Flag("proxy-bypass-list", "<-loopback>"))
+	if proxy != "" {
+		flags = append(flags, chromedp.ProxyServer(proxy), chromedp.Flag("proxy-bypass-list", "<-loopback>"))
 	}
-	return &viewer{tab: chrome.New(t, flags...)}
+	return &Viewer{tab: chrome.New(t, flags...)}
 }
 
-// live opens a page and returns the text that is visible when the board's script has filled it.
-func (v *viewer) live(url string) (string, error) {
-	ctx, cancel := context.WithTimeout(v.tab, viewTimeout)
+// Live opens a page and returns the text that is visible when the board's script has filled it.
+func (v *Viewer) Live(url string) (string, error) {
+	ctx, cancel := context.WithTimeout(v.tab, Timeout)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.Navigate(url), chromedp.WaitReady(chromedp.CSS(`#main:not([aria-busy])`))); err != nil {
 		return "", fmt.Errorf("open %s: %w", url, err)
 	}
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
-	return normalize(text), err
+	return Normalize(text), err
 }
 
 // replayed is what ReplayWeb.page shows at a moment.
@@ -78,21 +82,21 @@ const readReplay = findReplay + `((w) => {
 	};
 })`
 
-// open opens an address of the portal.
-func (v *viewer) open(url string) error {
-	ctx, cancel := context.WithTimeout(v.tab, viewTimeout)
+// Open opens an address of the portal.
+func (v *Viewer) Open(url string) error {
+	ctx, cancel := context.WithTimeout(v.tab, Timeout)
 	defer cancel()
 	// A replay from before must not be taken for the next one.
 	return chromedp.Do(ctx, chromedp.Navigate("about:blank"), chromedp.Navigate(url))
 }
 
-// await waits until ReplayWeb.page shows the page of an address and returns its text. The error says what it showed
+// Await waits until ReplayWeb.page shows the page of an address and returns its text. The error says what it showed
 // last.
-func (v *viewer) await(address string) (string, error) {
+func (v *Viewer) Await(address string) (string, error) {
 	var last replayed
-	deadline := time.Now().Add(viewTimeout)
+	deadline := time.Now().Add(Timeout)
 	for time.Now().Before(deadline) {
-		ctx, cancel := context.WithTimeout(v.tab, viewTimeout)
+		ctx, cancel := context.WithTimeout(v.tab, Timeout)
 		now, err := chromedp.Run(ctx, chromedp.Evaluate[replayed](readReplay))
 		cancel()
 		if err != nil && v.tab.Err() != nil {
@@ -100,19 +104,39 @@ func (v *viewer) await(address string) (string, error) {
 		}
 		if err == nil { // else the document changed under it
 			last = now
-			last.Text = normalize(last.Text)
+			last.Text = Normalize(last.Text)
 		}
 		if last.Address == address && !last.Busy && last.Text != "" {
 			return last.Text, nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return "", fmt.Errorf("the replay of %s is not there after %v; it shows %q: %q", address, viewTimeout, last.Address, last.Text)
+	return "", fmt.Errorf("the replay of %s is not there after %v; it shows %q: %q", address, Timeout, last.Address, last.Text)
 }
 
-// links returns the addresses that the page that is being replayed links to.
-func (v *viewer) links() ([]string, error) {
-	ctx, cancel := context.WithTimeout(v.tab, viewTimeout)
+// AwaitText waits until the page that is being replayed shows a text, and returns all that it shows.
+func (v *Viewer) AwaitText(want string) (string, error) {
+	var text string
+	for deadline := time.Now().Add(replayTimeout); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(v.tab, replayTimeout)
+		now, err := chromedp.Run(ctx, chromedp.Evaluate[replayed](readReplay))
+		cancel()
+		if err != nil && v.tab.Err() != nil {
+			return text, err
+		}
+		if err == nil && now.Address != "" { // else the document changed under it
+			text = Normalize(now.Text)
+		}
+		if strings.Contains(text, want) {
+			return text, nil
+		}
+	}
+	return text, fmt.Errorf("not there after %v", replayTimeout)
+}
+
+// Links returns the addresses that the page that is being replayed links to.
+func (v *Viewer) Links() ([]string, error) {
+	ctx, cancel := context.WithTimeout(v.tab, Timeout)
 	defer cancel()
 	links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](findReplay+`((w) => [...w.document.links].map((a) => a.href.split('mp_/').pop()))`))
 	if err != nil {
@@ -121,9 +145,9 @@ func (v *viewer) links() ([]string, error) {
 	return links, nil
 }
 
-// click follows the link to an address in the page that is being replayed.
-func (v *viewer) click(address string) error {
-	ctx, cancel := context.WithTimeout(v.tab, viewTimeout)
+// Click follows the link to an address in the page that is being replayed.
+func (v *Viewer) Click(address string) error {
+	ctx, cancel := context.WithTimeout(v.tab, Timeout)
 	defer cancel()
 	clicked, err := chromedp.Run(ctx, chromedp.Evaluate[bool](findReplay+fmt.Sprintf(`((w) => {
 		const link = [...w.document.links].find((a) => a.href.split('mp_/').pop() === %q);
@@ -139,23 +163,23 @@ func (v *viewer) click(address string) error {
 	return nil
 }
 
-// awaitHeadline waits until the portal's line above the replay has these parts.
-func (v *viewer) awaitHeadline(parts ...string) error {
+// AwaitHeadline waits until the portal's line above the replay has these parts.
+func (v *Viewer) AwaitHeadline(parts ...string) error {
 	var last string
-	for deadline := time.Now().Add(viewTimeout); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(v.tab, viewTimeout)
+	for deadline := time.Now().Add(Timeout); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(v.tab, Timeout)
 		line, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector('.what').innerText`))
 		cancel()
 		if err != nil {
 			return fmt.Errorf("read the line above the replay: %w", err)
 		}
-		last = normalize(line)
-		if !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(last, normalize(p)) }) {
+		last = Normalize(line)
+		if !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(last, Normalize(p)) }) {
 			return nil
 		}
 	}
 	return fmt.Errorf("the line above the replay is %q, want %q in it", last, parts)
 }
 
-// normalize makes one space of any white space.
-func normalize(s string) string { return strings.Join(strings.Fields(s), " ") }
+// Normalize makes one space of any white space.
+func Normalize(s string) string { return strings.Join(strings.Fields(s), " ") }
