@@ -44,7 +44,7 @@ func FuzzHeads(f *testing.F) {
 				t.Fatalf("%q leads to %+v, %q", req.target, to, target)
 			}
 			again, err := parseRequest(req.forOrigin(target))
-			if err != nil || again.target != target || again.proxied {
+			if err != nil || again.target != target || again.changes {
 				t.Fatalf("%q was rewritten to %q: %v", head, req.forOrigin(target), err)
 			}
 		}

@@ -192,6 +192,8 @@ func h2Fields(r *request, to origin, target string) (list []hpack.HeaderField, h
 		}
 		field := hpack.HeaderField{Name: name, Value: string(f.value)}
 		switch name {
+		case "accept-encoding":
+			field.Value = string(readable(f.value))
 		case "authorization", "cookie":
 			field.Sensitive = true // RFC 7541 section 7.1.3
 		}

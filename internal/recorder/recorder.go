@@ -25,7 +25,8 @@
 //     the origin form ("GET /path");
 //   - Proxy-Connection is renamed Connection, in its place, which is what the
 //     browser sends without a proxy; it is removed where there is a Connection;
-//   - Proxy-Authorization is removed.
+//   - Proxy-Authorization is removed;
+//   - zstd is removed from Accept-Encoding, because replay tools cannot decode it.
 //
 // What the origin answers reaches the browser with the same bytes, but for the
 // sizes of chunks. Bodies are recorded without chunked framing, with their

@@ -17,8 +17,9 @@ type request struct {
 	// with navigations only.
 	mode, dest, site string
 	upgradeInsecure  bool
-	// proxied is true when there are fields that are meant for us.
-	proxied bool
+	// changes is true when there are fields that are meant for us, or that an
+	// origin gets otherwise.
+	changes bool
 }
 
 func parseRequest(head []byte) (*request, error) {
@@ -55,12 +56,14 @@ func (r *request) take(f field) {
 	case f.is("Upgrade-Insecure-Requests"):
 		r.upgradeInsecure = string(f.value) == "1"
 	case f.is("Proxy-Connection"):
-		r.proxied = true
+		r.changes = true
 		for t := range tokens(f.value) {
 			r.closes = r.closes || t == "close"
 		}
 	case f.is("Proxy-Authorization"):
-		r.proxied = true
+		r.changes = true
+	case f.is("Accept-Encoding"):
+		r.changes = r.changes || len(readable(f.value)) != len(f.value)
 	default:
 		r.add(f)
 	}
@@ -163,10 +166,27 @@ func parseAbsolute(target string) (origin, string, error) {
 	return o, path, nil
 }
 
+// readable is an Accept-Encoding without zstd (RFC 8878): an answer in it is
+// recorded as it comes, and no replay tool can decode it.
+func readable(accept []byte) []byte {
+	var out []byte
+	for part := range bytes.SplitSeq(accept, []byte{','}) {
+		name, _, _ := bytes.Cut(bytes.TrimSpace(part), []byte{';'})
+		if bytes.EqualFold(bytes.TrimSpace(name), []byte("zstd")) {
+			continue
+		}
+		if out != nil {
+			out = append(out, ',')
+		}
+		out = append(out, part...)
+	}
+	return bytes.TrimSpace(out)
+}
+
 // forOrigin is the head as the origin is sent it; the package comment lists
 // what changes. target is in origin form.
 func (r *request) forOrigin(target string) []byte {
-	if target == r.target && !r.proxied {
+	if target == r.target && !r.changes {
 		return r.head
 	}
 	out := make([]byte, 0, len(r.head))
@@ -185,6 +205,9 @@ func (r *request) forOrigin(target string) []byte {
 		pos = f.to
 		switch {
 		case f.is("Proxy-Authorization"):
+		case f.is("Accept-Encoding") && len(readable(f.value)) != len(f.value):
+			out = append(out, r.head[f.from:f.from+len(f.name)]...)
+			out = append(append(append(out, ": "...), readable(f.value)...), "\r\n"...)
 		case f.is("Proxy-Connection"):
 			if !hasConnection {
 				out = append(out, r.head[f.from+len("Proxy-"):f.to]...)
