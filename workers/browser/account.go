@@ -46,8 +46,7 @@ type account struct {
 	quietFrom time.Time
 	scrolling bool
 	leaving   bool
-	polls     map[string]int
-	pollers   int
+	polls     map[string]*poll // by method and address, with and without the query
 	actions   []Action
 	limits    []Limit
 	dropped   int
@@ -86,7 +85,7 @@ func newAccount(now func() time.Time, mainFrame, blank string) *account {
 		child:     make(map[string]struct{}),
 		downloads: make(map[string]bool),
 		refused:   make(map[string]string),
-		polls:     make(map[string]int),
+		polls:     make(map[string]*poll),
 		changed:   make(chan struct{}, 1),
 		left:      make(chan struct{}),
 	}

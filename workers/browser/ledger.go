@@ -109,6 +109,9 @@ func (a *account) ended(ev requestEnded) {
 		a.quietFrom = now
 	}
 	delete(a.open, ev.RequestID)
+	if p := a.polls[r.line.Method+" "+withoutQuery(r.line.URL)]; p != nil {
+		p.last = now
+	}
 	r.line.Ended = now.Sub(a.started)
 	if ev.ErrorText != "" && ev.RequestID == a.pending {
 		a.pending = ""

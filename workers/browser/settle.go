@@ -1,6 +1,8 @@
 package browser
 
 import (
+	"net/http"
+	"strings"
 	"time"
 )
 
@@ -21,6 +23,9 @@ const (
 	// pollsAllowed is how often a settled page may ask for the same thing
 	// before it counts as polling.
 	pollsAllowed = 2
+	// beat is how long a poller at least waits between two requests to one path. What
+	// follows at once, with another query each time, is a list being fetched.
+	beat = 100 * time.Millisecond
 )
 
 // matters reports whether a page cannot be called settled while a request is
@@ -48,13 +53,42 @@ func (a *account) polled(l *Line) bool {
 	if (l.Type != "XHR" && l.Type != "Fetch") || a.document.load.IsZero() || a.scrolling || a.leaving {
 		return false
 	}
-	key := l.Method + " " + withoutQuery(l.URL)
-	a.polls[key]++
-	if a.polls[key] == pollsAllowed+1 {
-		a.pollers++
+	path := a.poll(l.Method + " " + withoutQuery(l.URL))
+	now := a.now()
+	known := path.asked > pollsAllowed
+	if path.last.IsZero() || now.Sub(path.last) >= beat {
+		path.asked++
+	}
+	path.last = now
+	same := path
+	if strings.Contains(l.URL, "?") {
+		same = a.poll(l.Method + " " + l.URL)
+	}
+	if l.Method == http.MethodGet { // posts to one address may each ask for something else
+		same.again++
+	}
+	polls := path.asked > pollsAllowed || same.again > pollsAllowed
+	if polls && !known {
+		path.asked = pollsAllowed + 1
 		a.act("settle", "requests of a poller no longer count")
 	}
-	return a.polls[key] > pollsAllowed
+	return polls
+}
+
+// poll is how often a page has asked for something: asked counts the requests that
+// came after a pause, again all that ask for the same thing.
+type poll struct {
+	asked, again int
+	last         time.Time // began or ended
+}
+
+func (a *account) poll(key string) *poll {
+	p := a.polls[key]
+	if p == nil {
+		p = &poll{}
+		a.polls[key] = p
+	}
+	return p
 }
 
 func later(a, b time.Time) time.Time {
