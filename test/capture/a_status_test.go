@@ -183,7 +183,7 @@ func statuses() []testCase {
 			lines: "GET www: Document 200 record",
 		},
 		{
-			name: "A client certificate wanted",
+			name: "A authentication wanted of a script",
 			from: "tls",
 			serve: routes{"": html(`<p id=p></p><script>fetch('401').then(r => r.text()).then(t => p.textContent = t)</script>`),
 				"401": answer("401 Unauthorized", mimeText, "who are you?", `WWW-Authenticate: Basic realm="a"`)},

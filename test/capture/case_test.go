@@ -15,6 +15,12 @@ const (
 	far = "far" // http, another site
 	tls = "tls" // https over HTTP/1.1
 	two = "two" // https over HTTP/2, and HTTP/1.1 for those who want it
+
+	expired  = "expired"  // https with a certificate that is past its time
+	stranger = "stranger" // of an authority that nobody trusts
+	misnamed = "misnamed" // for another host
+	old      = "old"      // TLS 1.1 and older
+	idn      = "idn"      // http, a name that is not ASCII
 )
 
 // A testCase is one page of the adversarial site and what the archive must hold of it.

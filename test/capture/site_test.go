@@ -8,7 +8,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,11 +23,14 @@ import (
 // public suffix below it, "fleet.test" is one site and "other.test" another.
 var hosts = map[string]string{
 	www: "www.fleet.test", cdn: "cdn.fleet.test", far: "www.other.test", tls: "tls.fleet.test", two: "two.fleet.test",
+	expired: "expired.fleet.test", stranger: "stranger.fleet.test", misnamed: "misnamed.fleet.test", old: "old.fleet.test",
+	idn: "xn--bcher-kva.fleet.test",
 }
 
 // A site is the adversarial site: three servers, five origins, the routes of all cases.
 type site struct {
 	plain, secure, h2 *wire.Server
+	odd               map[string]*wire.Server // by origin
 	authority         *x509.Certificate
 	names             *strings.Replacer // {www} to http://www.fleet.test:1234
 	base              map[string]string // by origin
@@ -62,9 +67,20 @@ func newSite(t *testing.T) *site {
 		})
 		return server
 	}
-	certificate := issue(hosts[tls], hosts[two])
+	later := time.Now().Add(24 * time.Hour)
+	certificate := issue(later, hosts[tls], hosts[two])
 	s.plain = start(nil)
 	s.secure = start(&stdtls.Config{Certificates: []stdtls.Certificate{certificate}, NextProtos: []string{"http/1.1"}})
+	s.odd = make(map[string]*wire.Server)
+	_, issueStranger := newAuthority(t)
+	for name, config := range map[string]*stdtls.Config{
+		expired:  {Certificates: []stdtls.Certificate{issue(time.Now().Add(-time.Hour), hosts[expired])}},
+		stranger: {Certificates: []stdtls.Certificate{issueStranger(later, hosts[stranger])}},
+		misnamed: {Certificates: []stdtls.Certificate{issue(later, "another.fleet.test")}},
+		old:      {Certificates: []stdtls.Certificate{issue(later, hosts[old])}, MinVersion: stdtls.VersionTLS10, MaxVersion: stdtls.VersionTLS11},
+	} {
+		s.odd[name] = start(config)
+	}
 	s.h2 = start(&stdtls.Config{Certificates: []stdtls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
 	var names []string
 	for name, host := range hosts {
@@ -74,6 +90,8 @@ func newSite(t *testing.T) *site {
 			scheme, port = "https", s.secure.Port
 		case two:
 			scheme, port = "https", s.h2.Port
+		case expired, stranger, misnamed, old:
+			scheme, port = "https", s.odd[name].Port
 		}
 		s.base[name] = fmt.Sprintf("%s://%s:%d", scheme, host, port)
 		names = append(names, "{"+name+"}", s.base[name])
@@ -107,7 +125,7 @@ func (s *site) handle(x *wire.Exchange) {
 // seen is what the case's folder was asked for, on all origins.
 func (s *site) seen(c *testCase) []wire.Seen {
 	var out []wire.Seen
-	for _, server := range []*wire.Server{s.plain, s.secure, s.h2} {
+	for _, server := range append(slices.Collect(maps.Values(s.odd)), s.plain, s.secure, s.h2) {
 		for _, x := range server.Seen() {
 			if strings.HasPrefix(x.Target, c.folder()) {
 				out = append(out, x)
@@ -135,8 +153,8 @@ func (s *site) short(c *testCase, address string) string {
 	return address
 }
 
-// newAuthority makes a certificate authority and a function that issues certificates.
-func newAuthority(t *testing.T) (*x509.Certificate, func(names ...string) stdtls.Certificate) {
+// newAuthority makes a certificate authority and a function that issues certificates that are valid until a time.
+func newAuthority(t *testing.T) (*x509.Certificate, func(until time.Time, names ...string) stdtls.Certificate) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -156,10 +174,10 @@ func newAuthority(t *testing.T) (*x509.Certificate, func(names ...string) stdtls
 	if err != nil {
 		t.Fatal(err)
 	}
-	return authority, func(names ...string) stdtls.Certificate {
+	return authority, func(until time.Time, names ...string) stdtls.Certificate {
 		leaf := &x509.Certificate{
 			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
-			NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+			NotBefore: now.Add(-48 * time.Hour), NotAfter: until,
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		}
 		der, err := x509.CreateCertificate(rand.Reader, leaf, authority, key.Public(), key)
