@@ -59,6 +59,7 @@ func (c *capture) settle(ctx context.Context) {
 // goes elsewhere. It reports whether the page has become quiet.
 func (c *capture) quiet(ctx context.Context, d time.Duration) bool {
 	elsewhere := false
+	defer c.turn.lend(ctx, 0)()
 	err := c.wait(ctx, maxSettle, func(p progress) bool {
 		elsewhere = p.navigating
 		return p.navigating || p.quiet >= d

@@ -41,6 +41,7 @@ type capture struct {
 	visit Visit
 	acct  *account
 	page  *Page
+	turn  turn
 
 	width, height int
 	hung          bool // its scripts do not give way
@@ -59,9 +60,14 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	if s.closed {
 		return nil, errors.New("capture: the stay is closed")
 	}
-	c := &capture{stay: s, visit: v, page: &Page{
+	c := &capture{stay: s, visit: v, turn: turn{turns: s.pool.turns}}
+	if err := c.turn.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer c.turn.rest()
+	c.page = &Page{
 		ID: v.ID, URL: v.URL, Dir: v.Dir, Started: s.pool.opts.Now(), Viewport: s.opts.Viewport, UserAgent: s.userAgent(),
-	}}
+	}
 	if err := os.MkdirAll(v.Dir, 0o700); err != nil {
 		return c.failed(&localError{err})
 	}
@@ -198,7 +204,9 @@ func (c *capture) load(ctx context.Context) (o Outcome, shown bool) {
 		ErrorText  string `json:"errorText"`
 		IsDownload bool   `json:"isDownload"`
 	}
+	resume := c.turn.lend(ctx, loadTurn)
 	err := c.tab.session.Call(ctx, "Page.navigate", map[string]any{"url": c.visit.URL}, &res)
+	resume()
 	p := c.acct.progress()
 	switch {
 	case err != nil && ctx.Err() == nil:
@@ -232,9 +240,12 @@ var errLoadTime = errors.New("the document's load time is over")
 
 // complete waits for the load event of the document that stays.
 func (c *capture) complete(ctx context.Context) (Outcome, bool) {
-	err := c.wait(ctx, 0, func(p progress) bool {
+	loaded := func(p progress) bool {
 		return p.documents > maxDocuments || (!p.document.load.IsZero() && !p.navigating)
-	})
+	}
+	resume := c.turn.lend(ctx, loadTurn)
+	err := c.wait(ctx, 0, loaded)
+	resume()
 	p := c.acct.progress()
 	switch {
 	case p.documents > maxDocuments:
@@ -259,6 +270,7 @@ func (c *capture) complete(ctx context.Context) (Outcome, bool) {
 // file waits for a main document that Chrome saves rather than shows.
 func (c *capture) file(ctx context.Context) Outcome {
 	c.page.Download = true
+	defer c.turn.lend(ctx, 0)()
 	if err := c.wait(ctx, 0, func(p progress) bool { return !p.files }); err != nil {
 		c.acct.limit("LoadTimeout", "the file was not whole after %s and is cut off", c.visit.LoadTimeout)
 	}

@@ -27,10 +27,15 @@ const (
 type Options struct {
 	// Engine is the Chrome to use: a name, or the path of an executable.
 	Engine Engine
-	// Tabs is how many stays there can be at once. Default 4, at most 256.
+	// Tabs is how many pages are worked on at once: loaded, scrolled, drawn.
+	// Default 4, at most 256.
 	Tabs int
-	// TabsPerBrowser is how many of them share one Chrome process. Default 4.
-	TabsPerBrowser int
+	// Stays is how many stays there can be at once. A page that waits for quiet
+	// leaves the work to others, so more of them keep the machine busy. Default
+	// three times Tabs.
+	Stays int
+	// StaysPerBrowser is how many of them share one Chrome process. Default 12.
+	StaysPerBrowser int
 	// RecyclePages is after how many pages a Chrome is replaced, default 500.
 	RecyclePages int
 	// RecycleBytes is the resident memory of a Chrome and its children above

@@ -35,6 +35,7 @@ type Pool struct {
 	version Version
 
 	slots  chan struct{} // one token per stay that may be open
+	turns  *turns
 	closed chan struct{}
 
 	launching sync.Mutex // one Chrome starts at a time
@@ -61,7 +62,8 @@ func New(ctx context.Context, opts Options) (*Pool, error) {
 	p := &Pool{
 		opts:    opts,
 		log:     opts.Logger,
-		slots:   make(chan struct{}, opts.Tabs),
+		slots:   make(chan struct{}, opts.Stays),
+		turns:   newTurns(opts.Tabs),
 		closed:  make(chan struct{}),
 		chromes: make(map[*chrome]struct{}),
 	}
@@ -89,8 +91,11 @@ func (o *Options) complete() error {
 		o.Tabs = 4
 	}
 	o.Tabs = min(o.Tabs, 256)
-	if o.TabsPerBrowser <= 0 {
-		o.TabsPerBrowser = 4
+	if o.Stays <= 0 {
+		o.Stays = 3 * o.Tabs
+	}
+	if o.StaysPerBrowser <= 0 {
+		o.StaysPerBrowser = 12
 	}
 	if o.RecyclePages <= 0 {
 		o.RecyclePages = 500
@@ -267,7 +272,7 @@ func (p *Pool) room() (*chrome, error) {
 	default:
 	}
 	for c := range p.chromes {
-		if !c.retiring && c.stays < p.opts.TabsPerBrowser && !c.lost() {
+		if !c.retiring && c.stays < p.opts.StaysPerBrowser && !c.lost() {
 			c.stays++
 			return c, nil
 		}

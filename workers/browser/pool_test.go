@@ -19,7 +19,7 @@ func TestHundredPagesLeaveNothing(t *testing.T) {
 	t.Parallel()
 	site := serve(t, map[string]any{"/": `<p>Page</p><script>fetch('/x?' + Math.random())</script>`, "/x": func(http.ResponseWriter, *http.Request) {}})
 	dir := scratch(t)
-	p, err := New(t.Context(), Options{Dir: dir, Recorder: newRecorder(t), Tabs: 4, TabsPerBrowser: 2, RecyclePages: 15})
+	p, err := New(t.Context(), Options{Dir: dir, Recorder: newRecorder(t), Tabs: 4, StaysPerBrowser: 2, RecyclePages: 15})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func TestFramesAndWorkersOfOtherOrigins(t *testing.T) {
 
 func TestWaitingForATab(t *testing.T) {
 	t.Parallel()
-	p := newPool(t, func(o *Options) { o.Tabs = 1 })
+	p := newPool(t, func(o *Options) { o.Stays = 1 })
 	s := newStay(t, p, StayOptions{})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
