@@ -33,9 +33,14 @@ async (want) => {
   };
   const link = (el, raw, kind) => {
     let url;
-    try { url = new URL(raw, el.baseURI).href; } catch { return; }
+    if (typeof el.href === 'string') { // resolved by the browser; an SVG's is none
+      if (el.protocol === ':') return; // no address
+      url = el.href;
+    } else {
+      try { url = new URL(raw, el.baseURI).href; } catch { return; }
+    }
     const k = kindOf(url, kind);
-    if (k) add(url, k, /\bnofollow\b/i.test(el.getAttribute('rel') || ''));
+    if (k) add(url, k, el.hasAttribute('rel') && /\bnofollow\b/i.test(el.getAttribute('rel')));
   };
   const walk = (node) => {
     for (const el of node.querySelectorAll('*')) {
