@@ -89,6 +89,10 @@ test: build chromium docs-site ## Run every test: real API server, Temporal, S3 
 conformance: chromium replay ## Run the conformance suite of the capture and write docs/conformance.md
 	@cd test && go test -count=1 -timeout 20m ./capture -update
 
+.PHONY: bench-capture
+bench-capture: build chromium docs-site ## Measure the capture against a bare loop and write docs/benchmarks.md (ROUNDS=5, half an hour)
+	@cd test && go test -run '^$$' -bench Capture -benchtime 1x -timeout 2h ./bench -update -rounds $(or $(ROUNDS),5)
+
 # Real HTML to crawl in the tests: the Python manual.
 .PHONY: docs-site
 docs-site: ; @hack/need.sh /usr/share/doc/python3/html python3-doc

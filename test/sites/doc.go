@@ -9,6 +9,7 @@
 //
 //   - board: the demo, a classified-ads site rendered by JavaScript from a JSON API;
 //   - docs: a folder of real HTML, such as the documentation in Debian's python3-doc;
+//   - dynamic: pages to measure with;
 //   - trouble: pages that never end, hang, break off, or use what is hard to record.
 //
 // [Start] puts any http.Handler on a loopback port, and its log on a second one, so that reading the log

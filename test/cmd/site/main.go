@@ -4,6 +4,7 @@
 //	go run ./cmd/site board
 //	go run ./cmd/site docs --root /usr/share/doc/python3/html --log requests.jsonl
 //	go run ./cmd/site trouble --tls
+//	go run ./cmd/site dynamic --latency 20ms
 //
 // Its first line on standard output is JSON and says where the site is:
 //
@@ -27,6 +28,7 @@ import (
 	"crawlfleet.dev/crawlfleet/test/sites"
 	"crawlfleet.dev/crawlfleet/test/sites/board"
 	"crawlfleet.dev/crawlfleet/test/sites/docs"
+	"crawlfleet.dev/crawlfleet/test/sites/dynamic"
 	"crawlfleet.dev/crawlfleet/test/sites/trouble"
 )
 
@@ -37,6 +39,7 @@ Usage:
   site board   [flags]   the demo: classified ads, rendered by JavaScript from a JSON API
   site docs    [flags]   a folder of real HTML; by default Python's documentation from Debian's python3-doc
   site trouble [flags]   pages that never end, hang, break off, or are hard to record
+  site dynamic [flags]   pages /page/1, /page/2 … of 25 resources each, to measure with
 
 The first line of its output is JSON: "url" is the site, "logURL" the log of every request, which is served
 on a port of its own so that reading it is not logged:
@@ -100,9 +103,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if handler == nil {
 		if name == "" {
 			flags.Usage()
-			return errors.New("name a site: board, docs or trouble")
+			return errors.New("name a site: board, docs, trouble or dynamic")
 		}
-		return fmt.Errorf("there is no site %q: name board, docs or trouble", name)
+		return fmt.Errorf("there is no site %q: name board, docs, trouble or dynamic", name)
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: flags begin with --", flags.Arg(0))
@@ -165,6 +168,8 @@ func newFlags(name string, o *sites.Options) (*flag.FlagSet, func() (http.Handle
 		}
 	case "trouble":
 		return flags, func() (http.Handler, error) { return trouble.New(trouble.Options{Latency: *latency}), nil }
+	case "dynamic":
+		return flags, func() (http.Handler, error) { return dynamic.New(dynamic.Options{Latency: *latency}), nil }
 	default:
 		return flags, nil
 	}
