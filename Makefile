@@ -50,8 +50,9 @@ build/replay/$(REPLAY_VERSION): | node
 	@hack/fetch-replay.sh $(REPLAY_VERSION) build/replay
 	@touch $@
 
-.PHONY: chromium node
+.PHONY: chromium chromiums node
 chromium: ; @hack/need.sh chromium-headless-shell chromium-headless-shell
+chromiums: chromium ; @hack/need.sh chromium chromium
 node: ; @hack/need.sh npm npm
 
 .PHONY: tools
@@ -78,7 +79,7 @@ verify: generate lint ## Check generated files, linters, the Kubernetes API lint
 	@bin/kustomize build config/default >/dev/null
 
 .PHONY: test
-test: build chromium docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
+test: build chromiums docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
 	@go test ./...
 	@# (go vet would walk through all of Kubernetes. No kept results where the
 	@# binaries of bin/ are what is tested: Go does not see that they changed.)

@@ -87,17 +87,34 @@ func (c *capture) leave() {
 // drain waits for the last bytes of what the page asked for when it was left.
 func (c *capture) drain() {
 	began := time.Now()
+	least := max(5*time.Millisecond, 3*c.roundTrip())
 	for time.Since(began) < drainTimeout {
 		c.acct.mu.Lock()
 		sent := c.acct.sent
 		c.acct.mu.Unlock()
 		// What was sent last takes a moment to reach the recorder.
-		arriving := time.Since(began) < 5*time.Millisecond || (sent > 0 && time.Since(began) < 50*time.Millisecond)
+		arriving := time.Since(began) < least || (sent > 0 && time.Since(began) < 50*time.Millisecond)
 		if !arriving && c.stay.session.InFlight().Open == 0 {
 			return
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
+}
+
+// roundTrip asks Chrome's network service for something and says how long that took:
+// what the page sent before it went is on its way by then, and a busy machine shows.
+func (c *capture) roundTrip() time.Duration {
+	if c.tab.dead() {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	began := time.Now()
+	err := c.tab.session.Call(ctx, "Network.getCookies", map[string]any{"urls": []string{"http://nothing.invalid/"}}, nil)
+	if err != nil {
+		return 0 // there is nothing to wait for
+	}
+	return time.Since(began)
 }
 
 // conclude writes the account into a page.

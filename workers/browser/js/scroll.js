@@ -4,8 +4,9 @@ async (budget) => {
   const root = document.scrollingElement || document.documentElement;
   if (!root) return { y: 0, height: 0, end: true, steps: 0 };
   const began = performance.now();
+  // A page notices in its frames where it is: on a busy machine they take their time.
   const frame = () => new Promise((done) => {
-    const t = setTimeout(done, 100);
+    const t = setTimeout(done, 300);
     requestAnimationFrame(() => { clearTimeout(t); setTimeout(done, 0); });
   });
   let steps = 0;
@@ -13,6 +14,10 @@ async (budget) => {
   while (!atEnd() && performance.now() - began < budget) {
     window.scrollBy({ top: window.innerHeight, behavior: 'instant' });
     steps++;
+    await frame();
+  }
+  if (steps > 0) { // what has come into view is asked for one frame later
+    await frame();
     await frame();
   }
   return { y: window.scrollY, height: root.scrollHeight, end: atEnd(), steps };
