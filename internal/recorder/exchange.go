@@ -116,6 +116,11 @@ func (e *exchange) run() bool {
 		e.takeBody()
 		return e.tell()
 	}
+	if allow := e.page.confined.Load(); allow != nil && !(*allow)(e.to.host) {
+		e.fail(ReasonOutOfReach, "the page is confined to the sites that it had reached")
+		e.takeBody()
+		return e.tell()
+	}
 	if err := e.ask(); err != nil {
 		e.abandonUpload()
 		e.failWith(err)

@@ -74,6 +74,7 @@ const (
 	ReasonConnectionReset   = "ConnectionReset"   // the origin closed before the message was whole
 	ReasonInvalidResponse   = "InvalidResponse"   // what came is not HTTP/1.1
 	ReasonNavigationBlocked = "NavigationBlocked" // refused by the policy
+	ReasonOutOfReach        = "OutOfReach"        // refused by what Session.Confine allows
 	ReasonDiskFull          = "DiskFull"          // the body could not be written
 	ReasonAborted           = "Aborted"           // the browser gave up, or the page was closed
 )

@@ -88,6 +88,7 @@ type page struct {
 	running   sync.WaitGroup // of exchanges
 	mu        sync.Mutex
 	exchanges []*exchange
+	confined  atomic.Pointer[func(host string) bool]
 }
 
 func newSession(r *Recorder, l net.Listener) *Session {
@@ -210,6 +211,17 @@ func (p *page) close() []*exchange {
 	}
 	p.cancel()
 	return list
+}
+
+// Confine refuses, from now to the end of the page that is open, requests to hosts
+// that are not allowed. Exchanges that are under way go on. allow is called by many
+// goroutines at once.
+func (s *Session) Confine(allow func(host string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.page != nil {
+		s.page.confined.Store(&allow)
+	}
 }
 
 // InFlight says how busy the page is; zero when none is open.
