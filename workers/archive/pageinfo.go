@@ -39,6 +39,8 @@ type pageInfo struct {
 	Timings       map[string]int64     `json:"timingsMs"`
 	Actions       []browser.Action     `json:"actions,omitempty"`
 	Limits        []browser.Limit      `json:"limits,omitempty"`
+	Behaviors     []string             `json:"behaviors"` // that were switched on
+	Scripts       []browser.ScriptRun  `json:"scripts,omitempty"`
 	Completeness  browser.Completeness `json:"completeness"`
 	Main          string               `json:"main,omitempty"` // ID of the main document's record
 	Exchanges     []exchangeRef        `json:"exchanges"`
@@ -90,6 +92,7 @@ func (w *pageWriter) pageinfo() error {
 		Download: p.Download, Outcome: p.Outcome.State, Reason: p.Outcome.Reason, Detail: p.Outcome.Detail,
 		Started: p.Started.UTC(), Ended: p.Ended.UTC(), Viewport: p.Viewport, UserAgent: p.UserAgent,
 		Redirects: p.Redirects, Frames: p.Frames, Timings: timings(p.Timings), Actions: p.Actions, Limits: p.Limits,
+		Behaviors: p.Behaviors, Scripts: p.Scripts,
 		Completeness: p.Completeness, Main: w.mainID, Exchanges: w.refs, Ledger: w.ledger(),
 	}
 	var b bytes.Buffer

@@ -45,9 +45,14 @@ type account struct {
 	wasFile   bool              // a download began in the main frame
 	quietFrom time.Time
 	scrolling bool
+	acting    string          // the behaviour that is being done to the page
+	scheduled map[string]bool // where the page has said it would go
 	leaving   bool
 	polls     map[string]*poll // by method and address, with and without the query
 	actions   []Action
+	acted     map[string]int // index of an action by what it says
+	dialogs   int
+	opened    int // windows
 	limits    []Limit
 	dropped   int
 	changed   chan struct{}
@@ -86,6 +91,8 @@ func newAccount(now func() time.Time, mainFrame, blank string) *account {
 		downloads: make(map[string]bool),
 		refused:   make(map[string]string),
 		polls:     make(map[string]*poll),
+		acted:     make(map[string]int),
+		scheduled: make(map[string]bool),
 		changed:   make(chan struct{}, 1),
 		left:      make(chan struct{}),
 	}
@@ -145,6 +152,8 @@ func (a *account) pageEvent(method string, params jsonv2.Value) {
 			a.document.load = a.now()
 			a.quietFrom = a.document.load
 		}
+	case "Page.frameScheduledNavigation":
+		take(params, a.schedule)
 	case "Page.windowOpen":
 		take(params, a.windowOpen)
 	default:
@@ -256,7 +265,13 @@ func (a *account) frame(id, parent string) {
 
 // act notes something that was done to the page. The caller holds the lock.
 func (a *account) act(name, detail string) {
+	key := name + " " + detail
+	if i, again := a.acted[key]; again {
+		a.actions[i].Count = max(a.actions[i].Count, 1) + 1
+		return
+	}
 	if len(a.actions) < maxActions {
+		a.acted[key] = len(a.actions)
 		a.actions = append(a.actions, Action{At: a.now(), Name: name, Detail: detail})
 	}
 }

@@ -93,7 +93,11 @@ func (t *tab) paused(params jsonv2.Value) {
 	}
 	a := t.account()
 	if a != nil && ev.Request.Method != http.MethodGet && ev.Request.Method != http.MethodHead {
-		a.block(ev.NetworkID, ReasonNavigationBlocked)
+		a.block(ev.NetworkID, ev.Request.URL)
+		t.session.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
+		return
+	}
+	if a != nil && ev.FrameID == a.main && a.held(ev.NetworkID, ev.Request.URL) {
 		t.session.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
 		return
 	}
@@ -116,11 +120,19 @@ func (t *tab) paused(params jsonv2.Value) {
 
 // block notes that a form was not submitted: the page that is there stays, as it
 // would not if the recorder had to refuse (see recorder.ReadOnly).
-func (a *account) block(request, why string) {
+func (a *account) block(request, address string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.refused[request] = why
-	a.act("refused", why+": a form was not submitted")
+	a.refused[request] = ReasonNavigationBlocked
+	a.act("refused", ReasonNavigationBlocked+": a form was not submitted")
+	a.unturn(address)
+}
+
+// unturn forgets the step to a document that the page does not get to.
+func (a *account) unturn(address string) {
+	if n := len(a.redirects); n > 0 && a.redirects[n-1].To == address && a.redirects[n-1].Status == 0 {
+		a.redirects = a.redirects[:n-1]
+	}
 }
 
 // refuse notes that the page did not get to a document.
@@ -129,9 +141,7 @@ func (a *account) refuse(address string, r *Refusal) {
 	defer a.mu.Unlock()
 	a.act("refused", r.Reason+": a document was not asked for: "+r.Detail)
 	if a.document.committed {
-		if n := len(a.redirects); n > 0 && a.redirects[n-1].To == address && a.redirects[n-1].Status == 0 {
-			a.redirects = a.redirects[:n-1]
-		}
+		a.unturn(address)
 		return
 	}
 	a.gate.mu.Lock()

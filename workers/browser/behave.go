@@ -31,14 +31,10 @@ func (c *capture) behave(ctx context.Context, o Outcome) Outcome {
 // settle applies the settle rule to the document that is there.
 func (c *capture) settle(ctx context.Context) {
 	quiet := quietScripted
-	var probe struct {
-		Scripted bool    `json:"scripted"`
-		Lazy     bool    `json:"lazy"`
-		Refresh  float64 `json:"refresh"`
-		Height   int     `json:"height"`
-		View     int     `json:"view"`
-	}
-	if !c.ask(ctx, func(ctx context.Context, w world) error { return w.eval(ctx, probeScript, &probe) }) {
+	c.consented, c.leftOpen, c.alone = false, false, false
+	c.acct.setActing("")
+	probe, ok := c.probe(ctx)
+	if !ok {
 		return
 	}
 	if !probe.Scripted {
@@ -47,11 +43,15 @@ func (c *capture) settle(ctx context.Context) {
 	if probe.Refresh >= 0 && probe.Refresh <= 5 {
 		quiet = max(quiet, time.Duration(probe.Refresh*float64(time.Second))+200*time.Millisecond)
 	}
+	if probe.Consent && !c.visit.NoConsent {
+		c.consent(ctx, probe) // it may keep the page from being scrolled
+	}
 	if !c.visit.NoScroll && (probe.Scripted || probe.Lazy) {
 		c.scroll(ctx, quiet)
 	} else {
 		c.quiet(ctx, quiet)
 	}
+	c.act(ctx, probe, quiet)
 	c.page.Timings.Settled = c.since()
 }
 

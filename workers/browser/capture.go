@@ -46,6 +46,9 @@ type capture struct {
 	width, height int
 	hung          bool // its scripts do not give way
 	restless      bool // it would run on into the next page
+	consented     bool // dialogs about consent were looked after
+	leftOpen      bool // one of them was left
+	alone         bool // there is no page before this one in its history
 	made          world
 }
 
@@ -67,6 +70,7 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	defer c.turn.rest()
 	c.page = &Page{
 		ID: v.ID, URL: v.URL, Dir: v.Dir, Started: s.pool.opts.Now(), Viewport: s.opts.Viewport, UserAgent: s.userAgent(),
+		Behaviors: v.behaviors(),
 	}
 	if err := os.MkdirAll(v.Dir, 0o700); err != nil {
 		return c.failed(&localError{err})

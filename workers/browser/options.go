@@ -116,6 +116,12 @@ type Visit struct {
 	Text, DOM bool
 	// NoScroll switches off the scroll that triggers lazy loading.
 	NoScroll bool
+	// NoConsent, NoExpand and NoMedia switch off that dialogs about consent are closed,
+	// folds and buttons for more opened, and media played.
+	NoConsent, NoExpand, NoMedia bool
+	// Scripts are behaviours for certain sites. The first one that matches the document's
+	// host is run.
+	Scripts []Script
 	// LoadTimeout bounds the load of the document, default 30 s.
 	LoadTimeout time.Duration
 	// Timeout bounds the whole capture of the page, default 60 s.

@@ -19,7 +19,7 @@ import (
 )
 
 //go:embed js/probe.js
-var probeScript string
+var probeOnly string
 
 //go:embed js/scroll.js
 var scrollScript string
@@ -46,9 +46,11 @@ const (
 // world is an isolated JavaScript world in the main frame: it sees the DOM but
 // none of the page's own objects, and the page sees nothing of it.
 type world struct {
-	tab      *tab
+	session  *session
 	id       int64
 	document int // the account's number of the document
+	// gesture has what runs there count as a person's doing, so that media may play.
+	gesture bool
 }
 
 // world gives the world of the document that is there; every document has one
@@ -65,7 +67,7 @@ func (c *capture) world(ctx context.Context) (world, error) {
 	if err != nil {
 		return world{}, err
 	}
-	c.made = world{tab: c.tab, id: res.ID, document: document}
+	c.made = world{session: c.tab.session, id: res.ID, document: document}
 	return c.made, nil
 }
 
@@ -82,8 +84,8 @@ func (w world) eval(ctx context.Context, expression string, v any) error {
 			} `json:"exception"`
 		} `json:"exceptionDetails"`
 	}
-	err := w.tab.session.Call(ctx, "Runtime.evaluate", map[string]any{
-		"expression": expression, "contextId": w.id, "returnByValue": true, "awaitPromise": true,
+	err := w.session.Call(ctx, "Runtime.evaluate", map[string]any{
+		"expression": expression, "contextId": w.id, "returnByValue": true, "awaitPromise": true, "userGesture": w.gesture,
 	}, &res)
 	if err != nil {
 		return err

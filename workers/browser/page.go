@@ -88,6 +88,10 @@ type Page struct {
 	// that it hit.
 	Actions []Action
 	Limits  []Limit
+	// Behaviors are those that were switched on: "scroll", "media" and so on.
+	Behaviors []string
+	// Scripts are the scripts of the visit that were run.
+	Scripts []ScriptRun
 	// TextFile (UTF-8), DOMFile (UTF-8 HTML) and ScreenshotFile (PNG) are the
 	// derived outputs.
 	TextFile, DOMFile, ScreenshotFile string
@@ -149,6 +153,8 @@ type Action struct {
 	At     time.Time `json:"at"`
 	Name   string    `json:"name"`
 	Detail string    `json:"detail,omitempty"`
+	// Count is how often it was done, At the first time; 0 is once.
+	Count int `json:"count,omitempty"`
 }
 
 // Limit is a bound that a page hit: something that is therefore not complete.

@@ -17,6 +17,13 @@ import (
 // errCrashed is the cause of everything that fails because the page's renderer died.
 var errCrashed = errors.New("the page's renderer crashed")
 
+// maxDialogs is how many dialogs of a page are closed before the scripts that open them
+// are stopped.
+const maxDialogs = 100
+
+// maxWindows is the same for windows, each of which takes Chrome a while.
+const maxWindows = 30
+
 // closeTimeout bounds the closing of a context before its Chrome is given up.
 const closeTimeout = 3 * time.Second
 
@@ -284,11 +291,23 @@ func (t *tab) dialog(s *session, params jsonv2.Value) {
 		return
 	}
 	s.post("Page.handleJavaScriptDialog", map[string]any{"accept": ev.Type == "beforeunload"})
-	if a := t.account(); a != nil {
-		a.mu.Lock()
-		a.act("dialog", ev.Type+" closed")
-		a.mu.Unlock()
+	a := t.account()
+	if a == nil {
+		return
 	}
+	a.mu.Lock()
+	a.act("dialog", ev.Type+" closed")
+	a.dialogs++
+	many := a.dialogs
+	a.mu.Unlock()
+	if many < maxDialogs || ev.Type == "beforeunload" {
+		return
+	}
+	if many == maxDialogs {
+		a.limit("Dialogs", "scripts that open dialogs were stopped after %d of them", maxDialogs)
+	}
+	// It may ask for ever, and wait for the other answer.
+	s.post("Runtime.terminateExecution", nil)
 }
 
 // event takes an event of the browser itself.
@@ -360,13 +379,23 @@ func (c *chrome) windowOpened(t *tab, ev targetEvent) {
 	child.post("Fetch.enable", nil)
 	child.post("Runtime.runIfWaitingForDebugger", nil)
 	c.proc.conn.root.post("Target.closeTarget", map[string]any{"targetId": info.TargetID})
-	if a := t.account(); a != nil {
-		a.mu.Lock()
-		a.act("window.open", "a window was closed")
-		if len(a.windows) < 100 && networked(info.URL) {
-			a.windows = append(a.windows, info.URL)
-		}
-		a.mu.Unlock()
+	a := t.account()
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	a.act("window.open", "a window was closed")
+	if len(a.windows) < 100 && networked(info.URL) {
+		a.windows = append(a.windows, info.URL)
+	}
+	a.opened++
+	many := a.opened
+	a.mu.Unlock()
+	if many == maxWindows {
+		a.limit("Windows", "scripts that open windows were stopped after %d of them", maxWindows)
+	}
+	if many >= maxWindows { // each of them takes its time
+		t.session.post("Runtime.terminateExecution", nil)
 	}
 }
 

@@ -197,6 +197,9 @@ func TestPagesThatInsist(t *testing.T) {
 	t.Parallel()
 	site := serve(t, map[string]any{
 		"/dialogs":  `<p id=p>x</p><script>alert(1); const c = confirm(2); const q = prompt(3); p.innerText = 'said ' + c + ' ' + q; onbeforeunload = e => { e.preventDefault(); e.returnValue = 'stay'; }</script>`,
+		"/asking":   `<title>asking</title><p id=p>x</p><script>onload = () => { p.innerText = 'after' }</script><script>while (!confirm('Sure?'));</script>`,
+		"/storm":    `<title>storm</title><p>w</p><script>for (let i = 0; i < 1000; i++) window.open('/popup?' + i)</script><p>after</p>`,
+		"/popovers": `<p>x</p><div popover=manual id=d>in a popover</div><dialog id=m>in a modal</dialog><script>d.showPopover(); m.showModal(); print(); onbeforeunload = e => { e.preventDefault(); return 'stay' }; for (let i = 0; i < 5; i++) setTimeout(print)</script>`,
 		"/windows":  `<p>w</p><script>for (let i = 0; i < 20; i++) window.open('/popup?' + i)</script>`,
 		"/popup":    `<p>popup</p>`,
 		"/download": `<p>d</p><script>const a = document.createElement('a'); a.href = '/file'; a.download = '../../evil'; a.click()</script>`,
@@ -253,6 +256,21 @@ addEventListener('scroll', check); more();</script>`,
 		want   Outcome
 		check  func(*testing.T, *Page)
 	}{
+		"Asking": {"A question that is asked until it is answered otherwise is ended.", "/asking", Outcome{State: Archived}, func(t *testing.T, p *Page) {
+			if text := read(t, p.TextFile); !strings.Contains(text, "after") || !hasLimit(p, "Dialogs") || len(p.Actions) > 5 {
+				t.Errorf("text %q, limits %+v, actions %+v", text, p.Limits, p.Actions)
+			}
+		}},
+		"Storm": {"A storm of windows passes.", "/storm", Outcome{State: Archived}, func(t *testing.T, p *Page) {
+			if text := read(t, p.TextFile); !strings.Contains(text, "after") || !hasLimit(p, "Windows") || !hasAction(p, "window.open") || len(p.Actions) > 5 || len(p.Exchanges) != 1 {
+				t.Errorf("text %q, limits %+v, actions %+v, %d exchanges", text, p.Limits, p.Actions, len(p.Exchanges))
+			}
+		}},
+		"Popovers": {"Popovers and modal dialogs stay, and printing is nothing.", "/popovers", Outcome{State: Archived}, func(t *testing.T, p *Page) {
+			if text := read(t, p.TextFile); !strings.Contains(text, "in a popover") || !strings.Contains(text, "in a modal") {
+				t.Errorf("text %q", text)
+			}
+		}},
 		"Dialogs": {"Dialogs are closed and the page goes on.", "/dialogs", Outcome{State: Archived}, func(t *testing.T, p *Page) {
 			if text := read(t, p.TextFile); !strings.Contains(text, "said false null") || !hasAction(p, "dialog") {
 				t.Errorf("text %q, actions %+v", text, p.Actions)

@@ -1,0 +1,55 @@
+package browser
+
+import "strings"
+
+// While a behaviour clicks, and until the page is quiet again, what would lead the page
+// away is most likely its doing, and is refused. A page's own ways elsewhere are not: they
+// were begun before, or were announced (a refresh), or come later.
+
+// stir has the page count as busy from now on: something was done to it.
+func (a *account) stir() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.quietFrom = a.now()
+}
+
+// setActing says which behaviour is being done to the page, "" when none is.
+func (a *account) setActing(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.acting = name
+}
+
+// held reports whether the main frame is kept from asking for a document because a
+// behaviour of ours leads to it, and notes that.
+func (a *account) held(request, address string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.acting == "" || !a.document.committed || a.leaving || a.scheduled[withoutFragment(address)] {
+		return false
+	}
+	a.refused[request] = ReasonNavigationBlocked
+	a.act("refused", a.acting+": a document was not asked for: the page would have been left")
+	a.unturn(address)
+	return true
+}
+
+// schedule notes that the page has announced to go elsewhere, or to ask anew.
+func (a *account) schedule(ev scheduledNavigation) {
+	if ev.FrameID == a.main && (ev.Reason == "metaTagRefresh" || ev.Reason == "httpHeaderRefresh") && len(a.scheduled) < 100 {
+		a.scheduled[withoutFragment(ev.URL)] = true
+	}
+}
+
+// scheduledNavigation is Page.frameScheduledNavigation.
+type scheduledNavigation struct {
+	FrameID string `json:"frameId"`
+	Reason  string `json:"reason"`
+	URL     string `json:"url"`
+}
+
+// withoutFragment is the address as it is asked for.
+func withoutFragment(address string) string {
+	address, _, _ = strings.Cut(address, "#")
+	return address
+}
