@@ -28,6 +28,8 @@ type SeedInput struct {
 	Job      Job    `json:"job"`
 	Seeds    Seeds  `json:"seeds"`
 	SeedList []byte `json:"seedList,omitempty"`
+	// Scripts are as in RunInput. They are stored beside the seeds.
+	Scripts []byte `json:"scripts,omitempty"`
 }
 
 // SeedOutput says what came of the seeds.

@@ -51,7 +51,10 @@ type RunInput struct {
 	// SeedList are seeds that came from ConfigMaps: one address a line, packed
 	// with gzip, at most 1 MiB packed.
 	SeedList []byte `json:"seedList,omitempty"`
-	State    State  `json:"state"`
+	// Scripts are the sources of Spec.Capture.Behaviors.Scripts, in their order: a list
+	// of strings in JSON, packed with gzip, at most 256 KiB packed.
+	Scripts []byte `json:"scripts,omitempty"`
+	State   State  `json:"state"`
 	// Resume is set by a run that continues as new, nobody else.
 	Resume *RunResume `json:"resume,omitempty"`
 }
@@ -113,6 +116,29 @@ type Capture struct {
 	// Screenshot is None, Viewport or FullPage.
 	Screenshot string `json:"screenshot"`
 	Text       bool   `json:"text"`
+	// Behaviors is what is done to a page; nil, in orders from before there was a
+	// choice, is the scroll alone.
+	Behaviors *Behaviors `json:"behaviors,omitempty"`
+}
+
+// Behaviors is what is done to a page once it has loaded.
+type Behaviors struct {
+	Scroll  bool     `json:"scroll"`
+	Media   bool     `json:"media"`
+	Expand  bool     `json:"expand"`
+	Consent bool     `json:"consent"`
+	Scripts []Script `json:"scripts,omitempty"`
+}
+
+// Script names a script for certain sites. Its source lies in the store, where Seed
+// puts it: it is too large to be told with every activity.
+type Script struct {
+	// Name is that of the ConfigMap, a slash and the key in it.
+	Name string `json:"name"`
+	// Hosts are names of hosts, or "*." and a name for that and all below it.
+	Hosts []string `json:"hosts"`
+	// SHA256 is the digest of the source in hexadecimal.
+	SHA256 string `json:"sha256"`
 }
 
 // Storage is where snapshots go; an empty Bucket is the workers' own.

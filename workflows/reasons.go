@@ -30,6 +30,7 @@ const (
 	ReasonHostBusy                 Reason = "HostBusy"
 	ReasonConfigMapMissing         Reason = "ConfigMapMissing"
 	ReasonInvalidSeeds             Reason = "InvalidSeeds"
+	ReasonInvalidScript            Reason = "InvalidScript"
 	ReasonBooksUnbalanced          Reason = "BooksUnbalanced"
 	ReasonRunLost                  Reason = "RunLost"
 	ReasonWorkerFault              Reason = "WorkerFault"

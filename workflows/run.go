@@ -312,7 +312,7 @@ func (r *run) seed(ctx workflow.Context, stop func() bool) error {
 	}
 	r.archive = place.Archive
 	var seeded SeedOutput
-	in := SeedInput{Job: r.job, Seeds: r.in.Spec.Seeds, SeedList: r.in.SeedList}
+	in := SeedInput{Job: r.job, Seeds: r.in.Spec.Seeds, SeedList: r.in.SeedList, Scripts: r.in.Scripts}
 	err = r.persist(ctx, step{name: ActivitySeed, in: in, out: &seeded, stop: stop, hold: hold})
 	if err != nil {
 		return r.giveUp(err)
@@ -352,7 +352,7 @@ func (r *run) continueAsNew(ctx workflow.Context) error {
 	r.hear(ctx, workflow.GetSignalChannel(ctx, SignalShardReport))
 	in := r.in
 	if r.seeded {
-		in.Spec.Seeds, in.SeedList = Seeds{}, nil
+		in.Spec.Seeds, in.SeedList, in.Scripts = Seeds{}, nil, nil
 	}
 	in.Resume = &RunResume{
 		Phase: r.phase, Archive: r.archive, StartedAt: r.job.StartedAt, Suspended: r.paused,

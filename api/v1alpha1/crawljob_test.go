@@ -135,6 +135,26 @@ func TestRefused(t *testing.T) {
 			manifest: job(`seeds: {configMaps: [{name: seeds, key: "a b"}]}`),
 			want:     `spec.seeds.configMaps[0].key: Invalid value: must be a key of a ConfigMap`,
 		},
+		"ScriptHost": {
+			reason:   "An address is no host.",
+			manifest: seeded(`capture: {behaviors: {scripts: [{name: own, key: a.js, hosts: ["https://example.org/"]}]}}`),
+			want:     `spec.capture.behaviors.scripts[0].hosts[0]: Invalid value: must be the name of a host in lower case`,
+		},
+		"ScriptHostStar": {
+			reason:   "A script for every site would be none for a site.",
+			manifest: seeded(`capture: {behaviors: {scripts: [{name: own, key: a.js, hosts: ["*"]}]}}`),
+			want:     `must be the name of a host in lower case`,
+		},
+		"ScriptNoHosts": {
+			reason:   "A script is for certain sites.",
+			manifest: seeded(`capture: {behaviors: {scripts: [{name: own, key: a.js}]}}`),
+			want:     `spec.capture.behaviors.scripts[0].hosts: Required value`,
+		},
+		"Behavior": {
+			reason:   "There are two positions.",
+			manifest: seeded(`capture: {behaviors: {media: "true"}}`),
+			want:     `spec.capture.behaviors.media: Unsupported value`,
+		},
 		"ConfigMapTwice": {
 			reason:   "Naming an entry twice is a slip.",
 			manifest: job(`seeds: {configMaps: [{name: seeds, key: a}, {name: seeds, key: a}]}`),
@@ -474,9 +494,11 @@ func TestDefaults(t *testing.T) {
 		Limits:        v1alpha1.Limits{Pages: 10000, Megabytes: 10000, DurationSeconds: 86400},
 		Politeness:    v1alpha1.Politeness{DelaySeconds: new(int32(2))},
 		Browser:       v1alpha1.Browser{Viewport: v1alpha1.Viewport{Width: 1280, Height: 800}, PageTimeoutSeconds: 60},
-		Capture:       v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled},
-		Priority:      3,
-		State:         v1alpha1.StateActive,
+		Capture: v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled, Behaviors: v1alpha1.Behaviors{
+			Scroll: v1alpha1.Enabled, Media: v1alpha1.Enabled, Expand: v1alpha1.Enabled, Consent: v1alpha1.Enabled,
+		}},
+		Priority: 3,
+		State:    v1alpha1.StateActive,
 	}
 	if diff := cmp.Diff(want, got.Spec); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)

@@ -270,6 +270,11 @@ type Capture struct {
 	// +optional
 	// +default="Enabled"
 	Text Toggle `json:"text,omitempty"`
+
+	// behaviors say what is done to a page once it has loaded.
+	// +optional
+	// +default={"scroll":"Enabled","media":"Enabled","expand":"Enabled","consent":"Enabled"}
+	Behaviors Behaviors `json:"behaviors,omitempty,omitzero"`
 }
 
 // Storage says where in the store the snapshots are put.

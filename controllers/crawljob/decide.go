@@ -228,7 +228,8 @@ func settle(job *v1alpha1.CrawlJob, r *workflows.Report, s Standing) Standing {
 	switch reason := workflows.Reason(was.Reason); {
 	case r.Phase != workflows.PhaseSeeding && r.Phase != workflows.PhaseCrawling, r.State != workflows.StateActive:
 		return s
-	case reason == workflows.ReasonWaitingForWorkers, reason == workflows.ReasonTemporalUnreachable, reason == workflows.ReasonConfigMapMissing:
+	case reason == workflows.ReasonWaitingForWorkers, reason == workflows.ReasonTemporalUnreachable, reason == workflows.ReasonConfigMapMissing,
+		reason == workflows.ReasonInvalidScript:
 		return s // not the crawl's own: that it reports is the end of it
 	default:
 		return Standing{Mood: Stalls, Reason: reason, Message: was.Message}

@@ -53,7 +53,7 @@ func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, e
 }
 
 func (r *Reconciler) start(ctx context.Context, o Observation) Done {
-	started, err := r.Runs.Start(ctx, runInput(o.Job, o.Seeds))
+	started, err := r.Runs.Start(ctx, runInput(o.Job, o.Seeds, o.Scripts))
 	var refusal *Refusal
 	switch {
 	case errors.As(err, &refusal):

@@ -11,8 +11,8 @@ import (
 const bytesPerMegabyte = 1_000_000
 
 // runInput says in the words of package workflows what a CrawlJob orders.
-func runInput(job *v1alpha1.CrawlJob, seeds SeedList) workflows.RunInput {
-	return workflows.RunInput{
+func runInput(job *v1alpha1.CrawlJob, seeds SeedList, scripts ScriptList) workflows.RunInput {
+	in := workflows.RunInput{
 		FormatVersion: workflows.FormatVersion,
 		Run:           string(job.UID),
 		Namespace:     job.Namespace,
@@ -20,8 +20,11 @@ func runInput(job *v1alpha1.CrawlJob, seeds SeedList) workflows.RunInput {
 		Generation:    job.Generation,
 		Spec:          runSpec(&job.Spec),
 		SeedList:      seeds.Packed,
+		Scripts:       scripts.Packed,
 		State:         workflows.State(job.Spec.State),
 	}
+	in.Spec.Capture.Behaviors = behaviors(&job.Spec.Capture.Behaviors, scripts)
+	return in
 }
 
 func runSpec(s *v1alpha1.CrawlJobSpec) workflows.Spec {

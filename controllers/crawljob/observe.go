@@ -52,6 +52,8 @@ type Observation struct {
 	Unreachable error
 	// Seeds are the contents of ConfigMaps, read when the crawl may start.
 	Seeds SeedList
+	// Scripts are those of capture.behaviors, read with the seeds.
+	Scripts ScriptList
 	// Refusal says what is wrong with them.
 	Refusal *Refusal
 }
@@ -77,13 +79,17 @@ func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Obser
 		return o, nil
 	}
 	seeds, err := readSeeds(ctx, r.Reader, job)
+	var scripts ScriptList
+	if err == nil {
+		scripts, err = readScripts(ctx, r.Reader, job)
+	}
 	if errors.As(err, &o.Refusal) {
 		return o, nil
 	}
 	if err != nil {
 		return o, err
 	}
-	o.Seeds = seeds
+	o.Seeds, o.Scripts = seeds, scripts
 	return o, nil
 }
 

@@ -54,7 +54,7 @@ func readSeeds(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJob
 	}
 	var urls []string
 	for _, source := range job.Spec.Seeds.ConfigMaps {
-		text, err := readEntry(ctx, reader, job.Namespace, source)
+		text, err := readEntry(ctx, reader, job.Namespace, entry{"seeds.configMaps", source.Name, source.Key})
 		if err != nil {
 			return SeedList{}, err
 		}
@@ -71,22 +71,25 @@ func readSeeds(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJob
 	return SeedList{Packed: packed, Count: len(urls)}, nil
 }
 
-func readEntry(ctx context.Context, reader client.Reader, namespace string, source v1alpha1.SeedConfigMap) (string, error) {
+// entry is an entry of a ConfigMap, and the field of the spec that names it.
+type entry struct{ field, name, key string }
+
+func readEntry(ctx context.Context, reader client.Reader, namespace string, e entry) (string, error) {
 	var config corev1.ConfigMap
-	err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: source.Name}, &config)
+	err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: e.name}, &config)
 	if apierrors.IsNotFound(err) {
 		return "", &Refusal{workflows.ReasonConfigMapMissing, fmt.Sprintf(
-			"seeds.configMaps names ConfigMap %q, which is not in namespace %q. Create it; the crawl starts by itself then.",
-			source.Name, namespace)}
+			"%s names ConfigMap %q, which is not in namespace %q. Create it; the crawl starts by itself then.",
+			e.field, e.name, namespace)}
 	}
 	if err != nil {
-		return "", fmt.Errorf("read ConfigMap %q: %w", source.Name, err)
+		return "", fmt.Errorf("read ConfigMap %q: %w", e.name, err)
 	}
-	text, ok := config.Data[source.Key]
+	text, ok := config.Data[e.key]
 	if !ok {
 		return "", &Refusal{workflows.ReasonConfigMapMissing, fmt.Sprintf(
-			"seeds.configMaps names key %q of ConfigMap %q, which has no such key. Add it; the crawl starts by itself then.",
-			source.Key, source.Name)}
+			"%s names key %q of ConfigMap %q, which has no such key. Add it; the crawl starts by itself then.",
+			e.field, e.key, e.name)}
 	}
 	return text, nil
 }

@@ -133,10 +133,11 @@ func TestStart(t *testing.T) {
 	s := &server{}
 	job := jobWith(func(job *v1alpha1.CrawlJob) {
 		job.Spec.Priority = 2
+		job.Spec.Capture.Behaviors = v1alpha1.Behaviors{Expand: v1alpha1.Disabled, Scripts: []v1alpha1.BehaviorScript{{Name: "own", Key: "gallery.js", Hosts: []v1alpha1.HostPattern{"*.example.org"}}}}
 		job.Spec.Scope = v1alpha1.Scope{Type: v1alpha1.ScopeCustom, Depth: new(int32(0)), Include: []v1alpha1.Pattern{"x"}}
 		job.Spec.Storage = &v1alpha1.Storage{Prefix: "p"}
 	})
-	got, err := NewTemporal(s, clock).Start(t.Context(), runInput(job, SeedList{Packed: []byte("z")}))
+	got, err := NewTemporal(s, clock).Start(t.Context(), runInput(job, SeedList{Packed: []byte("z")}, ScriptList{Packed: []byte("s"), Digests: []string{"d"}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,15 +152,17 @@ func TestStart(t *testing.T) {
 	}
 	want := workflows.RunInput{
 		FormatVersion: workflows.FormatVersion, Run: string(uid), Namespace: "research", Name: "board", Generation: 1,
-		SeedList: []byte("z"), State: workflows.StateActive,
+		SeedList: []byte("z"), Scripts: []byte("s"), State: workflows.StateActive,
 		Spec: workflows.Spec{
 			Seeds:      workflows.Seeds{URLs: []string{"https://example.org/"}},
 			Scope:      workflows.Scope{Type: "Custom", Depth: new(0), Include: []string{"x"}},
 			Limits:     workflows.Limits{Pages: 10000, Bytes: 10_000_000_000, Duration: 24 * time.Hour},
 			Politeness: workflows.Politeness{Delay: 2 * time.Second},
 			Browser:    workflows.Browser{Width: 1280, Height: 800, PageTimeout: time.Minute},
-			Capture:    workflows.Capture{Screenshot: "FullPage", Text: true},
-			Storage:    workflows.Storage{Prefix: "p"},
+			Capture: workflows.Capture{Screenshot: "FullPage", Text: true, Behaviors: &workflows.Behaviors{
+				Scroll: true, Media: true, Consent: true, Scripts: []workflows.Script{{Name: "own/gallery.js", Hosts: []string{"*.example.org"}, SHA256: "d"}},
+			}},
+			Storage: workflows.Storage{Prefix: "p"},
 			Authorization: workflows.Authorization{
 				Reference: "DPIA-1", Purpose: "Test", Basis: "consent", RequestedBy: "desk", NotAfter: noon.Add(24 * time.Hour),
 			},
@@ -173,7 +176,7 @@ func TestStart(t *testing.T) {
 
 func TestStartTooLarge(t *testing.T) {
 	t.Parallel()
-	in := runInput(jobWith(), SeedList{Packed: make([]byte, maxInput)})
+	in := runInput(jobWith(), SeedList{Packed: make([]byte, maxInput)}, ScriptList{})
 	_, err := NewTemporal(&server{}, clock).Start(t.Context(), in)
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.Reason != workflows.ReasonInvalidSeeds || !strings.Contains(refusal.Message, "Divide the seeds") {

@@ -13,6 +13,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -63,6 +64,14 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 		out.Results = progress.Results
 		return out, nil
 	}
+	scripts, err := readScripts(ctx, c.Buckets.Bucket(c.FrontierBucket), in.Job)
+	if err != nil {
+		if out.Trouble = troubleOf(err); out.Trouble == nil {
+			return out, err
+		}
+		out.Results = progress.Results
+		return out, nil
+	}
 	exclude, err := frontier.NewExclude(in.Job.Spec.Scope.Exclude)
 	if err != nil {
 		return out, err
@@ -80,7 +89,7 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 	}
 	b := &bundleRun{
 		Crawler: c, in: in, bundle: bundle, lease: l, attempt: a.number, dir: dir, done: done, deaths: progress.Deaths,
-		exclude: exclude, started: time.Now(), finals: map[frontier.Fingerprint]bool{},
+		exclude: exclude, scripts: scripts, started: time.Now(), finals: map[frontier.Fingerprint]bool{},
 	}
 	b.committer = committer{run: b, nonce: nonce(), number: len(progress.Results)}
 	var background sync.WaitGroup
@@ -161,6 +170,7 @@ type bundleRun struct {
 	done    map[frontier.Fingerprint]bool
 	deaths  map[int]int
 	exclude frontier.Exclude
+	scripts []browser.Script
 	started time.Time // monotonic
 
 	finalsMu sync.Mutex

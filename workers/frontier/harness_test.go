@@ -35,6 +35,7 @@ type web struct {
 
 	mu      sync.Mutex
 	loads   map[string]int
+	visits  []browser.Visit
 	loading map[string]int // by host
 	rude    []string       // hosts that had two page loads at once
 	ended   map[string]time.Time
@@ -59,6 +60,7 @@ func (t tab) Capture(ctx context.Context, v browser.Visit) (*browser.Page, error
 		w.loads, w.loading, w.ended = map[string]int{}, map[string]int{}, map[string]time.Time{}
 	}
 	w.loads[v.URL]++
+	w.visits = append(w.visits, v)
 	if w.loading[host]++; w.loading[host] > 1 {
 		w.rude = append(w.rude, host)
 	}
@@ -239,12 +241,17 @@ func (quiet) Error(string, ...any) {}
 // seed checks the store and brings the seeds in.
 func (r *rig) seed(seeds ...string) {
 	r.t.Helper()
+	r.seedWith(workflows.SeedInput{Job: r.job, Seeds: workflows.Seeds{URLs: seeds}})
+}
+
+func (r *rig) seedWith(in workflows.SeedInput) {
+	r.t.Helper()
 	place, err := activityOf(r, r.planner.Preflight, workflows.PreflightInput{Job: r.job})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.archive = place.Archive
-	out, err := activityOf(r, r.planner.Seed, workflows.SeedInput{Job: r.job, Seeds: workflows.Seeds{URLs: seeds}})
+	out, err := activityOf(r, r.planner.Seed, in)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -57,6 +57,9 @@ func (p *Planner) seed(ctx context.Context, in workflows.SeedInput) (workflows.S
 	if !errors.Is(err, blob.ErrNotFound) {
 		return workflows.SeedOutput{}, err
 	}
+	if err := storeScripts(ctx, store, in); err != nil {
+		return workflows.SeedOutput{}, err
+	}
 	seeds, err := p.collect(ctx, in)
 	if err != nil {
 		return workflows.SeedOutput{}, err

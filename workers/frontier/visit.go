@@ -146,10 +146,12 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	if err := v.refresh(ctx); err != nil {
 		return v.unlessEnding(ctx, err)
 	}
-	p, err := v.stay.Capture(ctx, browser.Visit{
+	visit := browser.Visit{
 		ID: string(page.FP), URL: page.URL, Dir: dir, DOM: true, Text: spec.Capture.Text,
 		Screenshot: browser.Screenshot(spec.Capture.Screenshot), Timeout: spec.Browser.PageTimeout, Admit: v.admit,
-	})
+	}
+	behave(&visit, spec.Capture.Behaviors, v.scripts)
+	p, err := v.stay.Capture(ctx, visit)
 	if err != nil {
 		return v.unlessEnding(ctx, fmt.Errorf("capture a page: %w", err))
 	}

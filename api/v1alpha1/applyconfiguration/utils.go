@@ -20,6 +20,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ArchiveReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Authorization"):
 		return &apiv1alpha1.AuthorizationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Behaviors"):
+		return &apiv1alpha1.BehaviorsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BehaviorScript"):
+		return &apiv1alpha1.BehaviorScriptApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Browser"):
 		return &apiv1alpha1.BrowserApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Capture"):

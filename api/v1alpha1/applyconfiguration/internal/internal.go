@@ -56,6 +56,49 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: requestedBy
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.BehaviorScript
+  map:
+    fields:
+    - name: hosts
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.HostPattern
+          elementRelationship: atomic
+    - name: key
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Behaviors
+  map:
+    fields:
+    - name: consent
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toggle
+      default: Enabled
+    - name: expand
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toggle
+      default: Enabled
+    - name: media
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toggle
+      default: Enabled
+    - name: scripts
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.BehaviorScript
+          elementRelationship: associative
+          keys:
+          - name
+          - key
+    - name: scroll
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toggle
+      default: Enabled
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Browser
   map:
     fields:
@@ -72,6 +115,14 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Capture
   map:
     fields:
+    - name: behaviors
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Behaviors
+      default:
+        consent: Enabled
+        expand: Enabled
+        media: Enabled
+        scroll: Enabled
     - name: screenshot
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Screenshot
@@ -227,6 +278,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostPattern
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Limits
   map:
     fields:

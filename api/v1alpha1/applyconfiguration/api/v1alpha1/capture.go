@@ -16,6 +16,8 @@ type CaptureApplyConfiguration struct {
 	// text says whether the text that the rendered page shows is stored, which
 	// makes it searchable.
 	Text *apiv1alpha1.Toggle `json:"text,omitempty"`
+	// behaviors say what is done to a page once it has loaded.
+	Behaviors *BehaviorsApplyConfiguration `json:"behaviors,omitempty"`
 }
 
 // CaptureApplyConfiguration constructs a declarative configuration of the Capture type for use with
@@ -37,5 +39,13 @@ func (b *CaptureApplyConfiguration) WithScreenshot(value apiv1alpha1.Screenshot)
 // If called multiple times, the Text field is set to the value of the last call.
 func (b *CaptureApplyConfiguration) WithText(value apiv1alpha1.Toggle) *CaptureApplyConfiguration {
 	b.Text = &value
+	return b
+}
+
+// WithBehaviors sets the Behaviors field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Behaviors field is set to the value of the last call.
+func (b *CaptureApplyConfiguration) WithBehaviors(value *BehaviorsApplyConfiguration) *CaptureApplyConfiguration {
+	b.Behaviors = value
 	return b
 }

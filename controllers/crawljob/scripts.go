@@ -1,0 +1,106 @@
+package crawljob
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+const (
+	// maxScript is the size of one script in bytes, as the browser takes it.
+	maxScript = 64 << 10
+	// maxScripts is the size in bytes of all scripts of an order, packed.
+	maxScripts = 256 << 10
+)
+
+// ScriptList is what the ConfigMaps of an order's scripts hold.
+type ScriptList struct {
+	// Packed are the sources: a list of strings in JSON, compressed with gzip; nil when
+	// the order names none.
+	Packed []byte
+	// Digests are their SHA-256 in hexadecimal, in the order of the spec.
+	Digests []string
+}
+
+// readScripts reads the scripts that an order names. Its error is a *Refusal when one is
+// missing or cannot be used.
+func readScripts(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJob) (ScriptList, error) {
+	list := job.Spec.Capture.Behaviors.Scripts
+	if len(list) == 0 {
+		return ScriptList{}, nil
+	}
+	var scripts ScriptList
+	sources := make([]string, len(list))
+	for i, s := range list {
+		text, err := readEntry(ctx, reader, job.Namespace, entry{"capture.behaviors.scripts", s.Name, s.Key})
+		if err != nil {
+			return ScriptList{}, err
+		}
+		if slip := checkScript(text); slip != "" {
+			return ScriptList{}, &Refusal{workflows.ReasonInvalidScript, fmt.Sprintf(
+				"ConfigMap %q, key %q %s. Correct the ConfigMap; the crawl starts by itself then.", s.Name, s.Key, slip)}
+		}
+		sum := sha256.Sum256([]byte(text))
+		sources[i] = text
+		scripts.Digests = append(scripts.Digests, hex.EncodeToString(sum[:]))
+	}
+	var err error
+	if scripts.Packed, err = packScripts(sources); err != nil {
+		return ScriptList{}, err
+	}
+	if len(scripts.Packed) > maxScripts {
+		return ScriptList{}, &Refusal{workflows.ReasonInvalidScript, fmt.Sprintf(
+			"The scripts of capture.behaviors.scripts are %d bytes packed, and %d can be handed over. Shorten them, or divide the sites among several CrawlJobs.",
+			len(scripts.Packed), maxScripts)}
+	}
+	return scripts, nil
+}
+
+// checkScript says what is wrong with a script, "" when nothing is. Whether it is
+// JavaScript, the browser finds out.
+func checkScript(text string) string {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return "is empty: write an expression for an async function into it"
+	case len(text) > maxScript:
+		return fmt.Sprintf("is %d bytes long, and a script may have %d", len(text), maxScript)
+	}
+	return ""
+}
+
+func packScripts(sources []string) ([]byte, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, fmt.Errorf("compress the scripts: %w", err)
+	}
+	if err := json.NewEncoder(z).Encode(sources); err != nil {
+		return nil, fmt.Errorf("encode the scripts: %w", err)
+	}
+	if err := z.Close(); err != nil {
+		return nil, fmt.Errorf("compress the scripts: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// behaviors says in the words of package workflows what is done to pages.
+func behaviors(b *v1alpha1.Behaviors, scripts ScriptList) *workflows.Behaviors {
+	on := func(t v1alpha1.Toggle) bool { return t != v1alpha1.Disabled }
+	out := &workflows.Behaviors{Scroll: on(b.Scroll), Media: on(b.Media), Expand: on(b.Expand), Consent: on(b.Consent)}
+	for i, s := range b.Scripts {
+		if i < len(scripts.Digests) {
+			out.Scripts = append(out.Scripts, workflows.Script{Name: s.Name + "/" + s.Key, Hosts: plainStrings(s.Hosts), SHA256: scripts.Digests[i]})
+		}
+	}
+	return out
+}
