@@ -21,9 +21,9 @@ import (
 // captureFlags are the flags as they were given.
 type captureFlags struct {
 	pages, out, screenshot, proxy, viewport, chrome, dir, userAgent string
-	resolve, allowPrivate                                           []string
+	resolve, allowPrivate, behaviors, scripts                       []string
 	concurrency                                                     int
-	text, dom, scroll, json, force, verbose                         bool
+	text, dom, json, force, verbose                                 bool
 	timeout, loadTimeout                                            time.Duration
 	maxPageBytes                                                    int64
 }
@@ -36,6 +36,7 @@ type captureJob struct {
 	view     browser.Viewport
 	allow    []netip.Prefix
 	resolves map[string]string
+	behave   behavior
 	upstream *url.URL
 	started  time.Time
 }
@@ -87,7 +88,8 @@ Exit codes:
 	fl.StringVar(&f.screenshot, "screenshot", "viewport", "picture of each page: none, viewport or full")
 	fl.BoolVar(&f.text, "text", true, "keep the rendered text")
 	fl.BoolVar(&f.dom, "dom", true, "keep the rendered document")
-	fl.BoolVar(&f.scroll, "scroll", true, "scroll down, so that pages load what they load lazily")
+	fl.StringSliceVar(&f.behaviors, "behaviors", behaviorNames, "what is done to a loaded page, by `NAMES`: consent, scroll, expand, media, or none")
+	fl.StringArrayVar(&f.scripts, "behavior-script", nil, "`HOST=FILE`: run this script on pages of the host, or with *.HOST also of those below it (repeatable; docs/behaviors.md)")
 	fl.StringArrayVar(&f.resolve, "resolve", nil, "connect to `HOST[:PORT]=ADDR:PORT` instead of asking the DNS (repeatable)")
 	fl.StringArrayVar(&f.allowPrivate, "allow-private", nil, "`CIDR` that may be connected to although it is not public (repeatable)")
 	fl.StringVar(&f.proxy, "proxy", "", "`URL` of a proxy for everything: http, https, socks5 or socks5h")
@@ -120,6 +122,9 @@ func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, err
 		return nil, err
 	}
 	if j.resolves, err = cli.ParseResolve(f.resolve); err != nil {
+		return nil, err
+	}
+	if j.behave, err = f.readBehaviors(); err != nil {
 		return nil, err
 	}
 	if f.proxy != "" {

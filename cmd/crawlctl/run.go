@@ -235,7 +235,8 @@ func (s *session) page(ctx context.Context, stay *browser.Stay, n int, address s
 	defer os.RemoveAll(dir) // goes with the scratch folder at the latest
 	p, err := stay.Capture(ctx, browser.Visit{
 		ID: strconv.Itoa(n), URL: address, Dir: dir, Screenshot: s.job.shot, Text: s.job.text, DOM: s.job.dom,
-		NoScroll: !s.job.scroll, Timeout: s.job.timeout, LoadTimeout: s.job.loadTimeout, MaxBytes: s.job.maxPageBytes,
+		NoScroll: !s.job.behave.scroll, NoConsent: !s.job.behave.consent, NoExpand: !s.job.behave.expand, NoMedia: !s.job.behave.media,
+		Scripts: s.job.behave.scripts, Timeout: s.job.timeout, LoadTimeout: s.job.loadTimeout, MaxBytes: s.job.maxPageBytes,
 	})
 	if err != nil {
 		return err
