@@ -42,7 +42,7 @@ type result struct {
 // cases are all cases, in the order of their groups.
 func cases() []testCase {
 	var all []testCase
-	for _, group := range [][]testCase{redirects(), statuses(), headers(), bodies(), uploads(), caching(), media(), workers(), frames(), live(), network(), behaviour(), breakage(), hostile()} {
+	for _, group := range [][]testCase{redirects(), statuses(), headers(), bodies(), uploads(), caching(), media(), workers(), frames(), live(), network(), behaviour(), behaviors(), breakage(), hostile(), hostileScripts()} {
 		all = append(all, group...)
 	}
 	return all
