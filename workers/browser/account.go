@@ -52,7 +52,6 @@ type account struct {
 	actions   []Action
 	acted     map[string]int // index of an action by what it says
 	dialogs   int
-	opened    int // windows
 	limits    []Limit
 	dropped   int
 	changed   chan struct{}

@@ -136,3 +136,40 @@ func TestScriptsThatDoNotEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestCountsOf: of what a script says, nothing is kept that could be the page's content.
+func TestCountsOf(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`"{\"b\":2,\"a\":-1}"`: ": a -1, b 2",
+		`"null"`:               "", `"[1]"`: "", `"{"`: "", `{}`: "", ``: "", `"\"text\""`: "",
+		`"{\"a\":\"text\",\"b\":1.5,\"c\":1e12,\"a b\":1,\"x1\":1,\"\":1,\"d\":true,\"e\":{\"f\":1}}"`: "",
+		`"{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1,\"k\":1}"`:  ": a 1, b 1, c 1, d 1, e 1, f 1, g 1, h 1, i 1, j 1",
+	} {
+		if got := countsOf([]byte(in)); got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzCountsOf(f *testing.F) {
+	f.Add([]byte(`"{\"opened\":3}"`))
+	f.Add([]byte(`"{\"a\":\"text\"}"`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if got := countsOf(raw); len(got) > maxCounts*(32+1+11+2)+2 {
+			t.Errorf("%d bytes", len(got))
+		}
+	})
+}
+
+func TestSiteOf(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]string{
+		"www.Example.org.": "example.org", "a.b.example.co.uk": "example.co.uk", "me.github.io": "me.github.io",
+		"127.0.0.1": "127.0.0.1", "::1": "::1", "localhost": "localhost", "": "",
+	} {
+		if got := siteOf(host); got != want {
+			t.Errorf("%q: %q, want %q", host, got, want)
+		}
+	}
+}

@@ -21,9 +21,6 @@ var errCrashed = errors.New("the page's renderer crashed")
 // are stopped.
 const maxDialogs = 100
 
-// maxWindows is the same for windows, each of which takes Chrome a while.
-const maxWindows = 30
-
 // closeTimeout bounds the closing of a context before its Chrome is given up.
 const closeTimeout = 3 * time.Second
 
@@ -388,15 +385,7 @@ func (c *chrome) windowOpened(t *tab, ev targetEvent) {
 	if len(a.windows) < 100 && networked(info.URL) {
 		a.windows = append(a.windows, info.URL)
 	}
-	a.opened++
-	many := a.opened
 	a.mu.Unlock()
-	if many == maxWindows {
-		a.limit("Windows", "scripts that open windows were stopped after %d of them", maxWindows)
-	}
-	if many >= maxWindows { // each of them takes its time
-		t.session.post("Runtime.terminateExecution", nil)
-	}
 }
 
 func (c *chrome) targetCrashed(ev targetEvent) {
