@@ -19,6 +19,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
+	"crawlfleet.dev/crawlfleet/internal/tempdir"
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 )
@@ -69,20 +70,17 @@ type session struct {
 
 // run captures the pages and writes the file.
 func (j *captureJob) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
-	scratch, err := os.MkdirTemp(j.dir, "crawlctl-")
-	if err != nil {
-		return fmt.Errorf("make a temporary folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	// Chrome runs as another user where it can and must reach its profile.
-	if err := os.Chmod(scratch, 0o755); err != nil {
-		return fmt.Errorf("temporary folder: %w", err)
-	}
 	level := slog.LevelWarn
 	if j.verbose {
 		level = slog.LevelDebug
 	}
 	log := telemetry.New(telemetry.Options{Writer: stderr, Format: telemetry.Text, Level: level})
+	folder, err := j.folder(log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.Remove()) }()
+	scratch := folder.Path
 	rec, err := recorder.New(recorder.Options{
 		Dir:    scratch,
 		Dialer: &netguard.Dialer{Allow: j.allow, Resolve: j.resolves, Upstream: j.upstream},
@@ -106,6 +104,20 @@ func (j *captureJob) run(ctx context.Context, stdout, stderr io.Writer) (err err
 		s.progress.W = stderr
 	}
 	return s.capture(ctx)
+}
+
+// folder makes the folder for temporary files, and removes those of captures that were
+// killed.
+func (j *captureJob) folder(log *slog.Logger) (*tempdir.Folder, error) {
+	const prefix = "crawlctl-"
+	parent := j.dir
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	if _, err := tempdir.Sweep(parent, prefix, nil); err != nil {
+		log.Warn("what a killed capture left could not be removed", "error", err)
+	}
+	return tempdir.Make(parent, prefix)
 }
 
 // capture runs all pages through the pool and closes the chunk.

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -25,6 +24,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
+	"crawlfleet.dev/crawlfleet/internal/tempdir"
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workers/frontier"
@@ -40,6 +40,9 @@ const storePatience = 20 * time.Second
 // bundlesPerTab is how many bundles a worker takes for each tab: one that waits for a
 // host's delay holds none.
 const bundlesPerTab = 3
+
+// scratchPrefix begins the names of the workers' folders in --dir.
+const scratchPrefix = "worker-"
 
 // productToken is what robots.txt knows us by (RFC 9309 section 2.2.1).
 const productToken = "crawlfleet"
@@ -188,10 +191,11 @@ func workersFor(o options, c client.Client) map[string]worker.Worker {
 
 // newCrawler starts the browsers and what records them.
 func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *blob.Client, beats client.Client, log *slog.Logger) (*frontier.Crawler, func() error, error) {
-	dir, release, err := scratch(o.dir)
+	folder, err := scratch(o.dir, log)
 	if err != nil {
 		return nil, nil, err
 	}
+	dir, release := folder.Path, folder.Remove
 	rec, err := recorder.New(recorder.Options{Dir: dir, Dialer: guard, Logger: log})
 	if err != nil {
 		return nil, nil, errors.Join(err, release())
@@ -216,45 +220,18 @@ func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *b
 }
 
 // scratch makes a folder of this process's own, and removes those that dead processes
-// left behind. A folder belongs to whoever holds the lock on the file beside it.
-func scratch(parent string) (dir string, release func() error, err error) {
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return "", nil, fmt.Errorf("--dir: %w", err)
-	}
-	locks, err := filepath.Glob(filepath.Join(parent, "worker-*.lock"))
+// left behind.
+func scratch(parent string, log *slog.Logger) (*tempdir.Folder, error) {
+	swept, err := tempdir.Sweep(parent, scratchPrefix, nil)
 	if err != nil {
-		return "", nil, fmt.Errorf("--dir: %w", err)
+		log.Warn("what a dead worker left in --dir could not be removed", "error", err)
 	}
-	for _, path := range locks {
-		if f, err := lock(path); err == nil {
-			err = errors.Join(os.RemoveAll(strings.TrimSuffix(path, ".lock")), os.Remove(path), f.Close())
-			if err != nil {
-				return "", nil, fmt.Errorf("remove what a dead worker left in --dir: %w", err)
-			}
-		}
+	if len(swept) > 0 {
+		log.Info("what dead workers left in --dir was removed", "folders", len(swept))
 	}
-	dir, err = os.MkdirTemp(parent, "worker-")
+	f, err := tempdir.Make(parent, scratchPrefix)
 	if err != nil {
-		return "", nil, fmt.Errorf("--dir: %w", err)
-	}
-	f, err := lock(dir + ".lock")
-	if err == nil {
-		err = os.Chmod(dir, 0o755) // Chrome may run as another user and has its profile below
-	}
-	if err != nil {
-		return "", nil, fmt.Errorf("--dir: %w", err)
-	}
-	return dir, func() error { return errors.Join(os.RemoveAll(dir), os.Remove(f.Name()), f.Close()) }, nil
-}
-
-// lock takes the lock of a file, which the kernel gives back when the process ends.
-func lock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, fmt.Errorf("--dir: %w", err)
 	}
 	return f, nil
 }
