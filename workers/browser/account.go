@@ -44,6 +44,7 @@ type account struct {
 	refused   map[string]string // requests that we stopped, and why
 	wasFile   bool              // a download began in the main frame
 	quietFrom time.Time
+	heard     time.Time // the last event
 	scrolling bool
 	acting    string          // the behaviour that is being done to the page
 	scheduled map[string]bool // where the page has said it would go
@@ -170,6 +171,7 @@ func take[E any](params jsonv2.Value, fn func(E)) {
 }
 
 func (a *account) notify() {
+	a.heard = a.now()
 	select {
 	case a.changed <- struct{}{}:
 	default:

@@ -30,6 +30,7 @@ func (c *capture) behave(ctx context.Context, o Outcome) Outcome {
 
 // settle applies the settle rule to the document that is there.
 func (c *capture) settle(ctx context.Context) {
+	c.visit.Track.Enter(PhaseSettling)
 	quiet := quietScripted
 	c.consented, c.leftOpen, c.alone = false, false, false
 	c.acct.setActing("")
@@ -73,6 +74,7 @@ func (c *capture) quiet(ctx context.Context, d time.Duration) bool {
 // scroll goes down the page until nothing new comes, and waits until it is quiet.
 // A page is at its end when it has not grown after being quiet for d.
 func (c *capture) scroll(ctx context.Context, d time.Duration) {
+	c.visit.Track.Enter(PhaseBehaving)
 	began := time.Now()
 	steps, height, wait := 0, 0, quietScroll
 	for {

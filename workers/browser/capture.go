@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -88,6 +89,7 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 		return c.failed(err)
 	}
 	c.acct = newAccount(s.pool.opts.Now, c.tab.id, c.tab.blank)
+	defer c.follow()()
 	c.page.Started = c.acct.started
 	if v.Admit != nil {
 		c.acct.gate = newGate(ctx, v.Admit)
@@ -120,6 +122,9 @@ func (v *Visit) complete() error {
 		return fmt.Errorf("capture: folder %q: %w", v.Dir, err)
 	}
 	v.Dir = dir
+	if v.Track == nil {
+		v.Track = new(Tracker)
+	}
 	if v.LoadTimeout <= 0 {
 		v.LoadTimeout = defaultLoadTimeout
 	}
@@ -154,18 +159,10 @@ func (c *capture) run(ctx context.Context) Outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.visit.Timeout, errPageTime)
 	defer cancel()
 	ctx, crash := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	defer watch.Wait()
 	defer crash(nil)
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		select {
-		case <-c.tab.gone:
-			crash(errCrashed)
-		case <-c.tab.chrome.proc.conn.done:
-			crash(errLost)
-		case <-stop:
-		}
-	}()
+	watch.Go(func() { c.watch(ctx, crash) })
 
 	outcome, shown := c.load(ctx)
 	if !shown || ctx.Err() != nil {
@@ -187,6 +184,11 @@ var errPageTime = errors.New("the page's time is over")
 // cause gives a crash the last word on what became of the page.
 func (c *capture) cause(ctx context.Context, o Outcome) Outcome {
 	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errHung):
+		c.hung = true
+		return Outcome{State: Failed, Reason: ReasonPageTimeout, Detail: errHung.Error()}
+	case causeOf(cause) != "":
+		return Outcome{State: Failed, Reason: ReasonBrowserCrashed, Detail: cause.Error()}
 	case errors.Is(cause, errCrashed):
 		return Outcome{State: Failed, Reason: ReasonRendererCrashed, Detail: errCrashed.Error()}
 	case errors.Is(cause, errLost):
@@ -204,6 +206,7 @@ func (c *capture) cause(ctx context.Context, o Outcome) Outcome {
 func (c *capture) load(ctx context.Context) (o Outcome, shown bool) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.visit.LoadTimeout, errLoadTime)
 	defer cancel()
+	c.visit.Track.Enter(PhaseNavigating)
 	var res struct {
 		ErrorText  string `json:"errorText"`
 		IsDownload bool   `json:"isDownload"`
@@ -244,6 +247,7 @@ var errLoadTime = errors.New("the document's load time is over")
 
 // complete waits for the load event of the document that stays.
 func (c *capture) complete(ctx context.Context) (Outcome, bool) {
+	c.visit.Track.Enter(PhaseLoading)
 	loaded := func(p progress) bool {
 		return p.documents > maxDocuments || (!p.document.load.IsZero() && !p.navigating)
 	}
@@ -273,6 +277,7 @@ func (c *capture) complete(ctx context.Context) (Outcome, bool) {
 
 // file waits for a main document that Chrome saves rather than shows.
 func (c *capture) file(ctx context.Context) Outcome {
+	c.visit.Track.Enter(PhaseLoading)
 	c.page.Download = true
 	defer c.turn.lend(ctx, 0)()
 	if err := c.wait(ctx, 0, func(p progress) bool { return !p.files }); err != nil {
@@ -326,6 +331,7 @@ func (c *capture) ask(ctx context.Context, fn func(context.Context, world) error
 
 // outputs takes the derived outputs, as far as they can be had.
 func (c *capture) outputs(ctx context.Context, d time.Duration) {
+	c.visit.Track.Enter(PhaseOutputs)
 	// What cannot be had costs the page its output, not its outcome.
 	bounded, cancel := context.WithTimeout(ctx, d)
 	err := c.extract(bounded)

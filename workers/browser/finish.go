@@ -15,11 +15,12 @@ import (
 
 // finish leaves the page, closes its record and puts everything together.
 func (c *capture) finish(ctx context.Context, o Outcome) error {
+	c.visit.Track.Enter(PhaseLeaving)
 	if c.hung {
-		if o.State != Failed {
-			o = Outcome{State: Failed, Reason: ReasonPageTimeout, Detail: "the page's scripts did not give way"}
-		}
+		o = c.blame(o)
 		c.tab.abandon()
+		// A renderer that does not give way may not end when it is asked to, either.
+		c.stay.pool.retire(c.tab.chrome, CauseHung)
 	}
 	if c.restless || ctx.Err() != nil {
 		c.tab.abandon()

@@ -20,6 +20,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(killedEnv); dir != "" {
+		toBeKilled(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -59,11 +62,8 @@ func newPool(t testing.TB, change ...func(*Options)) *Pool {
 		if err := p.Close(); err != nil {
 			t.Errorf("close the pool: %v", err)
 		}
-		for _, dir := range []string{p.launch.profile} {
-			left, err := filepath.Glob(filepath.Join(dir, "chrome-*"))
-			if err != nil || (dir == opts.Dir && len(left) > 0) {
-				t.Errorf("the pool left %v behind (%v)", left, err)
-			}
+		if left, err := filepath.Glob(p.folder.Path + "*"); err != nil || len(left) > 0 {
+			t.Errorf("the pool left %v behind (%v)", left, err)
 		}
 	})
 	return p

@@ -51,6 +51,9 @@ type Options struct {
 	UserID int
 	// Sandbox says what to do where Chrome's sandbox cannot be used.
 	Sandbox SandboxPolicy
+	// Replaced, unless nil, is called with one of the causes (CausePages and so on) when
+	// a Chrome is to be replaced. It must not wait.
+	Replaced func(cause string)
 	// Logger takes the log, default is to discard it.
 	Logger *slog.Logger
 	// Now is the clock, default time.Now.
@@ -128,6 +131,8 @@ type Visit struct {
 	Timeout time.Duration
 	// MaxBytes bounds the response bytes of the page, default the recorder's.
 	MaxBytes int64
+	// Track, unless nil, is told in which phase the page is.
+	Track *Tracker
 	// Admit, unless nil, is asked before each document that the page is led to by a
 	// redirect, or takes itself to; not for URL itself. Where it refuses, the page
 	// stays what it is, and has failed with the refusal's reason if it is nothing yet.

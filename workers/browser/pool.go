@@ -12,6 +12,8 @@ import (
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
+
+	"crawlfleet.dev/crawlfleet/internal/tempdir"
 )
 
 // ErrClosed is the error of a pool that has been closed.
@@ -32,6 +34,7 @@ type Pool struct {
 	log     *slog.Logger
 	launch  launch
 	sandbox string
+	folder  *tempdir.Folder // holds the profiles
 	version Version
 
 	slots  chan struct{} // one token per stay that may be open
@@ -56,9 +59,6 @@ func New(ctx context.Context, opts Options) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(opts.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the browsers' folder: %w", err)
-	}
 	p := &Pool{
 		opts:    opts,
 		log:     opts.Logger,
@@ -68,6 +68,9 @@ func New(ctx context.Context, opts Options) (*Pool, error) {
 		chromes: make(map[*chrome]struct{}),
 	}
 	p.launch = launch{path: path, args: arguments(shell, opts.Recorder.SPKI())}
+	if err := p.settleIn(); err != nil {
+		return nil, err
+	}
 	if err := p.probe(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -121,15 +124,10 @@ func (o *Options) complete() error {
 func (p *Pool) probe(ctx context.Context) error {
 	safe := p.launch
 	safe.sandbox = true
-	safe.profile = p.opts.Dir
 	how := "on"
 	if os.Geteuid() == 0 {
 		safe.uid = p.opts.UserID
 		how = fmt.Sprintf("on, as user %d", safe.uid)
-		if !traversable(safe.profile) {
-			// Chrome's user could not reach a profile below a private folder.
-			safe.profile = os.TempDir()
-		}
 	}
 	p.launch, p.sandbox = safe, how
 	c, err := p.start(ctx)
@@ -141,7 +139,7 @@ func (p *Pool) probe(ctx context.Context) error {
 		return fmt.Errorf("start Chrome with its sandbox: %w", err)
 	}
 	first := err
-	p.launch.sandbox, p.launch.uid, p.launch.profile = false, 0, p.opts.Dir
+	p.launch.sandbox, p.launch.uid = false, 0
 	p.sandbox = "OFF: " + first.Error()
 	c, err = p.start(ctx)
 	if err != nil {
@@ -186,6 +184,7 @@ func (p *Pool) add(c *chrome) {
 		p.mu.Unlock()
 		if unexpected {
 			p.log.Warn("a Chrome died and will be replaced", "cause", c.proc.why())
+			p.replaced(CauseCrashed)
 		}
 	}()
 }
@@ -236,7 +235,7 @@ func (p *Pool) Close() error {
 		}()
 	}
 	p.wg.Wait()
-	return nil
+	return p.folder.Remove()
 }
 
 // acquire finds room for a stay in a Chrome, or starts one.
@@ -272,7 +271,7 @@ func (p *Pool) room() (*chrome, error) {
 	default:
 	}
 	for c := range p.chromes {
-		if !c.retiring && c.stays < p.opts.StaysPerBrowser && !c.lost() {
+		if !c.retiring && c.stays < p.opts.StaysPerBrowser && !c.lost() && c.maimed() == nil {
 			c.stays++
 			return c, nil
 		}
@@ -305,9 +304,9 @@ func (p *Pool) count(c *chrome) {
 	}
 	cause := ""
 	if pages >= p.opts.RecyclePages {
-		cause = "pages"
+		cause = CausePages
 	} else if pages%25 == 0 && residentBytes(c.proc.cmd.Process.Pid, c.proc.profile) > p.opts.RecycleBytes {
-		cause = "memory"
+		cause = CauseMemory
 	}
 	if cause != "" {
 		p.retire(c, cause)
@@ -322,6 +321,13 @@ func (p *Pool) retire(c *chrome, cause string) {
 	p.mu.Unlock()
 	if !already {
 		p.log.Info("a Chrome is being replaced", "cause", cause, "pages", pages)
+		p.replaced(cause)
+	}
+}
+
+func (p *Pool) replaced(cause string) {
+	if p.opts.Replaced != nil {
+		p.opts.Replaced(cause)
 	}
 }
 
@@ -336,6 +342,7 @@ type chrome struct {
 
 	mu       sync.Mutex
 	contexts map[string]*tab // by browser context ID
+	helpers  map[int]string  // by process ID, nil before the first tab
 }
 
 func (c *chrome) lost() bool {

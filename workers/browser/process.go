@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,6 +24,8 @@ type process struct {
 	profile string
 	output  *tail
 	conn    *conn
+
+	condemned atomic.Pointer[error] // why it is killed, if there is a reason
 
 	exited  chan struct{} // closed when the main process has been reaped
 	exitErr error         // valid after exited
@@ -148,8 +151,14 @@ func (p *process) close() {
 	p.kill()
 }
 
+// condemn notes why a Chrome is killed; the first reason counts.
+func (p *process) condemn(why error) { p.condemned.CompareAndSwap(nil, &why) }
+
 // why says how Chrome ended, for people.
 func (p *process) why() string {
+	if why := p.condemned.Load(); why != nil {
+		return (*why).Error()
+	}
 	select {
 	case <-p.exited:
 	case <-time.After(time.Second):

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -65,8 +66,10 @@ func family(pgid int, profile string) []procStat {
 	return out
 }
 
+// containsArg looks for an argument. Chrome's processes set their title, and divide the
+// arguments in it by spaces.
 func containsArg(cmdline, want []byte) bool {
-	for arg := range bytes.SplitSeq(cmdline, []byte{0}) {
+	for arg := range bytes.FieldsFuncSeq(cmdline, func(r rune) bool { return r == 0 || r == ' ' }) {
 		if bytes.Equal(arg, want) {
 			return true
 		}
@@ -101,4 +104,42 @@ func residentBytes(pgid int, profile string) int64 {
 		pages += st.rssPages
 	}
 	return pages * int64(os.Getpagesize())
+}
+
+// helpers are the processes of a Chrome without which it only seems to live: without its
+// zygotes it starts no renderer, and a network service that it starts anew knows nothing
+// of the contexts' proxies. Of others it copes with the death.
+func helpers(pgid int, profile string) map[int]string {
+	out := make(map[int]string)
+	for _, st := range family(pgid, profile) {
+		cmdline, err := os.ReadFile("/proc/" + strconv.Itoa(st.pid) + "/cmdline")
+		switch {
+		case err != nil || st.state == 'Z':
+		case st.ppid == pgid && containsArg(cmdline, []byte("--type=zygote")):
+			// A renderer that a zygote has just forked calls itself one for a moment.
+			out[st.pid] = "a zygote"
+		case containsArg(cmdline, []byte("--utility-sub-type=network.mojom.NetworkService")):
+			out[st.pid] = "the network service"
+		}
+	}
+	return out
+}
+
+// killBelow kills what is still alive of Chromes whose profiles were below a folder,
+// which is where they run. A Chrome ends with this program, and its sandbox with it, but
+// without a sandbox a child that was stopped does not.
+func killBelow(folder string) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		if at, err := os.Readlink("/proc/" + e.Name() + "/cwd"); err == nil && strings.HasPrefix(at, folder+"/") {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone by now
+		}
+	}
 }

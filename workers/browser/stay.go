@@ -61,6 +61,9 @@ func (s *Stay) ensure(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil {
+			s.pool.retire(c, CauseStuck) // the next try takes another
+		}
 		s.discard()
 		if ctx.Err() != nil || try == 2 {
 			return fmt.Errorf("open a tab: %w", err)

@@ -67,6 +67,7 @@ func (c *chrome) open(ctx context.Context, opts StayOptions, proxy string) (*tab
 		t.close()
 		return nil, err
 	}
+	c.learn()
 	return t, nil
 }
 
@@ -195,7 +196,7 @@ func (t *tab) close() {
 	defer cancel()
 	err := t.chrome.proc.conn.root.Call(ctx, "Target.disposeBrowserContext", map[string]any{"browserContextId": t.context}, nil)
 	if err != nil && !t.chrome.lost() {
-		t.chrome.pool.retire(t.chrome, "stuck")
+		t.chrome.pool.retire(t.chrome, CauseStuck)
 	}
 	if t.downloads != "" {
 		os.RemoveAll(t.downloads) // goes with the profile at the latest
