@@ -25,7 +25,8 @@ type captureFlags struct {
 	concurrency                                                     int
 	text, dom, json, force, verbose                                 bool
 	timeout, loadTimeout                                            time.Duration
-	maxPageBytes                                                    int64
+	maxPageBytes, maxBodyBytes                                      int64
+	badCertificates                                                 string
 }
 
 // captureJob is what they mean.
@@ -95,7 +96,9 @@ Exit codes:
 	fl.StringVar(&f.proxy, "proxy", "", "`URL` of a proxy for everything: http, https, socks5 or socks5h")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "time for a page in all")
 	fl.DurationVar(&f.loadTimeout, "load-timeout", 30*time.Second, "time for a page's document to be complete")
-	fl.Int64Var(&f.maxPageBytes, "max-page-bytes", 0, "response bytes of a page after which bodies are cut off, 0 for no limit")
+	fl.Int64Var(&f.maxPageBytes, "max-page-bytes", 2_000_000_000, "bytes of all bodies of a page after which they are cut off, 0 for no limit")
+	fl.Int64Var(&f.maxBodyBytes, "max-body-bytes", 1_000_000_000, "bytes after which a single body is cut off, 0 for no limit")
+	fl.StringVar(&f.badCertificates, "bad-certificates", "refuse", "what comes from a server whose certificate does not verify: refuse, or record with the error")
 	fl.StringVar(&f.viewport, "viewport", "1280x800", "`SIZE` of the window in pixels")
 	fl.StringVar(&f.userAgent, "user-agent", "", "user agent in place of Chrome's own")
 	fl.StringVar(&f.chrome, "chrome", "", "`ENGINE`: chromium-headless-shell, chromium, or the path of a Chrome (default: the first of these that is installed)")
@@ -135,8 +138,11 @@ func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, err
 	if f.concurrency < 1 || f.concurrency > 64 {
 		return nil, cli.Usage("--concurrency %d: want 1 to 64", f.concurrency)
 	}
-	if f.maxPageBytes < 0 {
-		return nil, cli.Usage("--max-page-bytes %d: want 0, for no limit, or more", f.maxPageBytes)
+	if f.maxPageBytes < 0 || f.maxBodyBytes < 0 {
+		return nil, cli.Usage("--max-page-bytes %d, --max-body-bytes %d: want 0, for no limit, or more", f.maxPageBytes, f.maxBodyBytes)
+	}
+	if f.badCertificates != "refuse" && f.badCertificates != "record" {
+		return nil, cli.Usage("--bad-certificates %q: want refuse or record", f.badCertificates)
 	}
 	if f.timeout <= 0 || f.loadTimeout <= 0 {
 		return nil, cli.Usage("--timeout and --load-timeout must be more than nothing")

@@ -34,6 +34,9 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			secure := httptest.NewTLSServer(newSite(asked)) // of an authority that nobody trusts
+			env.Defer(secure.Close)
+			env.Setenv("SECURE", secure.URL)
 			env.Setenv("SITE", site.URL)
 			env.Setenv("PORT", port)
 			// The script's own folder is private: Chrome's unprivileged user
@@ -61,6 +64,8 @@ func newSite(asked chan<- struct{}) http.Handler {
 	html("/{$}", `<title>Board</title><p id=p></p><script>fetch('/api').then(r => r.json()).then(v => p.innerText = v.text)</script>`)
 	html("/two", `<title>Two</title><a href="/three">not followed</a>`)
 	mux.HandleFunc("/api", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"text": "from the API"}`) })
+	html("/large", `<title>Large</title><script>fetch('/body').then(r => r.blob()).catch(() => {})</script>`)
+	mux.HandleFunc("/body", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("0123456789", 300_000)) })
 	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}
 		<-r.Context().Done()

@@ -40,6 +40,7 @@ type result struct {
 	Bytes        int64           `json:"bytes"`
 	Links        int             `json:"links"`
 	Completeness float64         `json:"completeness"`
+	Incomplete   string          `json:"incomplete,omitempty"`
 	Limits       []browser.Limit `json:"limits,omitempty"`
 }
 
@@ -47,7 +48,7 @@ func resultOf(p *browser.Page) result {
 	return result{
 		URL: p.URL, Outcome: p.Outcome.State, Reason: p.Outcome.Reason, Detail: p.Outcome.Detail, FinalURL: p.FinalURL,
 		Status: p.Status, MIME: p.MIME, Title: p.Title, Started: p.Started.UTC(), Milliseconds: p.Ended.Sub(p.Started).Milliseconds(),
-		Exchanges: len(p.Exchanges), Bytes: p.Bytes, Links: len(p.Links), Completeness: p.Completeness.Ratio, Limits: p.Limits,
+		Exchanges: len(p.Exchanges), Bytes: p.Bytes, Links: len(p.Links), Completeness: p.Completeness.Ratio, Incomplete: p.Incomplete(), Limits: p.Limits,
 	}
 }
 
@@ -205,7 +206,9 @@ func (w *visitor) visit(ctx context.Context, o order) (err error) {
 		if err := w.leave(); err != nil {
 			return err
 		}
-		w.stay, err = w.pool.Stay(ctx, browser.StayOptions{Viewport: w.job.view, UserAgent: w.job.userAgent})
+		w.stay, err = w.pool.Stay(ctx, browser.StayOptions{
+			Viewport: w.job.view, UserAgent: w.job.userAgent, AcceptBadCertificates: w.job.badCertificates == "record",
+		})
 		if err != nil {
 			w.stay = nil
 			return err
@@ -248,7 +251,7 @@ func (s *session) page(ctx context.Context, stay *browser.Stay, n int, address s
 	p, err := stay.Capture(ctx, browser.Visit{
 		ID: strconv.Itoa(n), URL: address, Dir: dir, Screenshot: s.job.shot, Text: s.job.text, DOM: s.job.dom,
 		NoScroll: !s.job.behave.scroll, NoConsent: !s.job.behave.consent, NoExpand: !s.job.behave.expand, NoMedia: !s.job.behave.media,
-		Scripts: s.job.behave.scripts, Timeout: s.job.timeout, LoadTimeout: s.job.loadTimeout, MaxBytes: s.job.maxPageBytes,
+		Scripts: s.job.behave.scripts, Timeout: s.job.timeout, LoadTimeout: s.job.loadTimeout, MaxBytes: s.job.maxPageBytes, MaxBody: s.job.maxBodyBytes,
 	})
 	if err != nil {
 		return err
@@ -282,6 +285,9 @@ func (s *session) report(p *browser.Page, ok bool) error {
 			detail += "; --allow-private makes exceptions"
 		}
 		s.progress.Println(s.stderr, cli.OneLine(fmt.Sprintf("failed: %s: %s: %s", p.URL, p.Outcome.Reason, detail)))
+	}
+	if why := p.Incomplete(); why != "" {
+		s.progress.Println(s.stderr, cli.OneLine(fmt.Sprintf("incomplete: %s: %s", p.URL, why)))
 	}
 	if !s.job.json {
 		return nil

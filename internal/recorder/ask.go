@@ -15,7 +15,7 @@ const maxInterim = 16
 // then sent again on a new one (RFC 9112 section 9.3.1).
 func (e *exchange) ask() error {
 	if e.req.repeatable() {
-		if c := e.session.pool.take(e.to, e.req.websocket()); c != nil && e.use(c) {
+		if c := e.session.pool.take(e.to, e.req.websocket(), e.page.AcceptBadCertificates); c != nil && e.use(c) {
 			err := e.askOn()
 			if err == nil || !e.stale(err) {
 				return err
@@ -23,10 +23,10 @@ func (e *exchange) ask() error {
 			e.drop()
 			e.out.Notes = append(e.out.Notes, "sent again on a new connection: the one that was kept had been closed")
 		}
-	} else if c := e.session.pool.take(e.to, e.req.websocket()); c != nil && e.use(c) {
+	} else if c := e.session.pool.take(e.to, e.req.websocket(), e.page.AcceptBadCertificates); c != nil && e.use(c) {
 		return e.askOn()
 	}
-	c, info, err := e.session.pool.dial(e.ctx, e.to, e.req.websocket())
+	c, info, err := e.session.pool.dial(e.ctx, e.to, e.req.websocket(), e.page.AcceptBadCertificates)
 	if err != nil {
 		e.out.Conn = info
 		return err
@@ -46,6 +46,9 @@ func (e *exchange) stale(err error) bool {
 }
 
 func (e *exchange) askOn() error {
+	if why := e.origin.info.badCertificate(); why != "" {
+		e.out.Notes = append(e.out.Notes, "taken although the certificate does not verify: "+why)
+	}
 	if err := e.send(); err != nil {
 		return err
 	}

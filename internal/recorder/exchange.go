@@ -194,7 +194,7 @@ func (e *exchange) tell() bool {
 func (e *exchange) newSpool(what string) *spool {
 	return &spool{
 		path:  filepath.Join(e.page.Dir, fmt.Sprintf("%06d-%s.body", e.out.ID, what)),
-		limit: e.session.rec.opts.MaxBody, page: &e.page.budget,
+		limit: e.page.MaxBody, page: &e.page.budget,
 		small: &e.page.small, pieces: &e.session.rec.pieces,
 	}
 }

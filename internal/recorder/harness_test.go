@@ -59,6 +59,19 @@ func newTestSession(t testing.TB, change ...func(*Options)) *Session {
 	return s
 }
 
+// newLenientSession opens a session with a page that takes bad certificates.
+func newLenientSession(t testing.TB, change ...func(*Options)) *Session {
+	t.Helper()
+	s, err := newRecorder(t, change...).NewSession(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Begin(Page{Dir: t.TempDir(), AcceptBadCertificates: true}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func begin(t testing.TB, s *Session) {
 	t.Helper()
 	if err := s.Begin(Page{Dir: t.TempDir()}); err != nil {

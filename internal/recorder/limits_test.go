@@ -35,11 +35,14 @@ func TestLimits(t *testing.T) {
 		_, _ = w.Write(bytes.Repeat([]byte("x"), n))
 	}))
 	t.Cleanup(site.Close)
-	s, err := newRecorder(t, func(o *Options) { o.MaxBody = 100_000 }).NewSession(t.Context())
+	s, err := newRecorder(t).NewSession(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Begin(Page{Dir: t.TempDir(), MaxBytes: 250_000}); err != nil {
+	if err := s.Begin(Page{Dir: t.TempDir(), MaxBody: -1}); err == nil {
+		t.Error("a negative limit")
+	}
+	if err := s.Begin(Page{Dir: t.TempDir(), MaxBytes: 250_000, MaxBody: 100_000}); err != nil {
 		t.Fatal(err)
 	}
 	c := client(t, s)
@@ -49,10 +52,10 @@ func TestLimits(t *testing.T) {
 		truncated string
 	}{
 		{"As large as may be.", 100_000, 100_000, ""},
-		{"A byte more.", 100_001, 100_000, truncatedLength},
+		{"A byte more.", 100_001, 100_000, TruncatedLength},
 		{"Below the page's limit.", 40_000, 40_000, ""},
-		{"Across the page's limit.", 20_000, 10_000, truncatedLength},
-		{"Nothing is left.", 10, 0, truncatedLength},
+		{"Across the page's limit.", 20_000, 10_000, TruncatedLength},
+		{"Nothing is left.", 10, 0, TruncatedLength},
 		{"An empty body is as long as ever.", 0, 0, ""},
 	}
 	for _, step := range steps {
@@ -78,7 +81,7 @@ func TestOutsideOfPages(t *testing.T) {
 	var hits atomic.Int32
 	site := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	t.Cleanup(site.Close)
-	s := newTestSession(t, func(o *Options) { o.AcceptBadCertificates = true })
+	s := newLenientSession(t)
 	c := client(t, s)
 	if _, _, err := get(t, c, site.URL); err != nil {
 		t.Fatal(err)
@@ -412,8 +415,5 @@ func TestBeginAndEnd(t *testing.T) {
 	}
 	if _, err := r.NewSession(t.Context()); err == nil {
 		t.Error("a session of a recorder that is closed")
-	}
-	if _, err := New(Options{MaxBody: -1}); err == nil {
-		t.Error("a negative limit")
 	}
 }

@@ -105,11 +105,12 @@ func newPool(rec *Recorder) *pool {
 }
 
 // take returns a connection that was kept, or a stream on one, nil when there
-// is none. A WebSocket needs HTTP/1.1.
-func (p *pool) take(to origin, websocket bool) *originConn {
+// is none. A WebSocket needs HTTP/1.1. One whose certificate does not verify is taken
+// where bad is set.
+func (p *pool) take(to origin, websocket, bad bool) *originConn {
 	if !websocket {
 		p.mu.Lock()
-		i := slices.IndexFunc(p.h2[to], (*h2conn).usable)
+		i := slices.IndexFunc(p.h2[to], func(c *h2conn) bool { return c.usable() && (bad || c.info.badCertificate() == "") })
 		if i >= 0 {
 			c := p.h2[to][i]
 			p.mu.Unlock()
@@ -127,7 +128,7 @@ func (p *pool) take(to origin, websocket bool) *originConn {
 		c := list[len(list)-1]
 		p.idle[to] = list[:len(list)-1]
 		p.mu.Unlock()
-		if p.rec.opts.Now().Sub(c.since) < idleTime && quiet(c.raw) {
+		if p.rec.opts.Now().Sub(c.since) < idleTime && quiet(c.raw) && (bad || c.info.badCertificate() == "") {
 			c.reused = true
 			return c
 		}
@@ -212,9 +213,9 @@ func (p *pool) keep(to origin, c *h2conn) error {
 	return nil
 }
 
-// dial makes a new connection. When TLS fails, the facts of the connection come
-// with the error.
-func (p *pool) dial(ctx context.Context, to origin, websocket bool) (*originConn, *Connection, error) {
+// dial makes a new connection, where bad is set also to one whose certificate does not
+// verify. When TLS fails, the facts of the connection come with the error.
+func (p *pool) dial(ctx context.Context, to origin, websocket, bad bool) (*originConn, *Connection, error) {
 	rec := p.rec
 	guarded, err := rec.opts.Dialer.Dial(ctx, "tcp", to.address())
 	if err != nil {
@@ -233,6 +234,9 @@ func (p *pool) dial(ctx context.Context, to origin, websocket bool) (*originConn
 		return &originConn{to: to, raw: raw, out: raw, br: bufio.NewReaderSize(raw, originBuffer), info: info}, info, nil
 	}
 	secure, err := p.secure(ctx, raw, to.host, info, websocket)
+	if why := info.badCertificate(); err == nil && why != "" && !bad {
+		err = &failure{ReasonTLSFailed, "certificate: " + why}
+	}
 	if err != nil {
 		_ = raw.Close()
 		return nil, info, err
@@ -287,9 +291,6 @@ func (p *pool) secure(ctx context.Context, raw net.Conn, host string, info *Conn
 	}
 	if err := p.rec.verify(host, state.PeerCertificates); err != nil {
 		info.TLS.VerifyError = err.Error()
-		if !p.rec.opts.AcceptBadCertificates {
-			return nil, &failure{ReasonTLSFailed, "certificate: " + err.Error()}
-		}
 	}
 	return conn, nil
 }

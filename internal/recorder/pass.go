@@ -132,7 +132,7 @@ func (e *exchange) broken(out *spool, err error, send bool) bool {
 		e.fail(ReasonInvalidResponse, invalid.what)
 	case why == "" && err != nil:
 		e.fail(ReasonConnectionReset, "the answer was not whole: "+err.Error())
-	case out.truncated == truncatedLength:
+	case out.truncated == TruncatedLength:
 		e.out.Detail = "a limit was reached"
 	default:
 		e.out.Detail = "the browser closed the connection"

@@ -91,14 +91,8 @@ type Options struct {
 	// Dialer connects to origins. Default a zero netguard.Dialer: the public
 	// Internet alone.
 	Dialer *netguard.Dialer
-	// MaxBody is the number of bytes of a body (of each direction of a
-	// WebSocket) after which it is cut off, 0 for no limit.
-	MaxBody int64
 	// Roots are trusted in addition to the system's certificate authorities.
 	Roots []*x509.Certificate
-	// AcceptBadCertificates lets the page have what comes from an origin whose
-	// certificate does not verify. The error is recorded either way.
-	AcceptBadCertificates bool
 	// Policy decides whether a request may be made. Default [ReadOnly].
 	Policy func(Facts) (allow bool, reason string)
 	// Logger gets what is worth a note. Default none.
@@ -139,9 +133,6 @@ func New(opts Options) (*Recorder, error) {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
-	}
-	if opts.MaxBody < 0 {
-		return nil, fmt.Errorf("recorder: a largest body of %d bytes: give 0 for no limit", opts.MaxBody)
 	}
 	ca, err := newAuthority(opts.Now)
 	if err != nil {

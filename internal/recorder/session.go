@@ -29,6 +29,12 @@ type Page struct {
 	// MaxBytes is the number of bytes of all bodies of the page after which
 	// bodies are cut off, 0 for no limit.
 	MaxBytes int64
+	// MaxBody is the number of bytes of one body (of each direction of a WebSocket)
+	// after which it is cut off, 0 for no limit.
+	MaxBody int64
+	// AcceptBadCertificates lets the page have what comes from an origin whose
+	// certificate does not verify. The error is recorded either way.
+	AcceptBadCertificates bool
 }
 
 // Activity says how busy a session's page is.
@@ -142,6 +148,9 @@ func (s *Session) accept(c net.Conn) {
 
 // Begin opens a page: from now on every exchange belongs to it.
 func (s *Session) Begin(p Page) error {
+	if p.MaxBody < 0 || p.MaxBytes < 0 {
+		return fmt.Errorf("begin a page: limits of %d bytes a body and %d a page: give 0 for no limit", p.MaxBody, p.MaxBytes)
+	}
 	if p.Dir == "" {
 		dir, err := os.MkdirTemp(s.rec.opts.Dir, "page-")
 		if err != nil {

@@ -15,9 +15,12 @@ import (
 // pieceSize is how much of a body is in memory at a time.
 const pieceSize = 32 << 10
 
-// The words of WARC-Truncated (WARC/1.1 section 5.13).
+// TruncatedLength is the word of WARC-Truncated (WARC/1.1 section 5.13) for a body that a
+// limit has cut off.
+const TruncatedLength = "length"
+
+// The other words.
 const (
-	truncatedLength      = "length"
 	truncatedTime        = "time"
 	truncatedDisconnect  = "disconnect"
 	truncatedUnspecified = "unspecified"
@@ -137,7 +140,7 @@ func (s *spool) write(p []byte) (int, error) {
 		n = s.page.take(n)
 	}
 	if n < len(p) {
-		s.truncated = truncatedLength
+		s.truncated = TruncatedLength
 	}
 	if n == 0 {
 		return 0, nil

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,7 +163,7 @@ func TestBadCertificates(t *testing.T) {
 				t.Errorf("%s: facts %+v", tc.reason, e.Conn.TLS)
 			}
 
-			s = newTestSession(t, trust(ca), func(o *Options) { o.AcceptBadCertificates = true })
+			s = newLenientSession(t, trust(ca))
 			res, body, err := get(t, client(t, s), "https://127.0.0.1:"+port+"/")
 			if err != nil {
 				t.Fatal(err)
@@ -172,6 +173,40 @@ func TestBadCertificates(t *testing.T) {
 			}
 			if e := endOne(t, s); tc.chain && (e.Conn.TLS.VerifyError == "" || e.Failure != "") {
 				t.Errorf("%s: when bad ones are accepted: %+v", tc.reason, e)
+			}
+		})
+	}
+}
+
+// TestBadCertificateOfOnePage: a connection that one page took in spite of its certificate
+// is not the next page's, which does not.
+func TestBadCertificateOfOnePage(t *testing.T) {
+	t.Parallel()
+	for name, protocols := range map[string][]string{"HTTP/1.1": {"http/1.1"}, "HTTP/2": {"h2"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			site := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }))
+			site.EnableHTTP2 = protocols[0] == "h2"
+			site.StartTLS()
+			t.Cleanup(site.Close)
+			s := newLenientSession(t)
+			for range 2 {
+				if _, body, err := get(t, client(t, s), site.URL); err != nil || string(body) != "hello" {
+					t.Fatalf("where bad ones are taken: %q, %v", body, err)
+				}
+			}
+			for i, e := range end(t, s) {
+				if e.Failure != "" || e.Conn.Protocol != strings.ToLower(protocols[0]) || !slices.ContainsFunc(e.Notes, func(n string) bool { return strings.Contains(n, "certificate") }) {
+					t.Errorf("exchange %d: %q over %s, notes %q", i, e.Failure, e.Conn.Protocol, e.Notes)
+				}
+			}
+			begin(t, s)
+			res, _, err := get(t, client(t, s), site.URL)
+			if err != nil || res.Header.Get(ReasonHeader) != ReasonTLSFailed {
+				t.Errorf("where they are not: %+v, %v", res, err)
+			}
+			if e := endOne(t, s); e.Failure != ReasonTLSFailed || e.Conn == nil || e.Conn.TLS.VerifyError == "" {
+				t.Errorf("where they are not: %+v", e)
 			}
 		})
 	}

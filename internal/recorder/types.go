@@ -144,6 +144,15 @@ type Connection struct {
 	DNS *DNS
 }
 
+// badCertificate says why the origin's certificate does not verify, empty when it does or
+// there is none.
+func (c *Connection) badCertificate() string {
+	if c.TLS == nil {
+		return ""
+	}
+	return c.TLS.VerifyError
+}
+
 // DNS is the answer that a connection was made with.
 type DNS = netguard.Answer
 

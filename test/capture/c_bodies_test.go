@@ -338,16 +338,18 @@ func bodies() []testCase {
 		{
 			name:  "C a body above the limit",
 			serve: routes{"": html(counted), "body": bulk(mimeBin, 3<<20)},
-			pool:  func(o *setup) { o.recorder.MaxBody = 1 << 20 },
+			visit: func(v *browser.Visit) { v.MaxBody = 1 << 20 },
 			lines: `GET www: Document 200 record
 				GET www:body Fetch 200 record (ERR_CONTENT_LENGTH_MISMATCH)`,
-			check: wantTruncated("body", "length", 1<<20),
-			note:  "Cut off at the limit, and marked so.",
+			limits: []string{browser.LimitBody},
+			check:  wantTruncated("body", "length", 1<<20),
+			note:   "Cut off at the limit, and marked so.",
 		},
 		{
-			name:  "C a page above the limit",
-			serve: routes{"": html(counted), "body": bulk(mimeBin, 3<<20)},
-			visit: func(v *browser.Visit) { v.MaxBytes = 2 << 20 },
+			name:   "C a page above the limit",
+			serve:  routes{"": html(counted), "body": bulk(mimeBin, 3<<20)},
+			visit:  func(v *browser.Visit) { v.MaxBytes = 2 << 20 },
+			limits: []string{browser.LimitPage},
 			lines: `GET www: Document 200 record
 				GET www:body Fetch 200 record (ERR_CONTENT_LENGTH_MISMATCH)`,
 			check: func(t *testing.T, r *result) {

@@ -39,7 +39,7 @@ func network() []testCase {
 		},
 		{
 			name: "J bad certificates accepted", from: expired, serve: routes{"": html("past its time")},
-			pool:  func(o *setup) { o.recorder.AcceptBadCertificates = true },
+			pool:  func(o *setup) { o.stay.AcceptBadCertificates = true },
 			lines: "GET expired: Document 200 record", text: "past its time",
 			check: func(t *testing.T, r *result) {
 				if info := r.connectionOf(t, expired); !strings.Contains(info, `"verifyError":"x509: certificate has expired`) {

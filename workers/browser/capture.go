@@ -85,7 +85,9 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 		return nil, err
 	}
 	c.tab = s.tab
-	if err := s.session.Begin(recorder.Page{Dir: spool, MaxBytes: v.MaxBytes}); err != nil {
+	if err := s.session.Begin(recorder.Page{
+		Dir: spool, MaxBytes: v.MaxBytes, MaxBody: v.MaxBody, AcceptBadCertificates: s.opts.AcceptBadCertificates,
+	}); err != nil {
 		return c.failed(err)
 	}
 	c.acct = newAccount(s.pool.opts.Now, c.tab.id, c.tab.blank)
@@ -132,6 +134,9 @@ func (v *Visit) complete() error {
 		v.Timeout = defaultTimeout
 	}
 	v.LoadTimeout = min(v.LoadTimeout, v.Timeout)
+	if v.MaxBytes < 0 || v.MaxBody < 0 {
+		return fmt.Errorf("capture: limits of %d bytes a page and %d a body: give 0 for no limit", v.MaxBytes, v.MaxBody)
+	}
 	return nil
 }
 

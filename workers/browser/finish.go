@@ -42,6 +42,7 @@ func (c *capture) finish(ctx context.Context, o Outcome) error {
 	}
 	c.page.Exchanges = exchanges
 	c.acct.conclude(c.page)
+	c.page.Limits = append(c.page.Limits, c.visit.cutOff(exchanges)...)
 	c.page.Outcome = c.judge(o)
 	c.page.Timings.Recorded = c.since()
 	c.page.Ended = c.acct.now()
@@ -141,7 +142,7 @@ func (a *account) conclude(p *Page) {
 		p.Frames = append(p.Frames, *a.frames[id])
 	}
 	if a.dropped > 0 {
-		a.limits = append(a.limits, Limit{Name: "Ledger", Detail: fmt.Sprintf("%d requests were left out of the ledger", a.dropped)})
+		a.limits = append(a.limits, Limit{Name: LimitLedger, Detail: fmt.Sprintf("%d requests were left out of the ledger", a.dropped)})
 	}
 	p.Actions, p.Limits = a.actions, a.limits
 	p.Ledger = make([]Line, len(a.lines))

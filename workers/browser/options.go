@@ -91,6 +91,9 @@ type StayOptions struct {
 	// Locale (BCP 47, such as "de-DE") and TimeZone (IANA name) default to the
 	// machine's.
 	Locale, TimeZone string
+	// AcceptBadCertificates lets pages have what comes from origins whose certificate
+	// does not verify. What is wrong with it is recorded either way.
+	AcceptBadCertificates bool
 	// Headers are sent with every request of the stay.
 	Headers map[string]string
 }
@@ -129,8 +132,9 @@ type Visit struct {
 	LoadTimeout time.Duration
 	// Timeout bounds the whole capture of the page, default 60 s.
 	Timeout time.Duration
-	// MaxBytes bounds the response bytes of the page, default the recorder's.
-	MaxBytes int64
+	// MaxBytes bounds the bytes of all bodies of the page, MaxBody those of each; 0 is no
+	// bound. What is cut off is marked so, see Limit.
+	MaxBytes, MaxBody int64
 	// Track, unless nil, is told in which phase the page is.
 	Track *Tracker
 	// Admit, unless nil, is asked before each document that the page is led to by a
