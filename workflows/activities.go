@@ -122,6 +122,24 @@ type BundleProgress struct {
 	InProgress []int `json:"inProgress,omitempty"`
 	// Deaths counts, by index, how many attempts ended while a page was loading.
 	Deaths map[int]int `json:"deaths,omitempty"`
+	// Pages say where the pages are that the worker is busy with, for people. They are
+	// not read again.
+	Pages []PageProgress `json:"pages,omitempty"`
+	// Storing is the number of pages that are being committed, since StoringSince.
+	Storing      int       `json:"storing,omitempty"`
+	StoringSince time.Time `json:"storingSince,omitzero"`
+}
+
+// PageProgress says where a page is.
+type PageProgress struct {
+	// Index of the page in its bundle.
+	Index int `json:"index"`
+	// Phase of its capture: Queued, Navigating, Loading, Settling, Behaving, Outputs,
+	// Leaving, Storing.
+	Phase string `json:"phase"`
+	// Since is when the phase began, Active when the page last showed a sign of life.
+	Since  time.Time `json:"since"`
+	Active time.Time `json:"active"`
 }
 
 // BundleOutput is what a worker brings back.

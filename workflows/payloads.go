@@ -119,6 +119,12 @@ type Capture struct {
 	// Behaviors is what is done to a page; nil, in orders from before there was a
 	// choice, is the scroll alone.
 	Behaviors *Behaviors `json:"behaviors,omitempty"`
+	// BodyBytes and PageBytes bound what is kept of one body and of all bodies of a
+	// page; 0 is no bound.
+	BodyBytes int64 `json:"bodyBytes,omitempty"`
+	PageBytes int64 `json:"pageBytes,omitempty"`
+	// BadCertificates is Refuse, which is also what an empty one means, or Record.
+	BadCertificates string `json:"badCertificates,omitempty"`
 }
 
 // Behaviors is what is done to a page once it has loaded.
@@ -140,6 +146,9 @@ type Script struct {
 	// SHA256 is the digest of the source in hexadecimal.
 	SHA256 string `json:"sha256"`
 }
+
+// BadCertificatesRecord takes what comes from a server whose certificate does not verify.
+const BadCertificatesRecord = "Record"
 
 // Storage is where snapshots go; an empty Bucket is the workers' own.
 type Storage struct {
@@ -172,11 +181,14 @@ type Archive struct {
 // Counts are the books of a run: Discovered = Queued + Delayed + Leased +
 // Archived + the sums of Failed and Skipped.
 type Counts struct {
-	Discovered int64            `json:"discovered"`
-	Queued     int64            `json:"queued"`
-	Delayed    int64            `json:"delayed"`
-	Leased     int64            `json:"leased"`
-	Archived   int64            `json:"archived"`
+	Discovered int64 `json:"discovered"`
+	Queued     int64 `json:"queued"`
+	Delayed    int64 `json:"delayed"`
+	Leased     int64 `json:"leased"`
+	Archived   int64 `json:"archived"`
+	// Incomplete counts those of Archived of which something is missing that should
+	// be there.
+	Incomplete int64            `json:"incomplete,omitempty"`
 	Failed     map[Reason]int64 `json:"failed,omitempty"`
 	Skipped    map[Reason]int64 `json:"skipped,omitempty"`
 	// Bytes are stored bytes, Chunks stored WACZ files.

@@ -100,10 +100,7 @@ func (r *run) where() (Reason, string) {
 // verdict is how the run ended, in a word and a sentence.
 func (r *run) verdict() (Verdict, Reason, string) {
 	c := r.shard.Counts
-	archived := fmt.Sprintf("%d pages are archived", c.Archived)
-	if c.Archived == 1 {
-		archived = "1 page is archived"
-	}
+	archived := archivedOf(c)
 	switch {
 	case r.finish == ReasonCancelled:
 		return VerdictCancelled, ReasonCancelled, "the crawl was cancelled; " + archived
@@ -125,6 +122,19 @@ func (r *run) verdict() (Verdict, Reason, string) {
 		return VerdictSucceeded, ReasonLimitReached, fmt.Sprintf("%s; the crawl was ended by %s", archived, r.shard.Limit)
 	}
 	return VerdictSucceeded, ReasonCompleted, archived + ", and nothing is left to visit"
+}
+
+// archivedOf says how many pages are archived, and whether all of them whole.
+func archivedOf(c Counts) string {
+	switch {
+	case c.Archived == 1 && c.Incomplete == 1:
+		return "1 page is archived, and incomplete"
+	case c.Archived == 1:
+		return "1 page is archived"
+	case c.Incomplete > 0:
+		return fmt.Sprintf("%d pages are archived, %d of them incomplete", c.Archived, c.Incomplete)
+	}
+	return fmt.Sprintf("%d pages are archived", c.Archived)
 }
 
 // sums lists counts by reason.

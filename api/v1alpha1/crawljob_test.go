@@ -235,6 +235,16 @@ func TestRefused(t *testing.T) {
 			manifest: seeded(`capture: {screenshot: "Yes"}`),
 			want:     `spec.capture.screenshot: Unsupported value: "Yes": supported values: "None", "Viewport", "FullPage"`,
 		},
+		"LimitTooLarge": {
+			reason:   "A page is stored in one request.",
+			manifest: seeded(`capture: {limits: {pageMegabytes: 5000}}`),
+			want:     `spec.capture.limits.pageMegabytes in body should be less than or equal to 4000`,
+		},
+		"BadCertificatesUnknown": {
+			reason:   "What becomes of them is said in a word.",
+			manifest: seeded(`capture: {badCertificates: Accept}`),
+			want:     `spec.capture.badCertificates: Unsupported value: "Accept": supported values: "Refuse", "Record"`,
+		},
 		"StorageEmpty": {
 			reason:   "An empty storage says nothing.",
 			manifest: seeded(`storage: {}`),
@@ -496,7 +506,7 @@ func TestDefaults(t *testing.T) {
 		Browser:       v1alpha1.Browser{Viewport: v1alpha1.Viewport{Width: 1280, Height: 800}, PageTimeoutSeconds: 60},
 		Capture: v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled, Behaviors: v1alpha1.Behaviors{
 			Scroll: v1alpha1.Enabled, Media: v1alpha1.Enabled, Expand: v1alpha1.Enabled, Consent: v1alpha1.Enabled,
-		}},
+		}, Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse},
 		Priority: 3,
 		State:    v1alpha1.StateActive,
 	}

@@ -98,7 +98,7 @@ type CrawlJobSpec struct {
 	Browser Browser `json:"browser,omitempty,omitzero"`
 
 	// capture says what is kept of a page beside the recorded traffic, which is
-	// always kept whole.
+	// always kept, and within which limits.
 	// +optional
 	// +default={"screenshot":"FullPage","text":"Enabled"}
 	Capture Capture `json:"capture,omitempty,omitzero"`

@@ -275,6 +275,17 @@ type Capture struct {
 	// +optional
 	// +default={"scroll":"Enabled","media":"Enabled","expand":"Enabled","consent":"Enabled"}
 	Behaviors Behaviors `json:"behaviors,omitempty,omitzero"`
+
+	// limits bound how much of a page is kept.
+	// +optional
+	// +default={"bodyMegabytes":1000,"pageMegabytes":2000}
+	Limits CaptureLimits `json:"limits,omitempty,omitzero"`
+
+	// badCertificates says what becomes of what comes from a server whose
+	// certificate does not verify.
+	// +optional
+	// +default="Refuse"
+	BadCertificates BadCertificates `json:"badCertificates,omitempty"`
 }
 
 // Storage says where in the store the snapshots are put.

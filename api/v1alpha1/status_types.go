@@ -110,6 +110,14 @@ type Counters struct {
 	// +kubebuilder:validation:Maximum=1000000000000000000
 	Archived *int64 `json:"archived,omitempty"`
 
+	// incomplete counts those archived pages of which something is missing that
+	// should be there: a request that the browser made and nothing recorded, a
+	// body that a limit cut off. The record urn:pageinfo: of each says what.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000000000000000
+	Incomplete *int64 `json:"incomplete,omitempty"`
+
 	// failed counts pages that were tried and given up.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -39,9 +39,10 @@ func jobWith(change ...func(*v1alpha1.CrawlJob)) *v1alpha1.CrawlJob {
 			Limits:     v1alpha1.Limits{Pages: 10000, Megabytes: 10000, DurationSeconds: 86400},
 			Politeness: v1alpha1.Politeness{DelaySeconds: new(int32(2))},
 			Browser:    v1alpha1.Browser{Viewport: v1alpha1.Viewport{Width: 1280, Height: 800}, PageTimeoutSeconds: 60},
-			Capture:    v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled},
-			Priority:   3,
-			State:      v1alpha1.StateActive,
+			Capture: v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled,
+				Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse},
+			Priority: 3,
+			State:    v1alpha1.StateActive,
 		},
 	}
 	for _, f := range change {
@@ -88,7 +89,7 @@ func crawling(change ...func(*workflows.Report)) *workflows.Report {
 		Phase: workflows.PhaseCrawling, State: workflows.StateActive, Reason: workflows.ReasonCrawling,
 		Message: "Pages are being captured.",
 		Counts: workflows.Counts{
-			Discovered: 80, Queued: 40, Delayed: 2, Leased: 4, Archived: 30,
+			Discovered: 80, Queued: 40, Delayed: 2, Leased: 4, Archived: 30, Incomplete: 2,
 			Failed:  map[workflows.Reason]int64{"DNSFailed": 1},
 			Skipped: map[workflows.Reason]int64{"RobotsDisallowed": 2, "TrapQuery": 1},
 			Bytes:   123456, Chunks: 2,

@@ -7,7 +7,7 @@ import (
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
-// bytesPerMegabyte is the unit of spec.limits.megabytes.
+// bytesPerMegabyte is the unit of spec.limits.megabytes and of the capture's limits.
 const bytesPerMegabyte = 1_000_000
 
 // runInput says in the words of package workflows what a CrawlJob orders.
@@ -47,8 +47,11 @@ func runSpec(s *v1alpha1.CrawlJobSpec) workflows.Spec {
 			PageTimeout: time.Duration(s.Browser.PageTimeoutSeconds) * time.Second,
 		},
 		Capture: workflows.Capture{
-			Screenshot: string(s.Capture.Screenshot),
-			Text:       s.Capture.Text == v1alpha1.Enabled,
+			Screenshot:      string(s.Capture.Screenshot),
+			Text:            s.Capture.Text == v1alpha1.Enabled,
+			BodyBytes:       int64(s.Capture.Limits.BodyMegabytes) * bytesPerMegabyte,
+			PageBytes:       int64(s.Capture.Limits.PageMegabytes) * bytesPerMegabyte,
+			BadCertificates: string(s.Capture.BadCertificates),
 		},
 		Authorization: workflows.Authorization{
 			Reference:   s.Authorization.Reference,

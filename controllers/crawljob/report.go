@@ -200,6 +200,7 @@ func count(status *v1alpha1.CrawlJobStatus, c workflows.Counts) {
 		Queued:     new(c.Queued + c.Delayed),
 		InProgress: new(c.Leased),
 		Archived:   new(c.Archived),
+		Incomplete: new(c.Incomplete),
 		Failed:     new(failed),
 		Skipped:    new(skipped),
 		Bytes:      new(c.Bytes),

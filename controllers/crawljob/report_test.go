@@ -162,7 +162,7 @@ func TestStatusOfRunningCrawl(t *testing.T) {
 		ObservedGeneration: 1,
 		Progress:           "34/80",
 		Counters: &v1alpha1.Counters{
-			Discovered: new(int64(80)), Queued: new(int64(42)), InProgress: new(int64(4)), Archived: new(int64(30)),
+			Discovered: new(int64(80)), Queued: new(int64(42)), InProgress: new(int64(4)), Archived: new(int64(30)), Incomplete: new(int64(2)),
 			Failed: new(int64(1)), Skipped: new(int64(3)), Bytes: new(int64(123456)), Chunks: new(int64(2)),
 		},
 		FailedByReason:  []v1alpha1.ReasonCount{{Reason: "DNSFailed", Count: 1}},

@@ -27,6 +27,8 @@ type Outcome struct {
 	// ReasonHostBusy.
 	Status Status `json:"status"`
 	Reason string `json:"reason,omitempty"`
+	// Incomplete is set for an archived page of which something is missing.
+	Incomplete bool `json:"incomplete,omitempty"`
 	// Detail says in words what happened; it holds no page content.
 	Detail string `json:"detail,omitempty"`
 	// Final is the address that the page was at in the end.
@@ -165,6 +167,9 @@ func (s *State) conclude(p *Page, h *host, o Outcome) {
 	} else {
 		if o.Reason == "" {
 			h.reached(hostname(p.URL))
+		}
+		if o.Incomplete {
+			s.counts.Incomplete++
 		}
 		s.move(p, Archived, "")
 		s.follow(p, o)

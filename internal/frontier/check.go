@@ -46,6 +46,9 @@ func (c Counts) check() error {
 			sum += n
 		}
 	}
+	if c.Incomplete > c.Archived {
+		return fmt.Errorf("%w: %d archived pages, %d of them incomplete", ErrBooks, c.Archived, c.Incomplete)
+	}
 	if sum != c.Discovered {
 		return fmt.Errorf("%w: %d discovered, %d accounted for", ErrBooks, c.Discovered, sum)
 	}

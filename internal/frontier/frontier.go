@@ -160,6 +160,8 @@ type Counts struct {
 	Archived   int64            `json:"archived"`
 	Failed     map[string]int64 `json:"failed,omitempty"`
 	Skipped    map[string]int64 `json:"skipped,omitempty"`
+	// Incomplete counts those of Archived of which something is missing.
+	Incomplete int64 `json:"incomplete,omitempty"`
 	// Bytes and Chunks are what is stored.
 	Bytes  int64 `json:"bytes"`
 	Chunks int64 `json:"chunks"`

@@ -108,7 +108,7 @@ func (m Manifest) check() error {
 		wrong = fmt.Sprintf("it owns the slots from %d to %d", m.FirstSlot, m.EndSlot)
 	case len(m.Reasons) > maxReasons:
 		wrong = fmt.Sprintf("it has %d reasons", len(m.Reasons))
-	case min(c.Discovered, c.Queued, c.Delayed, c.Leased, c.Archived, c.Bytes, c.Chunks) < 0:
+	case min(c.Discovered, c.Queued, c.Delayed, c.Leased, c.Archived, c.Incomplete, c.Bytes, c.Chunks) < 0:
 		wrong = "a count is negative"
 	}
 	for _, r := range m.Reasons {

@@ -28,6 +28,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BrowserApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Capture"):
 		return &apiv1alpha1.CaptureApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CaptureLimits"):
+		return &apiv1alpha1.CaptureLimitsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Counters"):
 		return &apiv1alpha1.CountersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CrawlJob"):

@@ -56,6 +56,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: requestedBy
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.BadCertificates
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.BehaviorScript
   map:
     fields:
@@ -115,6 +117,10 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Capture
   map:
     fields:
+    - name: badCertificates
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.BadCertificates
+      default: Refuse
     - name: behaviors
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Behaviors
@@ -123,6 +129,12 @@ var schemaYAML = typed.YAMLObject(`types:
         expand: Enabled
         media: Enabled
         scroll: Enabled
+    - name: limits
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CaptureLimits
+      default:
+        bodyMegabytes: 1000
+        pageMegabytes: 2000
     - name: screenshot
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Screenshot
@@ -131,6 +143,17 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toggle
       default: Enabled
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CaptureLimits
+  map:
+    fields:
+    - name: bodyMegabytes
+      type:
+        scalar: numeric
+      default: 1000
+    - name: pageMegabytes
+      type:
+        scalar: numeric
+      default: 2000
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Counters
   map:
     fields:
@@ -150,6 +173,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
     - name: inProgress
+      type:
+        scalar: numeric
+    - name: incomplete
       type:
         scalar: numeric
     - name: queued

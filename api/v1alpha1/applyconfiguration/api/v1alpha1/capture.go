@@ -18,6 +18,11 @@ type CaptureApplyConfiguration struct {
 	Text *apiv1alpha1.Toggle `json:"text,omitempty"`
 	// behaviors say what is done to a page once it has loaded.
 	Behaviors *BehaviorsApplyConfiguration `json:"behaviors,omitempty"`
+	// limits bound how much of a page is kept.
+	Limits *CaptureLimitsApplyConfiguration `json:"limits,omitempty"`
+	// badCertificates says what becomes of what comes from a server whose
+	// certificate does not verify.
+	BadCertificates *apiv1alpha1.BadCertificates `json:"badCertificates,omitempty"`
 }
 
 // CaptureApplyConfiguration constructs a declarative configuration of the Capture type for use with
@@ -47,5 +52,21 @@ func (b *CaptureApplyConfiguration) WithText(value apiv1alpha1.Toggle) *CaptureA
 // If called multiple times, the Behaviors field is set to the value of the last call.
 func (b *CaptureApplyConfiguration) WithBehaviors(value *BehaviorsApplyConfiguration) *CaptureApplyConfiguration {
 	b.Behaviors = value
+	return b
+}
+
+// WithLimits sets the Limits field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Limits field is set to the value of the last call.
+func (b *CaptureApplyConfiguration) WithLimits(value *CaptureLimitsApplyConfiguration) *CaptureApplyConfiguration {
+	b.Limits = value
+	return b
+}
+
+// WithBadCertificates sets the BadCertificates field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BadCertificates field is set to the value of the last call.
+func (b *CaptureApplyConfiguration) WithBadCertificates(value apiv1alpha1.BadCertificates) *CaptureApplyConfiguration {
+	b.BadCertificates = &value
 	return b
 }

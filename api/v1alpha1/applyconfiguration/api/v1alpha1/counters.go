@@ -17,6 +17,10 @@ type CountersApplyConfiguration struct {
 	// archived counts pages whose snapshot is stored and whose checksum the store
 	// has confirmed.
 	Archived *int64 `json:"archived,omitempty"`
+	// incomplete counts those archived pages of which something is missing that
+	// should be there: a request that the browser made and nothing recorded, a
+	// body that a limit cut off. The record urn:pageinfo: of each says what.
+	Incomplete *int64 `json:"incomplete,omitempty"`
 	// failed counts pages that were tried and given up.
 	Failed *int64 `json:"failed,omitempty"`
 	// skipped counts pages that were left alone by a rule or a limit.
@@ -62,6 +66,14 @@ func (b *CountersApplyConfiguration) WithInProgress(value int64) *CountersApplyC
 // If called multiple times, the Archived field is set to the value of the last call.
 func (b *CountersApplyConfiguration) WithArchived(value int64) *CountersApplyConfiguration {
 	b.Archived = &value
+	return b
+}
+
+// WithIncomplete sets the Incomplete field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Incomplete field is set to the value of the last call.
+func (b *CountersApplyConfiguration) WithIncomplete(value int64) *CountersApplyConfiguration {
+	b.Incomplete = &value
 	return b
 }
 

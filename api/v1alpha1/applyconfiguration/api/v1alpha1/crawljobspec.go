@@ -31,7 +31,7 @@ type CrawlJobSpecApplyConfiguration struct {
 	// browser says how pages are rendered.
 	Browser *BrowserApplyConfiguration `json:"browser,omitempty"`
 	// capture says what is kept of a page beside the recorded traffic, which is
-	// always kept whole.
+	// always kept, and within which limits.
 	Capture *CaptureApplyConfiguration `json:"capture,omitempty"`
 	// storage says where in the store the snapshots are put. When it is not
 	// given, the workers' archive bucket is used.
