@@ -42,7 +42,7 @@ type options struct {
 	roles, allowPrivate, resolve       []string
 	tabs                               int
 	dir, chrome, proxy                 string
-	health                             string
+	health, metrics                    string
 	logFormat, logLevel                string
 }
 
@@ -84,6 +84,7 @@ another worker.`,
 	f.StringArrayVar(&o.allowPrivate, "allow-private", nil, "address range (CIDR) that may be visited although it is not public; for development; may be repeated")
 	f.StringArrayVar(&o.resolve, "resolve", nil, "host[:port]=address[:port] to use instead of the name service; may be repeated")
 	f.StringVar(&o.health, "health-address", "", "address for /healthz and /readyz, such as :8081 (default: none)")
+	f.StringVar(&o.metrics, "metrics-address", "", "address for Prometheus' /metrics, such as :8082 (default: none)")
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd

@@ -71,6 +71,12 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer stopHealth()
+	registry := newRegistry()
+	stopMetrics, err := serveMetrics(o.metrics, registry)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	temporal, err := dial(ctx, o, log)
 	if err != nil {
 		return err
@@ -91,7 +97,7 @@ func run(ctx context.Context, o options) (err error) {
 		planner.Register(w)
 	}
 	if w := workers[roleBrowser]; w != nil {
-		crawler, closeCrawler, err := newCrawler(ctx, o, guard, store, temporal, log)
+		crawler, closeCrawler, err := newCrawler(ctx, o, guard, store, temporal, log, frontier.NewMetrics(registry))
 		if err != nil {
 			return err
 		}
@@ -190,7 +196,7 @@ func workersFor(o options, c client.Client) map[string]worker.Worker {
 }
 
 // newCrawler starts the browsers and what records them.
-func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *blob.Client, beats client.Client, log *slog.Logger) (*frontier.Crawler, func() error, error) {
+func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *blob.Client, beats client.Client, log *slog.Logger, metrics *frontier.Metrics) (*frontier.Crawler, func() error, error) {
 	folder, err := scratch(o.dir, log)
 	if err != nil {
 		return nil, nil, err
@@ -202,6 +208,7 @@ func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *b
 	}
 	pool, err := browser.New(ctx, browser.Options{
 		Engine: browser.Engine(o.chrome), Tabs: o.tabs, Dir: filepath.Join(dir, "chrome"), Recorder: rec, Logger: log,
+		Replaced: metrics.Replaced,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, rec.Close(), release())
@@ -210,7 +217,7 @@ func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *b
 	hostname, _ := os.Hostname() // it is left out when it is not known
 	crawler := &frontier.Crawler{
 		Buckets: store, FrontierBucket: o.frontierBucket, Tabs: frontier.Pool{Pool: pool}, Heartbeats: beats, Dir: dir, Patience: storePatience,
-		Logger: log, Now: time.Now,
+		Logger: log, Now: time.Now, Metrics: metrics,
 		Info: archive.Info{
 			Software: "crawlfleet", Version: cli.ReadBuild().String(), Chrome: pool.Version().Product,
 			Flags: pool.Flags(), Sandbox: pool.Sandbox(), Hostname: hostname,
@@ -248,11 +255,20 @@ func serveHealth(address string, ready *atomic.Bool) (stop func(), err error) {
 			http.Error(w, "not connected yet", http.StatusServiceUnavailable)
 		}
 	})
-	listener, err := net.Listen("tcp", address)
+	stop, err = serve(address, mux)
 	if err != nil {
 		return nil, fmt.Errorf("--health-address: %w", err)
 	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	return stop, nil
+}
+
+// serve answers at an address until stop is called.
+func serve(address string, handler http.Handler) (stop func(), err error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -139,7 +139,8 @@ func resume(p workflows.BundleProgress) workflows.BundleProgress {
 	for _, i := range p.InProgress {
 		p.Deaths[i]++
 	}
-	p.InProgress = nil
+	p.InProgress, p.Pages = nil, nil
+	p.Storing, p.StoringSince = 0, time.Time{}
 	return p
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -18,12 +17,17 @@ import (
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
-// When a chunk is committed: by pages, by bytes, by age.
+// When a chunk is committed: by pages, by bytes, by age. A page is never divided: one that
+// is larger goes in whole.
 const (
 	commitPages = 20
 	commitBytes = 64 << 20
 	commitAge   = 30 * time.Second
 )
+
+// maxChunk is what a chunk may grow to with its next page: it is stored in one request.
+// The rest is for what the page's records take beside its bodies.
+const maxChunk = blob.MaxSinglePut - 512<<20
 
 // committer gathers pages in a chunk and commits it. Pages that are being loaded hold
 // the chunk, so that what they take from the cache is in the same one.
@@ -33,14 +37,20 @@ type committer struct {
 
 	loading    sync.RWMutex // held for reading by pages, for writing by a change of chunks
 	mu         sync.Mutex   // over the fields below
-	chunk      *archive.Chunk
-	outcomes   []frontier.Outcome
-	archived   int
+	gathered                // the present chunk
+	full       []gathered   // chunks that had no room for a further page, the oldest first
 	opened     time.Time
 	chunks     int // the generation
 	trouble    *workflows.Waiting
 	committing sync.Mutex // one commit at a time, in order
 	number     int
+}
+
+// gathered is a chunk with what became of its pages.
+type gathered struct {
+	chunk    *archive.Chunk // nil when no page is kept
+	outcomes []frontier.Outcome
+	archived int
 }
 
 // hold keeps the present chunk until the returned function is called.
@@ -76,6 +86,12 @@ func (c *committer) take(p *browser.Page, o frontier.Outcome) (archived bool, er
 	if len(c.outcomes) == 0 {
 		c.opened = time.Now()
 	}
+	if c.chunk != nil && p != nil && c.chunk.Size()+bodies(p) > maxChunk {
+		// Only pages of gigabytes come here. What the page took from the cache may be in
+		// the chunk before, which its record then says.
+		c.full = append(c.full, c.gathered)
+		c.gathered = gathered{}
+	}
 	if p != nil && (o.Status == frontier.Archived || len(p.Exchanges) > 0) {
 		switch err := c.add(p); {
 		case errors.Is(err, syscall.ENOSPC) && o.Status == frontier.Archived:
@@ -104,7 +120,7 @@ func (c *committer) add(p *browser.Page) error {
 		info.Authorization, info.Robots = job.Spec.Authorization.Reference, "obey"
 		info.UserAgent, info.Viewport = p.UserAgent, fmt.Sprintf("%dx%d", p.Viewport.Width, p.Viewport.Height)
 		chunk, err := archive.NewChunk(archive.Options{
-			Dir: filepath.Join(b.dir, "chunk-"+strconv.Itoa(c.chunks)), Name: "chunk", Title: info.Job, Info: info, Now: b.Now,
+			Dir: filepath.Join(b.dir, fmt.Sprintf("chunk-%d-%d", c.chunks, len(c.full))), Name: "chunk", Title: info.Job, Info: info, Now: b.Now,
 		})
 		if err != nil {
 			return err
@@ -114,10 +130,23 @@ func (c *committer) add(p *browser.Page) error {
 	return c.chunk.Add(p)
 }
 
+// bodies is the size of all bodies of a page, in both directions.
+func bodies(p *browser.Page) int64 {
+	sum := p.Bytes
+	for i := range p.Exchanges {
+		e := &p.Exchanges[i]
+		sum += e.Request.Body.Size
+		if e.Frames != nil {
+			sum += e.Frames.Sent.Size + e.Frames.Received.Size
+		}
+	}
+	return sum
+}
+
 // commitIfDue commits when enough has been gathered.
 func (c *committer) commitIfDue(ctx context.Context) error {
 	c.mu.Lock()
-	due := len(c.outcomes) >= commitPages || (len(c.outcomes) > 0 && time.Since(c.opened) > commitAge) ||
+	due := len(c.full) > 0 || len(c.outcomes) >= commitPages || (len(c.outcomes) > 0 && time.Since(c.opened) > commitAge) ||
 		(c.chunk != nil && c.chunk.Size() >= commitBytes)
 	c.mu.Unlock()
 	if !due {
@@ -126,18 +155,30 @@ func (c *committer) commitIfDue(ctx context.Context) error {
 	return c.commit(ctx)
 }
 
-// commit closes the chunk, stores it, stores its result, and names that in a
-// heartbeat. When the server has accepted it, the pages are archived.
+// commit commits what was gathered.
 func (c *committer) commit(ctx context.Context) error {
 	c.committing.Lock()
 	defer c.committing.Unlock()
-	chunk, outcomes, archived := c.change()
-	if len(outcomes) == 0 {
-		return nil
+	for _, g := range c.change() {
+		if err := c.commitOne(ctx, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commitOne closes a chunk, stores it, stores its result, and names that in a heartbeat.
+// When the server has accepted it, the pages are archived.
+func (c *committer) commitOne(ctx context.Context, g gathered) error {
+	c.run.lease.storing(len(g.outcomes))
+	defer c.run.lease.storing(0)
+	var chunk *closing
+	if g.chunk != nil {
+		chunk = &closing{chunk: g.chunk}
 	}
 	result := frontier.Result{
 		Version: 1, Bundle: c.run.in.Bundle.ID, Attempt: c.run.attempt, Number: c.number,
-		Before: c.run.lease.committed(), Outcomes: outcomes,
+		Before: c.run.lease.committed(), Outcomes: g.outcomes,
 	}
 	key := fmt.Sprintf("%s/a%d-%s/c%d.res", resultBase(c.run.in.Job, c.run.in.Shard, result.Bundle), result.Attempt, c.nonce, result.Number)
 	err := c.persist(ctx, func() error {
@@ -146,7 +187,7 @@ func (c *committer) commit(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			stored.Pages = archived
+			stored.Pages = g.archived
 			result.Chunk = stored
 		}
 		return putPacked(ctx, c.run.Buckets.Bucket(c.run.FrontierBucket), key, result)
@@ -160,23 +201,24 @@ func (c *committer) commit(ctx context.Context) error {
 		return err
 	}
 	c.number++
+	c.run.Metrics.committed(g.outcomes)
 	return nil
 }
 
-// change takes the present chunk away, once no page is being loaded into it. The next
-// page begins a new one.
-func (c *committer) change() (chunk *closing, outcomes []frontier.Outcome, archived int) {
+// change takes what was gathered away, once no page is being loaded into the present
+// chunk. The next page begins a new one.
+func (c *committer) change() []gathered {
 	c.loading.Lock()
 	defer c.loading.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.chunk != nil {
-		chunk = &closing{chunk: c.chunk}
+	list := c.full
+	if len(c.outcomes) > 0 {
+		list = append(list, c.gathered)
 	}
-	outcomes, archived = c.outcomes, c.archived
-	c.chunk, c.outcomes, c.archived = nil, nil, 0
+	c.full, c.gathered = nil, gathered{}
 	c.chunks++
-	return chunk, outcomes, archived
+	return list
 }
 
 // closing is a chunk that is being stored; a second try finds it closed.
@@ -249,8 +291,10 @@ func troubleOf(err error) *workflows.Waiting {
 func (c *committer) abandon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.chunk != nil {
-		_ = c.chunk.Abandon() // its folder is removed next
-		c.chunk = nil
+	for _, g := range append(c.full, c.gathered) {
+		if g.chunk != nil {
+			_ = g.chunk.Abandon() // its folder is removed next
+		}
 	}
+	c.full, c.gathered = nil, gathered{}
 }

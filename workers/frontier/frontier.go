@@ -100,6 +100,8 @@ type Crawler struct {
 	Robots *RobotsCache
 	// Dir is for scratch files.
 	Dir string
+	// Metrics count, unless nil.
+	Metrics *Metrics
 	// Patience is how long a commit waits for a store that has trouble before the
 	// bundle ends with what was committed before.
 	Patience time.Duration

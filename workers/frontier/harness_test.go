@@ -40,10 +40,16 @@ type web struct {
 	rude    []string       // hosts that had two page loads at once
 	ended   map[string]time.Time
 	pauses  []time.Duration // from the end of a load to the start of the next, same host
+	stays   []browser.StayOptions
 }
 
 // Tab implements Tabs.
-func (w *web) Tab(context.Context, browser.StayOptions) (Tab, error) { return tab{w}, nil }
+func (w *web) Tab(_ context.Context, o browser.StayOptions) (Tab, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stays = append(w.stays, o)
+	return tab{w}, nil
+}
 
 type tab struct{ web *web }
 
@@ -75,6 +81,7 @@ func (t tab) Capture(ctx context.Context, v browser.Visit) (*browser.Page, error
 		w.ended[host] = time.Now()
 	}()
 	p := &browser.Page{ID: v.ID, URL: v.URL, FinalURL: v.URL, Started: time.Now(), Dir: v.Dir, Status: 200, Outcome: browser.Outcome{State: browser.Archived}}
+	v.Track.Enter(browser.PhaseLoading)
 	if to, ok := w.redirects[v.URL]; ok {
 		p.FinalURL = to
 		if r := v.Admit(ctx, to); r != nil {

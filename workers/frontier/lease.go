@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
+	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -40,6 +41,7 @@ type lease struct {
 
 	mu       sync.Mutex
 	progress workflows.BundleProgress
+	tracks   map[int]*browser.Tracker
 	until    time.Time
 	why      string
 	yield    chan struct{}
@@ -47,7 +49,7 @@ type lease struct {
 
 func newLease(beats Heartbeater, token []byte, progress workflows.BundleProgress, logger *slog.Logger, lose context.CancelCauseFunc) *lease {
 	return &lease{
-		beats: beats, token: token, progress: progress, logger: logger, lose: lose, yield: make(chan struct{}),
+		beats: beats, token: token, progress: progress, logger: logger, lose: lose, yield: make(chan struct{}), tracks: map[int]*browser.Tracker{},
 		until: time.Now().Add(workflows.HeartbeatTimeout - leaseGuard),
 	}
 }
@@ -61,6 +63,7 @@ func (l *lease) beat(ctx context.Context) error {
 	progress.Results = slices.Clone(progress.Results)
 	progress.InProgress = slices.Clone(progress.InProgress)
 	progress.Deaths = maps.Clone(progress.Deaths)
+	progress.Pages = l.pages()
 	l.mu.Unlock()
 	sent := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
@@ -156,6 +159,43 @@ func (l *lease) end(index int) {
 	defer l.mu.Unlock()
 	if i := slices.Index(l.progress.InProgress, index); i >= 0 {
 		l.progress.InProgress = slices.Delete(l.progress.InProgress, i, i+1)
+	}
+}
+
+// follow shows in heartbeats where a page is, until the returned function is called.
+func (l *lease) follow(index int, track *browser.Tracker) func() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tracks[index] = track
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.tracks, index)
+	}
+}
+
+// pages says where the pages are that are being visited. The caller holds the lock.
+func (l *lease) pages() []workflows.PageProgress {
+	var out []workflows.PageProgress
+	for _, index := range slices.Sorted(maps.Keys(l.tracks)) {
+		at := l.tracks[index].Standing()
+		if at.Phase == "" {
+			continue // it has just been begun
+		}
+		out = append(out, workflows.PageProgress{
+			Index: index, Phase: string(at.Phase), Since: at.Since.UTC(), Active: at.Active.UTC(),
+		})
+	}
+	return out
+}
+
+// storing shows in heartbeats that pages are being committed; 0 that none are.
+func (l *lease) storing(pages int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.progress.Storing, l.progress.StoringSince = pages, time.Time{}
+	if pages > 0 {
+		l.progress.StoringSince = time.Now().UTC()
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
 
+	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -32,6 +33,59 @@ func hold(t *testing.T, beat beatsFunc, d time.Duration) (*lease, error) {
 	lose(nil)
 	<-done
 	return l, err
+}
+
+// told implements Heartbeater.
+type told struct{ last workflows.BundleProgress }
+
+func (h *told) RecordActivityHeartbeat(_ context.Context, _ []byte, details ...any) error {
+	h.last = details[0].(workflows.BundleProgress)
+	return nil
+}
+
+// TestHeartbeatTellsWherePagesAre: with each page the phase that it is in, since when, and
+// when it last showed a sign of life; and what is being stored.
+func TestHeartbeatTellsWherePagesAre(t *testing.T) {
+	t.Parallel()
+	var got told
+	l := newLease(&got, nil, workflows.BundleProgress{}, slog.New(slog.DiscardHandler), func(error) {})
+	beat := func() workflows.BundleProgress {
+		t.Helper()
+		if err := l.beat(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return got.last
+	}
+	first, second := new(browser.Tracker), new(browser.Tracker)
+	defer l.follow(7, first)()
+	leave := l.follow(3, second)
+	defer l.follow(9, new(browser.Tracker))() // not begun
+	began := time.Now()
+	first.Enter(browser.PhaseQueued)
+	second.Enter(browser.PhaseOutputs)
+	l.begin(3)
+	l.storing(5)
+	p := beat()
+	if len(p.Pages) != 2 || p.Pages[0].Index != 3 || p.Pages[0].Phase != "Outputs" || p.Pages[1].Phase != "Queued" {
+		t.Errorf("pages %+v", p.Pages)
+	}
+	for _, at := range p.Pages {
+		if at.Since.Before(began) || at.Active.Before(at.Since) {
+			t.Errorf("page %+v", at)
+		}
+	}
+	if !slices.Equal(p.InProgress, []int{3}) || p.Storing != 5 || p.StoringSince.Before(began) {
+		t.Errorf("progress %+v", p)
+	}
+	leave()
+	l.storing(0)
+	if p := beat(); len(p.Pages) != 1 || p.Storing != 0 || !p.StoringSince.IsZero() {
+		t.Errorf("progress %+v", p)
+	}
+	// The next attempt takes over what it must know, and no page of this one.
+	if next := resume(p); len(next.Pages) > 0 || next.Storing > 0 || next.Deaths[3] != 1 {
+		t.Errorf("the next attempt begins with %+v", next)
+	}
 }
 
 func TestLease(t *testing.T) {

@@ -150,7 +150,7 @@ func waitingFor(s *frontier.State, c workflows.Counts) *workflows.Waiting {
 
 func countsOf(c frontier.Counts) workflows.Counts {
 	return workflows.Counts{
-		Discovered: c.Discovered, Queued: c.Queued, Delayed: c.Delayed, Leased: c.Leased, Archived: c.Archived,
+		Discovered: c.Discovered, Queued: c.Queued, Delayed: c.Delayed, Leased: c.Leased, Archived: c.Archived, Incomplete: c.Incomplete,
 		Failed: reasons(c.Failed), Skipped: reasons(c.Skipped), Bytes: c.Bytes, Chunks: c.Chunks,
 	}
 }

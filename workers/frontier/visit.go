@@ -1,6 +1,7 @@
 package frontier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,10 @@ import (
 // holdTab is the longest pause between two pages of a host for which a tab is held: a
 // host that asks for more leaves it to others meanwhile.
 const holdTab = time.Second
+
+// maxPage is the largest page in bytes, for a run that says nothing of it: one of an older
+// version. It fits into a chunk.
+const maxPage = int64(4e9)
 
 // hostVisit is the stay of a bundle at one host.
 type hostVisit struct {
@@ -74,6 +79,9 @@ func (v *hostVisit) leave() error {
 
 // visit brings about the outcome of one page.
 func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index int) error {
+	track := new(browser.Tracker)
+	defer v.lease.follow(index, track)()
+	track.Enter(browser.PhaseQueued)
 	if v.deaths[index] >= poisonDeaths {
 		return v.conclude(ctx, frontier.Outcome{
 			FP: page.FP, Status: frontier.Failed, Reason: string(workflows.ReasonPoison),
@@ -101,7 +109,7 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 			return v.unlessEnding(ctx, err)
 		}
 	}
-	return v.capture(ctx, page, index)
+	return v.capture(ctx, page, index, track)
 }
 
 // unlessEnding passes an error on, but for one that the end of the attempt brought
@@ -120,7 +128,10 @@ func (v *hostVisit) arrive(ctx context.Context) (err error) {
 		return nil
 	}
 	b := v.in.Job.Spec.Browser
-	v.stay, err = v.Tabs.Tab(ctx, browser.StayOptions{Viewport: browser.Viewport{Width: b.Width, Height: b.Height}})
+	v.stay, err = v.Tabs.Tab(ctx, browser.StayOptions{
+		Viewport:              browser.Viewport{Width: b.Width, Height: b.Height},
+		AcceptBadCertificates: v.in.Job.Spec.Capture.BadCertificates == workflows.BadCertificatesRecord,
+	})
 	v.chunk = -1
 	return err
 }
@@ -137,7 +148,7 @@ func (v *hostVisit) refresh(ctx context.Context) error {
 }
 
 // capture loads the page and takes it into the chunk.
-func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index int) error {
+func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index int, track *browser.Tracker) error {
 	dir := filepath.Join(v.dir, "page-"+strconv.Itoa(index))
 	defer os.RemoveAll(dir) // the bundle's folder is removed in the end
 	spec := v.in.Job.Spec
@@ -148,7 +159,8 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	}
 	visit := browser.Visit{
 		ID: string(page.FP), URL: page.URL, Dir: dir, DOM: true, Text: spec.Capture.Text,
-		Screenshot: browser.Screenshot(spec.Capture.Screenshot), Timeout: spec.Browser.PageTimeout, Admit: v.admit,
+		Screenshot: browser.Screenshot(spec.Capture.Screenshot), Timeout: spec.Browser.PageTimeout, Admit: v.admit, Track: track,
+		MaxBody: cmp.Or(spec.Capture.BodyBytes, maxPage), MaxBytes: cmp.Or(spec.Capture.PageBytes, maxPage),
 	}
 	behave(&visit, spec.Capture.Behaviors, v.scripts)
 	p, err := v.stay.Capture(ctx, visit)
@@ -165,11 +177,21 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 			return err
 		}
 	}
+	track.Enter(browser.PhaseStoring)
 	archived, err := v.take(p, o)
+	v.account(p, page, track)
 	if err == nil && archived {
 		v.reach(p.FinalURL, page.URL)
 	}
 	return err
+}
+
+// account counts a page that was captured, and tells of one that is not complete.
+func (v *hostVisit) account(p *browser.Page, page frontier.BundlePage, track *browser.Tracker) {
+	v.Metrics.captured(p, track)
+	if why := p.Incomplete(); why != "" {
+		v.Logger.Warn("a page is incomplete", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID, "page", page.FP, "why", why)
+	}
 }
 
 // asked is the delay that the host itself asks for.
@@ -261,6 +283,7 @@ func outcomeOf(page frontier.BundlePage, p *browser.Page) frontier.Outcome {
 		return o
 	}
 	o := frontier.Outcome{FP: page.FP, Status: frontier.Archived, Final: p.FinalURL, Detail: p.Outcome.Detail, RetryAfter: p.Outcome.RetryAfter}
+	o.Incomplete = p.Incomplete() != ""
 	if p.Busy() {
 		o.Reason, o.Detail = frontier.ReasonHostBusy, fmt.Sprintf("it answers %d %s", p.Status, http.StatusText(p.Status))
 		if page.Tries+1 < frontier.MaxTries {

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"crawlfleet.dev/crawlfleet/workers/frontier"
+)
+
+func TestMetricsAreServed(t *testing.T) {
+	t.Parallel()
+	if stop, err := serveMetrics("", newRegistry()); err != nil {
+		t.Error(err)
+	} else {
+		stop()
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := serveMetrics(taken.Addr().String(), newRegistry()); err == nil || !strings.Contains(err.Error(), "--metrics-address") {
+		t.Errorf("an address that is taken: %v", err)
+	}
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := newRegistry()
+	frontier.NewMetrics(r).Replaced("Stuck")
+	stop, err := serveMetrics(taken.Addr().String(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, "http://"+taken.Addr().String()+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`crawlfleet_browser_replacements_total{cause="Stuck"} 1`, "process_resident_memory_bytes ", "go_goroutines "} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}
