@@ -285,6 +285,8 @@ func (c *capture) file(ctx context.Context) Outcome {
 	c.visit.Track.Enter(PhaseLoading)
 	c.page.Download = true
 	defer c.turn.lend(ctx, 0)()
+	// What Chrome says of the download may follow its answer.
+	_ = c.wait(ctx, 5*time.Second, func(p progress) bool { return p.wasFile }) // the end of ctx is told below
 	if err := c.wait(ctx, 0, func(p progress) bool { return !p.files }); err != nil {
 		c.acct.limit("LoadTimeout", "the file was not whole after %s and is cut off", c.visit.LoadTimeout)
 	}
