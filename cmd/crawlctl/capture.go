@@ -83,7 +83,7 @@ Exit codes:
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.pages, "pages", "", "`FILE` with one address a line, - for standard input")
-	fl.IntVar(&f.concurrency, "concurrency", 1, "how many pages are loaded or drawn at once; pages that wait for quiet do not count")
+	fl.IntVar(&f.concurrency, "concurrency", 1, "how many pages are captured at once")
 	fl.StringVarP(&f.out, "out", "o", "capture.wacz", "`FILE` to write")
 	fl.BoolVar(&f.force, "force", false, "replace --out if it exists")
 	fl.StringVar(&f.screenshot, "screenshot", "viewport", "picture of each page: none, viewport or full")

@@ -92,7 +92,7 @@ func (j *captureJob) run(ctx context.Context, stdout, stderr io.Writer) (err err
 	}
 	defer func() { err = errors.Join(err, rec.Close()) }()
 	pool, err := browser.New(ctx, browser.Options{
-		Engine: browser.Engine(j.chrome), Tabs: j.concurrency, Stays: stays * j.concurrency,
+		Engine: browser.Engine(j.chrome), Tabs: j.concurrency, Stays: j.concurrency,
 		Dir: filepath.Join(scratch, "chrome"), Recorder: rec, Logger: log,
 	})
 	if err != nil {
@@ -154,10 +154,6 @@ func (s *session) capture(ctx context.Context) error {
 	return s.verdict(ctx, file, failure)
 }
 
-// stays is how many pages are open for each that is worked on: the others wait for
-// quiet.
-const stays = 3
-
 // work hands the pages out to as many tabs as there may be. It returns what
 // ended it early.
 func (s *session) work(ctx context.Context) error {
@@ -165,7 +161,7 @@ func (s *session) work(ctx context.Context) error {
 	defer cancel(nil)
 	orders := make(chan order)
 	var wg sync.WaitGroup
-	for range min(stays*s.job.concurrency, len(s.job.urls)) {
+	for range min(s.job.concurrency, len(s.job.urls)) {
 		wg.Go(func() {
 			w := visitor{session: s}
 			for o := range orders {
