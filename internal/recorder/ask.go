@@ -11,30 +11,27 @@ import (
 const maxInterim = 16
 
 // ask sends the request and reads the final head of the response. A connection
-// that was kept may turn out to be closed: a request that may be repeated is
-// then sent again on a new one (RFC 9112 section 9.3.1).
+// that was kept may turn out to be closed: a request that may be repeated, or
+// that the origin has not looked at, is then sent again on another one (RFC 9112
+// section 9.3.1).
 func (e *exchange) ask() error {
-	if e.req.repeatable() {
-		if c := e.session.pool.take(e.to, e.req.websocket(), e.page.AcceptBadCertificates); c != nil && e.use(c) {
-			err := e.askOn()
-			if err == nil || !e.stale(err) {
-				return err
-			}
-			e.drop()
-			e.out.Notes = append(e.out.Notes, "sent again on a new connection: the one that was kept had been closed")
+	for again := false; ; again = true {
+		c, info, err := e.connect(again)
+		if err != nil {
+			e.out.Conn = info
+			return err
 		}
-	} else if c := e.session.pool.take(e.to, e.req.websocket(), e.page.AcceptBadCertificates); c != nil && e.use(c) {
-		return e.askOn()
+		if !e.use(c) {
+			return context.Canceled
+		}
+		err = e.askOn()
+		may := e.req.repeatable() || e.upload == nil && errors.Is(err, errRefusedStream)
+		if err == nil || again || !c.reused || !may || !e.stale(err) {
+			return err
+		}
+		e.drop()
+		e.out.Notes = append(e.out.Notes, "sent again on a new connection: the one that was kept had been closed")
 	}
-	c, info, err := e.session.pool.dial(e.ctx, e.to, e.req.websocket(), e.page.AcceptBadCertificates)
-	if err != nil {
-		e.out.Conn = info
-		return err
-	}
-	if !e.use(c) {
-		return context.Canceled
-	}
-	return e.askOn()
 }
 
 // stale reports whether a kept connection failed because it had been closed.
@@ -60,7 +57,7 @@ func (e *exchange) askOn() error {
 		r, err := parseResponse(head, e.req.method)
 		if r != nil && !r.interim() {
 			e.received(r)
-			if e.origin.h2 != nil {
+			if err == nil && e.origin.h2 != nil {
 				r.overStream()
 			}
 		}
@@ -75,8 +72,7 @@ func (e *exchange) askOn() error {
 		}
 		e.out.Interim = append(e.out.Interim, head)
 		e.page.last.Store(e.session.rec.opts.Now().UnixNano())
-		_, _ = e.browser.bw.Write(head)
-		if err := e.browser.bw.Flush(); err != nil {
+		if err := e.browser.interim(r); err != nil {
 			e.cut(truncatedDisconnect)
 			return err
 		}
@@ -90,7 +86,7 @@ func (e *exchange) received(r *response) {
 	e.page.last.Store(now.UnixNano())
 	e.out.Response = &Message{Head: r.head}
 	e.out.Notes = append(e.out.Notes, r.notes...)
-	if e.origin.info.Protocol == "http/1.1" && r.minor == 0 && !e.origin.reused {
+	if e.origin.info.Protocol == "http/1.1" && r.minor == 0 && e.origin.first {
 		e.origin.info.Protocol = "http/1.0"
 	}
 }

@@ -16,18 +16,26 @@ const (
 	// lingering is how long the rest of a refused request is read, so that the
 	// answer is not lost to a reset.
 	lingering = 2 * time.Second
+	// arrivalWait is how long the browser's handshake waits for the origin's.
+	arrivalWait = 8 * time.Second
 )
 
 // browserConn is a connection from the browser. Its requests are served one
-// after another.
+// after another, unless it is a tunnel in which the browser speaks HTTP/2.
 type browserConn struct {
 	session *Session
 	raw     *net.TCPConn
-	conn    net.Conn // the socket, or TLS over it
+	conn    net.Conn  // the socket, or TLS over it
+	secure  *tls.Conn // the latter
 	br      *bufio.Reader
 	bw      *bufio.Writer
 	// tunnel is where a CONNECT led to, nil before one.
 	tunnel *origin
+	// arrival is the connection to that origin that was asked for its protocol, nil
+	// when it was known; see expect.
+	arrival *arrival
+	// chunks is true while an answer goes out in chunks.
+	chunks bool
 }
 
 func newBrowserConn(s *Session, c net.Conn) *browserConn {
@@ -37,9 +45,6 @@ func newBrowserConn(s *Session, c net.Conn) *browserConn {
 	b.bw = bufio.NewWriterSize(c, browserWriteBuffer)
 	return b
 }
-
-// kill closes the connection under whoever uses it.
-func (b *browserConn) kill() { _ = b.raw.Close() }
 
 func (b *browserConn) serve() {
 	defer b.kill()
@@ -56,9 +61,9 @@ func (b *browserConn) serve() {
 		}
 		again := false
 		if req.method == "CONNECT" && b.tunnel == nil {
-			again = b.connect(req)
+			again = b.connect(req) && !b.speaksH2()
 		} else {
-			again = b.request(req)
+			again = b.request(b, req)
 		}
 		if !again {
 			return
@@ -88,18 +93,18 @@ func (b *browserConn) badRequest() {
 	_, _ = io.WriteString(b.conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
-// connect opens a tunnel and starts TLS in it. The origin is not asked yet: a
-// browser opens tunnels in stock, and what goes wrong is better told in answer
-// to a request.
+// connect opens a tunnel and starts TLS in it. What goes wrong with the origin is
+// better told in answer to a request.
 func (b *browserConn) connect(req *request) bool {
 	to, err := parseAuthority(req.target)
 	if err != nil {
 		b.badRequest()
 		return false
 	}
-	if !b.session.pageOpen() {
+	page := b.session.current()
+	if page == nil {
 		b.session.refuse(req.method, to.host, refusedOutside)
-		b.answer(refusedReason, true)
+		b.answer(refusedReason, true, false)
 		return false
 	}
 	if _, err := io.WriteString(b.conn, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
@@ -116,7 +121,9 @@ func (b *browserConn) connect(req *request) bool {
 		return true
 	}
 	to.scheme = "https"
-	secure := tls.Server(&tunnelConn{Conn: b.conn, br: b.br, host: to.host}, b.session.rec.tls)
+	secure := tls.Server(&tunnelConn{Conn: b.conn, br: b.br, host: to.host, h2: func(ctx context.Context) bool {
+		return b.originSpeaksH2(ctx, page)
+	}}, b.session.rec.tls)
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -125,9 +132,42 @@ func (b *browserConn) connect(req *request) bool {
 		}
 		return false
 	}
-	b.conn = secure
+	b.conn, b.secure = secure, secure
 	b.br = bufio.NewReaderSize(secure, browserReadBuffer)
 	b.bw.Reset(secure)
+	return true
+}
+
+// originSpeaksH2 decides whether the browser is offered HTTP/2: where the origin
+// speaks it, so that what the browser sends is what it would have sent there. An
+// origin that is not known yet is connected to, as the browser itself would for a
+// tunnel; what goes wrong is told in answer to the tunnel's requests.
+func (b *browserConn) originSpeaksH2(ctx context.Context, p *page) bool {
+	pool := b.session.pool
+	if h2, known := pool.speaks(*b.tunnel); known {
+		return h2
+	}
+	if !p.reaches(b.tunnel.host) {
+		return false // nothing is asked of it, and it is not connected to
+	}
+	b.arrival = pool.expect(p.ctx, *b.tunnel, p.AcceptBadCertificates)
+	ctx, cancel := context.WithTimeout(ctx, arrivalWait)
+	defer cancel()
+	select {
+	case <-b.arrival.done:
+	case <-ctx.Done():
+	}
+	h2, _ := pool.speaks(*b.tunnel)
+	return h2
+}
+
+// speaksH2 serves the tunnel when HTTP/2 was agreed on, and reports whether it
+// was.
+func (b *browserConn) speaksH2() bool {
+	if b.secure == nil || b.secure.ConnectionState().NegotiatedProtocol != "h2" {
+		return false
+	}
+	b.serveH2()
 	return true
 }
 
@@ -136,6 +176,8 @@ type tunnelConn struct {
 	net.Conn
 	br   *bufio.Reader
 	host string
+	// h2 reports whether the origin speaks HTTP/2.
+	h2 func(context.Context) bool
 }
 
 func (c *tunnelConn) Read(p []byte) (int, error) {
@@ -149,7 +191,7 @@ func (c *tunnelConn) Read(p []byte) (int, error) {
 }
 
 // request serves a request and reports whether another may follow.
-func (b *browserConn) request(req *request) bool {
+func (b *browserConn) request(a asker, req *request) bool {
 	var to origin
 	target := req.target
 	if b.tunnel != nil {
@@ -166,12 +208,13 @@ func (b *browserConn) request(req *request) bool {
 		}
 	}
 	if req.noFrame() {
-		return b.refuse(req, to, refusedNoFrame)
+		return b.refuse(a, req, to, refusedNoFrame)
 	}
-	e := b.session.admit(b, req, to, target)
+	e := b.session.admit(a, req, to, target)
 	if e == nil {
-		return b.refuse(req, to, refusedOutside)
+		return b.refuse(a, req, to, refusedOutside)
 	}
+	e.arrival = b.arrival
 	return e.run()
 }
 
@@ -179,27 +222,8 @@ func (b *browserConn) request(req *request) bool {
 const refusedReason = "Refused"
 
 // refuse answers a request that belongs to no page.
-func (b *browserConn) refuse(req *request, to origin, why string) bool {
+func (b *browserConn) refuse(a asker, req *request, to origin, why string) bool {
 	b.session.refuse(req.method, to.host, why)
-	b.answer(refusedReason, true)
-	if req.hasBody() {
-		b.linger()
-	}
+	a.answer(refusedReason, true, req.hasBody())
 	return false
-}
-
-// linger reads for a while what nobody wants.
-func (b *browserConn) linger() {
-	_ = b.raw.SetReadDeadline(time.Now().Add(lingering))
-	_, _ = io.CopyN(io.Discard, b.br, 1<<20)
-}
-
-// answer answers in the origin's place.
-func (b *browserConn) answer(reason string, last bool) bool {
-	text := "HTTP/1.1 502 Bad Gateway\r\n" + ReasonHeader + ": " + reason + "\r\nCache-Control: no-store\r\nContent-Length: 0\r\n"
-	if last {
-		text += "Connection: close\r\n"
-	}
-	_, _ = b.bw.WriteString(text + "\r\n")
-	return b.bw.Flush() == nil && !last
 }

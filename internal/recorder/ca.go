@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -100,9 +101,10 @@ func (a *authority) leaf(host string) (*tls.Certificate, error) {
 }
 
 // serverConfig is the TLS configuration towards browsers. The certificate is
-// for the host that the tunnel was asked for.
+// for the host that the tunnel was asked for, and HTTP/2 is offered where the
+// tunnel's origin speaks it.
 func (a *authority) serverConfig() *tls.Config {
-	return &tls.Config{
+	config := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"http/1.1"},
 		// Hybrid key exchange protects against a listener of the future, who
@@ -116,4 +118,13 @@ func (a *authority) serverConfig() *tls.Config {
 			return a.leaf(hello.ServerName)
 		},
 	}
+	h2 := config.Clone()
+	h2.NextProtos = []string{"h2", "http/1.1"}
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if t, ok := hello.Conn.(*tunnelConn); ok && slices.Contains(hello.SupportedProtos, "h2") && t.h2(hello.Context()) {
+			return h2, nil
+		}
+		return nil, nil
+	}
+	return config
 }

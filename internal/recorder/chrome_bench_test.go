@@ -58,9 +58,10 @@ func benchSite(w http.ResponseWriter, r *http.Request) {
 // ratio of the two is what recording costs. Run it with -benchtime 80x or more.
 func BenchmarkChrome(b *testing.B) {
 	ca := newOrigins(b)
-	for _, scheme := range []string{"http", "https"} {
+	for _, protocol := range []string{"http", "https", "h2"} {
 		site := httptest.NewUnstartedServer(http.HandlerFunc(benchSite))
-		if scheme == "https" {
+		if protocol != "http" {
+			site.EnableHTTP2 = protocol == "h2"
 			site.TLS = &tls.Config{Certificates: []tls.Certificate{ca.issue(b, time.Now().Add(time.Hour), "127.0.0.1")}}
 			site.StartTLS()
 		} else {
@@ -68,7 +69,7 @@ func BenchmarkChrome(b *testing.B) {
 		}
 		b.Cleanup(site.Close)
 		for _, through := range []bool{false, true} {
-			b.Run(fmt.Sprintf("%s/recorder=%v", scheme, through), func(b *testing.B) { benchChrome(b, site.URL, trust(ca), through) })
+			b.Run(fmt.Sprintf("%s/recorder=%v", protocol, through), func(b *testing.B) { benchChrome(b, site.URL, trust(ca), through) })
 		}
 	}
 }

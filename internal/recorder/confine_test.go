@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -33,6 +34,31 @@ func TestConfine(t *testing.T) {
 	begin(t, s)
 	if got := ask(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Errorf("the next page: %q", got)
+	}
+	end(t, s)
+}
+
+// TestConfineConnectsToNobody: a tunnel to a host out of reach is no reason to connect to it.
+func TestConfineConnectsToNobody(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int32
+	site := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	site.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	site.StartTLS()
+	t.Cleanup(site.Close)
+	s := newTestSession(t)
+	s.Confine(func(string) bool { return false })
+	res, err := h2Client(t, s).Get(site.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if got := res.Header.Get(ReasonHeader); got != ReasonOutOfReach || connections.Load() != 0 {
+		t.Errorf("reason %q after %d connections, want %q after none", got, connections.Load(), ReasonOutOfReach)
 	}
 	end(t, s)
 }

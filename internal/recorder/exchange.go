@@ -5,23 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"sync"
 )
 
 // exchange is a request on its way. Everything but cut runs on the goroutine of
-// the browser's connection.
+// the browser's connection, or of its stream.
 type exchange struct {
 	session *Session
 	page    *page
-	browser *browserConn
+	browser asker
 	req     *request
 	to      origin
 	target  string // of the request, in origin form
 	head    []byte // of the request, for an origin that speaks HTTP/1.1
 	ctx     context.Context
 	cancel  context.CancelFunc
+	arrival *arrival // that the browser's connection has waited for, if any
 	origin  *originConn
 	upload  *upload
 	answer  *response
@@ -73,6 +75,7 @@ func (e *exchange) use(c *originConn) bool {
 		c.close()
 		return false
 	}
+	c.first, c.used = !c.used, true
 	e.live, e.origin = c, c
 	e.out.Conn = c.info
 	return true
@@ -116,7 +119,7 @@ func (e *exchange) run() bool {
 		e.takeBody()
 		return e.tell()
 	}
-	if allow := e.page.confined.Load(); allow != nil && !(*allow)(e.to.host) {
+	if !e.page.reaches(e.to.host) {
 		e.fail(ReasonOutOfReach, "the page is confined to the sites that it had reached")
 		e.takeBody()
 		return e.tell()
@@ -129,8 +132,8 @@ func (e *exchange) run() bool {
 		}
 		return e.tell()
 	}
-	if e.answer.status == http.StatusSwitchingProtocols {
-		e.tunnel()
+	if b, ok := e.browser.(*browserConn); ok && e.answer.status == http.StatusSwitchingProtocols {
+		e.tunnel(b)
 		return false
 	}
 	return e.pass() && !e.last
@@ -161,6 +164,8 @@ func (e *exchange) failWith(err error) {
 		e.fail(ReasonAborted, "the browser gave up before an answer came")
 	case errors.As(err, &f):
 		e.fail(f.reason, f.detail)
+	case alerted(err):
+		e.fail(ReasonTLSFailed, err.Error())
 	case errors.As(err, &invalid):
 		e.fail(ReasonInvalidResponse, invalid.what)
 	case errors.Is(err, errHeadTooLarge):
@@ -174,6 +179,14 @@ func (e *exchange) failWith(err error) {
 	}
 }
 
+// alerted reports whether the origin has ended TLS with an alert. Over TLS 1.3 one
+// that wants a certificate of the client says so after the handshake (RFC 8446
+// section 4.4.2.4).
+func alerted(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error" // of crypto/tls, which keeps its alerts to itself
+}
+
 // tell answers the browser in the origin's place.
 func (e *exchange) tell() bool {
 	e.drop()
@@ -183,11 +196,7 @@ func (e *exchange) tell() bool {
 	}
 	e.finish()
 	e.session.rec.opts.Logger.Debug("exchange failed", "host", e.to.host, "reason", e.out.Failure)
-	again := e.browser.answer(e.out.Failure, e.last)
-	if e.upload != nil && !e.upload.whole {
-		e.browser.linger()
-	}
-	return again
+	return e.browser.answer(e.out.Failure, e.last, e.upload != nil && !e.upload.whole)
 }
 
 // newSpool makes the spool of one of the exchange's bodies.

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// The windows of flow control (RFC 9113 section 5.2): what an origin may send
-// that nobody has read yet. They bound the memory of a connection.
+// The windows of flow control (RFC 9113 section 5.2): what the other side may
+// send that nobody has read yet. They bound the memory of a connection.
 const (
 	h2StreamWindow = 1 << 20
 	h2ConnWindow   = 4 << 20
 	h2DefaultFrame = 16 << 10
-	// h2Streams is how many requests may be open on a connection whose origin
-	// names no limit.
+	// h2Streams is how many requests may be open on a connection when its server
+	// names no limit, and how many we serve a browser at a time.
 	h2Streams = 100
 )
 
@@ -28,14 +28,18 @@ const (
 // looked at, because it is about to close the connection.
 var errRefusedStream = errors.New("the origin refused the stream")
 
-// h2conn is an HTTP/2 connection to an origin (RFC 9113). It is a client of its
-// own, on the frames of golang.org/x/net/http2, because that package's client
-// knows neither the order of fields nor who asked in what order.
+// h2conn is an HTTP/2 connection (RFC 9113), to an origin or from a browser. It
+// is an implementation of its own, on the frames of golang.org/x/net/http2,
+// because that package's client and server know neither the order of fields nor
+// who asked in what order.
 type h2conn struct {
 	raw, conn net.Conn // the socket, and TLS over it
-	info      *Connection
 	framer    *http2.Framer
-	running   sync.WaitGroup // serve, and what must not be waited for
+	running   sync.WaitGroup // serve, what must not be waited for, and the streams of a browser
+	// opened serves a stream that a browser has opened; nil of a connection to an
+	// origin. info is nil of one from a browser.
+	opened func(*h2stream, *http2.MetaHeadersFrame)
+	info   *Connection
 
 	writing sync.Mutex // guards what is written: bw, the encoder and its buffer
 	bw      *bufio.Writer
@@ -43,9 +47,10 @@ type h2conn struct {
 	block   bytes.Buffer
 
 	mu       sync.Mutex
-	changed  *sync.Cond // anything below has changed
+	free     *sync.Cond // a stream can perhaps be opened
 	streams  map[uint32]*h2stream
-	next     uint32
+	opening  int       // streams that will be in streams
+	next     uint32    // number of the next stream; those of a browser below it have been opened
 	since    time.Time // idle since
 	window   int64     // what may be sent
 	initial  int64     // window of new streams
@@ -56,34 +61,33 @@ type h2conn struct {
 	err      error
 }
 
-// newH2 starts to speak HTTP/2 on a connection. Close it in the end.
-func newH2(raw, conn net.Conn, info *Connection) (*h2conn, error) {
+// newH2conn makes a connection that says nothing yet. br reads from conn.
+func newH2conn(raw, conn net.Conn, br *bufio.Reader, bw *bufio.Writer) *h2conn {
 	c := &h2conn{
-		raw: raw, conn: conn, info: info, bw: bufio.NewWriterSize(conn, originBuffer),
-		streams: make(map[uint32]*h2stream), next: 1,
+		raw: raw, conn: conn, bw: bw, streams: make(map[uint32]*h2stream), next: 1,
 		window: 65_535, initial: 65_535, maxFrame: h2DefaultFrame, limit: h2Streams,
 	}
-	c.changed = sync.NewCond(&c.mu)
+	c.free = sync.NewCond(&c.mu)
 	c.encoder = hpack.NewEncoder(&c.block)
-	c.framer = http2.NewFramer(c.bw, bufio.NewReaderSize(conn, originBuffer))
+	c.framer = http2.NewFramer(bw, br)
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.framer.MaxHeaderListSize = maxHead
 	c.framer.SetMaxReadFrameSize(h2DefaultFrame)
-	_, _ = c.bw.WriteString(http2.ClientPreface)
-	err := errors.Join(
-		c.framer.WriteSettings(
-			http2.Setting{ID: http2.SettingEnablePush, Val: 0},
-			http2.Setting{ID: http2.SettingInitialWindowSize, Val: h2StreamWindow},
-			http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHead},
-		),
-		c.framer.WriteWindowUpdate(0, h2ConnWindow-65_535),
-		c.bw.Flush(),
-	)
-	if err != nil {
-		return nil, err
-	}
-	c.running.Go(c.serve)
-	return c, nil
+	return c
+}
+
+// start announces ourselves.
+func (c *h2conn) start(first http2.Setting) error {
+	return c.write(func() error {
+		return errors.Join(
+			c.framer.WriteSettings(
+				first,
+				http2.Setting{ID: http2.SettingInitialWindowSize, Val: h2StreamWindow},
+				http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHead},
+			),
+			c.framer.WriteWindowUpdate(0, h2ConnWindow-65_535),
+		)
+	})
 }
 
 // serve reads frames until the connection ends.
@@ -100,23 +104,41 @@ func (c *h2conn) serve() {
 			err = c.take(f)
 		}
 		if err != nil {
+			c.goodbye(err)
 			c.fail(err)
 			return
 		}
 	}
 }
 
+// goodbye tells the other side what it did wrong.
+func (c *h2conn) goodbye(err error) {
+	var broken http2.ConnectionError
+	if !errors.As(err, &broken) {
+		return
+	}
+	last := uint32(0) // an origin opens no streams
+	if c.opened != nil {
+		c.mu.Lock()
+		last = c.next - min(c.next, 2)
+		c.mu.Unlock()
+	}
+	_ = c.raw.SetWriteDeadline(time.Now().Add(lingering))
+	_ = c.write(func() error { return c.framer.WriteGoAway(last, http2.ErrCode(broken), nil) }) // the connection ends anyhow
+}
+
 // take acts on a frame.
 func (c *h2conn) take(f http2.Frame) error {
 	switch f := f.(type) {
 	case *http2.MetaHeadersFrame:
-		c.headers(f)
+		return c.headers(f)
 	case *http2.DataFrame:
 		return c.data(f)
 	case *http2.RSTStreamFrame:
 		var err error = &failure{ReasonConnectionReset, "the origin reset the stream: " + f.ErrCode.String()}
 		if f.ErrCode == http2.ErrCodeRefusedStream {
 			err = errRefusedStream
+			c.drain() // what is asked again is asked on another connection
 		}
 		c.failStream(f.StreamID, err)
 	case *http2.SettingsFrame:
@@ -129,29 +151,32 @@ func (c *h2conn) take(f http2.Frame) error {
 	case *http2.GoAwayFrame:
 		c.goAway(f.LastStreamID)
 	case *http2.WindowUpdateFrame:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if f.StreamID == 0 {
-			c.window += int64(f.Increment)
-		} else if s := c.streams[f.StreamID]; s != nil {
-			s.window += int64(f.Increment)
-		}
-		c.changed.Broadcast()
+		return c.windowUpdate(f)
 	case *http2.PushPromiseFrame:
 		return invalidf("the origin pushed what it was told not to")
 	}
 	return nil
 }
 
-// write writes frames and sends them off.
-func (c *h2conn) write(frames func() error) error {
+// put writes frames that are sent off by a later flush, or when the buffer is
+// full.
+func (c *h2conn) put(frames func() error) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if err := frames(); err != nil {
-		return err
-	}
-	return c.bw.Flush()
+	return frames()
 }
+
+// write writes frames and sends them off.
+func (c *h2conn) write(frames func() error) error {
+	return c.put(func() error {
+		if err := frames(); err != nil {
+			return err
+		}
+		return c.bw.Flush()
+	})
+}
+
+func (c *h2conn) flush() error { return c.put(c.bw.Flush) }
 
 func (c *h2conn) settings(f *http2.SettingsFrame) error {
 	if f.IsAck() {
@@ -172,7 +197,7 @@ func (c *h2conn) settings(f *http2.SettingsFrame) error {
 		}
 		return s.Valid()
 	})
-	c.changed.Broadcast()
+	c.wakeAll()
 	c.mu.Unlock()
 	if err != nil {
 		return err
@@ -185,12 +210,41 @@ func (c *h2conn) settings(f *http2.SettingsFrame) error {
 	})
 }
 
-func (c *h2conn) headers(f *http2.MetaHeadersFrame) {
+// wakeAll wakes everyone who waits for something of the connection.
+func (c *h2conn) wakeAll() {
+	c.free.Broadcast()
+	for _, s := range c.streams {
+		s.changed.Broadcast()
+	}
+}
+
+func (c *h2conn) windowUpdate(f *http2.WindowUpdateFrame) error {
+	const most = 1<<31 - 1
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.StreamID == 0 {
+		if c.window += int64(f.Increment); c.window > most {
+			return http2.ConnectionError(http2.ErrCodeFlowControl)
+		}
+		c.wakeAll()
+		return nil
+	}
+	if s := c.streams[f.StreamID]; s != nil {
+		s.window = min(s.window+int64(f.Increment), most)
+		s.changed.Broadcast()
+	}
+	return nil
+}
+
+func (c *h2conn) headers(f *http2.MetaHeadersFrame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.streams[f.StreamID]
 	if s == nil {
-		return
+		if c.opened != nil && f.StreamID >= c.next {
+			return c.accept(f)
+		}
+		return nil
 	}
 	switch {
 	case f.Truncated:
@@ -201,7 +255,8 @@ func (c *h2conn) headers(f *http2.MetaHeadersFrame) {
 		s.heads = append(s.heads, f)
 	}
 	s.ended = s.ended || f.StreamEnded()
-	c.changed.Broadcast()
+	s.changed.Broadcast()
+	return nil
 }
 
 func (c *h2conn) data(f *http2.DataFrame) error {
@@ -215,15 +270,15 @@ func (c *h2conn) data(f *http2.DataFrame) error {
 	s.buf.Write(f.Data())
 	s.ended = s.ended || f.StreamEnded()
 	excess := s.buf.Len() > h2StreamWindow
-	c.changed.Broadcast()
+	s.changed.Broadcast()
 	c.mu.Unlock()
 	if excess {
-		return invalidf("the origin sent more than the window allows")
+		return http2.ConnectionError(http2.ErrCodeFlowControl)
 	}
 	return c.giveBack(s, int(f.Length)-len(f.Data())) // padding is read by nobody
 }
 
-// giveBack lets the origin send as much again, once it is worth a frame.
+// giveBack lets the other side send as much again, once it is worth a frame.
 func (c *h2conn) giveBack(s *h2stream, n int) error {
 	if n == 0 {
 		return nil
@@ -255,31 +310,23 @@ func (c *h2conn) giveBack(s *h2stream, n int) error {
 	})
 }
 
-// goAway lets what the origin still answers come to its end.
-func (c *h2conn) goAway(last uint32) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.draining = true
-	for id, s := range c.streams {
-		if id > last && s.err == nil {
-			s.err = errRefusedStream
-		}
-	}
-	c.changed.Broadcast()
-}
-
 func (c *h2conn) failStream(id uint32, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.streams[id]; s != nil && s.err == nil && !s.ended {
+	if s := c.streams[id]; s != nil && s.err == nil && (!s.ended || c.opened != nil) {
 		s.err = err
-		c.changed.Broadcast()
+		s.changed.Broadcast()
 	}
 }
 
-// reset tells the origin that nobody waits for a stream any more.
+// reset tells the other side that nobody wants a stream any more.
 func (c *h2conn) reset(id uint32, code http2.ErrCode) {
-	_ = c.write(func() error { return c.framer.WriteRSTStream(id, code) }) // serve notices a connection that is gone
+	_ = c.raw.SetWriteDeadline(time.Now().Add(lingering)) // who takes no more for so long has gone
+	if err := c.write(func() error { return c.framer.WriteRSTStream(id, code) }); err != nil {
+		c.fail(err)
+		return
+	}
+	_ = c.raw.SetWriteDeadline(time.Time{}) // a connection that is gone says so to the next
 }
 
 // fail ends the connection and all its streams.
@@ -294,14 +341,14 @@ func (c *h2conn) fail(err error) {
 	}
 	c.err, c.draining = err, true
 	for _, s := range c.streams {
-		if s.err == nil && !s.ended {
+		if s.err == nil && (!s.ended || c.opened != nil) {
 			s.err = err
 			if len(s.heads) > 0 && errors.Is(err, io.EOF) {
 				s.err = io.ErrUnexpectedEOF
 			}
 		}
 	}
-	c.changed.Broadcast()
+	c.wakeAll()
 	_ = c.raw.Close() // whatever it says, it is of no further use
 }
 
@@ -311,54 +358,20 @@ func (c *h2conn) close() {
 	c.running.Wait()
 }
 
-// idle reports for how long there has been no stream; false while there is one.
-func (c *h2conn) idle(now time.Time) (time.Duration, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return now.Sub(c.since), len(c.streams) == 0
-}
-
-// usable reports whether a further stream can be opened.
-func (c *h2conn) usable() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.draining && len(c.streams) < c.limit && c.next < 1<<31-2
-}
-
-// open sends the head of a request, which makes a stream.
-func (c *h2conn) open(fields []hpack.HeaderField, end bool) (*h2stream, error) {
-	c.writing.Lock() // streams must begin in the order of their numbers
-	defer c.writing.Unlock()
-	c.mu.Lock()
-	if c.draining {
-		c.mu.Unlock()
-		return nil, errRefusedStream
-	}
-	s := &h2stream{conn: c, id: c.next, window: c.initial, sent: end}
-	c.next += 2
-	c.streams[s.id] = s
-	frame := int(c.maxFrame)
-	c.mu.Unlock()
+// writeHead writes the fields of a head or a trailer section in as many frames
+// as they need; the writing lock is held.
+func (c *h2conn) writeHead(id uint32, fields []hpack.HeaderField, end bool, frame int) error {
 	c.block.Reset()
 	for _, f := range fields {
 		if err := c.encoder.WriteField(f); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	err := c.writeBlock(s.id, end, frame)
-	if err != nil {
-		return nil, err // the connection is gone, and serve notices
-	}
-	return s, nil
-}
-
-// writeBlock writes the encoded fields in as many frames as they need.
-func (c *h2conn) writeBlock(id uint32, end bool, frame int) error {
 	first := c.block.Next(frame)
 	err := c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: first, EndStream: end, EndHeaders: c.block.Len() == 0})
 	for err == nil && c.block.Len() > 0 {
 		part := c.block.Next(frame)
 		err = c.framer.WriteContinuation(id, c.block.Len() == 0, part)
 	}
-	return errors.Join(err, c.bw.Flush())
+	return err
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -17,14 +17,16 @@ import (
 // h2stream is one request and its answer on an HTTP/2 connection. All but conn
 // and id is guarded by the connection's lock.
 type h2stream struct {
-	conn *h2conn
-	id   uint32
+	conn    *h2conn
+	id      uint32
+	changed *sync.Cond // anything below has changed
 
 	heads   []*http2.MetaHeadersFrame // that were not asked for yet
 	buf     bytes.Buffer              // of the body, not yet read
 	trailer []hpack.HeaderField
-	ended   bool // the origin has sent its last
+	ended   bool // the other side has sent its last
 	sent    bool // we have
+	deaf    bool // nobody reads any more
 	window  int64
 	taken   int64
 	closed  bool
@@ -37,7 +39,7 @@ func (s *h2stream) readHead() ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(s.heads) == 0 && s.err == nil && !s.ended {
-		c.changed.Wait()
+		s.changed.Wait()
 	}
 	if len(s.heads) == 0 {
 		if s.err == nil {
@@ -56,22 +58,18 @@ func (s *h2stream) readHead() ([]byte, error) {
 	return append(head, '\r', '\n'), nil
 }
 
-func appendFields(to []byte, fields []hpack.HeaderField) []byte {
-	for _, f := range fields {
-		to = append(append(append(append(to, f.Name...), ':', ' '), f.Value...), '\r', '\n')
-	}
-	return to
-}
-
 // Read reads the body. It ends with io.EOF.
 func (s *h2stream) Read(p []byte) (int, error) {
 	c := s.conn
 	c.mu.Lock()
-	for s.buf.Len() == 0 && s.err == nil && !s.ended {
-		c.changed.Wait()
+	for s.buf.Len() == 0 && s.err == nil && !s.ended && !s.deaf {
+		s.changed.Wait()
 	}
 	n, _ := s.buf.Read(p) // its only error is that it is empty
 	err := s.err
+	if err == nil && s.deaf {
+		err = io.ErrClosedPipe
+	}
 	if err == nil && s.ended {
 		err = io.EOF
 	}
@@ -89,8 +87,30 @@ func (s *h2stream) trailers() []byte {
 	return appendFields(nil, s.trailer)
 }
 
+// deafen ends the reading of the body, whoever waits for it.
+func (s *h2stream) deafen() {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	s.deaf = true
+	s.changed.Broadcast()
+}
+
+// failed reports whether the other side has given the stream up.
+func (s *h2stream) failed() bool {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return s.err != nil
+}
+
 // Write sends a part of the request's body, as the windows allow.
 func (s *h2stream) Write(p []byte) (int, error) {
+	n, err := s.put(p)
+	return n, errors.Join(err, s.conn.flush())
+}
+
+// put sends a part of a body, as the windows allow, and leaves the last of it in
+// the connection's buffer.
+func (s *h2stream) put(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
 		n, err := s.reserve(len(p) - written)
@@ -98,7 +118,7 @@ func (s *h2stream) Write(p []byte) (int, error) {
 			return written, err
 		}
 		part := p[written : written+n]
-		if err := s.conn.write(func() error { return s.conn.framer.WriteData(s.id, false, part) }); err != nil {
+		if err := s.conn.put(func() error { return s.conn.framer.WriteData(s.id, false, part) }); err != nil {
 			return written, err
 		}
 		written += n
@@ -111,11 +131,11 @@ func (s *h2stream) reserve(n int) (int, error) {
 	c := s.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for {
+	for flushed := false; ; {
 		if s.err != nil {
 			return 0, s.err
 		}
-		if s.ended {
+		if s.ended && c.opened == nil {
 			return 0, errors.New("the origin has answered and wants no more")
 		}
 		if may := min(int64(n), c.window, s.window, c.maxFrame); may > 0 {
@@ -123,16 +143,33 @@ func (s *h2stream) reserve(n int) (int, error) {
 			s.window -= may
 			return int(may), nil
 		}
-		c.changed.Wait()
+		if !flushed { // the other side waits for what is in the buffer
+			flushed = true
+			c.mu.Unlock()
+			err := c.flush()
+			c.mu.Lock()
+			if err != nil {
+				return 0, err
+			}
+			continue
+		}
+		s.changed.Wait()
 	}
 }
 
-// end says that the request's body is whole.
-func (s *h2stream) end() error {
-	s.conn.mu.Lock()
+// end says that our body is whole, with trailer fields if there are any.
+func (s *h2stream) end(trailer []hpack.HeaderField) error {
+	c := s.conn
+	c.mu.Lock()
 	s.sent = true
-	s.conn.mu.Unlock()
-	return s.conn.write(func() error { return s.conn.framer.WriteData(s.id, true, nil) })
+	frame := int(c.maxFrame)
+	c.mu.Unlock()
+	return c.write(func() error {
+		if len(trailer) > 0 {
+			return c.writeHead(s.id, trailer, true, frame)
+		}
+		return c.framer.WriteData(s.id, true, nil)
+	})
 }
 
 // close gives the stream up: nothing happens when it has come to its end.
@@ -144,61 +181,32 @@ func (s *h2stream) close(now time.Time) {
 		return
 	}
 	s.closed = true
-	whole := s.ended && s.sent
-	if s.err == nil && !s.ended {
+	whole := s.ended && s.sent || c.opened != nil && s.err != nil
+	code := http2.ErrCodeCancel
+	switch {
+	case c.opened == nil:
+	case s.sent:
+		code = http2.ErrCodeNo // the rest of the request is not wanted (RFC 9113 section 8.1)
+	default:
+		code = http2.ErrCodeInternal // the answer is not whole
+	}
+	if s.err == nil && (!s.ended || c.opened != nil) {
 		s.err = io.ErrClosedPipe
 	}
 	delete(c.streams, s.id)
 	c.since = now
 	gone := c.err != nil
 	unread := s.buf.Len()
-	c.changed.Broadcast()
+	s.changed.Broadcast()
+	c.free.Broadcast()
 	c.mu.Unlock()
-	if gone {
+	if gone || whole && unread == 0 {
 		return
 	}
-	if !whole {
-		c.running.Go(func() { c.reset(s.id, http2.ErrCodeCancel) }) // whoever cuts must not wait for a socket
-	}
-	_ = c.giveBack(nil, unread) // serve notices a connection that is gone
-}
-
-// h2Fields are the fields of a request for HTTP/2, and its head as it stands in
-// the record: what concerns the connection to the browser is left out, and names
-// are in lower case (RFC 9113 section 8.2).
-func h2Fields(r *request, to origin, target string) (list []hpack.HeaderField, head []byte) {
-	authority := strings.TrimPrefix(to.url("", false), to.scheme+"://")
-	options := map[string]bool{"connection": true, "proxy-connection": true, "keep-alive": true, "transfer-encoding": true,
-		"upgrade": true, "proxy-authorization": true, "host": true, "http2-settings": true}
-	for f := range fields(r.head) {
-		if f.is("Connection") {
-			for t := range tokens(f.value) {
-				options[t] = true
-			}
+	c.running.Go(func() { // whoever cuts must not wait for a socket
+		if !whole {
+			c.reset(s.id, code)
 		}
-		if f.is("Host") {
-			authority = string(f.value)
-		}
-	}
-	list = []hpack.HeaderField{
-		{Name: ":method", Value: r.method}, {Name: ":authority", Value: authority},
-		{Name: ":scheme", Value: to.scheme}, {Name: ":path", Value: target},
-	}
-	head = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nhost: %s\r\n", r.method, target, authority)
-	for f := range fields(r.head) {
-		name := strings.ToLower(string(f.name))
-		if name == "" || options[name] || name == "te" && !strings.EqualFold(string(f.value), "trailers") {
-			continue
-		}
-		field := hpack.HeaderField{Name: name, Value: string(f.value)}
-		switch name {
-		case "accept-encoding":
-			field.Value = string(readable(f.value))
-		case "authorization", "cookie":
-			field.Sensitive = true // RFC 7541 section 7.1.3
-		}
-		list = append(list, field)
-		head = appendFields(head, []hpack.HeaderField{field})
-	}
-	return list, append(head, '\r', '\n')
+		_ = c.giveBack(nil, unread) // serve notices a connection that is gone
+	})
 }

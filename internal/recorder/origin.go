@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
@@ -42,13 +43,15 @@ type originConn struct {
 	out    io.Writer // the socket, or TLS over it, or the stream
 	br     *bufio.Reader
 	info   *Connection
-	reused bool
+	used   bool      // there has been a request
+	first  bool      // this is the first one
+	reused bool      // it was kept, and may have been closed meanwhile
 	since  time.Time // idle since
 
 	h2     *h2conn // nil of HTTP/1
+	closed atomic.Bool
 	mu     sync.Mutex
 	stream *h2stream // nil before start
-	closed bool
 }
 
 func (c *originConn) close() {
@@ -56,24 +59,25 @@ func (c *originConn) close() {
 		_ = c.raw.Close()
 		return
 	}
+	c.closed.Store(true)
+	c.h2.wake()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.closed = true
 	if c.stream != nil {
 		c.stream.close(time.Now())
 	}
 }
 
-// start opens the stream of a request; end says that the head is all of it.
+// start opens the stream of a request, as soon as the origin allows another; end says that the head is all of it.
 func (c *originConn) start(list []hpack.HeaderField, end bool) error {
-	s, err := c.h2.open(list, end)
+	s, err := c.h2.open(list, end, c.closed.Load)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stream, c.out, c.br = s, s, bufio.NewReaderSize(s, originBuffer)
-	if c.closed {
+	if c.closed.Load() {
 		s.close(time.Now())
 	}
 	return nil
@@ -94,31 +98,51 @@ type pool struct {
 	// origin needs no full handshake. Not shared between browser contexts.
 	sessions tls.ClientSessionCache
 
-	mu     sync.Mutex
-	idle   map[origin][]*originConn
-	h2     map[origin][]*h2conn
-	closed bool
+	running sync.WaitGroup // connections being made for the pool
+
+	mu       sync.Mutex
+	idle     map[origin][]*originConn
+	h2       map[origin][]*h2conn
+	known    map[origin]bool // whether the origin speaks HTTP/2
+	arrivals map[origin]*arrival
+	closed   bool
 }
+
+// justMade is how long a connection that was not used is as good as new.
+const justMade = time.Second
 
 func newPool(rec *Recorder) *pool {
-	return &pool{rec: rec, sessions: tls.NewLRUClientSessionCache(64), idle: make(map[origin][]*originConn), h2: make(map[origin][]*h2conn)}
+	return &pool{
+		rec: rec, sessions: tls.NewLRUClientSessionCache(64), idle: make(map[origin][]*originConn), h2: make(map[origin][]*h2conn),
+		known: make(map[origin]bool), arrivals: make(map[origin]*arrival),
+	}
 }
 
+// demand is what an exchange wants of a connection.
+type demand struct {
+	websocket bool // which needs HTTP/1.1
+	again     bool // the last one that was kept had been closed
+	bad       bool // a certificate that does not verify will do
+}
+
+func (d demand) accepts(info *Connection) bool { return d.bad || info.badCertificate() == "" }
+
 // take returns a connection that was kept, or a stream on one, nil when there
-// is none. A WebSocket needs HTTP/1.1. One whose certificate does not verify is taken
-// where bad is set.
-func (p *pool) take(to origin, websocket, bad bool) *originConn {
-	if !websocket {
+// is none. Of HTTP/1.1 a connection that is again of the same age is no better than
+// the last.
+func (p *pool) take(to origin, d demand) *originConn {
+	now := p.rec.opts.Now()
+	if !d.websocket {
 		p.mu.Lock()
-		i := slices.IndexFunc(p.h2[to], func(c *h2conn) bool { return c.usable() && (bad || c.info.badCertificate() == "") })
+		i := slices.IndexFunc(p.h2[to], func(c *h2conn) bool { return c.usable() && d.accepts(c.info) })
 		if i >= 0 {
 			c := p.h2[to][i]
 			p.mu.Unlock()
-			return &originConn{to: to, h2: c, info: c.info, reused: true}
+			return &originConn{to: to, h2: c, info: c.info, reused: c.used() || now.Sub(c.info.Opened) > justMade}
 		}
 		p.mu.Unlock()
 	}
-	for {
+	for !d.again {
 		p.mu.Lock()
 		list := p.idle[to]
 		if len(list) == 0 {
@@ -128,12 +152,13 @@ func (p *pool) take(to origin, websocket, bad bool) *originConn {
 		c := list[len(list)-1]
 		p.idle[to] = list[:len(list)-1]
 		p.mu.Unlock()
-		if p.rec.opts.Now().Sub(c.since) < idleTime && quiet(c.raw) && (bad || c.info.badCertificate() == "") {
-			c.reused = true
+		if now.Sub(c.since) < idleTime && quiet(c.raw) && d.accepts(c.info) {
+			c.reused = c.used || now.Sub(c.since) > justMade
 			return c
 		}
 		c.close()
 	}
+	return nil
 }
 
 // give keeps a connection for the next exchange.
@@ -201,6 +226,9 @@ func (p *pool) close() {
 	clear(p.h2)
 }
 
+// wait waits for connections that are being made, when nobody wants them.
+func (p *pool) wait() { p.running.Wait() }
+
 // keep takes in a connection that speaks HTTP/2, for this exchange and others.
 func (p *pool) keep(to origin, c *h2conn) error {
 	p.mu.Lock()
@@ -213,9 +241,8 @@ func (p *pool) keep(to origin, c *h2conn) error {
 	return nil
 }
 
-// dial makes a new connection, where bad is set also to one whose certificate does not
-// verify. When TLS fails, the facts of the connection come with the error.
-func (p *pool) dial(ctx context.Context, to origin, websocket, bad bool) (*originConn, *Connection, error) {
+// dial makes a new connection. When TLS fails, the facts of the connection come with the error.
+func (p *pool) dial(ctx context.Context, to origin, d demand) (*originConn, *Connection, error) {
 	rec := p.rec
 	guarded, err := rec.opts.Dialer.Dial(ctx, "tcp", to.address())
 	if err != nil {
@@ -233,13 +260,16 @@ func (p *pool) dial(ctx context.Context, to origin, websocket, bad bool) (*origi
 	if to.scheme != "https" {
 		return &originConn{to: to, raw: raw, out: raw, br: bufio.NewReaderSize(raw, originBuffer), info: info}, info, nil
 	}
-	secure, err := p.secure(ctx, raw, to.host, info, websocket)
-	if why := info.badCertificate(); err == nil && why != "" && !bad {
-		err = &failure{ReasonTLSFailed, "certificate: " + why}
+	secure, err := p.secure(ctx, raw, to.host, info, d.websocket)
+	if err == nil && !d.accepts(info) {
+		err = &failure{ReasonTLSFailed, "certificate: " + info.badCertificate()}
 	}
 	if err != nil {
 		_ = raw.Close()
 		return nil, info, err
+	}
+	if !d.websocket {
+		p.learn(to, info.Protocol == "h2")
 	}
 	if info.Protocol != "h2" {
 		return &originConn{to: to, raw: raw, out: secure, br: bufio.NewReaderSize(secure, originBuffer), info: info}, info, nil

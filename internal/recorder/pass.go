@@ -3,7 +3,6 @@ package recorder
 import (
 	"errors"
 	"fmt"
-	"time"
 )
 
 // pass hands the response on to the browser while it comes, and reports
@@ -12,16 +11,11 @@ func (e *exchange) pass() bool {
 	body := newBodyReader(e.origin.br, e.answer.kind, e.answer.length)
 	body.stream = e.origin.stream
 	out := e.newSpool("response")
-	if _, err := e.browser.bw.Write(e.answer.shown); err != nil {
-		return e.broken(out, nil, false)
-	}
-	e.shown = len(e.answer.shown) > browserWriteBuffer
 	piece := e.session.rec.pieces.Get().(*[]byte)
 	defer e.session.rec.pieces.Put(piece)
 	for {
 		if e.origin.br.Buffered() == 0 && !body.ended {
-			e.shown = true
-			if err := e.browser.bw.Flush(); err != nil {
+			if !e.show() || e.browser.flush() != nil {
 				return e.broken(out, nil, false)
 			}
 		}
@@ -50,18 +44,18 @@ func (e *exchange) spool(out *spool, p []byte) int {
 	return taken
 }
 
-// forward writes a piece of the body to the browser, in a chunk if need be.
-func (e *exchange) forward(p []byte) bool {
-	if len(p) == 0 {
+// show passes on the head of the answer, when it has not been.
+func (e *exchange) show() bool {
+	if e.shown {
 		return true
 	}
 	e.shown = true
-	bw := e.browser.bw
-	if !e.answer.chunks {
-		_, err := bw.Write(p)
-		return err == nil
-	}
-	return writeChunk(bw, p) == nil
+	return e.browser.head(e.answer) == nil
+}
+
+// forward writes a piece of the body to the browser.
+func (e *exchange) forward(p []byte) bool {
+	return len(p) == 0 || e.show() && e.browser.piece(p) == nil
 }
 
 // whole ends a response that came to its end. The record is closed and the
@@ -105,13 +99,7 @@ func (e *exchange) release() {
 
 // forwardEnd writes the last piece of the body and what ends it.
 func (e *exchange) forwardEnd(rest, trailer []byte) bool {
-	ok := e.forward(rest)
-	if e.answer.chunks {
-		_, _ = e.browser.bw.WriteString("0\r\n")
-		_, _ = e.browser.bw.Write(trailer)
-		_, _ = e.browser.bw.WriteString("\r\n")
-	}
-	return e.browser.bw.Flush() == nil && ok
+	return e.show() && e.forward(rest) && e.browser.end(trailer) == nil
 }
 
 // broken ends a response that did not come to its end: err is the origin's
@@ -141,14 +129,9 @@ func (e *exchange) broken(out *spool, err error, send bool) bool {
 	e.abandonUpload()
 	e.out.Substituted = e.out.Failure == ReasonDiskFull && !e.shown
 	e.finish()
-	_ = e.browser.raw.SetWriteDeadline(time.Now().Add(lingering))
-	switch {
-	case e.out.Substituted:
-		e.browser.bw.Reset(e.browser.conn)
-		e.browser.answer(ReasonDiskFull, true)
-	case send:
-		_ = e.browser.bw.Flush()
+	if e.out.Substituted {
+		e.browser.answer(ReasonDiskFull, true, false)
 	}
-	e.browser.kill() // no close_notify: the end is not the answer's
+	e.browser.breakOff(send && !e.out.Substituted && e.show())
 	return false
 }

@@ -11,9 +11,10 @@
 // counted ([Session.Refused]).
 //
 // TLS ends here and starts anew towards the origin, so the recorder sees plain
-// HTTP/1.1 on both sides and is the very end of the connection that it
-// describes: its address (checked by netguard), the DNS answer behind it, its
-// certificate chain.
+// HTTP on both sides and is the very end of the connection that it describes: its
+// address (checked by netguard), the DNS answer behind it, its certificate chain.
+// The browser is offered HTTP/2 where the origin speaks it (docs/adr/0010), so that
+// both sides speak the same.
 //
 // # What is recorded is what was sent
 //
@@ -26,7 +27,8 @@
 //   - Proxy-Connection is renamed Connection, in its place, which is what the
 //     browser sends without a proxy; it is removed where there is a Connection;
 //   - Proxy-Authorization is removed;
-//   - zstd is removed from Accept-Encoding, because replay tools cannot decode it.
+//   - zstd, dcb and dcz are removed from Accept-Encoding, because replay tools
+//     cannot decode them.
 //
 // What the origin answers reaches the browser with the same bytes, but for the
 // sizes of chunks. Bodies are recorded without chunked framing, with their
@@ -38,7 +40,7 @@
 // browser with status 502, Content-Length: 0 and the header
 // X-Crawlfleet-Reason with the reason. The word of the record is
 // Exchange.Failure: an origin could send the same header. A failure after that
-// ends the browser's connection, as it would without a proxy.
+// ends the browser's connection, or its stream, as it would without a proxy.
 //
 // # Resources
 //

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
+
+	"golang.org/x/net/http2/hpack"
 )
 
 // request is the head of a request as it came from the browser.
@@ -20,6 +23,10 @@ type request struct {
 	// changes is true when there are fields that are meant for us, or that an
 	// origin gets otherwise.
 	changes bool
+	// h2 are the fields as they came over HTTP/2, with the pseudo fields; nil of
+	// HTTP/1. streamed is true when a body follows that ends as its stream does.
+	h2       []hpack.HeaderField
+	streamed bool
 }
 
 func parseRequest(head []byte) (*request, error) {
@@ -89,7 +96,13 @@ func (r *request) noFrame() bool {
 }
 
 func (r *request) hasBody() bool {
-	return len(r.codings) > 0 || len(r.lengths) > 0 && r.lengths[0] > 0
+	return r.streamed || len(r.codings) > 0 || len(r.lengths) > 0 && r.lengths[0] > 0
+}
+
+// chunks reports whether the body goes in chunks to an origin that speaks
+// HTTP/1.1.
+func (r *request) chunks() bool {
+	return len(r.codings) > 0 || r.streamed && len(r.lengths) == 0
 }
 
 // repeatable reports whether the request may be sent a second time when a
@@ -166,13 +179,16 @@ func parseAbsolute(target string) (origin, string, error) {
 	return o, path, nil
 }
 
-// readable is an Accept-Encoding without zstd (RFC 8878): an answer in it is
-// recorded as it comes, and no replay tool can decode it.
+// unreadable are the content codings that no replay tool can decode: zstd (RFC
+// 8878), and those that need a dictionary (RFC 9842).
+var unreadable = [][]byte{[]byte("zstd"), []byte("dcb"), []byte("dcz")}
+
+// readable is an Accept-Encoding without them: an answer is recorded as it comes.
 func readable(accept []byte) []byte {
 	var out []byte
 	for part := range bytes.SplitSeq(accept, []byte{','}) {
 		name, _, _ := bytes.Cut(bytes.TrimSpace(part), []byte{';'})
-		if bytes.EqualFold(bytes.TrimSpace(name), []byte("zstd")) {
+		if slices.ContainsFunc(unreadable, func(coding []byte) bool { return bytes.EqualFold(bytes.TrimSpace(name), coding) }) {
 			continue
 		}
 		if out != nil {

@@ -199,7 +199,7 @@ func (p *page) watch() {
 		case <-t.C:
 		}
 		for _, e := range p.all() {
-			if e.browser != nil && e.isOpen() && hungUp(e.browser.raw) {
+			if e.isOpen() && e.browser.gone() {
 				e.cut(truncatedDisconnect)
 			}
 		}
@@ -222,6 +222,12 @@ func (p *page) close() []*exchange {
 	return list
 }
 
+// reaches reports whether the page may ask a host for anything.
+func (p *page) reaches(host string) bool {
+	allow := p.confined.Load()
+	return allow == nil || (*allow)(host)
+}
+
 // Confine refuses, from now to the end of the page that is open, requests to hosts
 // that are not allowed. Exchanges that are under way go on. allow is called by many
 // goroutines at once.
@@ -235,9 +241,7 @@ func (s *Session) Confine(allow func(host string) bool) {
 
 // InFlight says how busy the page is; zero when none is open.
 func (s *Session) InFlight() Activity {
-	s.mu.Lock()
-	p := s.page
-	s.mu.Unlock()
+	p := s.current()
 	if p == nil {
 		return Activity{}
 	}
@@ -306,15 +310,15 @@ func (s *Session) Refused() []Refusal {
 	return out
 }
 
-// pageOpen reports whether requests are let through.
-func (s *Session) pageOpen() bool {
+// current is the page that is open; nil means that nothing is let through.
+func (s *Session) current() *page {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.page != nil
+	return s.page
 }
 
 // admit makes an exchange of a request; nil when no page is open.
-func (s *Session) admit(b *browserConn, r *request, to origin, target string) *exchange {
+func (s *Session) admit(b asker, r *request, to origin, target string) *exchange {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.page
@@ -367,6 +371,7 @@ func (s *Session) Close() error {
 		err = errors.Join(err, p.small.close())
 	}
 	s.pool.close()
+	s.pool.wait()
 	s.rec.forget(s)
 	if err != nil {
 		return fmt.Errorf("close a recorder session: %w", err)

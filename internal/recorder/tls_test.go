@@ -130,6 +130,22 @@ func TestTLSFacts(t *testing.T) {
 	}
 }
 
+// TestClientCertificate: an origin that wants a certificate of the client says so when the handshake seems over.
+func TestClientCertificate(t *testing.T) {
+	t.Parallel()
+	ca := newOrigins(t)
+	for auth, want := range map[tls.ClientAuthType]string{tls.RequestClientCert: "", tls.RequireAnyClientCert: ReasonTLSFailed} {
+		port := serveTLS(t, ca.issue(t, time.Now().Add(time.Hour), "127.0.0.1"), func(c *tls.Config) { c.ClientAuth = auth }, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
+		s := newTestSession(t, trust(ca))
+		if _, _, err := get(t, client(t, s), "https://127.0.0.1:"+port+"/"); err != nil {
+			t.Fatal(err)
+		}
+		if e := endOne(t, s); e.Failure != want || want != "" && !strings.Contains(e.Detail, "certificate required") {
+			t.Errorf("%v: %s (%s)", auth, e.Failure, e.Detail)
+		}
+	}
+}
+
 func TestBadCertificates(t *testing.T) {
 	t.Parallel()
 	ca, other := newOrigins(t), newOrigins(t)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http2/hpack"
 )
 
 // uploadGrace is how long the rest of a request may take when its response is
@@ -28,10 +30,14 @@ type upload struct {
 // send sends head and body. A body that is not here yet is sent by a goroutine
 // of its own, since an origin may answer before it has all of it.
 func (e *exchange) send() error {
+	var list []hpack.HeaderField
+	if e.origin.h2 != nil {
+		list, e.head = e.req.h2Fields(e.to, e.target)
+	} else {
+		e.head = e.req.http1Head(e.target)
+	}
 	e.out.Request.Head = e.head
 	if e.origin.h2 != nil {
-		list, head := h2Fields(e.req, e.to, e.target)
-		e.out.Request.Head = head
 		if err := e.origin.start(list, !e.req.hasBody()); err != nil || !e.req.hasBody() {
 			return err
 		}
@@ -40,34 +46,27 @@ func (e *exchange) send() error {
 		_, err := e.origin.out.Write(e.head)
 		return err
 	}
+	body := e.browser.body(e.req)
 	u := &upload{done: make(chan struct{})}
 	e.upload = u
-	if len(e.req.codings) == 0 && e.req.lengths[0] <= int64(e.browser.br.Buffered()) {
+	if body.kind == lengthBody && body.left <= int64(body.br.Buffered()) {
 		defer close(u.done)
-		return u.run(e, e.origin)
+		return u.run(e, body, e.origin)
 	}
 	to := e.origin
 	go func() { // abandonUpload waits for it
 		defer close(u.done)
-		_ = u.run(e, to) // an origin that takes no more says why in its answer
+		_ = u.run(e, body, to) // an origin that takes no more says why in its answer
 	}()
 	return nil
 }
 
-// requestBody reads the body of the request from the browser.
-func (e *exchange) requestBody() *bodyReader {
-	if len(e.req.codings) > 0 {
-		return newBodyReader(e.browser.br, chunkedBody, 0)
-	}
-	return newBodyReader(e.browser.br, lengthBody, e.req.lengths[0])
-}
-
 // run takes the body from the browser to the disk and to the origin. The error
 // is the origin's.
-func (u *upload) run(e *exchange, to *originConn) error {
-	body, out := e.requestBody(), e.newSpool("request")
+func (u *upload) run(e *exchange, body *bodyReader, to *originConn) error {
+	out := e.newSpool("request")
 	bw := bufio.NewWriterSize(to.out, browserWriteBuffer)
-	chunks := len(e.req.codings) > 0 && to.h2 == nil
+	chunks := e.req.chunks() && to.h2 == nil
 	var err error
 	if to.h2 == nil {
 		_, err = bw.Write(e.head)
@@ -81,7 +80,7 @@ func (u *upload) run(e *exchange, to *originConn) error {
 		}
 		err = bw.Flush()
 		if err == nil && to.h2 != nil {
-			err = to.stream.end()
+			err = to.stream.end(trailerFields(body.trailer))
 		}
 		u.whole = err == nil
 	}
@@ -100,7 +99,7 @@ func (u *upload) copy(e *exchange, body *bodyReader, out *spool, bw *bufio.Write
 	piece := e.session.rec.pieces.Get().(*[]byte)
 	defer e.session.rec.pieces.Put(piece)
 	for !body.ended {
-		if e.browser.br.Buffered() == 0 {
+		if body.br.Buffered() == 0 {
 			if err := bw.Flush(); err != nil {
 				return err
 			}
@@ -180,7 +179,7 @@ func (e *exchange) abandonUpload() {
 			e.origin.close()
 		}
 		u.woken.Store(true)
-		_ = e.browser.raw.SetReadDeadline(time.Now())
+		e.browser.deafen()
 		<-u.done
 	}
 	e.out.Request.Body, e.out.Request.Trailer = u.body, u.trailer
@@ -205,7 +204,7 @@ func (e *exchange) takeBody() {
 	if !e.req.hasBody() {
 		return
 	}
-	body, out := e.requestBody(), e.newSpool("request")
+	body, out := e.browser.body(e.req), e.newSpool("request")
 	piece := e.session.rec.pieces.Get().(*[]byte)
 	defer e.session.rec.pieces.Put(piece)
 	truncated := ""

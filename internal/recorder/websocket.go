@@ -21,26 +21,26 @@ const (
 
 // tunnel passes on what both sides send after a 101, until one of them closes,
 // and records it.
-func (e *exchange) tunnel() {
+func (e *exchange) tunnel(browser *browserConn) {
 	index := &frameIndex{path: filepath.Join(e.page.Dir, fmt.Sprintf("%06d-frames.jsonl", e.out.ID)), started: e.out.Started, now: e.session.rec.opts.Now}
 	sent := &direction{e: e, name: dirSent, spool: e.newSpool(dirSent), frames: frameScanner{index: index, dir: dirSent}}
 	received := &direction{e: e, name: dirReceived, spool: e.newSpool(dirReceived), frames: frameScanner{index: index, dir: dirReceived}}
 	e.last = true
-	_, _ = e.browser.bw.Write(e.answer.head)
-	if err := e.browser.bw.Flush(); err != nil {
+	_, _ = browser.bw.Write(e.answer.head)
+	if err := browser.bw.Flush(); err != nil {
 		e.out.Detail = "the browser closed the connection"
 		return
 	}
 	from := e.origin
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		sent.copy(e.browser.br, from.out)
+		sent.copy(browser.br, from.out)
 		from.close()
-		e.browser.kill()
+		browser.kill()
 	})
-	received.copy(from.br, e.browser.conn)
+	received.copy(from.br, browser.conn)
 	from.close()
-	e.browser.kill()
+	browser.kill()
 	wg.Wait()
 
 	cut := e.wasCut()

@@ -225,12 +225,13 @@ func TestBadRequests(t *testing.T) {
 func TestReadable(t *testing.T) {
 	t.Parallel()
 	for accept, want := range map[string]string{
-		"gzip, deflate, br, zstd": "gzip, deflate, br",
-		"zstd, gzip":              "gzip",
-		"zstd":                    "",
-		"gzip;q=1.0, ZSTD;q=0.5":  "gzip;q=1.0",
-		"gzip, deflate":           "gzip, deflate",
-		"":                        "",
+		"gzip, deflate, br, zstd":  "gzip, deflate, br",
+		"zstd, gzip":               "gzip",
+		"gzip, br, zstd, dcb, dcz": "gzip, br",
+		"zstd":                     "",
+		"gzip;q=1.0, ZSTD;q=0.5":   "gzip;q=1.0",
+		"gzip, deflate":            "gzip, deflate",
+		"":                         "",
 	} {
 		if got := string(readable([]byte(accept))); got != want {
 			t.Errorf("%q became %q, want %q", accept, got, want)
