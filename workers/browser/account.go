@@ -180,6 +180,7 @@ func (a *account) notify() {
 
 func (a *account) frameNavigated(ev frameEvent) {
 	f := ev.Frame
+	f.URL = withoutUser(f.URL)
 	a.frame(f.ID, f.ParentID)
 	if known := a.frames[f.ID]; known != nil && !a.leaving {
 		known.URL = clip(f.URL+f.Fragment, maxURL)
@@ -240,6 +241,7 @@ func (a *account) reachedBlank(loader string) {
 }
 
 func (a *account) withinDocument(ev frameEvent) {
+	ev.URL = withoutUser(ev.URL)
 	if known := a.frames[ev.FrameID]; known != nil {
 		known.URL = clip(ev.URL, maxURL)
 	}

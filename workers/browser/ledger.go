@@ -16,6 +16,7 @@ func (a *account) requestWillBeSent(ev requestWillBeSent) {
 	if !networked(ev.Request.URL) {
 		return
 	}
+	ev.Request.URL = withoutUser(ev.Request.URL)
 	main := ev.Type == "Document" && ev.FrameID == a.main && ev.RequestID == ev.LoaderID
 	if main && !a.leaving {
 		a.pending = ev.RequestID
