@@ -135,24 +135,31 @@ func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, err
 			return nil, err
 		}
 	}
-	if f.concurrency < 1 || f.concurrency > 64 {
-		return nil, cli.Usage("--concurrency %d: want 1 to 64", f.concurrency)
-	}
-	if f.maxPageBytes < 0 || f.maxBodyBytes < 0 {
-		return nil, cli.Usage("--max-page-bytes %d, --max-body-bytes %d: want 0, for no limit, or more", f.maxPageBytes, f.maxBodyBytes)
-	}
-	if f.badCertificates != "refuse" && f.badCertificates != "record" {
-		return nil, cli.Usage("--bad-certificates %q: want refuse or record", f.badCertificates)
-	}
-	if f.timeout <= 0 || f.loadTimeout <= 0 {
-		return nil, cli.Usage("--timeout and --load-timeout must be more than nothing")
-	}
-	if f.dir != "" {
-		if info, err := os.Stat(f.dir); err != nil || !info.IsDir() {
-			return nil, cli.Usage("--dir: there is no folder %s", f.dir)
-		}
+	if err := f.check(); err != nil {
+		return nil, err
 	}
 	return j, j.checkOut()
+}
+
+// check looks at the flags that are taken as they are.
+func (f captureFlags) check() error {
+	switch {
+	case f.concurrency < 1 || f.concurrency > 64:
+		return cli.Usage("--concurrency %d: want 1 to 64", f.concurrency)
+	case f.maxPageBytes < 0 || f.maxBodyBytes < 0:
+		return cli.Usage("--max-page-bytes %d, --max-body-bytes %d: want 0, for no limit, or more", f.maxPageBytes, f.maxBodyBytes)
+	case f.badCertificates != "refuse" && f.badCertificates != "record":
+		return cli.Usage("--bad-certificates %q: want refuse or record", f.badCertificates)
+	case f.timeout <= 0 || f.loadTimeout <= 0:
+		return cli.Usage("--timeout and --load-timeout must be more than nothing")
+	}
+	if f.dir == "" {
+		return nil
+	}
+	if info, err := os.Stat(f.dir); err != nil || !info.IsDir() {
+		return cli.Usage("--dir: there is no folder %s", f.dir)
+	}
+	return nil
 }
 
 func (j *captureJob) readPages(stdin io.Reader, args []string) error {

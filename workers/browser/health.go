@@ -17,7 +17,7 @@ const (
 
 // The causes of what a watch has ended.
 var (
-	errStuck = errors.New("Chrome did not answer any more")
+	errStuck = errors.New("the browser did not answer any more")
 	errHung  = errors.New("the page's scripts did not give way")
 )
 
