@@ -90,6 +90,39 @@ func (x *Exchange) Send(text string) {
 	}
 }
 
+// Interim sends the head of an interim answer, such as "103 Early Hints".
+func (x *Exchange) Interim(status string, fields ...string) {
+	if x.h2 == nil {
+		x.Send("HTTP/1.1 " + strings.Join(append([]string{status}, fields...), "\r\n") + "\r\n\r\n")
+		return
+	}
+	code := 0
+	_, _ = fmt.Sscan(status, &code)
+	for _, field := range fields {
+		name, value, _ := strings.Cut(field, ": ")
+		x.h2.Header().Add(name, value)
+	}
+	x.h2.WriteHeader(code)
+	clear(x.h2.Header()) // they would be fields of the final answer, too
+}
+
+// Retire says with this answer that the connection takes no further requests: with a GOAWAY frame in HTTP/2. It is called before the head is sent.
+func (x *Exchange) Retire() {
+	if x.h2 != nil {
+		x.h2.Header().Set("Connection", "close") // net/http makes the frame of it
+	}
+	x.closed = true
+}
+
+// Push tries to push an answer that was not asked for (RFC 9113 section 8.4).
+func (x *Exchange) Push(target string) error {
+	p, ok := x.h2.(http.Pusher)
+	if !ok {
+		return http.ErrNotSupported
+	}
+	return p.Push(target, nil)
+}
+
 // Head sends the answer's head: the status line and the fields, a line each, without line breaks.
 func (x *Exchange) Head(status string, fields ...string) {
 	x.RawHead("HTTP/1.1 " + strings.Join(append([]string{status}, fields...), "\r\n") + "\r\n\r\n")
@@ -108,6 +141,7 @@ func (x *Exchange) RawHead(text string) {
 			}
 		}
 		x.ResponseFields = x.h2.Header().Clone()
+		delete(x.ResponseFields, "Connection") // of Retire
 		x.h2.WriteHeader(x.Status)
 		return
 	}

@@ -20,11 +20,13 @@ type Options struct {
 	Handler Handler
 	// TLS is nil for plain HTTP. With "h2" in its NextProtos HTTP/2 is spoken to those who ask for it.
 	TLS *tls.Config
+	// Address is the loopback address to listen on, 127.0.0.1 if empty.
+	Address string
 }
 
 // A Server listens on a loopback port.
 type Server struct {
-	// Port is where it listens, on 127.0.0.1.
+	// Port is where it listens.
 	Port int
 
 	opts     Options
@@ -40,7 +42,11 @@ type Server struct {
 
 // Start serves until [Server.Close].
 func Start(o Options) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address := o.Address
+	if address == "" {
+		address = "127.0.0.1"
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
 		return nil, fmt.Errorf("start a site: %w", err)
 	}
