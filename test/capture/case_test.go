@@ -10,17 +10,24 @@ import (
 
 // The origins of the site. In pages, headers and expectations they are written in braces: {www}/a/case/file.
 const (
-	www = "www" // http, the origin of most cases
-	cdn = "cdn" // http, another origin of the same site
-	far = "far" // http, another site
-	tls = "tls" // https over HTTP/1.1
-	two = "two" // https over HTTP/2, and HTTP/1.1 for those who want it
+	www  = "www"  // http, the origin of most cases
+	cdn  = "cdn"  // http, another origin of the same site
+	far  = "far"  // http, another site
+	tls  = "tls"  // https over HTTP/1.1
+	two  = "two"  // https over HTTP/2, and HTTP/1.1 for those who want it
+	twin = "twin" // another name for two, with the same certificate
 
 	expired  = "expired"  // https with a certificate that is past its time
 	stranger = "stranger" // of an authority that nobody trusts
 	misnamed = "misnamed" // for another host
 	old      = "old"      // TLS 1.1 and older
 	idn      = "idn"      // http, a name that is not ASCII
+	dotted   = "dotted"   // http, a name with a dot at its end
+	bare     = "bare"     // http at the address of tls, where nobody speaks it
+	six      = "six"      // http, on an IPv6 address alone
+	onion    = "onion"    // http, a name that only a proxy can resolve
+	asking   = "asking"   // https, asks for a certificate of the client
+	locked   = "locked"   // https, and does not go on without one
 )
 
 // A testCase is one page of the adversarial site and what the archive must hold of it.
@@ -43,9 +50,10 @@ type testCase struct {
 	text string
 	// limits are the bounds that the page is said to have hit, by name.
 	limits []string
-	// visit changes how the page is visited, pool what it is visited with.
+	// visit changes how the page is visited, pool what it is visited with, and so does setup, which can start what it needs.
 	visit func(*browser.Visit)
 	pool  func(*setup)
+	setup func(testing.TB, *setup)
 	// check looks at what the other expectations cannot say.
 	check func(t *testing.T, r *result)
 	// unread is set when warcio.js cannot make out the payloads, for the reason that the note gives.

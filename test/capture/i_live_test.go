@@ -111,7 +111,7 @@ func live() []testCase {
 					t.Errorf("%d exchanges, settled after %s", len(r.page.Exchanges), r.page.Timings.Settled)
 				}
 			},
-			lines: "GET www: Document 200 record\n" + strings.Repeat("?GET www:poll Fetch 200 record\n", 40) + "?GET www:poll Fetch not captured: there was no answer: Aborted",
+			lines: "GET www: Document 200 record\n" + strings.Repeat("?GET www:poll Fetch 200 record\n", 40) + "?GET www:poll Fetch not captured: there was no answer: Aborted\n?GET www:poll Unseen not captured: there was no answer: Aborted",
 		},
 		{
 			name: "I WebTransport and WebRTC",

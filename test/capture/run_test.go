@@ -42,7 +42,11 @@ type result struct {
 // cases are all cases, in the order of their groups.
 func cases() []testCase {
 	var all []testCase
-	for _, group := range [][]testCase{redirects(), statuses(), headers(), bodies(), uploads(), caching(), media(), workers(), frames(), live(), network(), behaviour(), behaviors(), breakage(), hostile(), hostileScripts()} {
+	for _, group := range [][]testCase{
+		redirects(), statuses(), credentials(), headers(), bodies(), media(), players(), uploads(), reports(), caching(), repeated(),
+		workers(), frames(), moreFrames(), live(), network(), names(), multiplexed(), proxied(), behaviour(), behaviors(), traps(),
+		breakage(), hostile(), hostileScripts(),
+	} {
 		all = append(all, group...)
 	}
 	return all
@@ -57,8 +61,14 @@ type engine struct {
 func newEngine(t *testing.T, s *site, change func(*setup)) *engine {
 	t.Helper()
 	resolve := make(map[string]string)
-	for _, host := range hosts {
-		resolve[host] = "127.0.0.1"
+	for name, host := range hosts {
+		switch name {
+		case six:
+			resolve[host] = "::1"
+		case onion: // nobody knows it
+		default:
+			resolve[strings.TrimSuffix(host, ".")] = "127.0.0.1"
+		}
 	}
 	o := setup{
 		recorder: recorder.Options{
@@ -170,8 +180,15 @@ func TestConformance(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
 				e := common
-				if c.pool != nil {
-					e = newEngine(t, s, c.pool)
+				if c.pool != nil || c.setup != nil {
+					e = newEngine(t, s, func(o *setup) {
+						if c.pool != nil {
+							c.pool(o)
+						}
+						if c.setup != nil {
+							c.setup(t, o)
+						}
+					})
 				}
 				r := e.capture(t, s, c, out)
 				results[i] = r

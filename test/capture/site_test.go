@@ -22,12 +22,13 @@ import (
 // hosts are the names of the origins. The top-level domain is reserved for tests (RFC 2606), and as Chrome knows no
 // public suffix below it, "fleet.test" is one site and "other.test" another.
 var hosts = map[string]string{
-	www: "www.fleet.test", cdn: "cdn.fleet.test", far: "www.other.test", tls: "tls.fleet.test", two: "two.fleet.test",
+	www: "www.fleet.test", cdn: "cdn.fleet.test", far: "www.other.test", tls: "tls.fleet.test", two: "two.fleet.test", twin: "twin.fleet.test",
 	expired: "expired.fleet.test", stranger: "stranger.fleet.test", misnamed: "misnamed.fleet.test", old: "old.fleet.test",
-	idn: "xn--bcher-kva.fleet.test",
+	idn: "xn--bcher-kva.fleet.test", dotted: "dotted.fleet.test.", six: "six.fleet.test", bare: "tls.fleet.test", onion: "fleetfleetfleet.onion",
+	asking: "asking.fleet.test", locked: "locked.fleet.test",
 }
 
-// A site is the adversarial site: three servers, five origins, the routes of all cases.
+// A site is the adversarial site: its servers, its origins, the routes of all cases.
 type site struct {
 	plain, secure, h2 *wire.Server
 	odd               map[string]*wire.Server // by origin
@@ -37,6 +38,7 @@ type site struct {
 
 	mu      sync.Mutex
 	counter int
+	times   map[string]int     // that something was asked for, kept by handlers
 	routes  map[string]handler // by path, with or without a query
 }
 
@@ -52,11 +54,11 @@ func (s *site) expand(list ...string) []string {
 // newSite starts the servers.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{routes: make(map[string]handler), base: make(map[string]string)}
+	s := &site{routes: make(map[string]handler), times: make(map[string]int), base: make(map[string]string)}
 	authority, issue := newAuthority(t)
 	s.authority = authority
-	start := func(config *stdtls.Config) *wire.Server {
-		server, err := wire.Start(wire.Options{Handler: s.handle, TLS: config})
+	start := func(config *stdtls.Config, address ...string) *wire.Server {
+		server, err := wire.Start(wire.Options{Handler: s.handle, TLS: config, Address: strings.Join(address, "")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +70,7 @@ func newSite(t *testing.T) *site {
 		return server
 	}
 	later := time.Now().Add(24 * time.Hour)
-	certificate := issue(later, hosts[tls], hosts[two])
+	certificate := issue(later, hosts[tls], hosts[two], hosts[twin])
 	s.plain = start(nil)
 	s.secure = start(&stdtls.Config{Certificates: []stdtls.Certificate{certificate}, NextProtos: []string{"http/1.1"}})
 	s.odd = make(map[string]*wire.Server)
@@ -77,10 +79,13 @@ func newSite(t *testing.T) *site {
 		expired:  {Certificates: []stdtls.Certificate{issue(time.Now().Add(-time.Hour), hosts[expired])}},
 		stranger: {Certificates: []stdtls.Certificate{issueStranger(later, hosts[stranger])}},
 		misnamed: {Certificates: []stdtls.Certificate{issue(later, "another.fleet.test")}},
+		asking:   {Certificates: []stdtls.Certificate{issue(later, hosts[asking])}, ClientAuth: stdtls.RequestClientCert},
+		locked:   {Certificates: []stdtls.Certificate{issue(later, hosts[locked])}, ClientAuth: stdtls.RequireAnyClientCert},
 		old:      {Certificates: []stdtls.Certificate{issue(later, hosts[old])}, MinVersion: stdtls.VersionTLS10, MaxVersion: stdtls.VersionTLS11},
 	} {
 		s.odd[name] = start(config)
 	}
+	s.odd[six] = start(nil, "::1")
 	s.h2 = start(&stdtls.Config{Certificates: []stdtls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
 	var names []string
 	for name, host := range hosts {
@@ -88,10 +93,14 @@ func newSite(t *testing.T) *site {
 		switch name {
 		case tls:
 			scheme, port = "https", s.secure.Port
-		case two:
+		case two, twin:
 			scheme, port = "https", s.h2.Port
-		case expired, stranger, misnamed, old:
+		case expired, stranger, misnamed, old, asking, locked:
 			scheme, port = "https", s.odd[name].Port
+		case bare:
+			port = s.secure.Port
+		case six:
+			port = s.odd[six].Port
 		}
 		s.base[name] = fmt.Sprintf("%s://%s:%d", scheme, host, port)
 		names = append(names, "{"+name+"}", s.base[name])
@@ -133,6 +142,15 @@ func (s *site) seen(c *testCase) []wire.Seen {
 		}
 	}
 	return out
+}
+
+// count adds to the number of times that something has happened, and returns what it was before.
+func (s *site) count(what string, n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.times[what]
+	s.times[what] += n
+	return before
 }
 
 // short writes an address as the cases' expectations do.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,7 +20,7 @@ var update = flag.Bool("update", false, "write docs/conformance.md instead of co
 var groups = map[string]string{
 	"A": "Redirects and status", "B": "Headers", "C": "Bodies", "D": "Ranges and media", "E": "Methods and uploads",
 	"F": "Caches and duplicates", "G": "Workers", "H": "Frames, windows, downloads", "I": "Live channels",
-	"J": "Protocols, TLS, network", "K": "What pages do", "M": "Breakage", "P": "Hostile input",
+	"J": "Protocols, TLS, network", "K": "What pages do", "L": "Crawl traps", "M": "Breakage", "N": "The platform", "O": "What is written", "P": "Hostile input",
 }
 
 const preface = `# Conformance of the capture
@@ -27,38 +29,48 @@ Written by ` + "`make conformance`" + `; do not edit. Each case is a page of an 
 fleet's own pool, recorder and chunk writer. What stands in the WACZ file is compared with the site's own account of what it was asked and what it
 sent: heads and bodies of requests and answers to the byte, and the ledger line by line. "captured" means that nothing is missing and
 nothing differs; "replayed" that ReplayWeb.page, cut off from the network, shows the text that the page showed. All records of
-all cases are read by warcio.js, which computes the digests anew.
+all cases are read by warcio.js, which computes the digests anew. Cases that take no page are covered by other tests of the repository,
+which the table names.
 
 `
 
-// table writes the result of the suite.
+// table writes the result of the suite, a section a group.
 func table(results []*result) []byte {
 	var b bytes.Buffer
 	b.WriteString(preface)
-	group := ""
-	for _, r := range results {
-		if r == nil {
-			continue
+	for _, letter := range slices.Sorted(maps.Keys(groups)) {
+		fmt.Fprintf(&b, "\n## %s. %s\n", letter, groups[letter])
+		begun := false
+		for _, r := range results {
+			group, name, _ := strings.Cut(r.c.name, " ")
+			if group != letter {
+				continue
+			}
+			if !begun {
+				begun = true
+				b.WriteString("\n| case | page | requests | result | replay | remarks |\n| --- | --- | --- | --- | --- | --- |\n")
+			}
+			b.WriteString(r.row(name))
 		}
-		letter, name, _ := strings.Cut(r.c.name, " ")
-		if letter != group {
-			group = letter
-			fmt.Fprintf(&b, "\n## %s. %s\n\n| case | page | requests | result | replay | remarks |\n| --- | --- | --- | --- | --- | --- |\n", letter, groups[letter])
-		}
-		replayed := "–"
-		switch {
-		case r.replayed:
-			replayed = "replayed"
-		case r.c.text != "":
-			replayed = "FAILED"
-		}
-		outcome := "archived"
-		if r.c.outcome != "" {
-			outcome = strings.ToLower(r.c.outcome[:1]) + r.c.outcome[1:]
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", name, outcome, r.kinds(), r.verdict, replayed, r.c.note)
+		b.WriteString(elsewhereTable(letter))
 	}
 	return b.Bytes()
+}
+
+// row is the line of a case.
+func (r *result) row(name string) string {
+	replayed := "–"
+	switch {
+	case r.replayed:
+		replayed = "replayed"
+	case r.c.text != "":
+		replayed = "FAILED"
+	}
+	outcome := "archived"
+	if r.c.outcome != "" {
+		outcome = strings.ToLower(r.c.outcome[:1]) + r.c.outcome[1:]
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", name, outcome, r.kinds(), r.verdict, replayed, r.c.note)
 }
 
 // kinds says how the requests of a case are expected to end. (How many there are may differ from run to run.)
