@@ -32,7 +32,7 @@ func (c *capture) behave(ctx context.Context, o Outcome) Outcome {
 func (c *capture) settle(ctx context.Context) {
 	c.visit.Track.Enter(PhaseSettling)
 	quiet := quietScripted
-	c.consented, c.leftOpen, c.alone = false, false, false
+	c.consented, c.leftOpen, c.alone, c.holds = false, false, false, false
 	c.acct.setActing("")
 	probe, ok := c.probe(ctx)
 	if !ok {

@@ -44,6 +44,8 @@ const (
 	// maxMedia bounds what is played, in time and number.
 	maxMedia      = 12 * time.Second
 	maxMediaCount = 20
+	// maxStart is how long one is waited for that does not begin.
+	maxStart = 5 * time.Second
 	// maxAhead is how much of a medium, beyond where it plays, is enough.
 	maxAhead = 20 * time.Second
 	// maxConsent is how many dialogs about consent are closed on a page.
@@ -95,6 +97,8 @@ type findings struct {
 	Consent bool `json:"consent"`
 	// Age is set when the page asks for the visitor's age.
 	Age bool `json:"age"`
+	// Huge is set when there are too many elements to look for any of these.
+	Huge bool `json:"huge"`
 	// Frames are the addresses of frames that may hold a dialog or a player.
 	Frames []string `json:"frames"`
 }
@@ -115,10 +119,14 @@ func (c *capture) act(ctx context.Context, first findings, quiet time.Duration) 
 			return
 		}
 	}
+	if f.Huge {
+		c.acct.limit("Behaviors", "the document has more elements than are looked through: it was scrolled and nothing else")
+	}
 	if f.Age {
 		c.acct.limit("AgeGate", "the page asks for the visitor's age, which is not answered: what lies behind is not captured")
 	}
 	script := c.script()
+	c.holds = true
 	did := false
 	for _, b := range []struct {
 		on bool
@@ -137,13 +145,11 @@ func (c *capture) act(ctx context.Context, first findings, quiet time.Duration) 
 		return
 	}
 	// What has come may load lazily, too.
-	c.acct.setActing("a behaviour")
 	if c.visit.NoScroll {
 		c.quiet(ctx, quietScroll)
 	} else {
 		c.scroll(ctx, min(quiet, quietScroll))
 	}
-	// And so it stays until the page is left: what leads away late was done all the same.
 }
 
 // calm reports whether the page is there, answers and stays.
@@ -152,27 +158,30 @@ func (c *capture) calm(ctx context.Context) bool {
 }
 
 // hold does something to the page, and refuses meanwhile what would lead the page away:
-// it would be our doing. See account.held.
-func (c *capture) hold(name string, do func()) {
+// it would be our doing. See account.held. When do reports that it did anything, and
+// nothing but behaviours is to come, it stays so.
+func (c *capture) hold(name string, do func() bool) bool {
 	if !c.alone {
 		// The empty page that was there before cannot be gone back to.
 		c.tab.session.post("Page.resetNavigationHistory", nil)
 		c.alone = true
 	}
-	c.acct.setActing(name)
-	do()
-	c.acct.setActing("")
+	before := c.acct.setActing(name)
+	did := do()
+	if !did || !c.holds {
+		c.acct.setActing(before)
+	}
+	return did
 }
 
 // rest waits until what a click has brought about has come.
 func (c *capture) rest(ctx context.Context) {
 	c.acct.stir()
-	if c.quiet(ctx, quietScroll) || ctx.Err() != nil {
-		return
-	}
-	// It was about to go elsewhere, and was kept from it.
-	if c.wait(ctx, time.Second, func(p progress) bool { return !p.navigating }) == nil {
-		c.quiet(ctx, quietScroll)
+	for until := time.Now().Add(maxSettle); !c.quiet(ctx, quietScroll); {
+		// It was about to go elsewhere, and is kept from it.
+		if c.wait(ctx, time.Second, func(p progress) bool { return !p.navigating }) != nil || time.Now().After(until) {
+			return
+		}
 	}
 }
 
@@ -180,12 +189,12 @@ func (c *capture) rest(ctx context.Context) {
 func (c *capture) consent(ctx context.Context, f findings) bool {
 	did := false
 	for range maxConsent {
-		clicked := false
-		c.hold(behaveConsent, func() {
-			clicked = c.consentOnce(ctx, f)
+		clicked := c.hold(behaveConsent, func() bool {
+			clicked := c.consentOnce(ctx, f)
 			if clicked {
 				c.rest(ctx)
 			}
+			return clicked
 		})
 		did = did || clicked
 		c.consented = did
@@ -256,7 +265,7 @@ func (c *capture) expand(ctx context.Context, _ findings) bool {
 			Moved   bool `json:"moved"`
 		}
 		ok := true
-		c.hold(behaveExpand, func() {
+		c.hold(behaveExpand, func() bool {
 			c.acct.setScrolling(true) // what it asks for is no poller's
 			ok = c.ask(ctx, func(ctx context.Context, w world) error {
 				return w.apply(ctx, expandScript, &got, map[string]any{
@@ -267,6 +276,7 @@ func (c *capture) expand(ctx context.Context, _ findings) bool {
 			if ok && got.Left {
 				c.rest(ctx)
 			}
+			return got.Details+got.Toggles+got.More > 0 || !ok
 		})
 		if !ok {
 			break
@@ -325,7 +335,7 @@ func (c *capture) play(ctx context.Context, until time.Time, in func(func(contex
 		ok := in(func(ctx context.Context, w world) error {
 			w.gesture = true
 			return w.apply(ctx, mediaScript, &got, map[string]any{
-				"budget": max(min(slice, time.Until(until)), 0).Milliseconds(), "max": maxMediaCount, "last": last, "ahead": maxAhead.Seconds(),
+				"budget": max(min(slice, time.Until(until)), 0).Milliseconds(), "max": maxMediaCount, "last": last, "ahead": maxAhead.Seconds(), "start": maxStart.Milliseconds(),
 			})
 		})
 		resume()
@@ -336,11 +346,16 @@ func (c *capture) play(ctx context.Context, until time.Time, in func(func(contex
 			break
 		}
 	}
+	stuck := false
 	for i, m := range got.Media {
 		c.acct.action(behaveMedia, "%s", m.String(i+1, got.Found))
+		stuck = stuck || m.State == "stuck"
 	}
-	if got.Left {
+	switch {
+	case got.Left:
 		c.acct.limit("Media", "media were not waited for any longer than %s", maxMedia)
+	case stuck:
+		c.acct.limit("Media", "media that did not begin were not waited for any longer than %s", maxStart)
 	}
 	if got.Found > len(got.Media) {
 		c.acct.limit("Media", "%d of %d media were played", len(got.Media), got.Found)
@@ -356,6 +371,8 @@ func (m played) String(n, count int) string {
 		return s + "does not play: " + clip(m.Why, 40)
 	case m.State == "empty":
 		return s + "has no source"
+	case m.State == "stuck":
+		return s + fmt.Sprintf("did not begin to play in %s", maxStart)
 	case m.State != "plays":
 		return s + "did not begin to play"
 	case m.Duration < 0:

@@ -2,7 +2,7 @@ package browser
 
 import "strings"
 
-// While a behaviour clicks, and until the page is quiet again, what would lead the page
+// While a behaviour clicks, and from then on (see capture.hold), what would lead the page
 // away is most likely its doing, and is refused. A page's own ways elsewhere are not: they
 // were begun before, or were announced (a refresh), or come later.
 
@@ -13,11 +13,13 @@ func (a *account) stir() {
 	a.quietFrom = a.now()
 }
 
-// setActing says which behaviour is being done to the page, "" when none is.
-func (a *account) setActing(name string) {
+// setActing says which behaviour is being done to the page, "" when none is. It returns
+// what was said before.
+func (a *account) setActing(name string) (before string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.acting = name
+	before, a.acting = a.acting, name
+	return before
 }
 
 // held reports whether the main frame is kept from asking for a document because a

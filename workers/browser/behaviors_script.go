@@ -25,6 +25,8 @@ const (
 	MaxScripts = 16
 	// scriptTimeout is how long it may work on a page.
 	scriptTimeout = 30 * time.Second
+	// scriptHold is how long it may hold the page's main thread.
+	scriptHold = 4 * time.Second
 	// maxCounts bounds what it may say of itself.
 	maxCounts = 10
 )
@@ -88,6 +90,9 @@ func (c *capture) script() *Script {
 // errScriptTime is the cause of what a script's time has cut off.
 var errScriptTime = errors.New("the script's time is over")
 
+// errScriptHolds says that a script was stopped.
+var errScriptHolds = errors.New("the script did not give way to the page")
+
 // runScript runs a script in a world of its own: it sees the document, but neither the
 // page's objects nor ours. From then on until the page is left, only the sites are
 // reached that the page has reached before.
@@ -95,7 +100,7 @@ func (c *capture) runScript(ctx context.Context, s *Script) bool {
 	began := time.Now()
 	run := ScriptRun{Name: s.Name, SHA256: s.SHA256(), Outcome: "done"}
 	c.confine()
-	c.hold(behaveScript, func() {
+	c.hold(behaveScript, func() bool {
 		counts, err := c.evalScript(ctx, s)
 		switch {
 		case err == nil:
@@ -103,6 +108,9 @@ func (c *capture) runScript(ctx context.Context, s *Script) bool {
 		case errors.Is(err, errScriptTime):
 			run.Outcome = "timeout"
 			c.acct.limit("Script", "%s was not done after %s", s.Name, scriptTimeout)
+		case errors.Is(err, errScriptHolds):
+			run.Outcome = "timeout"
+			c.acct.limit("Script", "%s was stopped: it did not give way to the page for %s", s.Name, scriptHold)
 		default:
 			run.Outcome = "failed"
 			c.acct.limit("Script", "%s: %s", s.Name, clip(err.Error(), 300))
@@ -110,6 +118,7 @@ func (c *capture) runScript(ctx context.Context, s *Script) bool {
 		if !c.hung {
 			c.rest(ctx)
 		}
+		return true
 	})
 	run.Took = time.Since(began)
 	c.page.Scripts = append(c.page.Scripts, run)
@@ -129,32 +138,45 @@ func (c *capture) evalScript(ctx context.Context, s *Script) (counts string, err
 	w := world{session: c.tab.session, id: made.ID}
 	var value jsonv2.Value
 	defer c.turn.lend(ctx, slice)() // it waits more than it works
-	err = w.eval(bounded, "(async () => {\nconst run = (\n"+s.Source+"\n);\nif (typeof run !== 'function') throw new TypeError('the script is no function');\nreturn JSON.stringify(await run() ?? null).slice(0, 4096);\n})()", &value)
-	if err == nil {
-		return countsOf(value), nil
+	done := make(chan error, 1)
+	go func() {
+		done <- w.eval(bounded, "(async () => {\nconst run = (\n"+s.Source+"\n);\nif (typeof run !== 'function') throw new TypeError('the script is no function');\nreturn JSON.stringify(await run() ?? null).slice(0, 4096);\n})()", &value)
+	}()
+	tick := time.NewTicker(slice)
+	defer tick.Stop()
+	for {
+		select {
+		case err = <-done:
+			switch {
+			case err == nil:
+				return countsOf(value), nil
+			case bounded.Err() != nil && ctx.Err() == nil:
+				return "", context.Cause(bounded)
+			}
+			return "", err
+		case <-tick.C:
+			if c.answers(bounded, scriptHold) || bounded.Err() != nil {
+				continue
+			}
+			c.tab.session.post("Runtime.terminateExecution", nil)
+			if !c.answers(ctx, failedTimeout) && ctx.Err() == nil {
+				c.hung = true
+			}
+			cancel()
+			if err := <-done; err == nil {
+				return countsOf(value), nil // it came to its end after all
+			}
+			return "", errScriptHolds
+		}
 	}
-	if bounded.Err() == nil || ctx.Err() != nil {
-		return "", err
-	}
-	c.stop(ctx)
-	return "", context.Cause(bounded)
 }
 
-// stop ends a script of ours that holds the page's main thread.
-func (c *capture) stop(ctx context.Context) {
-	answers := func(d time.Duration) bool {
-		bounded, cancel := context.WithTimeout(ctx, d)
-		defer cancel()
-		w, err := c.world(bounded)
-		return err == nil && w.eval(bounded, "1", nil) == nil
-	}
-	if answers(time.Second) {
-		return // it waits for something that does not come
-	}
-	c.tab.session.post("Runtime.terminateExecution", nil)
-	if !answers(failedTimeout) && ctx.Err() == nil {
-		c.hung = true
-	}
+// answers reports whether the page's main thread answers within d.
+func (c *capture) answers(ctx context.Context, d time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	w, err := c.world(ctx)
+	return err == nil && w.eval(ctx, "1", nil) == nil
 }
 
 // countsOf reads what a script says of itself: an object of small numbers by short names.

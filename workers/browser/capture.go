@@ -49,6 +49,7 @@ type capture struct {
 	restless      bool // it would run on into the next page
 	consented     bool // dialogs about consent were looked after
 	leftOpen      bool // one of them was left
+	holds         bool // what was clicked is held against it until it is left
 	alone         bool // there is no page before this one in its history
 	made          world
 }

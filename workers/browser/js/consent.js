@@ -23,10 +23,10 @@
   const any = (root, selector) => [...root.querySelectorAll(selector)].find((el) => harmless(el));
   const harmless = (el) => !off(el) && !leads(el) && !submits(el) && visible(el);
   const inside = (root) => [...root.querySelectorAll(buttons)].filter(harmless);
-  const rejects = (root) => inside(root).find((el) => says(plain(raw(el)), reject));
+  const rejects = (root) => inside(root).find((el) => says(raw(el), reject));
   const closes = (root) => inside(root).find((el) => {
     const text = raw(el);
-    if (close.includes(plain(text))) return true;
+    if (close.whole.has(plain(text))) return true;
     if (/^[\u00d7\u2715\u2716\u2717\u2a2f\u274cxX]$/.test(text)) return true;
     return plain(text) === '' && /(^|[-_ ])(close|dismiss)/i.test((el.id || '') + ' ' + (el.getAttribute('class') || ''));
   });

@@ -1,7 +1,8 @@
 // What the probe and the behaviours share: finding things on the page and judging what may be clicked. It is put in
 // front of each of them and runs in a world of its own, where the page's changes to built-ins do not reach.
 const mine = (globalThis.crawlfleetState ??= { clicked: new Map(), armed: false, guarded: false });
-const maxWalk = 20000; // elements that are looked through for shadow roots
+const huge = 200000; // elements above which a document is only scrolled
+const maxWalk = 5000; // elements that are looked through for shadow roots
 
 // roots are the document and its open shadow roots, looked for once.
 let foundRoots;
@@ -9,18 +10,20 @@ const roots = () => {
   if (foundRoots) return foundRoots;
   const found = [document];
   for (let i = 0; i < found.length && found.length < 200; i++) {
-    const all = found[i].querySelectorAll('*');
-    for (let j = 0; j < all.length && j < maxWalk; j++) if (all[j].shadowRoot) found.push(all[j].shadowRoot);
+    const walker = document.createTreeWalker(found[i], NodeFilter.SHOW_ELEMENT);
+    for (let j = 0, el; j < maxWalk && (el = walker.nextNode()); j++) if (el.shadowRoot) found.push(el.shadowRoot);
   }
   foundRoots = found;
   return found;
 };
-const every = (selector, max) => {
+// every gives at most max elements that a selector finds and a test passes, of at most 3000 that are looked at.
+const every = (selector, max, test) => {
   const found = [];
+  let looked = 0;
   for (const root of roots()) {
     for (const el of root.querySelectorAll(selector)) {
-      if (found.length >= max) return found;
-      found.push(el);
+      if (found.length >= max || looked++ >= 3000) return found;
+      if (!test || test(el)) found.push(el);
     }
   }
   return found;
@@ -32,27 +35,47 @@ const visible = (el) => {
 };
 
 // plain makes words comparable: no case, no accents, no digits, no signs.
-const plain = (s) => s.normalize('NFKD').replace(/\p{M}+/gu, '').toLowerCase().replace(/[^\p{L}]+/gu, ' ').trim();
+const plain = (s) => /^[\x00-\x7f]*$/.test(s) ? s.toLowerCase().replace(/[^a-z]+/g, ' ').trim() : s.normalize('NFKD').replace(/\p{M}+/gu, '').toLowerCase().replace(/[^\p{L}]+/gu, ' ').trim();
 const raw = (el) => {
   const text = el.getAttribute('aria-label') || (el.localName === 'input' ? el.value : el.textContent) || el.getAttribute('title') || '';
   return text.length > 300 ? '' : text.trim();
 };
 const unspaced = /[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]/;
-// says reports whether a label is one of the phrases, give or take a few words around it.
-const says = (label, phrases) => {
-  if (!label || label.length > 80) return false;
-  const words = label.split(' ').length;
-  for (const p of phrases) {
-    if (label === p) return true;
+// phrases makes a list ready to be looked up: whole labels, labels by their first and last word, and those of
+// languages that are written without spaces.
+const phrases = (name, list) => {
+  if (mine[name]) return mine[name];
+  const ready = { whole: new Set(), first: new Map(), last: new Map(), unspaced: [], known: new Map() };
+  const add = (map, word, p) => { if (!map.has(word)) map.set(word, []); map.get(word).push(p); };
+  for (const p of list.split('|').map(plain)) {
+    ready.whole.add(p);
     if (unspaced.test(p)) {
-      if (p.length > 3 && label.length <= p.length + 8 && label.includes(p)) return true;
-      continue;
+      if (p.length > 3) ready.unspaced.push(p);
+    } else if (p.includes(' ')) {
+      const words = p.split(' ');
+      add(ready.first, words[0], [p, words.length]);
+      add(ready.last, words[words.length - 1], [p, words.length]);
     }
-    if (p.includes(' ') && words <= p.split(' ').length + 3 && (label.startsWith(p + ' ') || label.endsWith(' ' + p))) return true;
   }
-  return false;
+  return (mine[name] = ready);
 };
-const phrases = (name, list) => (mine[name] ??= list.split('|').map(plain));
+const match = (label, list) => {
+  if (list.whole.has(label)) return true;
+  if (unspaced.test(label)) return list.unspaced.some((p) => label.length <= p.length + 8 && label.includes(p));
+  const words = label.split(' ');
+  const fits = ([p, n]) => words.length <= n + 3 && (label.startsWith(p + ' ') || label.endsWith(' ' + p));
+  return (list.first.get(words[0]) || []).some(fits) || (list.last.get(words[words.length - 1]) || []).some(fits);
+};
+// says reports whether a text is one of the phrases, give or take a few words around it.
+const says = (text, list) => {
+  if (text.length < 2 || text.length > 80) return false;
+  let known = list.known.get(text);
+  if (known === undefined) {
+    known = match(plain(text), list);
+    if (list.known.size < 5000) list.known.set(text, known);
+  }
+  return known;
+};
 
 // leads reports whether a click on an element could lead away, start a download or write to somebody.
 const leads = (el) => {

@@ -57,19 +57,15 @@ const moreNames = '[class*="load-more" i], [class*="loadmore" i], [class*="load_
 // apart are the parts of a page whose folds are menus and not contents.
 const apart = 'nav, header, [role="navigation"], [role="menubar"], [role="menu"], [role="toolbar"], [role="banner"], [role="search"], [role="listbox"], [role="tablist"], [role="tree"]';
 
-const folds = (max) => every('details:not([open])', max).filter((el) => !el.closest(apart) && visible(el));
-const toggles = (max) => every('[aria-expanded="false"]', max * 4).filter((el) => {
+// folds and toggles that were opened before are left: one of a group closes when another one opens.
+const folds = (max) => every('details:not([open])', max, (el) => !mine.clicked.has(el) && !el.closest(apart) && visible(el));
+const toggles = (max) => every('[aria-expanded="false"]', max, (el) => {
   if (el.hasAttribute('aria-haspopup') && el.getAttribute('aria-haspopup') !== 'false') return false;
   if (/^(input|select|textarea|option)$/.test(el.localName) || /^(combobox|menuitem|tab|treeitem|option|row)$/.test(el.getAttribute('role') || '')) return false;
-  return !el.closest(apart) && clickable(el);
-}).slice(0, max);
-const mores = (max) => {
-  return every(buttons + ', ' + moreNames, 3000).filter((el) => {
-    const label = raw(el);
-    return label && label.length <= 80 && says(plain(label), phrases('more', moreText)) && !el.closest('nav, [role="menu"], [role="menubar"]') &&
-      !(el.hasAttribute('aria-haspopup') && el.getAttribute('aria-haspopup') !== 'false') && clickable(el) && !el.querySelector(buttons);
-  }).slice(0, max);
-};
+  return !mine.clicked.has(el) && !el.closest(apart) && clickable(el);
+});
+const mores = (max) => every(buttons + ', ' + moreNames, max, (el) => says(raw(el), phrases('more', moreText)) && !el.closest('nav, [role="menu"], [role="menubar"]') &&
+      !(el.hasAttribute('aria-haspopup') && el.getAttribute('aria-haspopup') !== 'false') && clickable(el) && !el.querySelector(buttons));
 // clickable are things outside of forms and dialogs about consent or age, that lead nowhere.
 const clickable = (el) => !off(el) && !leads(el) && !el.form && !el.closest('form') && !el.isContentEditable && visible(el) && !shut(el);
 const shut = (el) => {

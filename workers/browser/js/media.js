@@ -38,11 +38,11 @@ async (want) => {
   }
   // sourceless players wait for somebody who never comes.
   const sourceless = (m) => m.state === 'starts' && performance.now() - m.since > 500 && !m.el.currentSrc && !m.el.src && !m.el.srcObject && !m.el.querySelector('source');
-  const open = () => mine.media.filter((m) => { if (sourceless(m)) m.state = 'empty'; return true; }).filter((m) => m.state === 'waits' || m.state === 'starts' || (m.state === 'plays' && !enough(m)));
+  const open = () => mine.media.filter((m) => { if (sourceless(m)) m.state = 'empty'; else if (m.state === 'starts' && performance.now() - m.since > want.start) m.state = 'stuck'; return true; }).filter((m) => m.state === 'waits' || m.state === 'starts' || (m.state === 'plays' && !enough(m)));
   while (open().length && !late()) await pause(50);
   const left = open().length > 0;
   if (!left || want.last) {
-    for (const m of mine.media) if (m.ours && (m.state === 'plays' || m.state === 'starts')) m.el.pause();
+    for (const m of mine.media) if (m.ours && (m.state === 'plays' || m.state === 'starts' || m.state === 'stuck')) m.el.pause();
   }
   const seconds = (s) => Number.isFinite(s) ? Math.round(s * 10) / 10 : -1;
   return {
