@@ -1,13 +1,12 @@
 package crawljob
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -55,8 +54,9 @@ func readScripts(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJ
 		scripts.Digests = append(scripts.Digests, hex.EncodeToString(sum[:]))
 	}
 	var err error
-	if scripts.Packed, err = packScripts(sources); err != nil {
-		return ScriptList{}, err
+	scripts.Packed, err = compress(func(w io.Writer) error { return json.NewEncoder(w).Encode(sources) })
+	if err != nil {
+		return ScriptList{}, fmt.Errorf("compress the scripts: %w", err)
 	}
 	if len(scripts.Packed) > maxScripts {
 		return ScriptList{}, &Refusal{workflows.ReasonInvalidScript, fmt.Sprintf(
@@ -76,21 +76,6 @@ func checkScript(text string) string {
 		return fmt.Sprintf("is %d bytes long, and a script may have %d", len(text), maxScript)
 	}
 	return ""
-}
-
-func packScripts(sources []string) ([]byte, error) {
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, fmt.Errorf("compress the scripts: %w", err)
-	}
-	if err := json.NewEncoder(z).Encode(sources); err != nil {
-		return nil, fmt.Errorf("encode the scripts: %w", err)
-	}
-	if err := z.Close(); err != nil {
-		return nil, fmt.Errorf("compress the scripts: %w", err)
-	}
-	return b.Bytes(), nil
 }
 
 // behaviors says in the words of package workflows what is done to pages.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 
@@ -64,7 +65,14 @@ func readSeeds(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJob
 		}
 		urls = append(urls, lines...)
 	}
-	packed, err := pack(urls)
+	packed, err := compress(func(w io.Writer) error {
+		for _, u := range urls {
+			if _, err := io.WriteString(w, u+"\n"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return SeedList{}, fmt.Errorf("compress %d seeds: %w", len(urls), err)
 	}
@@ -153,16 +161,15 @@ func checkSeed(line string) error {
 	return nil
 }
 
-func pack(urls []string) ([]byte, error) {
+// compress packs what fill writes with gzip.
+func compress(fill func(io.Writer) error) ([]byte, error) {
 	var b bytes.Buffer
 	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	if err != nil {
 		return nil, err
 	}
-	for _, u := range urls {
-		if _, err := z.Write([]byte(u + "\n")); err != nil {
-			return nil, err
-		}
+	if err := fill(z); err != nil {
+		return nil, err
 	}
 	if err := z.Close(); err != nil {
 		return nil, err

@@ -89,8 +89,6 @@ type findings struct {
 	Scripted bool    `json:"scripted"`
 	Lazy     bool    `json:"lazy"`
 	Refresh  float64 `json:"refresh"`
-	Height   int     `json:"height"`
-	View     int     `json:"view"`
 	// What there is to do for the behaviours.
 	Media   bool `json:"media"`
 	Expand  bool `json:"expand"`
@@ -298,7 +296,6 @@ type played struct {
 	Kind     string  `json:"kind"`
 	State    string  `json:"state"`
 	Why      string  `json:"why"`
-	Whole    bool    `json:"whole"`
 	Duration float64 `json:"duration"`
 	Fetched  float64 `json:"fetched"`
 }

@@ -7,15 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/net/publicsuffix"
-
 	"github.com/chromedp/cdproto/cdp/jsonv2"
+
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 // The bounds of a site's script.
@@ -66,8 +65,7 @@ type ScriptRun struct {
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`
 	// Outcome is "done", "failed" or "timeout".
-	Outcome string        `json:"outcome"`
-	Took    time.Duration `json:"-"`
+	Outcome string `json:"outcome"`
 }
 
 // script is the visit's first script for the document that is there, nil when there is none.
@@ -97,7 +95,6 @@ var errScriptHolds = errors.New("the script did not give way to the page")
 // page's objects nor ours. From then on until the page is left, only the sites are
 // reached that the page has reached before.
 func (c *capture) runScript(ctx context.Context, s *Script) bool {
-	began := time.Now()
 	run := ScriptRun{Name: s.Name, SHA256: s.SHA256(), Outcome: "done"}
 	c.confine()
 	c.hold(behaveScript, func() bool {
@@ -120,7 +117,6 @@ func (c *capture) runScript(ctx context.Context, s *Script) bool {
 		}
 		return true
 	})
-	run.Took = time.Since(began)
 	c.page.Scripts = append(c.page.Scripts, run)
 	return true
 }
@@ -227,12 +223,5 @@ func (a *account) sites() map[string]bool {
 
 // siteOf is the registrable domain of a host, or the host itself where there is none.
 func siteOf(host string) string {
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if _, err := netip.ParseAddr(host); err == nil {
-		return host
-	}
-	if site, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
-		return site
-	}
-	return host
+	return urls.RegistrableHost(strings.TrimSuffix(host, "."))
 }

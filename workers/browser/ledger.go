@@ -292,7 +292,7 @@ func (l *Line) meet(e *recorder.Exchange) {
 // matchURL is the form in which both witnesses write an address: no fragment,
 // and the socket schemes as the ones they are carried by.
 func matchURL(address string) string {
-	address, _, _ = strings.Cut(address, "#")
+	address = withoutFragment(address)
 	if rest, ok := strings.CutPrefix(address, "ws://"); ok {
 		return "http://" + rest
 	}

@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -67,13 +68,12 @@ func (t *turns) pass() {
 }
 
 func drop(list *[]chan struct{}, c chan struct{}) bool {
-	for i, w := range *list {
-		if w == c {
-			*list = append((*list)[:i:i], (*list)[i+1:]...)
-			return true
-		}
+	i := slices.Index(*list, c)
+	if i < 0 {
+		return false
 	}
-	return false
+	*list = slices.Delete(*list, i, i+1)
+	return true
 }
 
 // loadTurn is how long a page keeps its turn while it loads. One that takes longer

@@ -47,6 +47,6 @@ async (want) => {
   const seconds = (s) => Number.isFinite(s) ? Math.round(s * 10) / 10 : -1;
   return {
     left, found: mine.found,
-    media: mine.media.map((m) => ({ kind: m.el.localName, state: m.state, why: m.why || '', whole: enough(m), duration: seconds(m.el.duration), fetched: seconds(fetched(m.el)) })),
+    media: mine.media.map((m) => ({ kind: m.el.localName, state: m.state, why: m.why || '', duration: seconds(m.el.duration), fetched: seconds(fetched(m.el)) })),
   };
 }
