@@ -6,8 +6,9 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/tempdir"
 )
 
-// folderPrefix begins the name of the folder in which a pool keeps its profiles.
-const folderPrefix = "crawlfleet-chrome-"
+// folderPrefix begins the name of the folder in which a pool keeps its profiles. It is
+// short: see [maxProfilePath].
+const folderPrefix = "cf-chrome-"
 
 // settleIn makes the folder of the pool's profiles, and removes what pools left behind
 // whose process was killed.

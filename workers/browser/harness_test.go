@@ -73,7 +73,7 @@ func newPool(t testing.TB, change ...func(*Options)) *Pool {
 // t.TempDir is not everywhere.
 func scratch(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "crawlfleet-browser-")
+	dir, err := os.MkdirTemp("", "cf-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,12 +3,14 @@ package browser
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -226,5 +228,46 @@ func TestHelperProcessesDie(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHelperDiesBetweenPages: pages so quick that no look at Chrome's helpers falls into
+// them are captured in a Chrome that has them all.
+func TestHelperDiesBetweenPages(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"zygote", "utility"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			site := serve(t, map[string]any{"/": `<p>All is well</p>`})
+			s := newStay(t, newPool(t), StayOptions{})
+			visit(t, s, site.URL)
+			proc := s.chrome.proc
+			for _, pid := range ofType(family(proc.cmd.Process.Pid, proc.profile), kind) {
+				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+					t.Fatal(err) // with one zygote its children go
+				}
+				for st, ok := readStat(pid); ok && st.state != 'Z'; st, ok = readStat(pid) {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			for n := range 3 {
+				if p := visit(t, s, site.URL); p.Outcome.State != Archived || len(p.Exchanges) != 1 {
+					t.Errorf("page %d: %+v with %d exchanges", n, p.Outcome, len(p.Exchanges))
+				}
+			}
+		})
+	}
+}
+
+// TestLongPath: what Chrome would die of is said before it starts.
+func TestLongPath(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(scratch(t), strings.Repeat("long", 25))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err := New(t.Context(), Options{Engine: EngineChromium, Dir: dir, Recorder: newRecorder(t)})
+	if err == nil || !strings.Contains(err.Error(), "shorter path") {
+		t.Errorf("got %v", err)
 	}
 }

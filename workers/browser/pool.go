@@ -67,7 +67,7 @@ func New(ctx context.Context, opts Options) (*Pool, error) {
 		closed:  make(chan struct{}),
 		chromes: make(map[*chrome]struct{}),
 	}
-	p.launch = launch{path: path, args: arguments(shell, opts.Recorder.SPKI())}
+	p.launch = launch{path: path, shell: shell, args: arguments(shell, opts.Recorder.SPKI())}
 	if err := p.settleIn(); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,10 +33,19 @@ type process struct {
 	once    sync.Once
 }
 
+// maxProfilePath is how many bytes the path of a profile may have: a full Chrome makes a socket
+// org.chromium.Chromium.XXXXXX/SingletonSocket below it, and the path of a socket has at
+// most 107 (unix(7)).
+const maxProfilePath = 107 - len("/org.chromium.Chromium.XXXXXX/SingletonSocket")
+
+// profiles numbers the profiles of this program: two never share a name.
+var profiles atomic.Int64
+
 // launch is what it takes to start a Chrome.
 type launch struct {
 	path    string
 	args    []string
+	shell   bool   // the headless shell, which makes no socket in its profile
 	profile string // parent folder of the profile
 	uid     int    // 0 keeps the user of this process
 	sandbox bool
@@ -44,8 +54,12 @@ type launch struct {
 // start starts Chrome and connects to it. The process ends with kill, with its
 // own death, or with the death of this program.
 func (l launch) start() (*process, error) {
-	profile, err := os.MkdirTemp(l.profile, "chrome-")
-	if err != nil {
+	profile := filepath.Join(l.profile, strconv.FormatInt(profiles.Add(1), 36))
+	if !l.shell && len(profile) > maxProfilePath {
+		return nil, fmt.Errorf("the profile folder %s has a path of %d characters, and Chrome can work with %d: choose a temporary folder with a shorter path",
+			profile, len(profile), maxProfilePath)
+	}
+	if err := os.Mkdir(profile, 0o700); err != nil {
 		return nil, fmt.Errorf("make a profile folder: %w", err)
 	}
 	p := &process{profile: profile, output: &tail{}, exited: make(chan struct{})}

@@ -47,6 +47,11 @@ func (p *Pool) Stay(ctx context.Context, opts StayOptions) (*Stay, error) {
 // ensure makes the tab where there is none: at the start, and after a crash. A
 // context whose Chrome lives keeps its state; a new Chrome starts afresh.
 func (s *Stay) ensure(ctx context.Context) error {
+	if s.chrome != nil {
+		if err := s.chrome.maimed(); err != nil {
+			s.chrome.end(err)
+		}
+	}
 	if s.tab != nil && !s.tab.dead() {
 		return nil
 	}
