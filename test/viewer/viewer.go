@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"crawlfleet.dev/crawlfleet/test/chrome"
@@ -34,7 +35,18 @@ func New(t testing.TB, proxy string) *Viewer {
 	if proxy != "" {
 		flags = append(flags, chromedp.ProxyServer(proxy), chromedp.Flag("proxy-bypass-list", "<-loopback>"))
 	}
-	return &Viewer{tab: chrome.New(t, flags...)}
+	v := &Viewer{tab: chrome.New(t, flags...)}
+	dialogs := chromedp.Events(v.tab, page.JavascriptDialogOpening)
+	go func() { // a page that asks does not go on before it is answered; ends with the tab
+		for _, err := range dialogs {
+			if err != nil {
+				return
+			}
+			// The dialog may be gone with its page.
+			_, _ = chromedp.Call(v.tab, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+		}
+	}()
+	return v
 }
 
 // Live opens a page and returns the text that is visible when the board's script has filled it.

@@ -18,8 +18,8 @@ import (
 const (
 	defaultLoadTimeout = 30 * time.Second
 	defaultTimeout     = 60 * time.Second
-	// hangTimeout is how long a script of ours may wait for the page's main
-	// thread before the page counts as hung.
+	// hangTimeout is how long Chrome may owe an answer before it counts as hung, and how
+	// long the page's main thread may at least (see [capture.patience]).
 	hangTimeout = 8 * time.Second
 	// failedTimeout is the same for a page that has failed already.
 	failedTimeout = 3 * time.Second
@@ -179,7 +179,7 @@ func (c *capture) run(ctx context.Context) Outcome {
 		// What there is of it is worth a look, but not a long one.
 		c.outputs(ctx, failedTimeout)
 	} else {
-		c.outputs(ctx, 2*hangTimeout)
+		c.outputs(ctx, 2*c.patience())
 	}
 	return c.cause(ctx, outcome)
 }
@@ -323,10 +323,15 @@ func (c *capture) wait(ctx context.Context, d time.Duration, ok func(progress) b
 	}
 }
 
+// patience is how long a script of ours may wait for the page's main thread before the
+// page counts as hung: half the time that it has to load. A page may be at work for that
+// long without giving way; the layout of a million elements takes some ten seconds.
+func (c *capture) patience() time.Duration { return max(hangTimeout, c.visit.LoadTimeout/2) }
+
 // ask runs scripts of ours in the page, and reports whether that worked. A page
 // that does not answer is hung.
 func (c *capture) ask(ctx context.Context, fn func(context.Context, world) error) bool {
-	bounded, cancel := context.WithTimeout(ctx, hangTimeout)
+	bounded, cancel := context.WithTimeout(ctx, c.patience())
 	defer cancel()
 	w, err := c.world(bounded)
 	if err == nil {

@@ -102,6 +102,8 @@ func (c *capture) ping(ctx context.Context) error {
 	if c.stay.session.InFlight().Open > 0 {
 		return nil // a script may wait for the answer
 	}
+	asking, cancel = context.WithTimeout(ctx, c.patience())
+	defer cancel()
 	_ = c.tab.session.Call(asking, "Runtime.evaluate", map[string]any{"expression": "1"}, nil)
 	if asking.Err() != nil && ctx.Err() == nil {
 		return errHung

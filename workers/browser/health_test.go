@@ -25,7 +25,7 @@ func stopper(t *testing.T, stop func()) string {
 func long(v *Visit) { v.LoadTimeout, v.Timeout = time.Minute, time.Minute }
 
 // inTime is how long a page may take that makes no progress.
-const inTime = quietLimit + hangTimeout + 8*time.Second
+const inTime = quietLimit + defaultLoadTimeout/2 + 8*time.Second
 
 func stop(t *testing.T, pids ...int) {
 	for _, pid := range pids {
