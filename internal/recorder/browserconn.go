@@ -93,8 +93,8 @@ func (b *browserConn) badRequest() {
 	_, _ = io.WriteString(b.conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
-// connect opens a tunnel and starts TLS in it. What goes wrong with the origin is
-// better told in answer to a request.
+// connect opens a tunnel and starts TLS in it, or passes it through in an opaque session.
+// What goes wrong with the origin is better told in answer to a request.
 func (b *browserConn) connect(req *request) bool {
 	to, err := parseAuthority(req.target)
 	if err != nil {
@@ -121,6 +121,10 @@ func (b *browserConn) connect(req *request) bool {
 		return true
 	}
 	to.scheme = "https"
+	if b.session.opaque {
+		b.passThrough(to)
+		return false
+	}
 	secure := tls.Server(&tunnelConn{Conn: b.conn, br: b.br, host: to.host, h2: func(ctx context.Context) bool {
 		return b.originSpeaksH2(ctx, page)
 	}}, b.session.rec.tls)

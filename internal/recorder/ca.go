@@ -55,9 +55,13 @@ func newAuthority(now func() time.Time) (*authority, error) {
 	if a.cert, err = x509.ParseCertificate(der); err != nil {
 		return nil, fmt.Errorf("read the authority's certificate: %w", err)
 	}
-	sum := sha256.Sum256(a.cert.RawSubjectPublicKeyInfo)
-	a.spki = base64.StdEncoding.EncodeToString(sum[:])
+	a.spki = spkiOf(a.cert)
 	return a, nil
+}
+
+func spkiOf(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 func serial() *big.Int {

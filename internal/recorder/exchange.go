@@ -120,7 +120,7 @@ func (e *exchange) run() bool {
 		return e.tell()
 	}
 	if !e.page.reaches(e.to.host) {
-		e.fail(ReasonOutOfReach, "the page is confined to the sites that it had reached")
+		e.fail(ReasonOutOfReach, confinedDetail)
 		e.takeBody()
 		return e.tell()
 	}

@@ -243,20 +243,11 @@ func (p *pool) keep(to origin, c *h2conn) error {
 
 // dial makes a new connection. When TLS fails, the facts of the connection come with the error.
 func (p *pool) dial(ctx context.Context, to origin, d demand) (*originConn, *Connection, error) {
-	rec := p.rec
-	guarded, err := rec.opts.Dialer.Dial(ctx, "tcp", to.address())
+	raw, info, err := p.rec.connect(ctx, to)
 	if err != nil {
-		return nil, nil, &failure{netguard.Reason(err), err.Error()}
+		return nil, nil, err
 	}
-	if rec.own(guarded.Remote) {
-		_ = guarded.Close()
-		return nil, nil, &failure{ReasonAddressBlocked, "the recorder's own address"}
-	}
-	raw := guarded.Conn
-	info := &Connection{
-		ID: rec.connections.Add(1), Remote: guarded.Remote, Proxy: guarded.Proxy,
-		Protocol: "http/1.1", Opened: rec.opts.Now(), DNS: guarded.Answer,
-	}
+	info.Protocol = "http/1.1"
 	if to.scheme != "https" {
 		return &originConn{to: to, raw: raw, out: raw, br: bufio.NewReaderSize(raw, originBuffer), info: info}, info, nil
 	}
@@ -283,6 +274,22 @@ func (p *pool) dial(ctx context.Context, to origin, d demand) (*originConn, *Con
 		return nil, info, &failure{ReasonConnectionReset, err.Error()}
 	}
 	return &originConn{to: to, h2: c, info: info}, info, nil
+}
+
+// connect makes a connection to an origin that the guard allows. Its error is a *failure.
+func (r *Recorder) connect(ctx context.Context, to origin) (net.Conn, *Connection, error) {
+	guarded, err := r.opts.Dialer.Dial(ctx, "tcp", to.address())
+	if err != nil {
+		return nil, nil, &failure{netguard.Reason(err), err.Error()}
+	}
+	if r.own(guarded.Remote) {
+		_ = guarded.Close()
+		return nil, nil, &failure{ReasonAddressBlocked, "the recorder's own address"}
+	}
+	return guarded.Conn, &Connection{
+		ID: r.connections.Add(1), Remote: guarded.Remote, Proxy: guarded.Proxy,
+		Opened: r.opts.Now(), DNS: guarded.Answer,
+	}, nil
 }
 
 // secure starts TLS. The chain is taken down before it is verified: one that

@@ -162,8 +162,30 @@ func trusted(more []*x509.Certificate) (*x509.CertPool, error) {
 }
 
 // SPKI is the base64 SHA-256 hash of the public key that all certificates of
-// this recorder carry, for Chrome's --ignore-certificate-errors-spki-list.
-func (r *Recorder) SPKI() string { return r.ca.spki }
+// this recorder carry, for Chrome's --ignore-certificate-errors-spki-list. The keys of
+// Options.Roots follow after commas: in opaque tunnels it is the browser that has to trust
+// them, and it knows no other way. It does not look at the names and dates of a chain
+// with such a key in it.
+func (r *Recorder) SPKI() string {
+	list := r.ca.spki
+	for _, c := range r.opts.Roots {
+		list += "," + spkiOf(c)
+	}
+	return list
+}
+
+// Verify says why a chain (DER, leaf first) does not verify for a host, nil when it does.
+func (r *Recorder) Verify(host string, chain [][]byte) error {
+	list := make([]*x509.Certificate, 0, len(chain))
+	for _, der := range chain {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return err
+		}
+		list = append(list, c)
+	}
+	return r.verify(host, list)
+}
 
 // Authority is the certificate that the recorder's certificates are issued by,
 // for clients other than Chrome.
@@ -172,12 +194,17 @@ func (r *Recorder) Authority() *x509.Certificate { return r.ca.cert }
 // NewSession opens a proxy listener on 127.0.0.1 for one browser context. The
 // context bounds the start alone. Close the session in the end.
 func (r *Recorder) NewSession(ctx context.Context) (*Session, error) {
+	return r.newSession(ctx, false)
+}
+
+func (r *Recorder) newSession(ctx context.Context, opaque bool) (*Session, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("open the recorder's listener: %w", err)
 	}
 	s := newSession(r, l)
+	s.opaque = opaque
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()

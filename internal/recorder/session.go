@@ -70,6 +70,7 @@ const (
 type Session struct {
 	rec      *Recorder
 	listener net.Listener
+	opaque   bool // TLS is passed through, see NewOpaqueSession
 	pool     *pool
 	running  sync.WaitGroup // every goroutine of the session
 
@@ -95,6 +96,7 @@ type page struct {
 	mu        sync.Mutex
 	exchanges []*exchange
 	confined  atomic.Pointer[func(host string) bool]
+	tunnels   []*tunnel
 }
 
 func newSession(r *Recorder, l net.Listener) *Session {
@@ -229,13 +231,14 @@ func (p *page) reaches(host string) bool {
 }
 
 // Confine refuses, from now to the end of the page that is open, requests to hosts
-// that are not allowed. Exchanges that are under way go on. allow is called by many
-// goroutines at once.
+// that are not allowed. Exchanges that are under way go on, but tunnels end, for nobody
+// sees what is asked for in them. allow is called by many goroutines at once.
 func (s *Session) Confine(allow func(host string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.page != nil {
 		s.page.confined.Store(&allow)
+		s.page.confine()
 	}
 }
 
@@ -256,12 +259,19 @@ func (s *Session) InFlight() Activity {
 // when all of them have ended; when ctx ends first, with those that have, and
 // an error.
 func (s *Session) End(ctx context.Context) ([]Exchange, error) {
+	exchanges, _, err := s.EndPage(ctx)
+	return exchanges, err
+}
+
+// EndPage is End that also returns the tunnels of an opaque session, in the order of
+// their start. They end with the page.
+func (s *Session) EndPage(ctx context.Context) ([]Exchange, []Tunnel, error) {
 	s.mu.Lock()
 	p := s.page
 	s.page = nil
 	s.mu.Unlock()
 	if p == nil {
-		return nil, errors.New("end a page: none is open")
+		return nil, nil, errors.New("end a page: none is open")
 	}
 	list := p.close()
 	<-p.watcher
@@ -285,7 +295,7 @@ func (s *Session) End(ctx context.Context) ([]Exchange, error) {
 			out = append(out, e.out)
 		}
 	}
-	return out, err
+	return out, p.tunneled(s.rec.opts.Now()), err
 }
 
 // refuse counts a request that is not let through.

@@ -46,6 +46,8 @@ type Exchange struct {
 	// Frames is what went over a WebSocket after the response's head, nil for
 	// all others.
 	Frames *Frames
+	// Account is set when the browser took the exchange down and not the recorder.
+	Account *Account
 }
 
 // Whole reports whether the origin's answer came to its end.
