@@ -24,6 +24,8 @@ type account struct {
 	started time.Time
 	main    string // the main frame's ID, which is the target's
 	gate    *gate  // nil when every document may be asked for
+	// intercept is nil unless the browser is the recorder.
+	intercept *intercept
 
 	mu     sync.Mutex
 	lines  []*Line

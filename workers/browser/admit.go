@@ -79,14 +79,15 @@ func (t *tab) guard() {
 		return
 	}
 	t.guarded = true
-	t.session.post("Fetch.enable", map[string]any{
-		"patterns": []map[string]any{{"resourceType": "Document", "requestStage": "Request"}},
-	})
+	t.session.post("Fetch.enable", map[string]any{"patterns": fetchPatterns(t.opaque)})
 }
 
 // paused answers for a document that Chrome waits to ask for. Every one has to be
 // answered: the page would hang.
-func (t *tab) paused(params jsonv2.Value) {
+func (t *tab) paused(params jsonv2.Value) { t.pausedAt(t.session, params) }
+
+// pausedAt is paused for a document that a frame of another process waits for.
+func (t *tab) pausedAt(s *session, params jsonv2.Value) {
 	var ev requestPaused
 	if decode(params, &ev) != nil {
 		return
@@ -94,27 +95,27 @@ func (t *tab) paused(params jsonv2.Value) {
 	a := t.account()
 	if a != nil && ev.Request.Method != http.MethodGet && ev.Request.Method != http.MethodHead {
 		a.block(ev.NetworkID, ev.Request.URL)
-		t.session.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
+		s.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
 		return
 	}
 	if a != nil && ev.FrameID == a.main && a.held(ev.NetworkID, ev.Request.URL) {
-		t.session.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
+		s.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
 		return
 	}
 	if a == nil || ev.FrameID != a.main || !a.gate.enter() {
-		t.session.post("Fetch.continueRequest", map[string]any{"requestId": ev.RequestID})
+		s.post("Fetch.continueRequest", map[string]any{"requestId": ev.RequestID})
 		return
 	}
 	go func() {
 		defer a.gate.asking.Done()
 		refusal := a.gate.admit(a.gate.ctx, ev.Request.URL)
 		if refusal == nil {
-			t.session.post("Fetch.continueRequest", map[string]any{"requestId": ev.RequestID})
+			s.post("Fetch.continueRequest", map[string]any{"requestId": ev.RequestID})
 			return
 		}
 		a.refuse(ev.Request.URL, refusal)
 		// The page that is there stays: it would give way to an error page otherwise.
-		t.session.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
+		s.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
 	}()
 }
 

@@ -97,6 +97,10 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	if v.Admit != nil {
 		c.acct.gate = newGate(ctx, v.Admit)
 	}
+	if c.tab.opaque {
+		c.acct.intercept = newIntercept(s.session, c.acct, c.tab.session)
+		c.page.Recorder, c.page.RetryOf = RecorderBrowser, v.RetryOf
+	}
 	c.tab.guard()
 	c.tab.begin(c.acct)
 	outcome := c.run(ctx)

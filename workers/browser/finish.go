@@ -29,7 +29,7 @@ func (c *capture) finish(ctx context.Context, o Outcome) error {
 	c.drain()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	exchanges, err := c.stay.session.End(end)
+	exchanges, err := c.endRecord(end)
 	c.tab.end()
 	if err != nil && !errors.Is(err, syscall.ENOSPC) {
 		return fmt.Errorf("close the page's record: %w", err)
@@ -43,7 +43,8 @@ func (c *capture) finish(ctx context.Context, o Outcome) error {
 	c.page.Exchanges = exchanges
 	c.acct.conclude(c.page)
 	c.page.Limits = append(c.page.Limits, c.visit.cutOff(exchanges)...)
-	c.page.Outcome = c.judge(o)
+	c.page.Outcome = c.judge(c.tunnelsFirst(o))
+	c.page.Challenge = challengeOf(c.page)
 	c.page.Timings.Recorded = c.since()
 	c.page.Ended = c.acct.now()
 	return nil
@@ -96,7 +97,7 @@ func (c *capture) drain() {
 		c.acct.mu.Unlock()
 		// What was sent last takes a moment to reach the recorder.
 		arriving := time.Since(began) < least || (sent > 0 && time.Since(began) < 50*time.Millisecond)
-		if !arriving && c.stay.session.InFlight().Open == 0 {
+		if !arriving && c.stay.session.InFlight().Open == 0 && !c.acct.intercept.busy(time.Since(began)) {
 			return
 		}
 		time.Sleep(2 * time.Millisecond)

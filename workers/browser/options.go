@@ -94,6 +94,8 @@ type StayOptions struct {
 	// AcceptBadCertificates lets pages have what comes from origins whose certificate
 	// does not verify. What is wrong with it is recorded either way.
 	AcceptBadCertificates bool
+	// Recorder says who takes down what goes over TLS.
+	Recorder Recorder
 	// Headers are sent with every request of the stay.
 	Headers map[string]string
 }
@@ -137,6 +139,9 @@ type Visit struct {
 	MaxBytes, MaxBody int64
 	// Track, unless nil, is told in which phase the page is.
 	Track *Tracker
+	// RetryOf says, in the words of Page.Refusal, why the page is captured again with
+	// RecorderBrowser.
+	RetryOf string
 	// Admit, unless nil, is asked before each document that the page is led to by a
 	// redirect, or takes itself to; not for URL itself. Where it refuses, the page
 	// stays what it is, and has failed with the refusal's reason if it is nothing yet.

@@ -76,6 +76,18 @@ type Page struct {
 	// Links are the addresses that the document points to, in document order,
 	// each once per kind.
 	Links []Link
+	// Recorder is who took down what was loaded over TLS: with RecorderBrowser,
+	// Exchanges with an Account are the browser's, and Tunnels are the connections that
+	// they went over. RetryOf says why the page was captured a second time that way.
+	Recorder Recorder
+	RetryOf  string
+	// Superseded is for the caller to set on a page that was captured again, with a
+	// better outcome: it is kept beside that one.
+	Superseded bool
+	Tunnels    []recorder.Tunnel
+	// Challenge is the sign by which the answer is known to be a challenge to visitors
+	// rather than the page, empty when there is none.
+	Challenge string
 	// Exchanges are the proxy's records, in order of start.
 	Exchanges []recorder.Exchange
 	// Ledger is the browser's own account, in order of start.

@@ -32,7 +32,11 @@ func (p *Pool) Stay(ctx context.Context, opts StayOptions) (*Stay, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a free tab: %w", context.Cause(ctx))
 	}
-	session, err := p.opts.Recorder.NewSession(ctx)
+	open := p.opts.Recorder.NewSession
+	if opts.Recorder == RecorderBrowser {
+		open = p.opts.Recorder.NewOpaqueSession
+	}
+	session, err := open(ctx)
 	if err != nil {
 		<-p.slots
 		return nil, fmt.Errorf("open a recorder session: %w", err)

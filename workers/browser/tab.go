@@ -33,6 +33,8 @@ type tab struct {
 	downloads string // folder that downloads go to, below Chrome's profile
 	blank     string // loader ID of the about:blank between two pages
 	guarded   bool   // Chrome asks before each document
+	opaque    bool   // the browser is the recorder, see RecorderBrowser
+	acceptBad bool   // certificates that do not verify are accepted
 
 	mu       sync.Mutex
 	acct     *account // of the page that is being captured, nil in between
@@ -55,8 +57,9 @@ func (c *chrome) open(ctx context.Context, opts StayOptions, proxy string) (*tab
 		return nil, err
 	}
 	t := &tab{
-		chrome:   c,
-		context:  string(made.BrowserContextID),
+		chrome:  c,
+		context: string(made.BrowserContextID),
+		opaque:  opts.Recorder == RecorderBrowser, acceptBad: opts.AcceptBadCertificates,
 		children: make(map[string]*session),
 		gone:     make(chan struct{}),
 	}
@@ -111,6 +114,9 @@ func (t *tab) init(ctx context.Context, opts StayOptions) error {
 // is asked to keep next to nothing of them.
 func (t *tab) watch(s *session) {
 	s.post("Network.enable", map[string]any{"maxTotalBufferSize": 1, "maxResourceBufferSize": 1, "maxPostDataSize": 0})
+	if t.opaque {
+		t.intercept(s)
+	}
 	s.post("Target.setAutoAttach", map[string]any{"autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true})
 }
 
@@ -205,6 +211,9 @@ func (t *tab) close() {
 
 // event takes an event of the page's own session.
 func (t *tab) event(method string, params jsonv2.Value) {
+	if t.took(t.session, false, method, params) {
+		return
+	}
 	switch method {
 	case "Page.javascriptDialogOpening":
 		t.dialog(t.session, params)
@@ -241,7 +250,11 @@ func (t *tab) attached(params jsonv2.Value) {
 	t.mu.Lock()
 	t.children[ev.SessionID] = child
 	t.mu.Unlock()
+	worker := ev.TargetInfo.Type != "iframe" && ev.TargetInfo.Type != "page"
 	child.handle(func(method string, params jsonv2.Value) {
+		if t.took(child, worker, method, params) {
+			return
+		}
 		switch method {
 		case "Page.javascriptDialogOpening":
 			t.dialog(child, params)
@@ -265,7 +278,7 @@ func (t *tab) attached(params jsonv2.Value) {
 		}
 	})
 	t.watch(child)
-	if ev.TargetInfo.Type == "iframe" || ev.TargetInfo.Type == "page" {
+	if !worker {
 		child.post("Page.enable", nil)
 	}
 	child.post("Runtime.runIfWaitingForDebugger", nil)

@@ -1,0 +1,298 @@
+package browser
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+)
+
+// How bodies are taken. See docs/adr/0009-browser-recorder.md for what was measured.
+const (
+	// wholeBytes is up to which length a body is asked for at once rather than streamed.
+	wholeBytes = 256 << 10
+	// fallbackBytes is the same where a page's thread, which streams it, does not answer
+	// within streamPatience: it may wait for this very answer.
+	fallbackBytes  = 8 << 20
+	streamPatience = time.Second
+	// maxDocument is the length above which a document is saved and not shown: Chrome
+	// has no other way to hand out what may be too large for a message.
+	maxDocument = 32 << 20
+	// streamPiece is how much of a saved document is read at a time.
+	streamPiece = 1 << 20
+)
+
+// The words of WARC-Truncated that are used here.
+const (
+	truncatedDisconnect  = "disconnect"
+	truncatedTime        = "time"
+	truncatedUnspecified = "unspecified"
+)
+
+func truncatedUnless(whole bool, why string) string {
+	if whole {
+		return ""
+	}
+	return why
+}
+
+// paused takes the body of an answer and lets it go on. Every pause is answered, whatever
+// happens: the page would hang.
+func (k *intercept) paused(s *session, ev takenPause) {
+	goOn := func() { s.post("Fetch.continueRequest", map[string]any{"requestId": ev.RequestID}) }
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed || ev.ErrorReason != "" {
+		goOn()
+		return
+	}
+	a := &answer{takenPause: ev, at: k.now()}
+	c := k.chain(ev.NetworkID)
+	c.answers = append(c.answers, a)
+	if ev.leavesSilently() {
+		a.done, a.ended, a.whole = true, a.at, true
+		if ev.redirects() && ev.header("Content-Length") != "0" {
+			a.noBody = "the browser hands out no body of a redirect"
+		}
+		goOn()
+		return
+	}
+	k.bodies++
+	sink, err := k.session.NewDeposit(fmt.Sprintf("browser-%06d", k.bodies))
+	if err != nil {
+		a.done, a.ended, a.noBody = true, a.at, err.Error()
+		goOn()
+		return
+	}
+	a.sink = sink
+	k.held++
+	streamer, worker := c.session, c.worker
+	k.work.Go(func() {
+		end := goOn
+		defer func() {
+			k.mu.Lock()
+			k.held--
+			k.mu.Unlock()
+			end()
+		}()
+		if k.take(s, streamer, worker, a) {
+			end = func() {
+				s.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
+			}
+		}
+	})
+}
+
+// length is how long a body is on the wire, -1 when it is not known.
+func (p *takenPause) length() int64 {
+	n, err := strconv.ParseInt(p.header("Content-Length"), 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+// take gets the body of an answer, as far as that is done while the request is held. It
+// reports whether the request must not go on, because nothing is left of its body.
+func (k *intercept) take(s, streamer *session, worker bool, a *answer) (spent bool) {
+	length := a.length()
+	switch {
+	case a.ResourceType == "Document" && (length > maxDocument || a.saved()):
+		k.account.saving(a.FrameID, true)
+		defer k.account.saving(a.FrameID, false)
+		k.save(s, a)
+		return true
+	case a.ResourceType == "Document", streamer == nil, length >= 0 && length <= wholeBytes, worker && a.ResourceType != "XHR" && a.ResourceType != "Fetch":
+		k.fetch(s, a)
+		return false
+	}
+	err := k.stream(streamer, a)
+	if err == nil || k.ctx.Err() != nil {
+		return false
+	}
+	k.mu.Lock()
+	a.stream = false
+	k.mu.Unlock()
+	if length > fallbackBytes || strings.HasPrefix(a.header("Content-Type"), "text/event-stream") {
+		k.giveUp(a, "the page's thread did not answer, and the body is too large to be held")
+		return false
+	}
+	k.fetch(s, a)
+	return false
+}
+
+// stream has the body told as the page gets it. Nothing of it has come when the command
+// is answered, because the request is held.
+func (k *intercept) stream(s *session, a *answer) error {
+	k.mu.Lock()
+	a.stream = true
+	k.mu.Unlock()
+	ctx, cancel := context.WithTimeout(k.ctx, streamPatience)
+	defer cancel()
+	var res struct {
+		BufferedData []byte `json:"bufferedData"`
+	}
+	if err := s.Call(ctx, "Network.streamResourceContent", map[string]any{"requestId": a.NetworkID}, &res); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(res.BufferedData) > 0 && !a.done {
+		k.write(a, res.BufferedData)
+	}
+	return nil
+}
+
+// fetch asks for the whole body, which the browser holds until it has it.
+func (k *intercept) fetch(s *session, a *answer) {
+	var res struct {
+		Body    string `json:"body"`
+		Encoded bool   `json:"base64Encoded"`
+	}
+	err := s.Call(k.ctx, "Fetch.getResponseBody", map[string]any{"requestId": a.takenPause.RequestID}, &res)
+	body := []byte(res.Body)
+	if err == nil && res.Encoded {
+		body, err = base64.StdEncoding.DecodeString(res.Body)
+	}
+	if err != nil {
+		k.giveUp(a, "the browser did not hand out the body: "+reasonText(err))
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.write(a, body)
+	a.whole = true
+	k.close(a, "")
+}
+
+// save reads a document to its end, without showing it.
+func (k *intercept) save(s *session, a *answer) {
+	var res struct {
+		Stream string `json:"stream"`
+	}
+	if err := s.Call(k.ctx, "Fetch.takeResponseBodyAsStream", map[string]any{"requestId": a.takenPause.RequestID}, &res); err != nil {
+		k.giveUp(a, "the browser did not hand out the body: "+reasonText(err))
+		return
+	}
+	defer s.post("IO.close", map[string]any{"handle": res.Stream})
+	for {
+		var piece struct {
+			Data    string `json:"data"`
+			Encoded bool   `json:"base64Encoded"`
+			EOF     bool   `json:"eof"`
+		}
+		err := s.Call(k.ctx, "IO.read", map[string]any{"handle": res.Stream, "size": streamPiece}, &piece)
+		data := []byte(piece.Data)
+		if err == nil && piece.Encoded {
+			data, err = base64.StdEncoding.DecodeString(piece.Data)
+		}
+		k.mu.Lock()
+		if err == nil && len(data) > 0 {
+			k.write(a, data)
+		}
+		switch {
+		case err == nil && piece.EOF:
+			a.whole = true
+			k.close(a, "")
+		case err != nil && k.ctx.Err() != nil:
+			k.close(a, truncatedTime)
+		case err != nil:
+			k.close(a, truncatedDisconnect)
+		}
+		over := a.done // also when a limit was reached
+		k.mu.Unlock()
+		if over {
+			return
+		}
+	}
+}
+
+// saving notes that a document is saved and not shown, and whether that still goes on.
+func (a *account) saving(frame string, going bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if frame == a.main {
+		a.downloads["intercept"], a.wasFile = going, true
+	}
+	a.notify()
+}
+
+// giveUp ends a body that cannot be had.
+func (k *intercept) giveUp(a *answer, why string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ctx.Err() != nil {
+		why = "the page was closed before the body had come"
+	}
+	a.noBody = why
+	k.close(a, truncatedUnspecified)
+}
+
+// saved reports whether Chrome saves a document rather than shows it.
+func (p *takenPause) saved() bool {
+	if p.Status/100 != http.StatusOK/100 {
+		return false
+	}
+	if disposition, _, err := mime.ParseMediaType(p.header("Content-Disposition")); err == nil && disposition != "inline" && disposition != "" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(p.header("Content-Type"))
+	if err != nil {
+		return false // Chrome guesses
+	}
+	top, sub, ok := strings.Cut(kind, "/")
+	if !ok {
+		return false
+	}
+	switch top {
+	case "text", "image", "audio", "video", "multipart":
+		return sub == "csv" || sub == "calendar" || sub == "x-vcard" || sub == "vcard"
+	case "application":
+		return sub != "xhtml+xml" && sub != "xml" && sub != "json" && sub != "javascript" && sub != "signed-exchange" &&
+			!strings.HasSuffix(sub, "+xml") && !strings.HasSuffix(sub, "+json")
+	}
+	return true
+}
+
+// reasonText is an error of the protocol without the command's name.
+func reasonText(err error) string {
+	if errors.Is(err, errLost) || errors.Is(err, errDetached) {
+		return "its target is gone"
+	}
+	_, text, ok := strings.Cut(err.Error(), ": ")
+	if !ok {
+		text = err.Error()
+	}
+	return clip(text, 200)
+}
+
+// stop lets everything go that is held and ends all bodies. Events that come later are
+// no longer the page's.
+func (k *intercept) stop() {
+	k.end()
+	k.work.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	for _, c := range k.chains {
+		for _, a := range c.answers {
+			k.close(a, truncatedTime)
+		}
+	}
+	for _, s := range k.sockets {
+		s.close(k, truncatedTime)
+	}
+}
+
+// deposit starts a body that is not an answer's.
+func (k *intercept) deposit() (*recorder.Deposit, error) {
+	k.bodies++
+	return k.session.NewDeposit(fmt.Sprintf("browser-%06d", k.bodies))
+}
