@@ -45,27 +45,31 @@ type pageInfo struct {
 	Main          string               `json:"main,omitempty"` // ID of the main document's record
 	Exchanges     []exchangeRef        `json:"exchanges"`
 	Ledger        []ledgerLine         `json:"ledger"`
+
+	witness
 }
 
 // exchangeRef says which records an exchange became, and what the records
 // have no place for.
 type exchangeRef struct {
-	Exchange   int        `json:"exchange"`
-	URL        string     `json:"url"`
-	Method     string     `json:"method"`
-	Status     int        `json:"status,omitempty"`
-	Request    string     `json:"request"`
-	Response   string     `json:"response,omitempty"`
-	Connection string     `json:"connection,omitempty"`
-	Failure    string     `json:"failure,omitempty"`
-	Detail     string     `json:"detail,omitempty"`
-	Truncated  string     `json:"truncated,omitempty"`
-	Interim    []string   `json:"interim,omitempty"`
-	Trailer    string     `json:"trailer,omitempty"`
-	Notes      []string   `json:"notes,omitempty"`
-	Started    time.Time  `json:"started"`
-	FirstByte  *time.Time `json:"firstByte,omitempty"`
-	Ended      *time.Time `json:"ended,omitempty"`
+	Exchange   int      `json:"exchange"`
+	URL        string   `json:"url"`
+	Method     string   `json:"method"`
+	Status     int      `json:"status,omitempty"`
+	Request    string   `json:"request"`
+	Response   string   `json:"response,omitempty"`
+	Connection string   `json:"connection,omitempty"`
+	Failure    string   `json:"failure,omitempty"`
+	Detail     string   `json:"detail,omitempty"`
+	Truncated  string   `json:"truncated,omitempty"`
+	Interim    []string `json:"interim,omitempty"`
+	Trailer    string   `json:"trailer,omitempty"`
+	Notes      []string `json:"notes,omitempty"`
+	// Account is set when the browser took the exchange down.
+	Account   *recorder.Account `json:"account,omitempty"`
+	Started   time.Time         `json:"started"`
+	FirstByte *time.Time        `json:"firstByte,omitempty"`
+	Ended     *time.Time        `json:"ended,omitempty"`
 }
 
 // ledgerLine is a line of the browser's account with what became of it in the
@@ -79,6 +83,9 @@ type ledgerLine struct {
 	Request string `json:"request,omitempty"`
 	// NotCaptured says why there is no record of an answer.
 	NotCaptured string `json:"notCaptured,omitempty"`
+	// BodyNotCaptured says why the record has no body, or not the whole of it, though
+	// the answer had one.
+	BodyNotCaptured string `json:"bodyNotCaptured,omitempty"`
 	// StartedMs and EndedMs are milliseconds since the page's start.
 	StartedMs int64 `json:"started"`
 	EndedMs   int64 `json:"ended,omitempty"`
@@ -91,6 +98,7 @@ func (w *pageWriter) pageinfo() error {
 		FormatVersion: 1, PageID: w.id, Visit: p.ID, URL: p.URL, FinalURL: p.FinalURL, Title: p.Title, Status: p.Status, MIME: p.MIME,
 		Download: p.Download, Outcome: p.Outcome.State, Reason: p.Outcome.Reason, Detail: p.Outcome.Detail,
 		Started: p.Started.UTC(), Ended: p.Ended.UTC(), Viewport: p.Viewport, UserAgent: p.UserAgent,
+		witness:   w.witness(),
 		Redirects: p.Redirects, Frames: p.Frames, Timings: timings(p.Timings), Actions: p.Actions, Limits: p.Limits,
 		Behaviors: p.Behaviors, Scripts: p.Scripts,
 		Completeness: p.Completeness, Main: w.mainID, Exchanges: w.refs, Ledger: w.ledger(),
@@ -116,6 +124,9 @@ func (w *pageWriter) ledger() []ledgerLine {
 		out[i] = ledgerLine{Line: l, StartedMs: l.Started.Milliseconds(), EndedMs: l.Ended.Milliseconds()}
 		if ref := refs[l.Exchange]; ref != nil {
 			out[i].Request, out[i].Record = ref.Request, ref.Response
+			if ref.Account != nil {
+				out[i].BodyNotCaptured = ref.Account.NoBody
+			}
 		} else if l.Outcome == browser.OutcomeCache {
 			address, _, _ := strings.Cut(l.URL, "#")
 			o, _ := w.latestOf(address)

@@ -93,7 +93,7 @@ func (w *pageWriter) answeredLater(r *warc.Record) bool {
 // exchange writes request and response (or revisit) and, the first time, the
 // connection that they went over.
 func (w *pageWriter) exchange(e *recorder.Exchange, main *recorder.Exchange) error {
-	ref := exchangeRef{Exchange: e.ID, URL: e.URL, Method: e.Method, Failure: e.Failure, Detail: e.Detail, Notes: e.Notes,
+	ref := exchangeRef{Exchange: e.ID, URL: e.URL, Method: e.Method, Failure: e.Failure, Detail: e.Detail, Notes: e.Notes, Account: e.Account,
 		Started: e.Started.UTC(), FirstByte: timeOrNil(e.FirstByte), Ended: timeOrNil(e.Ended), Interim: textsOf(e.Interim)}
 	var err error
 	if ref.Connection, err = w.connection(e); err != nil {
@@ -111,6 +111,7 @@ func (w *pageWriter) exchange(e *recorder.Exchange, main *recorder.Exchange) err
 	}
 	request := warc.NewRequest(e.URL, e.Started, e.Request.Head, content(e.Request.Body), responseID)
 	w.connect(request, e)
+	account(request, e)
 	truncate(request, e.Request.Body)
 	written, err := w.add(request)
 	if err != nil {
@@ -150,6 +151,7 @@ func (w *pageWriter) response(e *recorder.Exchange) (warc.Written, error) {
 		stored = true
 	}
 	w.connect(r, e)
+	account(r, e)
 	truncate(r, body)
 	written, err := w.add(r)
 	if err != nil {
@@ -230,7 +232,9 @@ func (w *pageWriter) connect(r *warc.Record, e *recorder.Exchange) {
 	cipher := ""
 	if c.TLS != nil {
 		// "TLS 1.3" is "tls/1.3" in the field's vocabulary.
-		protocols = append(protocols, strings.ToLower(strings.ReplaceAll(c.TLS.Version, " ", "/")))
+		if c.TLS.Version != "" {
+			protocols = append(protocols, strings.ToLower(strings.ReplaceAll(c.TLS.Version, " ", "/")))
+		}
 		cipher = c.TLS.CipherSuite
 	}
 	r.Connection(c.Remote.Addr(), protocols, cipher)
@@ -327,7 +331,7 @@ func (w *pageWriter) commit() {
 	switch {
 	case w.mainID == "":
 		// There is nothing that a reader could open.
-	case archived:
+	case archived && !p.Superseded:
 		c.pages = append(c.pages, page)
 	default:
 		c.extra = append(c.extra, page)
