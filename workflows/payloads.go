@@ -125,6 +125,8 @@ type Capture struct {
 	PageBytes int64 `json:"pageBytes,omitempty"`
 	// BadCertificates is Refuse, which is also what an empty one means, or Record.
 	BadCertificates string `json:"badCertificates,omitempty"`
+	// Recorder is Wire, which is also what empty means, or Browser.
+	Recorder string `json:"recorder,omitempty"`
 }
 
 // Behaviors is what is done to a page once it has loaded.

@@ -230,6 +230,11 @@ func TestRefused(t *testing.T) {
 			manifest: seeded(`browser: {viewport: {width: 10}}`),
 			want:     `spec.browser.viewport.width in body should be greater than or equal to 320`,
 		},
+		"RecorderUnknown": {
+			reason:   "Two words, in this case.",
+			manifest: seeded(`capture: {recorder: browser}`),
+			want:     `spec.capture.recorder: Unsupported value: "browser": supported values: "Wire", "Browser"`,
+		},
 		"ScreenshotUnknown": {
 			reason:   "Enums instead of booleans.",
 			manifest: seeded(`capture: {screenshot: "Yes"}`),
@@ -506,7 +511,7 @@ func TestDefaults(t *testing.T) {
 		Browser:       v1alpha1.Browser{Viewport: v1alpha1.Viewport{Width: 1280, Height: 800}, PageTimeoutSeconds: 60},
 		Capture: v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled, Behaviors: v1alpha1.Behaviors{
 			Scroll: v1alpha1.Enabled, Media: v1alpha1.Enabled, Expand: v1alpha1.Enabled, Consent: v1alpha1.Enabled,
-		}, Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse},
+		}, Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse, Recorder: v1alpha1.RecorderWire},
 		Priority: 3,
 		State:    v1alpha1.StateActive,
 	}

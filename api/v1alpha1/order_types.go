@@ -286,6 +286,13 @@ type Capture struct {
 	// +optional
 	// +default="Refuse"
 	BadCertificates BadCertificates `json:"badCertificates,omitempty"`
+
+	// recorder says who takes down what pages load over TLS. With the default, Wire,
+	// what is stored are the bytes on the wire; a page that refuses the recorder's own
+	// TLS is captured once more with Browser, and both are kept.
+	// +optional
+	// +default="Wire"
+	Recorder Recorder `json:"recorder,omitempty"`
 }
 
 // Storage says where in the store the snapshots are put.

@@ -52,6 +52,7 @@ func runSpec(s *v1alpha1.CrawlJobSpec) workflows.Spec {
 			BodyBytes:       int64(s.Capture.Limits.BodyMegabytes) * bytesPerMegabyte,
 			PageBytes:       int64(s.Capture.Limits.PageMegabytes) * bytesPerMegabyte,
 			BadCertificates: string(s.Capture.BadCertificates),
+			Recorder:        string(s.Capture.Recorder),
 		},
 		Authorization: workflows.Authorization{
 			Reference:   s.Authorization.Reference,

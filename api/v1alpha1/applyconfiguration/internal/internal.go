@@ -135,6 +135,10 @@ var schemaYAML = typed.YAMLObject(`types:
       default:
         bodyMegabytes: 1000
         pageMegabytes: 2000
+    - name: recorder
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Recorder
+      default: Wire
     - name: screenshot
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Screenshot
@@ -342,6 +346,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Recorder
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.RunReference
   map:
     fields:

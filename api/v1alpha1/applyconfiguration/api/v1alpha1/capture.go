@@ -23,6 +23,10 @@ type CaptureApplyConfiguration struct {
 	// badCertificates says what becomes of what comes from a server whose
 	// certificate does not verify.
 	BadCertificates *apiv1alpha1.BadCertificates `json:"badCertificates,omitempty"`
+	// recorder says who takes down what pages load over TLS. With the default, Wire,
+	// what is stored are the bytes on the wire; a page that refuses the recorder's own
+	// TLS is captured once more with Browser, and both are kept.
+	Recorder *apiv1alpha1.Recorder `json:"recorder,omitempty"`
 }
 
 // CaptureApplyConfiguration constructs a declarative configuration of the Capture type for use with
@@ -68,5 +72,13 @@ func (b *CaptureApplyConfiguration) WithLimits(value *CaptureLimitsApplyConfigur
 // If called multiple times, the BadCertificates field is set to the value of the last call.
 func (b *CaptureApplyConfiguration) WithBadCertificates(value apiv1alpha1.BadCertificates) *CaptureApplyConfiguration {
 	b.BadCertificates = &value
+	return b
+}
+
+// WithRecorder sets the Recorder field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Recorder field is set to the value of the last call.
+func (b *CaptureApplyConfiguration) WithRecorder(value apiv1alpha1.Recorder) *CaptureApplyConfiguration {
+	b.Recorder = &value
 	return b
 }
