@@ -78,9 +78,9 @@ func (c *committer) setTrouble(w *workflows.Waiting) {
 	c.trouble = w
 }
 
-// take adds a page, when there is one, and its outcome to the chunk. It tells whether the
-// page is archived with it.
-func (c *committer) take(p *browser.Page, o frontier.Outcome) (archived bool, err error) {
+// take adds a page, when there is one, and its outcome to the chunk, and with it what other
+// captures of it there are. It tells whether the page is archived with it.
+func (c *committer) take(p *browser.Page, o frontier.Outcome, others ...*browser.Page) (archived bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.outcomes) == 0 {
@@ -99,6 +99,12 @@ func (c *committer) take(p *browser.Page, o frontier.Outcome) (archived bool, er
 			o.Detail, o.Links, o.Leads = "there is no room on the worker's disk for what the page brought", nil, nil
 		case errors.Is(err, syscall.ENOSPC): // what is left of a page that failed is not kept then
 		case err != nil:
+			return false, err
+		}
+	}
+	for _, other := range others {
+		// What does not fit on the disk costs only itself: it is not what counts.
+		if err := c.add(other); err != nil && !errors.Is(err, syscall.ENOSPC) {
 			return false, err
 		}
 	}

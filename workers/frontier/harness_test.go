@@ -48,10 +48,13 @@ func (w *web) Tab(_ context.Context, o browser.StayOptions) (Tab, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stays = append(w.stays, o)
-	return tab{w}, nil
+	return tab{w, o.Recorder}, nil
 }
 
-type tab struct{ web *web }
+type tab struct {
+	web      *web
+	recorder browser.Recorder
+}
 
 func (tab) ClearCache(context.Context) error { return nil }
 func (tab) Close() error                     { return nil }
@@ -80,7 +83,7 @@ func (t tab) Capture(ctx context.Context, v browser.Visit) (*browser.Page, error
 		w.loading[host]--
 		w.ended[host] = time.Now()
 	}()
-	p := &browser.Page{ID: v.ID, URL: v.URL, FinalURL: v.URL, Started: time.Now(), Dir: v.Dir, Status: 200, Outcome: browser.Outcome{State: browser.Archived}}
+	p := &browser.Page{ID: v.ID, URL: v.URL, FinalURL: v.URL, Started: time.Now(), Dir: v.Dir, Status: 200, Recorder: t.recorder, RetryOf: v.RetryOf, Outcome: browser.Outcome{State: browser.Archived}}
 	v.Track.Enter(browser.PhaseLoading)
 	if to, ok := w.redirects[v.URL]; ok {
 		p.FinalURL = to

@@ -1,7 +1,6 @@
 package frontier
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -127,11 +127,7 @@ func (v *hostVisit) arrive(ctx context.Context) (err error) {
 	if v.stay != nil {
 		return nil
 	}
-	b := v.in.Job.Spec.Browser
-	v.stay, err = v.Tabs.Tab(ctx, browser.StayOptions{
-		Viewport:              browser.Viewport{Width: b.Width, Height: b.Height},
-		AcceptBadCertificates: v.in.Job.Spec.Capture.BadCertificates == workflows.BadCertificatesRecord,
-	})
+	v.stay, err = v.Tabs.Tab(ctx, v.stayOptions())
 	v.chunk = -1
 	return err
 }
@@ -151,19 +147,12 @@ func (v *hostVisit) refresh(ctx context.Context) error {
 func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index int, track *browser.Tracker) error {
 	dir := filepath.Join(v.dir, "page-"+strconv.Itoa(index))
 	defer os.RemoveAll(dir) // the bundle's folder is removed in the end
-	spec := v.in.Job.Spec
-	release := v.hold() // no new chunk is begun while a page is being loaded
-	defer release()
+	release := v.hold()     // no new chunk is begun while a page is being loaded
+	defer func() { release() }()
 	if err := v.refresh(ctx); err != nil {
 		return v.unlessEnding(ctx, err)
 	}
-	visit := browser.Visit{
-		ID: string(page.FP), URL: page.URL, Dir: dir, DOM: true, Text: spec.Capture.Text,
-		Screenshot: browser.Screenshot(spec.Capture.Screenshot), Timeout: spec.Browser.PageTimeout, Admit: v.admit, Track: track,
-		MaxBody: cmp.Or(spec.Capture.BodyBytes, maxPage), MaxBytes: cmp.Or(spec.Capture.PageBytes, maxPage),
-	}
-	behave(&visit, spec.Capture.Behaviors, v.scripts)
-	p, err := v.stay.Capture(ctx, visit)
+	p, err := v.stay.Capture(ctx, v.order(page, filepath.Join(dir, "first"), track))
 	if err != nil {
 		return v.unlessEnding(ctx, fmt.Errorf("capture a page: %w", err))
 	}
@@ -177,8 +166,17 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 			return err
 		}
 	}
+	var others []*browser.Page
+	if p.Refusal() != "" {
+		release()
+		p, o, others, err = v.again(ctx, page, filepath.Join(dir, "second"), p, o, track)
+		release = v.hold()
+		if err != nil {
+			return err
+		}
+	}
 	track.Enter(browser.PhaseStoring)
-	archived, err := v.take(p, o)
+	archived, err := v.take(p, o, others...)
 	v.account(p, page, track)
 	if err == nil && archived {
 		v.reach(p.FinalURL, page.URL)
@@ -290,6 +288,9 @@ func outcomeOf(page frontier.BundlePage, p *browser.Page) frontier.Outcome {
 			o.Status, o.Retry = frontier.Failed, true
 			return o
 		}
+	}
+	if p.Challenge != "" {
+		o.Detail = strings.TrimSpace(o.Detail + " it is answered by a challenge to visitors (" + p.Challenge + ")")
 	}
 	for _, l := range p.Links {
 		switch l.Kind {
