@@ -26,7 +26,7 @@ type captureFlags struct {
 	text, dom, json, force, verbose                                 bool
 	timeout, loadTimeout                                            time.Duration
 	maxPageBytes, maxBodyBytes                                      int64
-	badCertificates                                                 string
+	badCertificates, recorder                                       string
 }
 
 // captureJob is what they mean.
@@ -34,6 +34,7 @@ type captureJob struct {
 	captureFlags
 	urls     []string
 	shot     browser.Screenshot
+	witness  browser.Recorder
 	view     browser.Viewport
 	allow    []netip.Prefix
 	resolves map[string]string
@@ -87,6 +88,7 @@ Exit codes:
 	fl.StringVarP(&f.out, "out", "o", "capture.wacz", "`FILE` to write")
 	fl.BoolVar(&f.force, "force", false, "replace --out if it exists")
 	fl.StringVar(&f.screenshot, "screenshot", "viewport", "picture of each page: none, viewport or full")
+	fl.StringVar(&f.recorder, "recorder", "wire", "who takes down what goes over TLS: wire (the bytes; a page that refuses it is tried again with the browser) or browser")
 	fl.BoolVar(&f.text, "text", true, "keep the rendered text")
 	fl.BoolVar(&f.dom, "dom", true, "keep the rendered document")
 	fl.StringSliceVar(&f.behaviors, "behaviors", behaviorNames, "what is done to a loaded page, by `NAMES`: consent, scroll, expand, media, or none")
@@ -116,6 +118,9 @@ func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, err
 	}
 	var err error
 	if j.shot, err = screenshotOf(f.screenshot); err != nil {
+		return nil, err
+	}
+	if j.witness, err = recorderOf(f.recorder); err != nil {
 		return nil, err
 	}
 	if j.view.Width, j.view.Height, err = cli.ParseSize(f.viewport); err != nil {

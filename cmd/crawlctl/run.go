@@ -42,6 +42,9 @@ type result struct {
 	Completeness float64         `json:"completeness"`
 	Incomplete   string          `json:"incomplete,omitempty"`
 	Limits       []browser.Limit `json:"limits,omitempty"`
+	Recorder     string          `json:"recorder"`
+	RetryOf      string          `json:"retryOf,omitempty"`
+	Challenge    string          `json:"challenge,omitempty"`
 }
 
 func resultOf(p *browser.Page) result {
@@ -49,6 +52,7 @@ func resultOf(p *browser.Page) result {
 		URL: p.URL, Outcome: p.Outcome.State, Reason: p.Outcome.Reason, Detail: p.Outcome.Detail, FinalURL: p.FinalURL,
 		Status: p.Status, MIME: p.MIME, Title: p.Title, Started: p.Started.UTC(), Milliseconds: p.Ended.Sub(p.Started).Milliseconds(),
 		Exchanges: len(p.Exchanges), Bytes: p.Bytes, Links: len(p.Links), Completeness: p.Completeness.Ratio, Incomplete: p.Incomplete(), Limits: p.Limits,
+		Recorder: archive.RecorderName(p), RetryOf: p.RetryOf, Challenge: p.Challenge,
 	}
 }
 
@@ -202,16 +206,14 @@ func (w *visitor) visit(ctx context.Context, o order) (err error) {
 		if err := w.leave(); err != nil {
 			return err
 		}
-		w.stay, err = w.pool.Stay(ctx, browser.StayOptions{
-			Viewport: w.job.view, UserAgent: w.job.userAgent, AcceptBadCertificates: w.job.badCertificates == "record",
-		})
+		w.stay, err = w.pool.Stay(ctx, w.stayOptions())
 		if err != nil {
 			w.stay = nil
 			return err
 		}
 		w.host = host
 	}
-	return w.page(ctx, w.stay, o.n, o.url)
+	return w.page(ctx, o.n, o.url)
 }
 
 func (w *visitor) leave() error {
@@ -238,24 +240,31 @@ func hostOf(address string) string {
 }
 
 // page captures one page and adds it to the chunk.
-func (s *session) page(ctx context.Context, stay *browser.Stay, n int, address string) error {
+func (w *visitor) page(ctx context.Context, n int, address string) error {
+	s := w.session
 	if ctx.Err() != nil {
 		return nil // ended from outside, before this page began
 	}
 	dir := filepath.Join(s.scratch, "page-"+strconv.Itoa(n))
 	defer os.RemoveAll(dir) // goes with the scratch folder at the latest
-	p, err := stay.Capture(ctx, browser.Visit{
+	order := browser.Visit{
 		ID: strconv.Itoa(n), URL: address, Dir: dir, Screenshot: s.job.shot, Text: s.job.text, DOM: s.job.dom,
 		NoScroll: !s.job.behave.scroll, NoConsent: !s.job.behave.consent, NoExpand: !s.job.behave.expand, NoMedia: !s.job.behave.media,
 		Scripts: s.job.behave.scripts, Timeout: s.job.timeout, LoadTimeout: s.job.loadTimeout, MaxBytes: s.job.maxPageBytes, MaxBody: s.job.maxBodyBytes,
-	})
+	}
+	p, err := w.stay.Capture(ctx, order)
 	if err != nil {
 		return err
 	}
+	captures, againErr := w.again(ctx, p, order)
+	p = captures[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.chunk.Add(p); err != nil {
-		return err
+	for _, c := range captures {
+		if err := s.chunk.Add(c); err != nil {
+			return err
+		}
+		s.received += responses(c)
 	}
 	ok := p.Outcome.State == browser.Archived
 	if ok {
@@ -264,13 +273,8 @@ func (s *session) page(ctx context.Context, stay *browser.Stay, n int, address s
 		s.failed++
 	}
 	s.bytes += p.Bytes
-	for _, e := range p.Exchanges {
-		if e.Response != nil {
-			s.received++
-		}
-	}
 	s.progress.Add(ok, p.Bytes)
-	return s.report(p, ok)
+	return errors.Join(s.report(p, ok), againErr)
 }
 
 // report writes what became of a page.

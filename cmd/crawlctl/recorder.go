@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+)
+
+// pauseAgain is the pause before a page is loaded a second time: the default of
+// spec.politeness.delaySeconds.
+const pauseAgain = 2 * time.Second
+
+func recorderOf(s string) (browser.Recorder, error) {
+	switch strings.ToLower(s) {
+	case "wire":
+		return browser.RecorderWire, nil
+	case "browser":
+		return browser.RecorderBrowser, nil
+	}
+	return "", cli.Usage("--recorder %q: want wire or browser", s)
+}
+
+// stayOptions are what the flags say of tabs.
+func (s *session) stayOptions() browser.StayOptions {
+	return browser.StayOptions{
+		Viewport: s.job.view, UserAgent: s.job.userAgent, AcceptBadCertificates: s.job.badCertificates == "record", Recorder: s.job.witness,
+	}
+}
+
+// again captures a page that seems to refuse the recorder's own TLS once more, with the
+// browser as recorder. It returns the better one first. The visitor leaves its tab for it:
+// there may be no other.
+func (w *visitor) again(ctx context.Context, first *browser.Page, order browser.Visit) ([]*browser.Page, error) {
+	why := first.Refusal()
+	if why == "" {
+		return []*browser.Page{first}, nil
+	}
+	if err := w.leave(); err != nil {
+		return []*browser.Page{first}, err
+	}
+	select {
+	case <-time.After(pauseAgain):
+	case <-ctx.Done():
+		return []*browser.Page{first}, nil
+	}
+	opts := w.stayOptions()
+	opts.Recorder = browser.RecorderBrowser
+	stay, err := w.pool.Stay(ctx, opts)
+	if err != nil {
+		return []*browser.Page{first}, err
+	}
+	order.Dir, order.RetryOf = filepath.Join(order.Dir, "again"), why
+	second, err := stay.Capture(ctx, order)
+	if closed := stay.Close(); err == nil {
+		err = closed
+	}
+	switch {
+	case err != nil:
+		return []*browser.Page{first}, err
+	case second.Outcome.State != browser.Archived && first.Outcome.State == browser.Archived:
+		second.Superseded = true
+		return []*browser.Page{first, second}, nil
+	}
+	first.Superseded = true
+	return []*browser.Page{second, first}, nil
+}
+
+// responses counts the answers that a page received.
+func responses(p *browser.Page) int {
+	n := 0
+	for i := range p.Exchanges {
+		if p.Exchanges[i].Response != nil {
+			n++
+		}
+	}
+	return n
+}
