@@ -212,6 +212,15 @@ func (r *result) judge(t *testing.T) {
 	t.Helper()
 	r.compareWire(t)
 	r.compareLedger(t)
+	r.judgePage(t)
+	if t.Failed() {
+		r.explain(t)
+	}
+}
+
+// judgePage compares what became of the page with what the case expects.
+func (r *result) judgePage(t *testing.T) {
+	t.Helper()
 	outcome := string(r.page.Outcome.State)
 	if r.page.Outcome.Reason != "" {
 		outcome += ": " + r.page.Outcome.Reason
@@ -232,9 +241,6 @@ func (r *result) judge(t *testing.T) {
 	}
 	if r.c.check != nil {
 		r.c.check(t, r)
-	}
-	if t.Failed() {
-		r.explain(t)
 	}
 }
 

@@ -1,0 +1,229 @@
+package capture
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"crawlfleet.dev/crawlfleet/internal/warc"
+	"crawlfleet.dev/crawlfleet/test/sites/wire"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+)
+
+// byBrowser is what differs where the browser is the recorder. Everything else of a case must
+// come out the same.
+type byBrowser struct {
+	// lines, outcome and limits take the place of the case's own, unless they are empty.
+	lines, outcome string
+	limits         []string
+	// check takes the place of the case's.
+	check func(t *testing.T, r *result)
+	// text is what the page shows instead.
+	text string
+	// why says it for people.
+	why string
+}
+
+// inBrowser are the cases that differ, by name.
+func inBrowser() map[string]byBrowser {
+	list := map[string]byBrowser{
+		"A redirect chain": {why: "The hop over TLS is the browser's, the others are the proxy's."},
+	}
+	for _, names := range []string{"gzip", "br", "deflate", "gzip, br", "gzip, gzip"} {
+		list["C coding "+names] = byBrowser{
+			why: "The body is kept decoded; x-orig-content-encoding says what it was.",
+			check: func(t *testing.T, r *result) {
+				rec := r.about(warc.Response, r.page.URL)[0]
+				if !strings.Contains(string(rec.text), "encoded with "+names) || warc.HTTPField(rec.Head, "x-orig-content-encoding") != names ||
+					warc.HTTPField(rec.Head, "Content-Length") != strconv.FormatInt(rec.size, 10) || warc.HTTPField(rec.Head, "Content-Encoding") != "" {
+					t.Errorf("head %s, body %.100q", rec.Head, rec.text)
+				}
+			},
+		}
+	}
+	for _, version := range []string{"HTTP/1.1", "HTTP/2"} {
+		list["C coding zstd over "+version] = byBrowser{
+			why: "The browser asks for zstd, and decodes it.", text: "asked for gzip, deflate, br, zstd",
+		}
+	}
+	return list
+}
+
+// secureCases are the cases whose page is on an https origin.
+func (s *site) secureCases(all []testCase) []testCase {
+	return slices.DeleteFunc(slices.Clone(all), func(c testCase) bool { return !strings.HasPrefix(s.base[c.origin()], "https:") })
+}
+
+// TestConformanceBrowser captures the cases of https origins with the browser as recorder, and
+// compares what it tells with the site's account: heads field by field (HTTP/1.1 answers to the
+// byte, but for what is renamed), bodies as the browser decoded them.
+func TestConformanceBrowser(t *testing.T) {
+	s := newSite(t)
+	with := func(c *testCase) func(*setup) {
+		return func(o *setup) {
+			if c != nil && c.pool != nil {
+				c.pool(o)
+			}
+			o.stay.Recorder = browser.RecorderBrowser
+		}
+	}
+	common := newEngine(t, s, with(nil))
+	out := t.TempDir()
+	list := s.secureCases(cases())
+	differs := inBrowser()
+	for i := range list {
+		s.add(&list[i])
+	}
+	for i := range list {
+		c := &list[i]
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := common
+			if c.pool != nil {
+				e = newEngine(t, s, with(c))
+			}
+			if d, ok := differs[c.name]; ok {
+				c.differ(d)
+			}
+			r := e.capture(t, s, c, out)
+			r.judgeBrowser(t)
+		})
+	}
+}
+
+// differ makes a case what it is with the browser as recorder.
+func (c *testCase) differ(d byBrowser) {
+	if d.lines != "" {
+		c.lines = d.lines
+	}
+	if d.outcome != "" {
+		c.outcome = d.outcome
+	}
+	if d.limits != nil {
+		c.limits = d.limits
+	}
+	if d.check != nil {
+		c.check = d.check
+	}
+	if d.text != "" {
+		c.text = d.text
+	}
+}
+
+// judgeBrowser is judge, for what the browser took down.
+func (r *result) judgeBrowser(t *testing.T) {
+	t.Helper()
+	recorded := r.exchanges()
+	for _, x := range r.site.seen(r.c) {
+		why := "there is no record"
+		i := slices.IndexFunc(recorded, func(p pair) bool {
+			ok, diff := sameTold(x, p)
+			if diff != "" {
+				why = diff
+			}
+			return ok
+		})
+		if i < 0 {
+			t.Errorf("%s %s: %s", x.Method, r.site.short(r.c, x.URL()), why)
+			continue
+		}
+		recorded = slices.Delete(recorded, i, i+1)
+	}
+	for _, p := range recorded {
+		if p.response != nil {
+			t.Errorf("%s: recorded with an answer, but the site has sent none: %.100q", r.site.short(r.c, p.request.TargetURI), p.response.Head)
+		}
+	}
+	r.compareLedger(t)
+	r.judgePage(t)
+	if t.Failed() {
+		r.explain(t)
+	}
+}
+
+// told reports whether the browser took a record down.
+func told(r *record) bool {
+	by, ok := r.Get("Crawlfleet-Recorder")
+	return ok && strings.HasPrefix(by, "browser;")
+}
+
+// sameTold is same, for records of the browser's account.
+func sameTold(x wire.Seen, p pair) (ok bool, diff string) {
+	if x.Scheme == "http" {
+		return same(x, p)
+	}
+	method, _, _ := strings.Cut(warc.StartLine(p.request.Head), " ")
+	if httpURL(p.request.TargetURI) != httpURL(x.URL()) || method != x.Method {
+		return false, ""
+	}
+	switch {
+	case !told(p.request):
+		return false, "the request's record does not say that it is the browser's account"
+	case warc.StartLine(p.request.Head) != fmt.Sprintf("%s %s HTTP/1.1", x.Method, x.Target):
+		return false, fmt.Sprintf("the request is recorded as %q", warc.StartLine(p.request.Head))
+	case lacks(p.request, withoutHost(x.RequestFields)) != "":
+		return false, "the request's record lacks " + lacks(p.request, withoutHost(x.RequestFields))
+	case x.RequestHead != nil && fieldsOf(p.request.Head) != fieldsOf(x.RequestHead):
+		return false, fmt.Sprintf("the request has the fields\n%s\nin the record and had\n%s", fieldsOf(p.request.Head), fieldsOf(x.RequestHead))
+	case x.Ended && p.request.sha256 != x.RequestBody.SHA256 && p.request.truncated() == "":
+		return false, fmt.Sprintf("the request's body has %d bytes in the record and had %d, or is another", p.request.size, x.RequestBody.Size)
+	case p.response == nil && x.Status == 0:
+		return true, ""
+	case p.response == nil:
+		return false, "there is a request record but none of the answer"
+	case !told(p.response):
+		return false, "the answer's record does not say that it is the browser's account"
+	}
+	head := originalHead(p.response)
+	switch {
+	case x.ResponseHead != nil && !bytes.Equal(head, warc.DechunkedHead(x.ResponseHead)):
+		return false, fmt.Sprintf("the answer's head is recorded as\n%s\nbut was\n%s", head, x.ResponseHead)
+	case lacks(&record{Record: &warc.Record{Head: head}}, x.ResponseFields) != "":
+		return false, "the answer's record lacks " + lacks(p.response, x.ResponseFields)
+	case (x.Broken || !x.Ended) && p.response.truncated() == "":
+		return false, "the answer broke off, which the record does not say"
+	case p.response.truncated() != "", p.response.Type == warc.Revisit, warc.HTTPField(p.response.Head, "x-orig-content-encoding") != "":
+		return true, "" // the case looks at what is left
+	case p.response.sha256 != x.ResponseBody.SHA256:
+		return false, fmt.Sprintf("the answer's body has %d bytes in the record and had %d, or is another", p.response.size, x.ResponseBody.Size)
+	}
+	return true, ""
+}
+
+// originalHead takes back what was renamed and added because the body was decoded.
+func originalHead(r *record) []byte {
+	if warc.HTTPField(r.Head, "x-orig-content-encoding") == "" {
+		return r.Head
+	}
+	added := fmt.Appendf(nil, "Content-Length: %d\r\n\r\n", r.size)
+	return bytes.ReplaceAll(append(bytes.TrimSuffix(r.Head, added), "\r\n"...), []byte("\r\nx-orig-"), []byte("\r\n"))
+}
+
+// fieldsOf are the fields of a head, sorted, with names in lower case.
+func fieldsOf(head []byte) string {
+	_, rest, _ := strings.Cut(string(head), "\r\n")
+	parsed, err := textproto.NewReader(bufio.NewReader(strings.NewReader(rest))).ReadMIMEHeader()
+	if err != nil {
+		return "unreadable: " + err.Error()
+	}
+	var out []string
+	for name, values := range parsed {
+		for _, v := range values {
+			out = append(out, strings.ToLower(name)+": "+v)
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, "\n")
+}
+
+func withoutHost(fields http.Header) http.Header {
+	out := fields.Clone()
+	out.Del("Host")
+	return out
+}
