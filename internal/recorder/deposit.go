@@ -14,6 +14,10 @@ type Account struct {
 	RequestText bool `json:"requestText"`
 	// ResponseText: see RequestText.
 	ResponseText bool `json:"responseText"`
+	// Partial is set when the network service has told nothing of the exchange, as of
+	// what service workers and shared workers ask for, and of what is asked for when a
+	// page is left. The fields that it adds to a request, and cookies, are not told then.
+	Partial bool `json:"partial,omitempty"`
 	// Decoded is set when the browser has taken the content coding off the body.
 	// The fields of the answer that speak of it are renamed then.
 	Decoded bool `json:"decoded"`

@@ -11,7 +11,8 @@ import (
 // fieldRecorder marks the records of what the browser took down and the recording proxy
 // did not see (ISO 28500 section 5 allows further fields). Its value is "browser" and then,
 // each after a semicolon: "head=text" when the head is the text that the browser received,
-// "head=fields" when it was put together from the fields that the browser told; of answers
+// "head=fields" when it was put together from the fields that the browser told, and
+// "head=partial" when it told only those that the page's own process knows of; of answers
 // "body=decoded" when the browser has taken the content coding off, which the fields
 // x-orig-content-encoding and x-orig-content-length then tell, and else "body=identity".
 const fieldRecorder = "Crawlfleet-Recorder"
@@ -27,8 +28,11 @@ func account(r *warc.Record, e *recorder.Exchange) {
 		text = a.RequestText
 	}
 	value := "browser; head=fields"
-	if text {
+	switch {
+	case text:
 		value = "browser; head=text"
+	case a.Partial:
+		value = "browser; head=partial"
 	}
 	switch {
 	case r.Type == warc.Request:

@@ -135,12 +135,24 @@ func (p *parts) wasAsked(told bool) bool {
 		return false
 	}
 	if h.response == nil {
-		return p.extra != nil || p.answer != nil || told || !h.cached && h.failure != "net::ERR_ABORTED"
+		return p.extra != nil || p.answer != nil || told || connecting(h.failure)
 	}
 	if h.cached || h.response.FromServiceWorker || h.response.FromPrefetchCache {
 		return false
 	}
 	return p.extra != nil || !h.response.FromDiskCache
+}
+
+// connecting reports whether a net error is one of the way to an origin, before the request
+// was sent: what the browser refuses by itself never left it.
+func connecting(failure string) bool {
+	name := strings.TrimPrefix(failure, "net::ERR_")
+	for _, kind := range []string{"CONNECTION_", "TUNNEL_", "PROXY_", "SSL_", "CERT_", "BAD_SSL_", "SOCKET_", "TIMED_OUT", "ADDRESS_", "NAME_NOT_RESOLVED", "ALPN_"} {
+		if strings.HasPrefix(name, kind) {
+			return failure != name
+		}
+	}
+	return false
 }
 
 // build makes an exchange of its parts.
@@ -158,6 +170,7 @@ func (k *intercept) build(p parts) taken {
 		p.unanswered(&t)
 		return t
 	}
+	t.Account.Partial = p.request == nil || p.extra == nil
 	p.head(&t)
 	p.bodyOf(&t)
 	p.failed(&t)
@@ -342,8 +355,7 @@ func newConnections(tunnels []recorder.Tunnel, chains map[string][][]byte, verif
 // knows nothing of where the proxy's lead: the first exchange of a number is taken to have
 // gone over the first tunnel to its host that no other number has.
 func (c *connections) connect(t *taken) {
-	if t.Response == nil {
-		c.explain(t)
+	if t.Response == nil && c.explain(t) {
 		return
 	}
 	key := fmt.Sprint(t.host, " ", t.number)
@@ -402,8 +414,10 @@ func (c *connections) remotes(open []int) []netip.AddrPort {
 	return out
 }
 
-// explain says why a request had no answer where its tunnel had failed.
-func (c *connections) explain(t *taken) {
+// explain says why a request had no answer where its tunnel had failed, and reports
+// whether it had.
+func (c *connections) explain(t *taken) bool {
+	failed := false
 	for i := range c.tunnels {
 		tn := &c.tunnels[i]
 		if tn.Host != t.host || !t.Ended.IsZero() && tn.Started.After(t.Ended) {
@@ -413,7 +427,9 @@ func (c *connections) explain(t *taken) {
 			continue
 		}
 		t.Failure, t.Detail = tn.Failure, tn.Detail
+		failed = true
 	}
+	return failed
 }
 
 // merge puts what the browser took down among the recorder's exchanges, in order of start.
