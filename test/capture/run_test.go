@@ -52,6 +52,18 @@ func cases() []testCase {
 	return all
 }
 
+// ownEngine reports whether a case is visited with settings of its own, which change makes.
+func (c *testCase) ownEngine() bool { return c.pool != nil || c.setup != nil }
+
+func (c *testCase) change(t *testing.T, o *setup) {
+	if c.pool != nil {
+		c.pool(o)
+	}
+	if c.setup != nil {
+		c.setup(t, o)
+	}
+}
+
 // engine is a pool on a recorder of its own.
 type engine struct {
 	pool *browser.Pool
@@ -180,15 +192,8 @@ func TestConformance(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
 				e := common
-				if c.pool != nil || c.setup != nil {
-					e = newEngine(t, s, func(o *setup) {
-						if c.pool != nil {
-							c.pool(o)
-						}
-						if c.setup != nil {
-							c.setup(t, o)
-						}
-					})
+				if c.ownEngine() {
+					e = newEngine(t, s, func(o *setup) { c.change(t, o) })
 				}
 				r := e.capture(t, s, c, out)
 				results[i] = r

@@ -265,7 +265,8 @@ func netFailure(text string) Outcome {
 	case text == "net::ERR_CONNECTION_RESET", text == "net::ERR_EMPTY_RESPONSE", text == "net::ERR_CONNECTION_CLOSED",
 		text == "net::ERR_CONTENT_LENGTH_MISMATCH", text == "net::ERR_INCOMPLETE_CHUNKED_ENCODING":
 		o.Reason = ReasonConnectionReset
-	case strings.HasPrefix(text, "net::ERR_CERT"), strings.HasPrefix(text, "net::ERR_SSL"):
+	case strings.HasPrefix(text, "net::ERR_CERT"), strings.HasPrefix(text, "net::ERR_SSL"), strings.HasPrefix(text, "net::ERR_BAD_SSL"),
+		text == "net::ERR_ALPN_NEGOTIATION_FAILED":
 		o.Reason = ReasonTLSFailed
 	case text == "net::ERR_TIMED_OUT", text == "net::ERR_CONNECTION_TIMED_OUT":
 		o.Reason = ReasonPageTimeout

@@ -22,7 +22,7 @@ func stopper(t *testing.T, stop func()) string {
 }
 
 // long are bounds that no page of these tests may have to wait for.
-func long(v *Visit) { v.LoadTimeout, v.Timeout = time.Minute, time.Minute }
+func long(v *Visit) { v.LoadTimeout, v.Timeout = defaultLoadTimeout, time.Minute }
 
 // inTime is how long a page may take that makes no progress.
 const inTime = quietLimit + defaultLoadTimeout/2 + 8*time.Second

@@ -81,7 +81,7 @@ func killable(t *testing.T, dir string) (folder string, kill func()) {
 // process groups.
 func chromesBelow(t *testing.T, folder string) []procStat {
 	t.Helper()
-	profiles, err := filepath.Glob(filepath.Join(folder, "chrome-*"))
+	profiles, err := filepath.Glob(filepath.Join(folder, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
