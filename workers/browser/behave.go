@@ -76,12 +76,13 @@ func (c *capture) quiet(ctx context.Context, d time.Duration) bool {
 func (c *capture) scroll(ctx context.Context, d time.Duration) {
 	c.visit.Track.Enter(PhaseBehaving)
 	began := time.Now()
-	steps, height, wait := 0, 0, quietScroll
+	steps, height, content, wait := 0, 0, 0, quietScroll
 	for {
 		var at struct {
-			Height int  `json:"height"`
-			End    bool `json:"end"`
-			Steps  int  `json:"steps"`
+			Height  int  `json:"height"`
+			Content int  `json:"content"`
+			End     bool `json:"end"`
+			Steps   int  `json:"steps"`
 		}
 		c.acct.setScrolling(true)
 		ok := c.ask(ctx, func(ctx context.Context, w world) error { return w.apply(ctx, scrollScript, &at, 2000) })
@@ -90,8 +91,11 @@ func (c *capture) scroll(ctx context.Context, d time.Duration) {
 			return
 		}
 		steps += at.Steps
-		grown := at.Height != height
-		height = at.Height
+		grown := at.Height != height || at.Content != content
+		height, content = at.Height, at.Content
+		if grown {
+			c.acct.forgetPollers()
+		}
 		if !grown && at.End && wait == d {
 			break
 		}

@@ -229,3 +229,22 @@ func TestExpand(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowListIsNoPoller: a list that comes piece by piece, with pauses, is waited for to
+// its end: what makes the page grow is no poller.
+func TestSlowListIsNoPoller(t *testing.T) {
+	t.Parallel()
+	site := serve(t, map[string]any{
+		"/": `<div id=l></div><script>let n = 0, busy = false; const more = async () => { if (busy || n >= 9) return; busy = true;
+			const d = document.createElement('p'); d.style.height = '250px'; d.textContent = await (await fetch('/items?' + ++n)).text(); l.append(d); await new Promise((done) => setTimeout(done, 150)); busy = false; fill() };
+			const fill = () => { if (innerHeight + scrollY > document.body.scrollHeight - 300) more() }; onscroll = fill; fill()</script>`,
+		"/items": func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(quietScripted + 200*time.Millisecond)
+			fmt.Fprint(w, "item "+r.URL.RawQuery)
+		},
+	})
+	p := visit(t, newStay(t, newPool(t), StayOptions{}), site.URL, func(v *Visit) { v.Text = true })
+	if text := read(t, p.TextFile); !strings.Contains(text, "item 9") {
+		t.Errorf("the text is %q", text)
+	}
+}

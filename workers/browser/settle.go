@@ -75,6 +75,17 @@ func (a *account) polled(l *Line) bool {
 	return polls
 }
 
+// forgetPollers begins to count anew: what has made the page grow was no poller, however
+// slowly the pieces came.
+func (a *account) forgetPollers() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.polls)
+	for _, r := range a.open {
+		r.poller = false
+	}
+}
+
 // poll is how often a page has asked for something: asked counts the requests that
 // came after a pause, again all that ask for the same thing.
 type poll struct {

@@ -2,7 +2,7 @@
 // says where it got to. It gives back control after at most `budget` ms.
 async (budget) => {
   const root = document.scrollingElement || document.documentElement;
-  if (!root) return { y: 0, height: 0, end: true, steps: 0 };
+  if (!root) return { height: 0, content: 0, end: true, steps: 0 };
   const began = performance.now();
   // A page notices in its frames where it is: on a busy machine they take their time.
   const frame = () => new Promise((done) => {
@@ -20,5 +20,7 @@ async (budget) => {
     await frame();
     await frame();
   }
-  return { y: window.scrollY, height: root.scrollHeight, end: atEnd(), steps };
+  // What does not fill the window yet grows without the page's height.
+  const content = document.body ? Math.round(document.body.getBoundingClientRect().height) : 0;
+  return { height: root.scrollHeight, content, end: atEnd(), steps };
 }
