@@ -80,8 +80,9 @@ func newSite(t *testing.T) *site {
 		stranger: {Certificates: []stdtls.Certificate{issueStranger(later, hosts[stranger])}},
 		misnamed: {Certificates: []stdtls.Certificate{issue(later, "another.fleet.test")}},
 		asking:   {Certificates: []stdtls.Certificate{issue(later, hosts[asking])}, ClientAuth: stdtls.RequestClientCert},
-		locked:   {Certificates: []stdtls.Certificate{issue(later, hosts[locked])}, ClientAuth: stdtls.RequireAnyClientCert},
-		old:      {Certificates: []stdtls.Certificate{issue(later, hosts[old])}, MinVersion: stdtls.VersionTLS10, MaxVersion: stdtls.VersionTLS11},
+		// With TLS 1.3 a client hears only after its handshake that it was refused, and may have sent a request.
+		locked: {Certificates: []stdtls.Certificate{issue(later, hosts[locked])}, ClientAuth: stdtls.RequireAnyClientCert, MaxVersion: stdtls.VersionTLS12},
+		old:    {Certificates: []stdtls.Certificate{issue(later, hosts[old])}, MinVersion: stdtls.VersionTLS10, MaxVersion: stdtls.VersionTLS11},
 	} {
 		s.odd[name] = start(config)
 	}
