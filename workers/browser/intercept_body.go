@@ -156,7 +156,7 @@ func (k *intercept) fetch(s *session, a *answer) {
 		Body    string `json:"body"`
 		Encoded bool   `json:"base64Encoded"`
 	}
-	err := s.Call(k.ctx, "Fetch.getResponseBody", map[string]any{"requestId": a.takenPause.RequestID}, &res)
+	err := s.Call(k.ctx, "Fetch.getResponseBody", map[string]any{"requestId": a.RequestID}, &res)
 	body := []byte(res.Body)
 	if err == nil && res.Encoded {
 		body, err = base64.StdEncoding.DecodeString(res.Body)
@@ -177,7 +177,7 @@ func (k *intercept) save(s *session, a *answer) {
 	var res struct {
 		Stream string `json:"stream"`
 	}
-	if err := s.Call(k.ctx, "Fetch.takeResponseBodyAsStream", map[string]any{"requestId": a.takenPause.RequestID}, &res); err != nil {
+	if err := s.Call(k.ctx, "Fetch.takeResponseBodyAsStream", map[string]any{"requestId": a.RequestID}, &res); err != nil {
 		k.giveUp(a, "the browser did not hand out the body: "+reasonText(err))
 		return
 	}
