@@ -35,33 +35,34 @@ func (s *session) stayOptions() browser.StayOptions {
 // browser as recorder. It returns the better one first. The visitor leaves its tab for it:
 // there may be no other.
 func (w *visitor) again(ctx context.Context, first *browser.Page, order browser.Visit) ([]*browser.Page, error) {
+	alone := []*browser.Page{first}
 	why := first.Refusal()
 	if why == "" {
-		return []*browser.Page{first}, nil
+		return alone, nil
 	}
 	if err := w.leave(); err != nil {
-		return []*browser.Page{first}, err
+		return alone, err
 	}
 	select {
 	case <-time.After(pauseAgain):
 	case <-ctx.Done():
-		return []*browser.Page{first}, nil
+		return alone, nil
 	}
 	opts := w.stayOptions()
 	opts.Recorder = browser.RecorderBrowser
 	stay, err := w.pool.Stay(ctx, opts)
 	if err != nil {
-		return []*browser.Page{first}, err
+		return alone, err
 	}
 	order.Dir, order.RetryOf = filepath.Join(order.Dir, "again"), why
 	second, err := stay.Capture(ctx, order)
 	if closed := stay.Close(); err == nil {
 		err = closed
 	}
-	switch {
-	case err != nil:
-		return []*browser.Page{first}, err
-	case second.Outcome.State != browser.Archived && first.Outcome.State == browser.Archived:
+	if err != nil {
+		return alone, err
+	}
+	if second.Outcome.State != browser.Archived && first.Outcome.State == browser.Archived {
 		second.Superseded = true
 		return []*browser.Page{first, second}, nil
 	}

@@ -73,7 +73,7 @@ func (e *exchange) askOn() error {
 		e.out.Interim = append(e.out.Interim, head)
 		e.page.last.Store(e.session.rec.opts.Now().UnixNano())
 		if err := e.browser.interim(r); err != nil {
-			e.cut(truncatedDisconnect)
+			e.cut(TruncatedDisconnect)
 			return err
 		}
 	}

@@ -76,6 +76,3 @@ func (d *Deposit) Close(truncated string) (Body, error) {
 	b := d.spool.body(truncated)
 	return b, d.spool.err
 }
-
-// DiskDetail says for people why a body could not be written.
-func DiskDetail(err error) string { return diskDetail(err) }

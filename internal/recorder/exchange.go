@@ -158,7 +158,7 @@ func (e *exchange) failWith(err error) {
 	var f *failure
 	var invalid *invalidError
 	switch why := e.wasCut(); {
-	case why == truncatedTime:
+	case why == TruncatedTime:
 		e.fail(ReasonAborted, "the page was closed before an answer came")
 	case why != "":
 		e.fail(ReasonAborted, "the browser gave up before an answer came")
@@ -192,7 +192,7 @@ func (e *exchange) tell() bool {
 	e.drop()
 	e.out.Substituted = true
 	if r := e.out.Response; r != nil {
-		r.Body.Truncated = truncatedUnspecified // nobody knows where it would have ended
+		r.Body.Truncated = TruncatedUnspecified // nobody knows where it would have ended
 	}
 	e.finish()
 	e.session.rec.opts.Logger.Debug("exchange failed", "host", e.to.host, "reason", e.out.Failure)

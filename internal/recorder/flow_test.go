@@ -179,7 +179,7 @@ func TestEarlyAnswer(t *testing.T) {
 		t.Errorf("the browser got %q", got)
 	}
 	e := endOne(t, s)
-	if e.Response == nil || contents(t, e.Response.Body) != "big" || contents(t, e.Request.Body) != strings.Repeat("x", 1000) || e.Request.Body.Truncated != truncatedDisconnect {
+	if e.Response == nil || contents(t, e.Response.Body) != "big" || contents(t, e.Request.Body) != strings.Repeat("x", 1000) || e.Request.Body.Truncated != TruncatedDisconnect {
 		t.Errorf("got %+v %s", e, e.Detail)
 	}
 }
@@ -251,7 +251,7 @@ func TestStreaming(t *testing.T) {
 	if got := contents(t, e.Response.Body); got != "data: 0\n\ndata: 1\n\ndata: 2\n\n" {
 		t.Errorf("recorded %q", got)
 	}
-	if e.Response.Body.Truncated != truncatedTime || e.Failure != "" {
+	if e.Response.Body.Truncated != TruncatedTime || e.Failure != "" {
 		t.Errorf("truncated %q failure %q", e.Response.Body.Truncated, e.Failure)
 	}
 	if _, err := br.ReadString('\n'); err == nil {
@@ -297,7 +297,7 @@ func TestBrowserGivesUp(t *testing.T) {
 		reason, wire, failure, truncated string
 	}{
 		"BeforeAnswer": {"Nothing came: it failed.", "", ReasonAborted, ""},
-		"WithinBody":   {"What came is kept.", lines("HTTP/1.1 200 OK", "Content-Length: 100") + "part", "", truncatedDisconnect},
+		"WithinBody":   {"What came is kept.", lines("HTTP/1.1 200 OK", "Content-Length: 100") + "part", "", TruncatedDisconnect},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -225,7 +225,7 @@ func TestH2Trouble(t *testing.T) {
 			o.head(id, false, ":status", "200")
 			_ = o.WriteData(id, false, []byte("half"))
 			_ = o.WriteRSTStream(id, http2.ErrCodeInternal)
-		}, ReasonConnectionReset, truncatedDisconnect, 200, 1},
+		}, ReasonConnectionReset, TruncatedDisconnect, 200, 1},
 		"ResetBefore": {"It resets the stream before its answer.", func(o *frames, id uint32, _ int) {
 			_ = o.WriteRSTStream(id, http2.ErrCodeInternal)
 		}, ReasonConnectionReset, "", 502, 1},
@@ -241,15 +241,15 @@ func TestH2Trouble(t *testing.T) {
 			o.head(id, false, ":status", "200")
 			_ = o.WriteData(id, false, []byte("half"))
 			_ = o.conn.Close()
-		}, ReasonConnectionReset, truncatedDisconnect, 200, 1},
+		}, ReasonConnectionReset, TruncatedDisconnect, 200, 1},
 		"Short": {"It sends less than the length.", func(o *frames, id uint32, _ int) {
 			o.head(id, false, ":status", "200", "content-length", "10")
 			_ = o.WriteData(id, true, []byte("half"))
-		}, ReasonConnectionReset, truncatedDisconnect, 200, 1},
+		}, ReasonConnectionReset, TruncatedDisconnect, 200, 1},
 		"Long": {"It sends more than the length.", func(o *frames, id uint32, _ int) {
 			o.head(id, false, ":status", "200", "content-length", "2")
 			_ = o.WriteData(id, true, []byte("half"))
-		}, ReasonInvalidResponse, truncatedDisconnect, 200, 1},
+		}, ReasonInvalidResponse, TruncatedDisconnect, 200, 1},
 		"NoStatus": {"It sends a head without a status.", func(o *frames, id uint32, _ int) {
 			o.head(id, true, "x-a", "b")
 		}, ReasonConnectionReset, "", 502, 1},
@@ -328,7 +328,7 @@ func TestH2GivenUp(t *testing.T) {
 	list := end(t, s)
 	_ = res.Body.Close()
 	<-gone
-	if e := list[0]; e.Response == nil || e.Response.Body.Truncated != truncatedTime || contents(t, e.Response.Body) != "some" {
+	if e := list[0]; e.Response == nil || e.Response.Body.Truncated != TruncatedTime || contents(t, e.Response.Body) != "some" {
 		t.Errorf("got %+v", e)
 	}
 	begin(t, s)

@@ -312,13 +312,13 @@ func TestH2BrowserGivesUp(t *testing.T) {
 	for _, e := range list {
 		byPath[strings.TrimPrefix(e.URL, address)] = e
 	}
-	if e := byPath["/body"]; e.Failure != "" || e.Response == nil || e.Response.Body.Truncated != truncatedDisconnect || contents(t, e.Response.Body) != "some" {
+	if e := byPath["/body"]; e.Failure != "" || e.Response == nil || e.Response.Body.Truncated != TruncatedDisconnect || contents(t, e.Response.Body) != "some" {
 		t.Errorf("/body: %+v", e)
 	}
 	if e := byPath["/silent"]; e.Failure != ReasonAborted || e.Response != nil {
 		t.Errorf("/silent: %+v", e)
 	}
-	if e := byPath["/upload"]; e.Failure != ReasonAborted || contents(t, e.Request.Body) != "begun" || e.Request.Body.Truncated != truncatedDisconnect {
+	if e := byPath["/upload"]; e.Failure != ReasonAborted || contents(t, e.Request.Body) != "begun" || e.Request.Body.Truncated != TruncatedDisconnect {
 		t.Errorf("/upload: %+v", e)
 	}
 	if e := byPath["/"]; !e.Whole() || e.Conn.ID != byPath["/body"].Conn.ID {
@@ -343,7 +343,7 @@ func TestH2BrowserPages(t *testing.T) {
 	for s.InFlight().Bytes == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	if e := endOne(t, s); e.Response == nil || e.Response.Body.Truncated != truncatedTime || contents(t, e.Response.Body) != "some" {
+	if e := endOne(t, s); e.Response == nil || e.Response.Body.Truncated != TruncatedTime || contents(t, e.Response.Body) != "some" {
 		t.Errorf("got %+v", e)
 	}
 	if a := b.await(1); a.reset != http2.ErrCodeInternal {

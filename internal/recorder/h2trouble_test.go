@@ -34,7 +34,7 @@ func TestH2BrowserTrouble(t *testing.T) {
 			o.head(id, false, ":status", "200")
 			_ = o.WriteData(id, false, []byte("half"))
 			_ = o.WriteRSTStream(id, http2.ErrCodeInternal)
-		}, ReasonConnectionReset, truncatedDisconnect, "200", http2.ErrCodeInternal},
+		}, ReasonConnectionReset, TruncatedDisconnect, "200", http2.ErrCodeInternal},
 		"ResetBefore": {"It resets the stream before its answer.", func(o *frames, id uint32) {
 			_ = o.WriteRSTStream(id, http2.ErrCodeInternal)
 		}, ReasonConnectionReset, "", "502", notReset},
@@ -42,11 +42,11 @@ func TestH2BrowserTrouble(t *testing.T) {
 			o.head(id, false, ":status", "200")
 			_ = o.WriteData(id, false, []byte("half"))
 			_ = o.conn.Close()
-		}, ReasonConnectionReset, truncatedDisconnect, "200", http2.ErrCodeInternal},
+		}, ReasonConnectionReset, TruncatedDisconnect, "200", http2.ErrCodeInternal},
 		"Short": {"It sends less than the length.", func(o *frames, id uint32) {
 			o.head(id, false, ":status", "200", "content-length", "10")
 			_ = o.WriteData(id, true, []byte("half"))
-		}, ReasonConnectionReset, truncatedDisconnect, "200", http2.ErrCodeInternal},
+		}, ReasonConnectionReset, TruncatedDisconnect, "200", http2.ErrCodeInternal},
 		"Going": {"It says that it closes, and answers what was asked.", func(o *frames, id uint32) {
 			_ = o.WriteGoAway(id, http2.ErrCodeNo, nil)
 			o.head(id, false, ":status", "200")
@@ -167,7 +167,7 @@ func TestH2EarlyAnswer(t *testing.T) {
 	if a := b.await(1); a.reset != http2.ErrCodeNo {
 		t.Errorf("after the answer the browser got %+v", a)
 	}
-	if e := endOne(t, s); e.Response.Status() != 413 || e.Request.Body.Truncated != truncatedDisconnect {
+	if e := endOne(t, s); e.Response.Status() != 413 || e.Request.Body.Truncated != TruncatedDisconnect {
 		t.Errorf("got %+v", e)
 	}
 }
@@ -356,7 +356,7 @@ func TestH2SlowReader(t *testing.T) {
 	if n := sent.Load(); n > 4<<20 {
 		t.Errorf("%d bytes are under way to a browser that reads nothing", n)
 	}
-	if e := endOne(t, s); e.Response == nil || e.Response.Body.Truncated != truncatedTime || e.Response.Body.Size < 64<<10 {
+	if e := endOne(t, s); e.Response == nil || e.Response.Body.Truncated != TruncatedTime || e.Response.Body.Size < 64<<10 {
 		t.Errorf("got %+v", e)
 	}
 	if a := b.await(1); !errors.Is(a.err, nil) || a.reset != http2.ErrCodeInternal || len(a.body) < 60<<10 {

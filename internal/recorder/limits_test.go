@@ -307,7 +307,7 @@ func TestDisk(t *testing.T) {
 			if tc.body == "" {
 				lost = list[0].Response.Body
 			}
-			if want := (Body{Truncated: truncatedUnspecified}); lost != want {
+			if want := (Body{Truncated: TruncatedUnspecified}); lost != want {
 				t.Errorf("%s: got %+v", tc.reason, lost)
 			}
 		})
@@ -334,10 +334,10 @@ func TestSpoolFull(t *testing.T) {
 		t.Errorf("wrote %d, %v", n, err)
 	}
 	for _, s := range []*spool{own, part} {
-		if b := s.body(""); b != (Body{Truncated: truncatedUnspecified}) || b != s.body("") {
+		if b := s.body(""); b != (Body{Truncated: TruncatedUnspecified}) || b != s.body("") {
 			t.Errorf("got %+v", b)
 		}
-		if detail := diskDetail(s.err); !strings.HasPrefix(detail, "no space is left") {
+		if detail := DiskDetail(s.err); !strings.HasPrefix(detail, "no space is left") {
 			t.Errorf("got %s", detail)
 		}
 	}

@@ -106,15 +106,15 @@ func (e *exchange) forwardEnd(rest, trailer []byte) bool {
 // error, nil when it is the browser's doing or a limit was reached.
 func (e *exchange) broken(out *spool, err error, send bool) bool {
 	var invalid *invalidError
-	why, truncated := e.wasCut(), truncatedDisconnect
-	if why == truncatedTime {
-		truncated = truncatedTime
+	why, truncated := e.wasCut(), TruncatedDisconnect
+	if why == TruncatedTime {
+		truncated = TruncatedTime
 	}
 	e.out.Response.Body = out.body(truncated)
 	switch {
 	case out.err != nil:
-		e.fail(ReasonDiskFull, diskDetail(out.err))
-	case why == truncatedTime:
+		e.fail(ReasonDiskFull, DiskDetail(out.err))
+	case why == TruncatedTime:
 		e.out.Detail = "the page was closed"
 	case why == "" && errors.As(err, &invalid):
 		e.fail(ReasonInvalidResponse, invalid.what)

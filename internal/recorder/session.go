@@ -202,7 +202,7 @@ func (p *page) watch() {
 		}
 		for _, e := range p.all() {
 			if e.isOpen() && e.browser.gone() {
-				e.cut(truncatedDisconnect)
+				e.cut(TruncatedDisconnect)
 			}
 		}
 	}
@@ -218,7 +218,7 @@ func (p *page) all() []*exchange {
 func (p *page) close() []*exchange {
 	list := p.all()
 	for _, e := range list {
-		e.cut(truncatedTime)
+		e.cut(TruncatedTime)
 	}
 	p.cancel()
 	return list

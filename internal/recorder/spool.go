@@ -15,15 +15,13 @@ import (
 // pieceSize is how much of a body is in memory at a time.
 const pieceSize = 32 << 10
 
-// TruncatedLength is the word of WARC-Truncated (WARC/1.1 section 5.13) for a body that a
-// limit has cut off.
-const TruncatedLength = "length"
-
-// The other words.
+// The words of WARC-Truncated (WARC/1.1 section 5.13) for a body that is not whole: a limit
+// has cut it off, its time was over, either side closed the connection, or something else.
 const (
-	truncatedTime        = "time"
-	truncatedDisconnect  = "disconnect"
-	truncatedUnspecified = "unspecified"
+	TruncatedLength      = "length"
+	TruncatedTime        = "time"
+	TruncatedDisconnect  = "disconnect"
+	TruncatedUnspecified = "unspecified"
 )
 
 // Open opens the body for reading.
@@ -191,7 +189,7 @@ func (s *spool) spill() {
 
 // lose forgets what was held and could not be written.
 func (s *spool) lose() {
-	s.truncated = truncatedUnspecified
+	s.truncated = TruncatedUnspecified
 	s.size = 0
 	s.hash.Reset()
 }
@@ -206,7 +204,7 @@ func (s *spool) put(p []byte) (int, error) {
 	s.hash.Write(p[:written])
 	s.size += int64(written)
 	if err != nil {
-		s.err, s.truncated = err, truncatedUnspecified
+		s.err, s.truncated = err, TruncatedUnspecified
 	}
 	return written, err
 }
@@ -229,7 +227,7 @@ func (s *spool) end(truncated string) Body {
 	switch {
 	case s.file != nil:
 		if err := s.file.Close(); err != nil && s.err == nil {
-			s.err, s.truncated = err, truncatedUnspecified
+			s.err, s.truncated = err, TruncatedUnspecified
 		}
 		s.file = nil
 		b.Path = s.path
@@ -249,8 +247,8 @@ func (s *spool) end(truncated string) Body {
 	return b
 }
 
-// diskDetail says for people why a body could not be written.
-func diskDetail(err error) string {
+// DiskDetail says for people why a body could not be written.
+func DiskDetail(err error) string {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return "no space is left where bodies are spooled: " + err.Error()
 	}

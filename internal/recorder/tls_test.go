@@ -274,7 +274,7 @@ func TestTLSBrokenOff(t *testing.T) {
 	if _, body, err := get(t, client(t, s), "https://"+l.Addr().String()+"/"); err == nil || string(body) != "hello" {
 		t.Errorf("got %q, %v", body, err)
 	}
-	if e := endOne(t, s); e.Failure != ReasonConnectionReset || e.Response.Body.Truncated != truncatedDisconnect {
+	if e := endOne(t, s); e.Failure != ReasonConnectionReset || e.Response.Body.Truncated != TruncatedDisconnect {
 		t.Errorf("got %+v", e)
 	}
 }

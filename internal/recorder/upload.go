@@ -89,7 +89,7 @@ func (u *upload) run(e *exchange, body *bodyReader, to *originConn) error {
 	}
 	truncated := ""
 	if !body.ended {
-		truncated = truncatedDisconnect
+		truncated = TruncatedDisconnect
 	}
 	u.body, u.trailer, u.err = out.body(truncated), body.trailer, out.err
 	return err
@@ -107,7 +107,7 @@ func (u *upload) copy(e *exchange, body *bodyReader, out *spool, bw *bufio.Write
 		n, err := body.Read(*piece)
 		if err != nil {
 			if !u.woken.Load() {
-				e.cut(truncatedDisconnect)
+				e.cut(TruncatedDisconnect)
 			}
 			return nil
 		}
@@ -185,7 +185,7 @@ func (e *exchange) abandonUpload() {
 	e.out.Request.Body, e.out.Request.Trailer = u.body, u.trailer
 	switch {
 	case u.err != nil:
-		e.fail(ReasonDiskFull, diskDetail(u.err))
+		e.fail(ReasonDiskFull, DiskDetail(u.err))
 	case u.tooLarge:
 		e.fail(ReasonAborted, "the request's body is larger than the limit")
 	}
@@ -211,7 +211,7 @@ func (e *exchange) takeBody() {
 	for !body.ended {
 		n, err := body.Read(*piece)
 		if taken, writeErr := out.write((*piece)[:n]); err != nil || writeErr != nil || taken < n {
-			truncated, e.last = truncatedDisconnect, true
+			truncated, e.last = TruncatedDisconnect, true
 			break
 		}
 	}

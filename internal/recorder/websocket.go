@@ -54,7 +54,7 @@ func (e *exchange) tunnel(browser *browserConn) {
 	}
 	e.out.Frames = f
 	if err != nil {
-		e.fail(ReasonDiskFull, diskDetail(err))
+		e.fail(ReasonDiskFull, DiskDetail(err))
 	}
 }
 
@@ -103,7 +103,7 @@ func (d *direction) truncated(cut string, other *direction) string {
 	case other.frames.closed:
 		return ""
 	}
-	return truncatedDisconnect
+	return TruncatedDisconnect
 }
 
 // frameScanner finds the frames in one direction (RFC 6455 section 5.2).

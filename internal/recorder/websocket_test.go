@@ -185,7 +185,7 @@ func TestWebSocketCut(t *testing.T) {
 		t.Fatalf("the browser got %q, %v", got, err)
 	}
 	e := endOne(t, s)
-	if e.Frames == nil || e.Frames.Received.Size != 7 || e.Frames.Received.Truncated != truncatedTime || e.Frames.Sent.Truncated != truncatedTime || e.Failure != "" {
+	if e.Frames == nil || e.Frames.Received.Size != 7 || e.Frames.Received.Truncated != TruncatedTime || e.Frames.Sent.Truncated != TruncatedTime || e.Failure != "" {
 		t.Errorf("got %+v", e.Frames)
 	}
 	if rest, err := io.ReadAll(c); len(rest) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {

@@ -14,6 +14,8 @@
 //     the machine that we burden.
 package urls
 
+import "strings"
+
 // Canonicalize returns the one spelling of an http or https URL: scheme and
 // host in lower case, the host as ASCII (IDNA, UTS 46) or as a canonical
 // address, the scheme's own port and the fragment removed, dot segments
@@ -61,3 +63,10 @@ func PolitenessKey(raw string) (string, error) { return politenessKey(raw) }
 // Origin returns the URL's origin, such as "https://example.org" or
 // "http://127.0.0.1:8080" (RFC 6454 section 6.1). The error is an [*Error].
 func Origin(raw string) (string, error) { return origin(raw) }
+
+// WithoutFragment is an address as it is asked for: the fragment is the client's own
+// (RFC 3986 section 3.5). Anything that is no address comes back up to its first "#".
+func WithoutFragment(address string) string {
+	address, _, _ = strings.Cut(address, "#")
+	return address
+}

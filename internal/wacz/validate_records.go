@@ -26,8 +26,7 @@ type capture struct {
 }
 
 func newCapture(url string, t time.Time) capture {
-	url, _, _ = strings.Cut(url, "#")
-	return capture{url, t.UnixMilli()}
+	return capture{urls.WithoutFragment(url), t.UnixMilli()}
 }
 
 // records is what the WARC files have.

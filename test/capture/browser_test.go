@@ -152,30 +152,8 @@ func (c *testCase) differ(d byBrowser) {
 // judgeBrowser is judge, for what the browser took down. Of what is untold there is no record.
 func (r *result) judgeBrowser(t *testing.T, untold []string) {
 	t.Helper()
-	recorded := r.exchanges()
-	for _, x := range r.site.seen(r.c) {
-		if slices.Contains(untold, r.site.short(r.c, x.URL())) {
-			continue
-		}
-		why := "there is no record"
-		i := slices.IndexFunc(recorded, func(p pair) bool {
-			ok, diff := sameTold(x, p)
-			if diff != "" {
-				why = diff
-			}
-			return ok
-		})
-		if i < 0 {
-			t.Errorf("%s %s: %s", x.Method, r.site.short(r.c, x.URL()), why)
-			continue
-		}
-		recorded = slices.Delete(recorded, i, i+1)
-	}
-	for _, p := range recorded {
-		if p.response != nil {
-			t.Errorf("%s: recorded with an answer, but the site has sent none: %.100q", r.site.short(r.c, p.request.TargetURI), p.response.Head)
-		}
-	}
+	seen := slices.DeleteFunc(r.site.seen(r.c), func(x wire.Seen) bool { return slices.Contains(untold, r.site.short(r.c, x.URL())) })
+	r.compareSeen(t, seen, sameTold, func(wire.Seen) bool { return false })
 	r.compareLedger(t)
 	r.judgePage(t)
 	if t.Failed() {

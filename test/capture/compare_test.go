@@ -140,11 +140,18 @@ func (r *result) exchanges() []pair {
 // compareWire compares the records with the site's account.
 func (r *result) compareWire(t *testing.T) {
 	t.Helper()
+	r.compareSeen(t, r.site.seen(r.c), same, func(x wire.Seen) bool { return x.Broken && x.Status == 0 && r.askedAgain(x.URL()) })
+}
+
+// compareSeen compares the records with requests that the site has seen, by a judgement like same. What is excused may
+// have no record.
+func (r *result) compareSeen(t *testing.T, seen []wire.Seen, same func(wire.Seen, pair) (bool, string), excused func(wire.Seen) bool) {
+	t.Helper()
 	recorded := r.exchanges()
-	for _, x := range r.site.seen(r.c) {
+	for _, x := range seen {
 		// Of several requests for the same address the one with the same bytes is meant: order on the wire and order
 		// of arrival may differ.
-		var why string
+		why := "there is no record"
 		i := slices.IndexFunc(recorded, func(p pair) bool {
 			ok, diff := same(x, p)
 			if diff != "" {
@@ -152,17 +159,12 @@ func (r *result) compareWire(t *testing.T) {
 			}
 			return ok
 		})
-		if i < 0 && x.Broken && x.Status == 0 && r.askedAgain(x.URL()) {
-			continue
-		}
-		if i < 0 {
-			if why == "" {
-				why = "there is no record"
-			}
+		switch {
+		case i >= 0:
+			recorded = slices.Delete(recorded, i, i+1)
+		case !excused(x):
 			t.Errorf("%s %s: %s", x.Method, r.site.short(r.c, x.URL()), why)
-			continue
 		}
-		recorded = slices.Delete(recorded, i, i+1)
 	}
 	for _, p := range recorded {
 		if p.response != nil {

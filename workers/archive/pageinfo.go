@@ -11,6 +11,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 	"crawlfleet.dev/crawlfleet/internal/warc"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 )
@@ -109,8 +110,7 @@ func (w *pageWriter) pageinfo() error {
 	if err := enc.Encode(info); err != nil {
 		return fmt.Errorf("write the page's info: %w", err)
 	}
-	address, _, _ := strings.Cut(p.URL, "#")
-	_, err := w.add(warc.NewMetadata("urn:pageinfo:"+address, p.Started, "application/json", warc.Bytes(b.Bytes()), w.mainID))
+	_, err := w.add(warc.NewMetadata("urn:pageinfo:"+urls.WithoutFragment(p.URL), p.Started, "application/json", warc.Bytes(b.Bytes()), w.mainID))
 	return err
 }
 
@@ -128,8 +128,7 @@ func (w *pageWriter) ledger() []ledgerLine {
 				out[i].BodyNotCaptured = ref.Account.NoBody
 			}
 		} else if l.Outcome == browser.OutcomeCache {
-			address, _, _ := strings.Cut(l.URL, "#")
-			o, _ := w.latestOf(address)
+			o, _ := w.latestOf(urls.WithoutFragment(l.URL))
 			out[i].Record = o.ID
 		}
 		if out[i].Record == "" {

@@ -213,8 +213,7 @@ func (w *pageWriter) remember(e *recorder.Exchange, status int, written warc.Wri
 // cachedMain finds the main document of a page that took it from the browser's
 // cache: an earlier page of this chunk has the record.
 func (w *pageWriter) cachedMain() {
-	address, _, _ := strings.Cut(w.page.FinalURL, "#")
-	if o, ok := w.latestOf(address); ok {
+	if o, ok := w.latestOf(urls.WithoutFragment(w.page.FinalURL)); ok {
 		w.mainID, w.mainTime, w.status, w.mime = o.ID, o.Date, o.status, w.page.MIME
 	}
 }
@@ -279,7 +278,7 @@ func (w *pageWriter) frames(e *recorder.Exchange, responseID string) error {
 // derived writes what was made from the document.
 func (w *pageWriter) derived() error {
 	p := w.page
-	address, _, _ := strings.Cut(p.FinalURL, "#")
+	address := urls.WithoutFragment(p.FinalURL)
 	at := p.Started.Add(p.Timings.Outputs)
 	for _, d := range []struct{ urn, path, contentType string }{
 		{"urn:view:", p.ScreenshotFile, "image/png"},
@@ -341,7 +340,7 @@ func (w *pageWriter) commit() {
 // entryTime is when the page's address was asked for: replay finds the page by
 // its address and the date of that record.
 func (w *pageWriter) entryTime() time.Time {
-	address, _, _ := strings.Cut(w.page.URL, "#")
+	address := urls.WithoutFragment(w.page.URL)
 	i := slices.IndexFunc(w.page.Exchanges, func(e recorder.Exchange) bool { return e.URL == address && e.Response != nil })
 	if i >= 0 {
 		return w.page.Exchanges[i].Started.UTC()

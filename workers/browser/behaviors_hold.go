@@ -1,6 +1,6 @@
 package browser
 
-import "strings"
+import "crawlfleet.dev/crawlfleet/internal/urls"
 
 // While a behaviour clicks, and from then on (see capture.hold), what would lead the page
 // away is most likely its doing, and is refused. A page's own ways elsewhere are not: they
@@ -27,7 +27,7 @@ func (a *account) setActing(name string) (before string) {
 func (a *account) held(request, address string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.acting == "" || !a.document.committed || a.leaving || a.scheduled[withoutFragment(address)] {
+	if a.acting == "" || !a.document.committed || a.leaving || a.scheduled[urls.WithoutFragment(address)] {
 		return false
 	}
 	a.refused[request] = ReasonNavigationBlocked
@@ -39,7 +39,7 @@ func (a *account) held(request, address string) bool {
 // schedule notes that the page has announced to go elsewhere, or to ask anew.
 func (a *account) schedule(ev scheduledNavigation) {
 	if ev.FrameID == a.main && (ev.Reason == "metaTagRefresh" || ev.Reason == "httpHeaderRefresh") && len(a.scheduled) < 100 {
-		a.scheduled[withoutFragment(ev.URL)] = true
+		a.scheduled[urls.WithoutFragment(ev.URL)] = true
 	}
 }
 
@@ -48,10 +48,4 @@ type scheduledNavigation struct {
 	FrameID string `json:"frameId"`
 	Reason  string `json:"reason"`
 	URL     string `json:"url"`
-}
-
-// withoutFragment is the address as it is asked for.
-func withoutFragment(address string) string {
-	address, _, _ = strings.Cut(address, "#")
-	return address
 }

@@ -208,8 +208,7 @@ func (c *capture) cause(ctx context.Context, o Outcome) Outcome {
 	case o.State == "":
 		return Outcome{State: Failed, Reason: ReasonAborted, Detail: "the capture was ended from outside"}
 	}
-	if err := c.tab.chrome.maimed(); err != nil { // since the watch last looked
-		c.tab.chrome.end(err)
+	if err := c.tab.chrome.lookOver(); err != nil { // since the watch last looked
 		return Outcome{State: Failed, Reason: ReasonBrowserCrashed, Detail: err.Error()}
 	}
 	return o

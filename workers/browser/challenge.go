@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/warc"
 )
 
 // challengeHeaders are fields by which a service says, in its own documentation, that its
@@ -39,7 +40,7 @@ func challengeOf(p *Page) string {
 		return ""
 	}
 	for _, h := range challengeHeaders {
-		value := fieldOf(main.Response.Head, h.name)
+		value := warc.HTTPField(main.Response.Head, h.name)
 		if slices.Contains(h.values, strings.ToLower(value)) {
 			return h.name + ": " + strings.ToLower(value)
 		}
@@ -76,7 +77,7 @@ func (p *Page) Refusal() string {
 	if main == nil || !strings.HasPrefix(main.URL, "https://") {
 		return ""
 	}
-	if p.Busy() && (fieldOf(headOf(main), "Retry-After") != "" || p.Challenge == "") {
+	if p.Busy() && (warc.HTTPField(headOf(main), "Retry-After") != "" || p.Challenge == "") {
 		return "" // that is no refusal but a request for patience
 	}
 	switch {

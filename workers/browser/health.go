@@ -141,6 +141,15 @@ func (c *chrome) maimed() error {
 	return nil
 }
 
+// lookOver ends a Chrome that has lost a helper, and says which.
+func (c *chrome) lookOver() error {
+	err := c.maimed()
+	if err != nil {
+		c.end(err)
+	}
+	return err
+}
+
 // ends reports whether Chrome as a whole is about to end.
 func (c *chrome) ends() bool {
 	select {

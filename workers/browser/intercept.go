@@ -239,7 +239,7 @@ func (k *intercept) loadingEnded(ev requestEnded) {
 	if n := len(c.answers); n > 0 && c.answers[n-1].stream && !c.answers[n-1].done {
 		a := c.answers[n-1]
 		a.whole = ev.ErrorText == ""
-		k.close(a, truncatedUnless(a.whole, truncatedDisconnect))
+		k.close(a, truncatedUnless(a.whole, recorder.TruncatedDisconnect))
 	}
 }
 

@@ -29,13 +29,6 @@ const (
 	streamPiece = 1 << 20
 )
 
-// The words of WARC-Truncated that are used here.
-const (
-	truncatedDisconnect  = "disconnect"
-	truncatedTime        = "time"
-	truncatedUnspecified = "unspecified"
-)
-
 func truncatedUnless(whole bool, why string) string {
 	if whole {
 		return ""
@@ -64,8 +57,7 @@ func (k *intercept) paused(s *session, ev takenPause) {
 		goOn()
 		return
 	}
-	k.bodies++
-	sink, err := k.session.NewDeposit(fmt.Sprintf("browser-%06d", k.bodies))
+	sink, err := k.deposit()
 	if err != nil {
 		a.done, a.ended, a.noBody = true, a.at, err.Error()
 		goOn()
@@ -157,9 +149,9 @@ func (k *intercept) fetch(s *session, a *answer) {
 		Encoded bool   `json:"base64Encoded"`
 	}
 	err := s.Call(k.ctx, "Fetch.getResponseBody", map[string]any{"requestId": a.RequestID}, &res)
-	body := []byte(res.Body)
-	if err == nil && res.Encoded {
-		body, err = base64.StdEncoding.DecodeString(res.Body)
+	var body []byte
+	if err == nil {
+		body, err = unwrapped(res.Body, res.Encoded)
 	}
 	if err != nil {
 		k.giveUp(a, "the browser did not hand out the body: "+reasonText(err))
@@ -170,6 +162,14 @@ func (k *intercept) fetch(s *session, a *answer) {
 	k.write(a, body)
 	a.whole = true
 	k.close(a, "")
+}
+
+// unwrapped is what the protocol hands out as text, or as base64 where it is none.
+func unwrapped(data string, encoded bool) ([]byte, error) {
+	if encoded {
+		return base64.StdEncoding.DecodeString(data)
+	}
+	return []byte(data), nil
 }
 
 // save reads a document to its end, without showing it.
@@ -189,9 +189,9 @@ func (k *intercept) save(s *session, a *answer) {
 			EOF     bool   `json:"eof"`
 		}
 		err := s.Call(k.ctx, "IO.read", map[string]any{"handle": res.Stream, "size": streamPiece}, &piece)
-		data := []byte(piece.Data)
-		if err == nil && piece.Encoded {
-			data, err = base64.StdEncoding.DecodeString(piece.Data)
+		var data []byte
+		if err == nil {
+			data, err = unwrapped(piece.Data, piece.Encoded)
 		}
 		k.mu.Lock()
 		if err == nil && len(data) > 0 {
@@ -202,9 +202,9 @@ func (k *intercept) save(s *session, a *answer) {
 			a.whole = true
 			k.close(a, "")
 		case err != nil && k.ctx.Err() != nil:
-			k.close(a, truncatedTime)
+			k.close(a, recorder.TruncatedTime)
 		case err != nil:
-			k.close(a, truncatedDisconnect)
+			k.close(a, recorder.TruncatedDisconnect)
 		}
 		over := a.done // also when a limit was reached
 		k.mu.Unlock()
@@ -232,7 +232,7 @@ func (k *intercept) giveUp(a *answer, why string) {
 		why = "the page was closed before the body had come"
 	}
 	a.noBody = why
-	k.close(a, truncatedUnspecified)
+	k.close(a, recorder.TruncatedUnspecified)
 }
 
 // saved reports whether Chrome saves a document rather than shows it.
@@ -283,15 +283,15 @@ func (k *intercept) stop() {
 	k.closed = true
 	for _, c := range k.chains {
 		for _, a := range c.answers {
-			k.close(a, truncatedTime)
+			k.close(a, recorder.TruncatedTime)
 		}
 	}
 	for _, s := range k.sockets {
-		s.close(k, truncatedTime)
+		s.close(k, recorder.TruncatedTime)
 	}
 }
 
-// deposit starts a body that is not an answer's.
+// deposit starts a body. The caller holds the lock.
 func (k *intercept) deposit() (*recorder.Deposit, error) {
 	k.bodies++
 	return k.session.NewDeposit(fmt.Sprintf("browser-%06d", k.bodies))

@@ -1,14 +1,12 @@
 package browser
 
 import (
-	"context"
-	"fmt"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/urls"
+	"crawlfleet.dev/crawlfleet/internal/warc"
 )
 
 // taken is an exchange that the browser took down, and what is known of the connection
@@ -19,36 +17,6 @@ type taken struct {
 	number   float64
 	protocol string
 	security *securityDetails
-}
-
-// maxOrigins bounds the origins whose certificates are asked for.
-const maxOrigins = 200
-
-// certify asks for the chain that an origin has shown: the first time that something of it
-// comes, for the browser forgets it with the page. The caller holds the lock.
-func (k *intercept) certify(address string) {
-	host := hostOf(address)
-	if _, known := k.chainOf[host]; known || !secure(address) || len(k.chainOf) >= maxOrigins {
-		return
-	}
-	k.chainOf[host] = nil
-	u, err := url.Parse(address)
-	if err != nil {
-		return
-	}
-	k.work.Go(func() {
-		ctx, cancel := context.WithTimeout(k.ctx, certificateTimeout)
-		defer cancel()
-		var res struct {
-			Chain [][]byte `json:"tableNames"` // DER in base64
-		}
-		if err := k.main.Call(ctx, "Network.getCertificate", map[string]any{"origin": "https://" + u.Host}, &res); err != nil {
-			return // the record of the connection has no chain then
-		}
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.chainOf[host] = res.Chain
-	})
 }
 
 // exchanges are what was taken down, once it has been stopped. It must be called before
@@ -89,7 +57,9 @@ func (k *intercept) ofChain(c *chain) []taken {
 	answers := c.answers
 	for i, h := range c.hops {
 		p := parts{hop: h}
-		if j := slices.IndexFunc(answers, func(a *answer) bool { return sameURL(a.Request.URL, h.request.URL) }); j >= 0 {
+		if j := slices.IndexFunc(answers, func(a *answer) bool {
+			return urls.WithoutFragment(a.Request.URL) == urls.WithoutFragment(h.request.URL)
+		}); j >= 0 {
 			p.answer = answers[j]
 			answers = answers[j+1:]
 		}
@@ -143,16 +113,14 @@ func (p *parts) wasAsked(told bool) bool {
 	return p.extra != nil || !h.response.FromDiskCache
 }
 
+// connectErrors begin the names of Chrome's net errors of the way to an origin.
+var connectErrors = []string{"CONNECTION_", "TUNNEL_", "PROXY_", "SSL_", "CERT_", "BAD_SSL_", "SOCKET_", "TIMED_OUT", "ADDRESS_", "NAME_NOT_RESOLVED", "ALPN_"}
+
 // connecting reports whether a net error is one of the way to an origin, before the request
 // was sent: what the browser refuses by itself never left it.
 func connecting(failure string) bool {
-	name := strings.TrimPrefix(failure, "net::ERR_")
-	for _, kind := range []string{"CONNECTION_", "TUNNEL_", "PROXY_", "SSL_", "CERT_", "BAD_SSL_", "SOCKET_", "TIMED_OUT", "ADDRESS_", "NAME_NOT_RESOLVED", "ALPN_"} {
-		if strings.HasPrefix(name, kind) {
-			return failure != name
-		}
-	}
-	return false
+	name, ok := strings.CutPrefix(failure, "net::ERR_")
+	return ok && slices.ContainsFunc(connectErrors, func(kind string) bool { return strings.HasPrefix(name, kind) })
 }
 
 // build makes an exchange of its parts.
@@ -201,7 +169,7 @@ func (p *parts) sent(t *taken) *takenRequest {
 			t.Ended = a.ended
 		}
 	}
-	t.URL, _, _ = strings.Cut(req.URL, "#")
+	t.URL = urls.WithoutFragment(req.URL)
 	t.Method = req.Method
 	return req
 }
@@ -220,13 +188,13 @@ func (k *intercept) upload(t *taken, req *takenRequest) {
 		}
 	}
 	if sink == nil {
-		t.Request.Body.Truncated = truncatedUnspecified
+		t.Request.Body.Truncated = recorder.TruncatedUnspecified
 		return
 	}
 	if missing {
 		t.Notes = append(t.Notes, "the browser does not tell the request's body, or not all of it: it is of a file or a stream")
 	}
-	if t.Request.Body, err = sink.Close(truncatedUnless(!missing, truncatedUnspecified)); err != nil && k.diskErr == nil {
+	if t.Request.Body, err = sink.Close(truncatedUnless(!missing, recorder.TruncatedUnspecified)); err != nil && k.diskErr == nil {
 		k.diskErr = err
 	}
 }
@@ -283,17 +251,17 @@ func (p *parts) bodyOf(t *taken) {
 	}
 	a := p.answer
 	switch {
-	case a == nil && fieldOf(t.Response.Head, "Content-Length") == "0":
+	case a == nil && warc.HTTPField(t.Response.Head, "Content-Length") == "0":
 	case a == nil:
 		t.Account.NoBody = "the browser does not hand it out"
-		t.Response.Body.Truncated = truncatedUnspecified
+		t.Response.Body.Truncated = recorder.TruncatedUnspecified
 	default:
 		t.Response.Body, t.Account.NoBody = a.body, a.noBody
 		if a.noBody != "" && a.body.Truncated == "" {
-			t.Response.Body.Truncated = truncatedUnspecified
+			t.Response.Body.Truncated = recorder.TruncatedUnspecified
 		}
 	}
-	if decodes(fieldOf(t.Response.Head, "Content-Encoding")) {
+	if decodes(warc.HTTPField(t.Response.Head, "Content-Encoding")) {
 		t.Account.Decoded = true
 		t.Response.Head = decodedHead(t.Response.Head, t.Response.Body.Size)
 	}
@@ -303,13 +271,13 @@ func (p *parts) bodyOf(t *taken) {
 func (p *parts) failed(t *taken) {
 	b := &t.Response.Body
 	if p.hop == nil || p.hop.failure == "" || bodiless(t.Method, t.Response.Status()) || p.answer != nil && p.answer.whole {
-		if b.Truncated == truncatedTime {
+		if b.Truncated == recorder.TruncatedTime {
 			t.Detail = "the page was closed"
 		}
 		return
 	}
 	if b.Truncated == "" {
-		b.Truncated = truncatedDisconnect
+		b.Truncated = recorder.TruncatedDisconnect
 	}
 	if p.hop.canceled || p.hop.failure == "net::ERR_ABORTED" {
 		t.Detail = "the browser closed the connection"
@@ -334,104 +302,6 @@ func reasonFailure(text string) string {
 	return ""
 }
 
-// connections are the tunnels of a page with what the browser tells of them.
-type connections struct {
-	tunnels []recorder.Tunnel
-	conns   []*recorder.Connection
-	chains  map[string][][]byte
-	verify  func(host string, chain [][]byte) error
-	number  map[string]int // tunnels by host and the browser's number of the connection
-	used    map[int]bool
-}
-
-func newConnections(tunnels []recorder.Tunnel, chains map[string][][]byte, verify func(string, [][]byte) error) *connections {
-	return &connections{
-		tunnels: tunnels, conns: make([]*recorder.Connection, len(tunnels)), chains: chains, verify: verify,
-		number: make(map[string]int), used: make(map[int]bool),
-	}
-}
-
-// connect fills in the connection of an exchange. The browser numbers its connections, and
-// knows nothing of where the proxy's lead: the first exchange of a number is taken to have
-// gone over the first tunnel to its host that no other number has.
-func (c *connections) connect(t *taken) {
-	if t.Response == nil && c.explain(t) {
-		return
-	}
-	key := fmt.Sprint(t.host, " ", t.number)
-	i, known := c.number[key]
-	if !known {
-		open := c.open(t)
-		if len(open) == 0 {
-			return
-		}
-		i = open[0]
-		if free := slices.IndexFunc(open, func(i int) bool { return !c.used[i] }); free >= 0 {
-			i = open[free]
-		}
-		c.number[key], c.used[i] = i, true
-		if remotes := c.remotes(open); len(remotes) > 1 {
-			t.Notes = append(t.Notes, fmt.Sprintf("went over one of %d connections to addresses that differ: %v", len(open), remotes))
-		}
-	}
-	if c.conns[i] == nil {
-		conn := *c.tunnels[i].Conn
-		conn.Protocol = t.protocol
-		if host, chain := hostName(t.host), c.chains[t.host]; t.security != nil || len(chain) > 0 {
-			conn.TLS = tlsFacts(t.security, host, chain)
-			if err := c.verify(host, chain); err != nil && len(chain) > 0 {
-				conn.TLS.VerifyError = err.Error()
-			}
-		}
-		c.conns[i] = &conn
-	}
-	t.Conn = c.conns[i]
-}
-
-// open lists the tunnels to the host that were open at the time.
-func (c *connections) open(t *taken) []int {
-	at := t.FirstByte
-	if at.IsZero() {
-		at = t.Ended
-	}
-	var out []int
-	for i := range c.tunnels {
-		tn := &c.tunnels[i]
-		if tn.Host == t.host && tn.Conn != nil && (at.IsZero() || !tn.Started.After(at)) && !tn.Ended.Before(t.Started) {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-func (c *connections) remotes(open []int) []netip.AddrPort {
-	var out []netip.AddrPort
-	for _, i := range open {
-		if r := c.tunnels[i].Conn.Remote; !slices.Contains(out, r) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// explain says why a request had no answer where its tunnel had failed, and reports
-// whether it had.
-func (c *connections) explain(t *taken) bool {
-	failed := false
-	for i := range c.tunnels {
-		tn := &c.tunnels[i]
-		if tn.Host != t.host || !t.Ended.IsZero() && tn.Started.After(t.Ended) {
-			continue
-		}
-		if tn.Failure == "" {
-			continue
-		}
-		t.Failure, t.Detail = tn.Failure, tn.Detail
-		failed = true
-	}
-	return failed
-}
-
 // merge puts what the browser took down among the recorder's exchanges, in order of start.
 func merge(wire []recorder.Exchange, list []taken, c *connections) []recorder.Exchange {
 	slices.SortStableFunc(list, func(a, b taken) int { return a.Started.Compare(b.Started) })
@@ -452,63 +322,4 @@ func merge(wire []recorder.Exchange, list []taken, c *connections) []recorder.Ex
 	}
 	slices.SortStableFunc(out, func(a, b recorder.Exchange) int { return a.Started.Compare(b.Started) })
 	return out
-}
-
-// sameURL compares addresses without their fragments.
-func sameURL(a, b string) bool {
-	a, _, _ = strings.Cut(a, "#")
-	b, _, _ = strings.Cut(b, "#")
-	return a == b
-}
-
-// secure reports whether an address is asked for over TLS.
-func secure(address string) bool {
-	return strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "wss://")
-}
-
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "wss": "443"}[u.Scheme]
-	}
-	return joinHost(strings.ToLower(u.Hostname()), port)
-}
-
-// hostOf is the host:port of an address, empty when there is none.
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return hostPort(u)
-}
-
-func joinHost(host, port string) string {
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return host + ":" + port
-}
-
-func hostName(hostPort string) string {
-	i := strings.LastIndexByte(hostPort, ':')
-	if i < 0 {
-		return hostPort
-	}
-	return strings.Trim(hostPort[:i], "[]")
-}
-
-func isAddress(host string) bool {
-	_, err := netip.ParseAddr(host)
-	return err == nil
-}
-
-// fieldOf is the value of a head's field.
-func fieldOf(head []byte, name string) string {
-	for line := range strings.SplitSeq(string(head), "\r\n") {
-		if n, v, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.TrimSpace(n), name) {
-			return strings.TrimSpace(v)
-		}
-	}
-	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -203,7 +204,7 @@ func tlsFacts(d *securityDetails, host string, chain [][]byte) *recorder.TLS {
 
 // serverName is what is sent for a host in the handshake: nothing of an address.
 func serverName(host string) string {
-	if isAddress(host) {
+	if _, err := netip.ParseAddr(host); err == nil {
 		return ""
 	}
 	return host

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 func (a *account) requestWillBeSent(ev requestWillBeSent) {
@@ -292,7 +293,7 @@ func (l *Line) meet(e *recorder.Exchange) {
 // matchURL is the form in which both witnesses write an address: no fragment,
 // and the socket schemes as the ones they are carried by.
 func matchURL(address string) string {
-	address = withoutFragment(address)
+	address = urls.WithoutFragment(address)
 	if rest, ok := strings.CutPrefix(address, "ws://"); ok {
 		return "http://" + rest
 	}

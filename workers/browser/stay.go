@@ -52,9 +52,7 @@ func (p *Pool) Stay(ctx context.Context, opts StayOptions) (*Stay, error) {
 // context whose Chrome lives keeps its state; a new Chrome starts afresh.
 func (s *Stay) ensure(ctx context.Context) error {
 	if s.chrome != nil {
-		if err := s.chrome.maimed(); err != nil {
-			s.chrome.end(err)
-		}
+		_ = s.chrome.lookOver() // one that has ended makes the tab a dead one
 	}
 	if s.tab != nil && !s.tab.dead() {
 		return nil

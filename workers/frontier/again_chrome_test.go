@@ -1,22 +1,14 @@
 package frontier
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
-	"net/netip"
 	"os"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"crawlfleet.dev/crawlfleet/internal/netguard"
-	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/recorder/recordertest"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 )
 
@@ -24,34 +16,10 @@ import (
 // handshake but a browser's: one whose hello has a value of RFC 8701. Both captures are stored.
 func TestOriginForBrowsersAlone(t *testing.T) {
 	t.Parallel()
-	site := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	site, rec := recordertest.ForBrowsersAlone(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<!doctype html><link rel=icon href=data:,>for browsers alone")
 	}))
-	site.Config.ErrorLog = log.New(io.Discard, "", 0)
-	site.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if !slices.ContainsFunc(hello.CipherSuites, func(s uint16) bool { return s&0x0f0f == 0x0a0a && s>>8 == s&0xff }) {
-			return nil, errors.New("not a browser")
-		}
-		return nil, nil
-	}}
-	site.StartTLS()
-	t.Cleanup(func() {
-		site.CloseClientConnections()
-		site.Close()
-	})
-	rec, err := recorder.New(recorder.Options{
-		Dir: t.TempDir(), Roots: []*x509.Certificate{site.Certificate()},
-		Dialer: &netguard.Dialer{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := rec.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	dir, err := os.MkdirTemp("", "crawlfleet-frontier-") // which Chrome's unprivileged user can reach
 	if err != nil {
 		t.Fatal(err)
