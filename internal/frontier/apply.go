@@ -189,10 +189,10 @@ func (s *State) rest(h *host, o Outcome, now time.Time) {
 		h.delay = min(o.Delay, maxHostDelay).Milliseconds()
 	}
 	if o.Status != Skipped || o.Final != "" { // what has a final place was asked for
-		h.ready = max(h.ready, millis(ended.Add(s.delay(h))))
+		h.rest(ended.Add(s.delay(h)))
 	}
 	if o.RetryAfter > 0 {
-		h.ready = max(h.ready, millis(ended.Add(min(o.RetryAfter, maxRetryAfter))))
+		h.rest(ended.Add(min(o.RetryAfter, maxRetryAfter)))
 	}
 }
 
@@ -203,7 +203,7 @@ func (s *State) missed(p *Page, h *host, o Outcome, now time.Time) {
 	h.failures++
 	h.detail = o.Detail[:min(len(o.Detail), maxDetail)]
 	pause := retries[min(h.failures, len(retries))-1]
-	h.ready = max(h.ready, millis(now.Add(pause)))
+	h.rest(now.Add(pause))
 	name := hostname(p.URL)
 	if h.outage.name != name {
 		h.outage = outage{name: name, since: millis(now)}
@@ -360,7 +360,7 @@ func (s *State) release(bundle string, now time.Time) {
 	for _, p := range s.leased[bundle] {
 		h := s.host(p.host)
 		if p.Status == Leased && p.Bundle == bundle {
-			h.ready = max(h.ready, millis(now.Add(s.delay(h))))
+			h.rest(now.Add(s.delay(h)))
 			s.move(p, Queued, "")
 		}
 		if h.bundle == bundle {

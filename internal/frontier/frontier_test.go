@@ -244,6 +244,23 @@ func TestPoliteness(t *testing.T) {
 	}
 }
 
+// TestPauseIsNotCutShort: rows hold milliseconds, and page loads end between them.
+func TestPauseIsNotCutShort(t *testing.T) {
+	t.Parallel()
+	const delay = 300 * time.Millisecond
+	for _, past := range []time.Duration{0, 1, 500 * time.Microsecond, time.Millisecond - 1} {
+		s := newState(t, Spec{Scope: "Host", Seeds: []string{"https://a.example/1", "https://a.example/2"}, Delay: delay})
+		start := time.Unix(1000, 0)
+		b := s.Choose(start, 1, "x")[0]
+		ended := start.Add(time.Second + past)
+		apply(t, s, b.ID, ended, Outcome{FP: b.Hosts[0].Pages[0].FP, Status: Archived, Ended: ended})
+		pause := s.Choose(ended.Add(time.Minute), 1, "y")[0].Hosts[0].Ready.Sub(ended)
+		if pause < delay || pause >= delay+time.Millisecond {
+			t.Errorf("%v past the millisecond the pause is %v, want %v", past, pause, delay)
+		}
+	}
+}
+
 // TestReturnedHostRests: when a bundle comes back without an outcome, nobody knows
 // whether the page was being loaded a moment ago.
 func TestReturnedHostRests(t *testing.T) {

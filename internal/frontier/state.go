@@ -106,6 +106,12 @@ type host struct {
 	place    int // in the heap of hosts, -1 when it is not there
 }
 
+// rest keeps the host from being asked before a time. Rows hold milliseconds: what is
+// between two of them counts as the later one, for a pause is never cut short.
+func (h *host) rest(until time.Time) {
+	h.ready = max(h.ready, millis(until.Add(time.Millisecond-time.Nanosecond)))
+}
+
 // outage is a host name that is not reached: since when, in Unix milliseconds, and how
 // many visits in a row.
 type outage struct {
