@@ -162,7 +162,7 @@ func frames() []testCase {
 		},
 		{
 			name:  "H a frame that is removed while it loads",
-			serve: routes{"": html(`<iframe id=f src=slow></iframe><script>setTimeout(() => f.remove(), 100)</script>gone`), "slow": func(_ *site, x *wire.Exchange) { x.Sleep(2e9); x.Answer("200 OK", mimeText, "late") }},
+			serve: routes{"": html(`<iframe id=f src=slow></iframe><script>setTimeout(() => f.remove(), 100)</script>gone`), "slow": func(_ *site, x *wire.Exchange) { x.Abandon() }},
 			lines: `GET www: Document 200 record
 				GET www:slow Document not captured: there was no answer: Aborted`,
 			text: "gone",

@@ -127,7 +127,7 @@ func behaviour() []testCase {
 			serve:  routes{"": html(`<div id=d></div><script>let h = ''; for (let i = 0; i < 1000000; i++) h += '<i></i>'; d.innerHTML = h; document.body.append('a million')</script>`)},
 			lines:  "GET www: Document 200 record",
 			limits: []string{"Behaviors"},
-			visit:  func(v *browser.Visit) { v.LoadTimeout, v.Timeout = time.Minute, 2*time.Minute },
+			visit:  func(v *browser.Visit) { v.LoadTimeout, v.Timeout = 3*time.Minute, 5*time.Minute },
 			check:  textIs("a million"),
 		},
 		{

@@ -234,6 +234,13 @@ func (x *Exchange) Sleep(d time.Duration) bool {
 	}
 }
 
+// Abandon waits until the client closes the connection (of HTTP/1.1), and sends nothing: what a site sees of a request
+// that the browser gives up.
+func (x *Exchange) Abandon() {
+	_, _ = io.Copy(io.Discard, x.br) // that it ends is what matters
+	x.Break(false)
+}
+
 // newExchange reads the next request of a connection, up to its body.
 func newExchange(conn net.Conn, br *bufio.Reader) (*Exchange, error) {
 	var head []byte
