@@ -19,33 +19,35 @@ import (
 // pageInfo is the JSON of a urn:pageinfo: record: what was done, by whose
 // account, and how complete it is. Members are added, never renamed.
 type pageInfo struct {
-	FormatVersion int                  `json:"formatVersion"`
-	PageID        string               `json:"pageid"`
-	Visit         string               `json:"visit"`
-	URL           string               `json:"url"`
-	FinalURL      string               `json:"finalUrl"`
-	Title         string               `json:"title,omitempty"`
-	Status        int                  `json:"status,omitempty"`
-	MIME          string               `json:"mime,omitempty"`
-	Download      bool                 `json:"download,omitempty"`
-	Outcome       browser.State        `json:"outcome"`
-	Reason        string               `json:"reason,omitempty"`
-	Detail        string               `json:"detail,omitempty"`
-	Started       time.Time            `json:"started"`
-	Ended         time.Time            `json:"ended"`
-	Viewport      browser.Viewport     `json:"viewport"`
-	UserAgent     string               `json:"userAgent"`
-	Redirects     []browser.Redirect   `json:"redirects,omitempty"`
-	Frames        []browser.Frame      `json:"frames,omitempty"`
-	Timings       map[string]int64     `json:"timingsMs"`
-	Actions       []browser.Action     `json:"actions,omitempty"`
-	Limits        []browser.Limit      `json:"limits,omitempty"`
-	Behaviors     []string             `json:"behaviors"` // that were switched on
-	Scripts       []browser.ScriptRun  `json:"scripts,omitempty"`
-	Completeness  browser.Completeness `json:"completeness"`
-	Main          string               `json:"main,omitempty"` // ID of the main document's record
-	Exchanges     []exchangeRef        `json:"exchanges"`
-	Ledger        []ledgerLine         `json:"ledger"`
+	FormatVersion int                 `json:"formatVersion"`
+	PageID        string              `json:"pageid"`
+	Visit         string              `json:"visit"`
+	URL           string              `json:"url"`
+	FinalURL      string              `json:"finalUrl"`
+	Title         string              `json:"title,omitempty"`
+	Status        int                 `json:"status,omitempty"`
+	MIME          string              `json:"mime,omitempty"`
+	Download      bool                `json:"download,omitempty"`
+	Outcome       browser.State       `json:"outcome"`
+	Reason        string              `json:"reason,omitempty"`
+	Detail        string              `json:"detail,omitempty"`
+	Started       time.Time           `json:"started"`
+	Ended         time.Time           `json:"ended"`
+	Viewport      browser.Viewport    `json:"viewport"`
+	UserAgent     string              `json:"userAgent"`
+	Redirects     []browser.Redirect  `json:"redirects,omitempty"`
+	Frames        []browser.Frame     `json:"frames,omitempty"`
+	Timings       map[string]int64    `json:"timingsMs"`
+	Actions       []browser.Action    `json:"actions,omitempty"`
+	Limits        []browser.Limit     `json:"limits,omitempty"`
+	Behaviors     []string            `json:"behaviors"` // that were switched on
+	Scripts       []browser.ScriptRun `json:"scripts,omitempty"`
+	// Profile says with which stored state the page was visited, without a value of it.
+	Profile      *browser.ProfileUse  `json:"profile,omitempty"`
+	Completeness browser.Completeness `json:"completeness"`
+	Main         string               `json:"main,omitempty"` // ID of the main document's record
+	Exchanges    []exchangeRef        `json:"exchanges"`
+	Ledger       []ledgerLine         `json:"ledger"`
 
 	witness
 }
@@ -101,7 +103,7 @@ func (w *pageWriter) pageinfo() error {
 		Started: p.Started.UTC(), Ended: p.Ended.UTC(), Viewport: p.Viewport, UserAgent: p.UserAgent,
 		witness:   w.witness(),
 		Redirects: p.Redirects, Frames: p.Frames, Timings: timings(p.Timings), Actions: p.Actions, Limits: p.Limits,
-		Behaviors: p.Behaviors, Scripts: p.Scripts,
+		Behaviors: p.Behaviors, Scripts: p.Scripts, Profile: p.Profile,
 		Completeness: p.Completeness, Main: w.mainID, Exchanges: w.refs, Ledger: w.ledger(),
 	}
 	var b bytes.Buffer

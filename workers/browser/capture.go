@@ -52,6 +52,7 @@ type capture struct {
 	holds         bool // what was clicked is held against it until it is left
 	alone         bool // there is no page before this one in its history
 	made          world
+	signs         *seen // of a log-in; nil when nothing was looked for
 }
 
 // Capture renders one page and returns all that is known about it. The error
@@ -179,6 +180,7 @@ func (c *capture) run(ctx context.Context) Outcome {
 		return c.cause(ctx, outcome)
 	}
 	outcome = c.behave(ctx, outcome)
+	c.lookForLogin(ctx)
 	if outcome.State == Failed {
 		// What there is of it is worth a look, but not a long one.
 		c.outputs(ctx, failedTimeout)

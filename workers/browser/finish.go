@@ -45,6 +45,7 @@ func (c *capture) finish(ctx context.Context, o Outcome) error {
 	c.page.Limits = append(c.page.Limits, c.visit.cutOff(exchanges)...)
 	c.page.Outcome = c.judge(c.tunnelsFirst(o))
 	c.page.Challenge = challengeOf(c.page)
+	c.judgeLogin()
 	c.page.Timings.Recorded = c.since()
 	c.page.Ended = c.acct.now()
 	return nil

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 )
 
@@ -98,6 +99,9 @@ type StayOptions struct {
 	Recorder Recorder
 	// Headers are sent with every request of the stay.
 	Headers map[string]string
+	// Profile is stored state that the stay begins with, nil for none. It is for visits
+	// to its hosts alone: whoever opens a stay sees to that.
+	Profile *profile.Profile
 }
 
 // Screenshot says what picture is taken of a page.

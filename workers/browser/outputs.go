@@ -73,6 +73,12 @@ func (c *capture) world(ctx context.Context) (world, error) {
 
 // eval runs an expression and decodes what it gives.
 func (w world) eval(ctx context.Context, expression string, v any) error {
+	return evaluate(ctx, w.session, map[string]any{"expression": expression, "contextId": w.id, "userGesture": w.gesture}, v)
+}
+
+// evaluate runs an expression in a page and decodes what it gives.
+func evaluate(ctx context.Context, page *session, params map[string]any, v any) error {
+	params["returnByValue"], params["awaitPromise"] = true, true
 	var res struct {
 		Result struct {
 			Value jsonv2.Value `json:"value"`
@@ -84,10 +90,7 @@ func (w world) eval(ctx context.Context, expression string, v any) error {
 			} `json:"exception"`
 		} `json:"exceptionDetails"`
 	}
-	err := w.session.Call(ctx, "Runtime.evaluate", map[string]any{
-		"expression": expression, "contextId": w.id, "returnByValue": true, "awaitPromise": true, "userGesture": w.gesture,
-	}, &res)
-	if err != nil {
+	if err := page.Call(ctx, "Runtime.evaluate", params, &res); err != nil {
 		return err
 	}
 	if res.Exception != nil {

@@ -114,6 +114,8 @@ type Page struct {
 	UserAgent string
 	// Timings are the steps of the capture.
 	Timings Timings
+	// Profile says with which stored state the page was visited, nil for none.
+	Profile *ProfileUse
 	// Bytes is the sum of the response bodies as they came over the wire.
 	Bytes int64
 	// Dir is the folder that holds all files of this page. It belongs to the

@@ -35,6 +35,7 @@ type tab struct {
 	guarded   bool   // Chrome asks before each document
 	opaque    bool   // the browser is the recorder, see RecorderBrowser
 	acceptBad bool   // certificates that do not verify are accepted
+	profile   *ProfileUse
 
 	mu       sync.Mutex
 	acct     *account // of the page that is being captured, nil in between
@@ -106,7 +107,10 @@ func (t *tab) init(ctx context.Context, opts StayOptions) error {
 		return err
 	}
 	// The last answer shows that all that was posted before it has been done.
-	return t.session.Call(ctx, "Page.enable", nil, nil)
+	if err := t.session.Call(ctx, "Page.enable", nil, nil); err != nil {
+		return err
+	}
+	return t.restore(ctx, opts.Profile, t.chrome.pool.opts.Now())
 }
 
 // watch turns on the account of a session: the page's own, or that of a frame
