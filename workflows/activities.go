@@ -11,6 +11,8 @@ type Job struct {
 	Generation int64     `json:"generation"`
 	Spec       Spec      `json:"spec"`
 	StartedAt  time.Time `json:"startedAt"`
+	// Profile names the stored state that pages are visited with, nil for none.
+	Profile *ProfileRef `json:"profile,omitempty"`
 }
 
 // PreflightInput asks whether the store can take a run's archive and frontier.
@@ -188,6 +190,8 @@ type ShardInput struct {
 	Limit  Reason       `json:"limit,omitempty"`
 	// Reports is how many reports were sent.
 	Reports int64 `json:"reports"`
+	// Expired is set while the log-in of the job's profile is over.
+	Expired *Waiting `json:"expired,omitempty"`
 }
 
 // ShardControl is the signal by which a run steers a shard.
@@ -195,6 +199,9 @@ type ShardControl struct {
 	State    State     `json:"state"`
 	Finish   Reason    `json:"finish,omitempty"`
 	Deadline time.Time `json:"deadline,omitzero"`
+	// Profile names the state that pages are visited with from now on; nil changes
+	// nothing.
+	Profile *ProfileRef `json:"profile,omitempty"`
 }
 
 // ShardReport is the signal by which a shard tells its run how it stands.
@@ -212,4 +219,6 @@ type ShardReport struct {
 	// Done is set in the last report.
 	Done  bool   `json:"done,omitempty"`
 	Limit Reason `json:"limit,omitempty"`
+	// Profile names the state that the shard has pages visited with, nil for none.
+	Profile *ProfileRef `json:"profile,omitempty"`
 }

@@ -68,7 +68,7 @@ func (r *run) startShard(ctx workflow.Context) error {
 // from outside, or has just sent its last report.
 func (r *run) tellShard(ctx workflow.Context) {
 	sent := workflow.SignalExternalWorkflow(ctx, ShardWorkflowID(r.in.Run, 0), "", SignalShardControl,
-		ShardControl{State: r.in.State, Finish: r.finish, Deadline: r.deadline()})
+		ShardControl{State: r.in.State, Finish: r.finish, Deadline: r.deadline(), Profile: r.job.Profile})
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		var unknown *temporal.UnknownExternalWorkflowExecutionError
 		if errors.As(sent.Get(ctx, nil), &unknown) {

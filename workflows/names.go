@@ -10,7 +10,7 @@ const Namespace = "crawlfleet"
 const (
 	// TaskQueueRun is where the workflows run.
 	TaskQueueRun = "crawlfleet-run"
-	// TaskQueuePlan takes Preflight, Seed, Plan and Seal: store work without a
+	// TaskQueuePlan takes Preflight, StoreProfile, Seed, Plan and Seal: store work without a
 	// browser.
 	TaskQueuePlan = "crawlfleet-plan"
 	// TaskQueueBrowser takes CrawlBundle.
@@ -31,9 +31,12 @@ const (
 	ActivityCrawlBundle  = "CrawlBundle"
 	ActivitySeal         = "Seal"
 	ActivityReportStatus = "ReportStatus"
+	ActivityStoreProfile = "StoreProfile"
 
 	QueryProgress  = "Progress"
 	UpdateSetState = "SetState"
+	// UpdateSetProfile gives a run the stored browser state of a new log-in.
+	UpdateSetProfile = "SetProfile"
 
 	// SignalShardReport carries a ShardReport from a shard to its run,
 	// SignalShardControl a ShardControl from the run to a shard.

@@ -54,7 +54,9 @@ type RunInput struct {
 	// Scripts are the sources of Spec.Capture.Behaviors.Scripts, in their order: a list
 	// of strings in JSON, packed with gzip, at most 256 KiB packed.
 	Scripts []byte `json:"scripts,omitempty"`
-	State   State  `json:"state"`
+	// Profile is the browser state that the order names, nil for none.
+	Profile *SealedProfile `json:"profile,omitempty"`
+	State   State          `json:"state"`
 	// Resume is set by a run that continues as new, nobody else.
 	Resume *RunResume `json:"resume,omitempty"`
 }
@@ -219,6 +221,8 @@ type Report struct {
 	Archive        Archive   `json:"archive"`
 	StartedAt      time.Time `json:"startedAt"`
 	At             time.Time `json:"at"`
+	// Profile says with which stored state pages are visited, nil for none.
+	Profile *ProfileRef `json:"profile,omitempty"`
 	// Result is how the run ended; nil while it runs.
 	Result *RunResult `json:"result,omitempty"`
 }

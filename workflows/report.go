@@ -53,7 +53,7 @@ func (p *reporter) last(ctx workflow.Context, r Report) {
 func (r *run) report() Report {
 	rep := Report{
 		Run: r.in.Run, Namespace: r.in.Namespace, Name: r.in.Name, Seq: r.reports.seq,
-		Phase: r.phase, State: r.in.State, Counts: r.shard.Counts, Archive: r.archive, StartedAt: r.job.StartedAt,
+		Phase: r.phase, State: r.in.State, Counts: r.shard.Counts, Archive: r.archive, StartedAt: r.job.StartedAt, Profile: r.job.Profile,
 	}
 	if r.phase == PhaseCrawling && r.in.State == StateActive {
 		rep.PagesPerSecond = r.speed.perSecond()
@@ -68,6 +68,9 @@ func (r *run) report() Report {
 		return rep
 	case trouble != nil:
 		rep.Reason, rep.Message, rep.NextStep, rep.Stalled = trouble.Reason, trouble.Message, trouble.NextStep, stalled
+		if trouble.Reason == ReasonLoginExpired {
+			rep.Profile = r.shard.Profile // of which that is said: a newer one may be on its way
+		}
 		return rep
 	}
 	rep.Reason, rep.Message = r.where()

@@ -88,6 +88,7 @@ func newRun(ctx workflow.Context, in RunInput) *run {
 	spec.Seeds = Seeds{}
 	r := &run{in: in, phase: PhaseSeeding, job: Job{
 		Run: in.Run, Namespace: in.Namespace, Name: in.Name, Generation: in.Generation, Spec: spec, StartedAt: workflow.Now(ctx),
+		Profile: in.Profile.ref(),
 	}}
 	r.reports = &reporter{}
 	if in.State == "" {
@@ -115,6 +116,10 @@ func (r *run) listen(ctx workflow.Context) error {
 	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateSetState, r.setState, workflow.UpdateHandlerOptions{Validator: r.checkState})
 	if err != nil {
 		return fmt.Errorf("answer %s: %w", UpdateSetState, err)
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateSetProfile, r.setProfile, workflow.UpdateHandlerOptions{Validator: r.checkProfile})
+	if err != nil {
+		return fmt.Errorf("answer %s: %w", UpdateSetProfile, err)
 	}
 	r.reports.start(ctx, r.report)
 	return nil
@@ -311,6 +316,9 @@ func (r *run) seed(ctx workflow.Context, stop func() bool) error {
 		return r.giveUp(err)
 	}
 	r.archive = place.Archive
+	if err := r.storeProfile(ctx, stop, hold); err != nil {
+		return r.giveUp(err)
+	}
 	var seeded SeedOutput
 	in := SeedInput{Job: r.job, Seeds: r.in.Spec.Seeds, SeedList: r.in.SeedList, Scripts: r.in.Scripts}
 	err = r.persist(ctx, step{name: ActivitySeed, in: in, out: &seeded, stop: stop, hold: hold})
@@ -353,6 +361,9 @@ func (r *run) continueAsNew(ctx workflow.Context) error {
 	in := r.in
 	if r.seeded {
 		in.Spec.Seeds, in.SeedList, in.Scripts = Seeds{}, nil, nil
+		if in.Profile != nil {
+			in.Profile = &SealedProfile{ProfileRef: in.Profile.ProfileRef}
+		}
 	}
 	in.Resume = &RunResume{
 		Phase: r.phase, Archive: r.archive, StartedAt: r.job.StartedAt, Suspended: r.paused,

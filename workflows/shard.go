@@ -31,7 +31,7 @@ const (
 func FrontierShard(ctx workflow.Context, in ShardInput) error {
 	s := &shard{
 		in: in, open: map[string]*openBundle{}, began: workflow.Now(ctx),
-		wantPlan: true, counts: in.Counts, limit: in.Limit, done: in.Done,
+		wantPlan: true, counts: in.Counts, limit: in.Limit, done: in.Done, expired: in.Expired,
 		control: workflow.GetSignalChannel(ctx, SignalShardControl),
 	}
 	for {
@@ -70,6 +70,7 @@ type shard struct {
 	limit   Reason
 	waiting *Waiting
 	trouble troubles
+	expired *Waiting // the log-in of the profile is over
 	idle    bool
 
 	reported time.Time
@@ -79,14 +80,15 @@ type shard struct {
 }
 
 type openBundle struct {
-	ref    BundleRef
-	future workflow.Future
-	cancel workflow.CancelFunc
+	ref     BundleRef
+	profile *ProfileRef
+	future  workflow.Future
+	cancel  workflow.CancelFunc
 }
 
 // running tells whether new pages may be handed out.
 func (s *shard) running() bool {
-	return s.in.State == StateActive && s.in.Finish == "" && !s.draining
+	return s.in.State == StateActive && s.in.Finish == "" && !s.draining && s.expired == nil
 }
 
 // steer cancels bundles when no page may be loaded any more. A cancelled bundle
@@ -205,8 +207,9 @@ func (a *alarm) set(ctx workflow.Context, at time.Time) {
 func (s *shard) obey(msg ShardControl) {
 	s.signals++
 	if msg.State == StateActive && s.in.State != StateActive {
-		s.wantPlan = true
+		s.wantPlan, s.expired = true, nil
 	}
+	s.renew(msg.Profile)
 	s.in.State, s.in.Deadline = msg.State, msg.Deadline
 	if msg.Finish != "" {
 		s.in.Finish = msg.Finish
@@ -248,7 +251,7 @@ func (s *shard) lease(ctx workflow.Context, ref BundleRef) {
 	future := workflow.ExecuteActivity(bundleCtx, ActivityCrawlBundle, BundleInput{
 		Job: s.in.Job, Shard: s.in.Shard, Bundle: ref, Archive: s.in.Archive, Deadline: s.in.Deadline,
 	})
-	s.open[ref.ID] = &openBundle{ref: ref, future: future, cancel: cancel}
+	s.open[ref.ID] = &openBundle{ref: ref, profile: s.in.Job.Profile, future: future, cancel: cancel}
 	if !s.running() {
 		cancel()
 	}
@@ -257,12 +260,13 @@ func (s *shard) lease(ctx workflow.Context, ref BundleRef) {
 // returned takes a bundle back, however it ended. The plan that follows tells what it
 // changed.
 func (s *shard) returned(ctx workflow.Context, id string, f workflow.Future) {
+	profile := s.open[id].profile
 	delete(s.open, id)
 	var out BundleOutput
 	err := f.Get(ctx, &out)
 	if err == nil {
 		s.done = append(s.done, BundleDone{ID: id, Results: out.Results})
-		s.judge(ctx, out)
+		s.judge(ctx, out, profile)
 		return
 	}
 	// After a final time-out the last accepted heartbeat says what is committed.
@@ -280,8 +284,10 @@ func (s *shard) returned(ctx workflow.Context, id string, f workflow.Future) {
 
 // judge decides from what a bundle says whether the next one may follow at once. One
 // that brought nothing back is followed after a pause, whatever its reason.
-func (s *shard) judge(ctx workflow.Context, out BundleOutput) {
+func (s *shard) judge(ctx workflow.Context, out BundleOutput, profile *ProfileRef) {
 	switch {
+	case out.Trouble != nil && out.Trouble.Reason == ReasonLoginExpired:
+		s.expire(out.Trouble, profile)
 	case out.Trouble != nil:
 		s.hinder(ctx, out.Trouble)
 	case len(out.Results) > 0:
@@ -328,10 +334,13 @@ func (s *shard) report(ctx workflow.Context) {
 func (s *shard) current() ShardReport {
 	r := ShardReport{
 		Shard: s.in.Shard, Seq: s.in.Seq, Counts: s.counts, Limit: s.limit,
-		Trouble: s.waiting, Suspended: s.in.State == StateSuspended && len(s.open) == 0,
+		Trouble: s.waiting, Suspended: s.in.State == StateSuspended && len(s.open) == 0, Profile: s.in.Job.Profile,
 	}
 	if s.trouble.last != nil {
 		r.Trouble, r.Stalled = s.trouble.last, true
+	}
+	if s.expired != nil {
+		r.Trouble, r.Stalled = s.expired, true
 	}
 	return r
 }
@@ -377,7 +386,7 @@ func (s *shard) drained() bool {
 
 func (s *shard) continueAsNew(ctx workflow.Context) error {
 	in := s.in
-	in.Done, in.Counts, in.Limit = s.done, s.counts, s.limit
+	in.Done, in.Counts, in.Limit, in.Expired = s.done, s.counts, s.limit, s.expired
 	return workflow.NewContinueAsNewError(ctx, WorkflowFrontierShard, in)
 }
 

@@ -17,6 +17,8 @@ var nextSteps = map[Reason]string{
 	ReasonDiskFull:          "Give the workers more scratch space (--dir), or remove what fills it; the crawl goes on by itself then.",
 	ReasonBooksUnbalanced:   "Keep the frontier bucket as it is and report it with the workers' logs.",
 	ReasonSeedUnreachable:   "Check the address and that the workers can resolve and reach its host; the crawl goes on by itself then.",
+	ReasonLoginExpired:      "Log in again with crawlctl profile create and the profile's name, or put new state into its Secret; the crawl goes on by itself then. To try again with the same state, set spec.state to Suspended and back to Active.",
+	ReasonProfileSealed:     "Give the workers the --profile-identity-file that belongs to the operator's --profile-recipients; the crawl goes on by itself then.",
 	ReasonWorkerFault:       "See the workers' logs; it is tried again.",
 	ReasonWaitingForWorkers: "Start workers that reach the same Temporal namespace; the crawl goes on by itself then.",
 }

@@ -8,16 +8,18 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
-// stayOptions are what the job says of tabs.
-func (v *hostVisit) stayOptions() browser.StayOptions {
+// stayOptions are what the job says of tabs. The log-in may be nil.
+func (v *hostVisit) stayOptions(given *profile.Profile) browser.StayOptions {
 	spec := v.in.Job.Spec
 	opts := browser.StayOptions{
 		Viewport:              browser.Viewport{Width: spec.Browser.Width, Height: spec.Browser.Height},
 		AcceptBadCertificates: spec.Capture.BadCertificates == workflows.BadCertificatesRecord,
+		Profile:               given,
 	}
 	if spec.Capture.Recorder == string(browser.RecorderBrowser) {
 		opts.Recorder = browser.RecorderBrowser
@@ -55,7 +57,7 @@ func (v *hostVisit) again(ctx context.Context, page frontier.BundlePage, dir str
 	if err != nil || second == nil {
 		return first, o, nil, err
 	}
-	next := outcomeOf(page, second)
+	next := v.expired(page, second, outcomeOf(page, second))
 	next.Ended = v.Now()
 	next.Delay = o.Delay
 	v.ready = next.Ended.Add(v.delay)
@@ -71,7 +73,7 @@ func (v *hostVisit) again(ctx context.Context, page frontier.BundlePage, dir str
 
 // withBrowser captures a page in a tab of its own. The page is nil when the attempt ends.
 func (v *hostVisit) withBrowser(ctx context.Context, order browser.Visit, why string) (p *browser.Page, err error) {
-	opts := v.stayOptions()
+	opts := v.stayOptions(v.profileFor(order.URL))
 	opts.Recorder = browser.RecorderBrowser
 	tab, err := v.Tabs.Tab(ctx, opts)
 	if err != nil {

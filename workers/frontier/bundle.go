@@ -13,6 +13,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -56,15 +57,15 @@ type attempt struct {
 
 func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput) (out workflows.BundleOutput, err error) {
 	progress := resume(a.before)
+	var scripts []browser.Script
+	var state *profile.Profile
 	bundle, done, err := c.load(ctx, in, progress)
-	if err != nil {
-		if out.Trouble = troubleOf(err); out.Trouble == nil {
-			return out, err
-		}
-		out.Results = progress.Results
-		return out, nil
+	if err == nil {
+		scripts, err = readScripts(ctx, c.Buckets.Bucket(c.FrontierBucket), in.Job)
 	}
-	scripts, err := readScripts(ctx, c.Buckets.Bucket(c.FrontierBucket), in.Job)
+	if err == nil {
+		state, err = c.openProfile(ctx, in.Job)
+	}
 	if err != nil {
 		if out.Trouble = troubleOf(err); out.Trouble == nil {
 			return out, err
@@ -89,7 +90,7 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 	}
 	b := &bundleRun{
 		Crawler: c, in: in, bundle: bundle, lease: l, attempt: a.number, dir: dir, done: done, deaths: progress.Deaths,
-		exclude: exclude, scripts: scripts, started: time.Now(), finals: map[frontier.Fingerprint]bool{},
+		exclude: exclude, scripts: scripts, profile: state, started: time.Now(), finals: map[frontier.Fingerprint]bool{},
 	}
 	b.committer = committer{run: b, nonce: nonce(), number: len(progress.Results)}
 	var background sync.WaitGroup
@@ -172,7 +173,8 @@ type bundleRun struct {
 	deaths  map[int]int
 	exclude frontier.Exclude
 	scripts []browser.Script
-	started time.Time // monotonic
+	profile *profile.Profile // nil for none
+	started time.Time        // monotonic
 
 	finalsMu sync.Mutex
 	finals   map[frontier.Fingerprint]bool // addresses that redirects led to

@@ -285,6 +285,10 @@ func troubleOf(err error) *workflows.Waiting {
 	if errors.Is(err, syscall.ENOSPC) {
 		return workflows.TroubleWith(workflows.ReasonDiskFull, "the disk of a worker is full")
 	}
+	var sealed *sealedError
+	if errors.As(err, &sealed) {
+		return workflows.TroubleWith(workflows.ReasonProfileSealed, sealed.Error())
+	}
 	for _, t := range troubles {
 		if errors.Is(err, t.kind) {
 			return workflows.TroubleWith(t.reason, t.message)

@@ -4,6 +4,7 @@
 // brought.
 //
 //   - Preflight asks whether the store can be used.
+//   - StoreProfile puts the sealed state of a log-in where bundles find it.
 //   - Seed brings the seeds into the first manifest.
 //   - Plan takes in results, hands out bundles and writes the next manifest.
 //   - CrawlBundle visits the pages of a bundle and commits them chunk by chunk.
@@ -52,6 +53,7 @@ type Planner struct {
 // Register makes the planner's activities known to a worker.
 func (p *Planner) Register(r worker.ActivityRegistry) {
 	r.RegisterActivityWithOptions(p.Preflight, activity.RegisterOptions{Name: workflows.ActivityPreflight})
+	r.RegisterActivityWithOptions(p.StoreProfile, activity.RegisterOptions{Name: workflows.ActivityStoreProfile})
 	r.RegisterActivityWithOptions(p.Seed, activity.RegisterOptions{Name: workflows.ActivitySeed})
 	r.RegisterActivityWithOptions(p.Plan, activity.RegisterOptions{Name: workflows.ActivityPlan})
 	r.RegisterActivityWithOptions(p.Seal, activity.RegisterOptions{Name: workflows.ActivitySeal})
@@ -96,6 +98,9 @@ type Crawler struct {
 	Tabs Tabs
 	// Heartbeats keep the lease of a bundle.
 	Heartbeats Heartbeater
+	// IdentityFile holds the secret keys that open the profiles of jobs, as age-keygen
+	// writes them. It is read when there is a profile to open; empty opens none.
+	IdentityFile string
 	// Robots decides what may be visited.
 	Robots *RobotsCache
 	// Dir is for scratch files.

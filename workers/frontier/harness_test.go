@@ -19,6 +19,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
+	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -48,12 +49,13 @@ func (w *web) Tab(_ context.Context, o browser.StayOptions) (Tab, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stays = append(w.stays, o)
-	return tab{w, o.Recorder}, nil
+	return tab{w, o.Recorder, o.Profile}, nil
 }
 
 type tab struct {
 	web      *web
 	recorder browser.Recorder
+	profile  *profile.Profile
 }
 
 func (tab) ClearCache(context.Context) error { return nil }
@@ -85,6 +87,9 @@ func (t tab) Capture(ctx context.Context, v browser.Visit) (*browser.Page, error
 	}()
 	p := &browser.Page{ID: v.ID, URL: v.URL, FinalURL: v.URL, Started: time.Now(), Dir: v.Dir, Status: 200, Recorder: t.recorder, RetryOf: v.RetryOf, Outcome: browser.Outcome{State: browser.Archived}}
 	v.Track.Enter(browser.PhaseLoading)
+	if t.profile != nil {
+		p.Profile = &browser.ProfileUse{Name: t.profile.Name, SHA256: t.profile.SHA256, Cookies: len(t.profile.State.Cookies)}
+	}
 	if to, ok := w.redirects[v.URL]; ok {
 		p.FinalURL = to
 		if r := v.Admit(ctx, to); r != nil {

@@ -121,7 +121,7 @@ func step(s *frontier.State, in workflows.PlanInput, now time.Time, out *workflo
 // where nothing was reached.
 func waitingFor(s *frontier.State, c workflows.Counts) *workflows.Waiting {
 	h, ok := s.Hindered()
-	if !ok {
+	if !ok || h.Reason == string(workflows.ReasonLoginExpired) { // the crawl itself tells of that
 		return nil
 	}
 	reason, what := workflows.ReasonHostUnreachable, "a page"

@@ -37,6 +37,8 @@ type Statement struct {
 	// Chunks are the stored files, each with what the store says of it.
 	Chunks        []frontier.Chunk        `json:"chunks"`
 	Authorization workflows.Authorization `json:"authorization"`
+	// Profile names the stored browser state that pages were visited with at last.
+	Profile *workflows.ProfileRef `json:"profile,omitempty"`
 	// Manifest is the last manifest of the shard, and the SHA-256 of it.
 	Manifest     int64     `json:"manifest"`
 	ManifestHash string    `json:"manifestHash"`
@@ -66,7 +68,7 @@ func (p *Planner) seal(ctx context.Context, in workflows.SealInput) (workflows.S
 	st := Statement{
 		Format: "crawlfleet-run", Version: 1, Run: in.Job.Run, Namespace: in.Job.Namespace, Name: in.Job.Name, Generation: in.Job.Generation,
 		Verdict: in.Verdict, Reason: in.Reason, Counts: countsOf(s.state.Counts()), Chunks: s.state.Chunks(),
-		Authorization: in.Job.Spec.Authorization, Manifest: in.Seqs[0], ManifestHash: s.hash, StartedAt: in.Job.StartedAt, SealedAt: p.Now().UTC(),
+		Authorization: in.Job.Spec.Authorization, Profile: in.Job.Profile, Manifest: in.Seqs[0], ManifestHash: s.hash, StartedAt: in.Job.StartedAt, SealedAt: p.Now().UTC(),
 	}
 	if st.Problems, err = recount(ctx, archiveStore, s.state, st); err != nil {
 		return workflows.SealOutput{}, err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/internal/urls"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
@@ -34,8 +35,9 @@ type hostVisit struct {
 	delay time.Duration
 	ready time.Time
 	stay  Tab
-	busy  bool // the host asked to be left alone
-	chunk int  // the generation of the chunk that the stay's cache belongs to
+	given *profile.Profile // what the stay began with
+	busy  bool             // the host asked to be left alone
+	chunk int              // the generation of the chunk that the stay's cache belongs to
 }
 
 // visitHost visits the pages of a host one after another. first is the index of its
@@ -99,7 +101,7 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 		return v.conclude(ctx, notArchived(page, refusal.Reason, refusal.Detail))
 	}
 	v.delay = max(v.delay, delay)
-	if err := v.arrive(ctx); err != nil {
+	if err := v.arrive(ctx, page); err != nil {
 		return v.unlessEnding(ctx, err)
 	}
 	v.lease.begin(index)
@@ -123,11 +125,18 @@ func (v *hostVisit) unlessEnding(ctx context.Context, err error) error {
 
 // arrive takes a tab. It must not hold the chunk meanwhile: who has the tab may wait for
 // the chunk.
-func (v *hostVisit) arrive(ctx context.Context) (err error) {
+func (v *hostVisit) arrive(ctx context.Context, page frontier.BundlePage) (err error) {
+	given := v.profileFor(page.URL)
+	if v.stay != nil && v.given != given { // one of the pages is of a host that the profile is not for
+		if err := v.leave(); err != nil {
+			return err
+		}
+	}
 	if v.stay != nil {
 		return nil
 	}
-	v.stay, err = v.Tabs.Tab(ctx, v.stayOptions())
+	v.given = given
+	v.stay, err = v.Tabs.Tab(ctx, v.stayOptions(given))
 	v.chunk = -1
 	return err
 }
@@ -156,7 +165,7 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	if err != nil {
 		return v.unlessEnding(ctx, fmt.Errorf("capture a page: %w", err))
 	}
-	o := outcomeOf(page, p)
+	o := v.expired(page, p, outcomeOf(page, p))
 	o.Ended = v.Now()
 	o.Delay = v.asked()
 	v.ready = o.Ended.Add(v.delay)
