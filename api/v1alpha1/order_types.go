@@ -205,6 +205,12 @@ type Browser struct {
 	// +kubebuilder:validation:Minimum=5
 	// +kubebuilder:validation:Maximum=600
 	PageTimeoutSeconds int32 `json:"pageTimeoutSeconds,omitempty"`
+
+	// profile names stored browser state that the hosts it is for are visited with:
+	// a log-in that a person made. When it is not given, pages are visited as by
+	// somebody who was never there.
+	// +optional
+	Profile *ProfileReference `json:"profile,omitempty"`
 }
 
 // Viewport is the size of a browser window in CSS pixels.

@@ -28,7 +28,7 @@ import (
 
 const crdFile = "../../config/crd/bases/crawlfleet.dev_crawljobs.yaml"
 
-// server treats a CrawlJob exactly as the API server does with the generated
+// server treats a resource exactly as the API server does with the generated
 // CustomResourceDefinition: it runs the same pruning, defaulting and
 // validation code in the same order.
 type server struct {
@@ -46,8 +46,10 @@ type strategy interface {
 	ValidateUpdate(ctx context.Context, obj, old runtime.Object) field.ErrorList
 }
 
-func loadDefinition(t testing.TB) *apiextensions.CustomResourceDefinition {
+// loadDefinition reads a generated definition, that of CrawlJob unless another is named.
+func loadDefinition(t testing.TB, file ...string) *apiextensions.CustomResourceDefinition {
 	t.Helper()
+	crdFile := append(file, crdFile)[0]
 	raw, err := os.ReadFile(crdFile)
 	if err != nil {
 		t.Fatalf("read the generated definition (make generate writes it): %v", err)
@@ -66,9 +68,9 @@ func loadDefinition(t testing.TB) *apiextensions.CustomResourceDefinition {
 	return definition
 }
 
-func newServer(t testing.TB) *server {
+func newServer(t testing.TB, file ...string) *server {
 	t.Helper()
-	definition := loadDefinition(t)
+	definition := loadDefinition(t, file...)
 	props := definition.Spec.Validation
 	if props == nil {
 		props = definition.Spec.Versions[0].Schema

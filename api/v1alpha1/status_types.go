@@ -80,6 +80,10 @@ type CrawlJobStatus struct {
 	// archive says where the snapshots are.
 	// +optional
 	Archive *ArchiveReference `json:"archive,omitempty"`
+
+	// profile says with which stored browser state the crawl visits pages.
+	// +optional
+	Profile *UsedProfile `json:"profile,omitempty"`
 }
 
 // Counters count pages by what became of them, and what was stored.

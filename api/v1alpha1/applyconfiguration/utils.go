@@ -26,6 +26,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BehaviorScriptApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Browser"):
 		return &apiv1alpha1.BrowserApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BrowserProfile"):
+		return &apiv1alpha1.BrowserProfileApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BrowserProfileSpec"):
+		return &apiv1alpha1.BrowserProfileSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BrowserProfileStatus"):
+		return &apiv1alpha1.BrowserProfileStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Capture"):
 		return &apiv1alpha1.CaptureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CaptureLimits"):
@@ -38,10 +44,24 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CrawlJobSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CrawlJobStatus"):
 		return &apiv1alpha1.CrawlJobStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExpiredLogin"):
+		return &apiv1alpha1.ExpiredLoginApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Limits"):
 		return &apiv1alpha1.LimitsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LoggedIn"):
+		return &apiv1alpha1.LoggedInApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LoggedOut"):
+		return &apiv1alpha1.LoggedOutApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LoginCheck"):
+		return &apiv1alpha1.LoginCheckApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Politeness"):
 		return &apiv1alpha1.PolitenessApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProfileReference"):
+		return &apiv1alpha1.ProfileReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProfileSecret"):
+		return &apiv1alpha1.ProfileSecretApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProfileState"):
+		return &apiv1alpha1.ProfileStateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReasonCount"):
 		return &apiv1alpha1.ReasonCountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RunReference"):
@@ -54,6 +74,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SeedsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Storage"):
 		return &apiv1alpha1.StorageApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UsedProfile"):
+		return &apiv1alpha1.UsedProfileApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Viewport"):
 		return &apiv1alpha1.ViewportApplyConfiguration{}
 

@@ -108,12 +108,71 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 60
+    - name: profile
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ProfileReference
     - name: viewport
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Viewport
       default:
         height: 800
         width: 1280
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.BrowserProfile
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.BrowserProfileSpec
+    - name: status
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.BrowserProfileStatus
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.BrowserProfileSpec
+  map:
+    fields:
+    - name: hosts
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.HostName
+          elementRelationship: associative
+    - name: loginCheck
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.LoginCheck
+    - name: secretRef
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ProfileSecret
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.BrowserProfileStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: expired
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ExpiredLogin
+    - name: lastUsed
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: state
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ProfileState
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Capture
   map:
     fields:
@@ -288,6 +347,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pagesPerMinute
       type:
         scalar: numeric
+    - name: profile
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.UsedProfile
     - name: progress
       type:
         scalar: string
@@ -308,6 +370,20 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ExpiredLogin
+  map:
+    fields:
+    - name: crawlJob
+      type:
+        scalar: string
+    - name: foundAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: sha256
+      type:
+        scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostName
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostPattern
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Limits
@@ -328,6 +404,36 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pagesPerHost
       type:
         scalar: numeric
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.LoggedIn
+  map:
+    fields:
+    - name: selector
+      type:
+        scalar: string
+    - name: text
+      type:
+        scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.LoggedOut
+  map:
+    fields:
+    - name: selector
+      type:
+        scalar: string
+    - name: text
+      type:
+        scalar: string
+    - name: urlPattern
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Pattern
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.LoginCheck
+  map:
+    fields:
+    - name: loggedIn
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.LoggedIn
+    - name: loggedOut
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.LoggedOut
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Pattern
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Politeness
@@ -337,6 +443,36 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 2
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ProfileReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ProfileSecret
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ProfileState
+  map:
+    fields:
+    - name: cookies
+      type:
+        scalar: numeric
+    - name: earliestExpiry
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: expiredCookies
+      type:
+        scalar: numeric
+    - name: origins
+      type:
+        scalar: numeric
+    - name: sha256
+      type:
+        scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ReasonCount
   map:
     fields:
@@ -434,6 +570,18 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Toggle
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.UsedProfile
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: sha256
+      type:
+        scalar: string
+    - name: uid
+      type:
+        scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Viewport
   map:
     fields:

@@ -12,6 +12,10 @@ type BrowserApplyConfiguration struct {
 	// pageTimeoutSeconds is how long one page may take to load and settle. What
 	// was received until then is kept.
 	PageTimeoutSeconds *int32 `json:"pageTimeoutSeconds,omitempty"`
+	// profile names stored browser state that the hosts it is for are visited with:
+	// a log-in that a person made. When it is not given, pages are visited as by
+	// somebody who was never there.
+	Profile *ProfileReferenceApplyConfiguration `json:"profile,omitempty"`
 }
 
 // BrowserApplyConfiguration constructs a declarative configuration of the Browser type for use with
@@ -33,5 +37,13 @@ func (b *BrowserApplyConfiguration) WithViewport(value *ViewportApplyConfigurati
 // If called multiple times, the PageTimeoutSeconds field is set to the value of the last call.
 func (b *BrowserApplyConfiguration) WithPageTimeoutSeconds(value int32) *BrowserApplyConfiguration {
 	b.PageTimeoutSeconds = &value
+	return b
+}
+
+// WithProfile sets the Profile field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Profile field is set to the value of the last call.
+func (b *BrowserApplyConfiguration) WithProfile(value *ProfileReferenceApplyConfiguration) *BrowserApplyConfiguration {
+	b.Profile = value
 	return b
 }

@@ -44,6 +44,8 @@ type CrawlJobStatusApplyConfiguration struct {
 	Run *RunReferenceApplyConfiguration `json:"run,omitempty"`
 	// archive says where the snapshots are.
 	Archive *ArchiveReferenceApplyConfiguration `json:"archive,omitempty"`
+	// profile says with which stored browser state the crawl visits pages.
+	Profile *UsedProfileApplyConfiguration `json:"profile,omitempty"`
 }
 
 // CrawlJobStatusApplyConfiguration constructs a declarative configuration of the CrawlJobStatus type for use with
@@ -160,5 +162,13 @@ func (b *CrawlJobStatusApplyConfiguration) WithRun(value *RunReferenceApplyConfi
 // If called multiple times, the Archive field is set to the value of the last call.
 func (b *CrawlJobStatusApplyConfiguration) WithArchive(value *ArchiveReferenceApplyConfiguration) *CrawlJobStatusApplyConfiguration {
 	b.Archive = value
+	return b
+}
+
+// WithProfile sets the Profile field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Profile field is set to the value of the last call.
+func (b *CrawlJobStatusApplyConfiguration) WithProfile(value *UsedProfileApplyConfiguration) *CrawlJobStatusApplyConfiguration {
+	b.Profile = value
 	return b
 }
