@@ -1,4 +1,5 @@
-// Command operator watches CrawlJob resources and has Temporal do what they order.
+// Command operator watches CrawlJob resources and has Temporal do what they order, and
+// BrowserProfile resources, whose state it encrypts to the workers.
 //
 // It holds no state of its own: everything is in the Kubernetes API and in Temporal,
 // so it may be killed and started again at any moment. It needs the API server to
@@ -16,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"filippo.io/age"
 	"github.com/spf13/cobra"
 	temporal "go.temporal.io/sdk/client"
 	corev1 "k8s.io/api/core/v1"
@@ -28,8 +30,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/browserprofile"
 	"crawlfleet.dev/crawlfleet/controllers/crawljob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
 )
 
@@ -45,6 +49,7 @@ type options struct {
 	metricsAddress    string
 	leaderElect       bool
 	leaseNamespace    string
+	recipients        string
 	logFormat         string
 	logLevel          slog.Level
 }
@@ -63,7 +68,7 @@ func command() *cobra.Command {
 	level := "info"
 	c := &cobra.Command{
 		Use:           "operator",
-		Short:         "Reconcile CrawlJob resources with their crawls in Temporal",
+		Short:         "Reconcile CrawlJob resources with their crawls in Temporal, and BrowserProfiles",
 		Args:          cobra.NoArgs,
 		Version:       cli.ReadBuild().String(),
 		SilenceUsage:  true,
@@ -83,6 +88,8 @@ func command() *cobra.Command {
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address for /metrics, 0 for none")
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the lease, for more than one replica")
 	f.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "namespace of the lease (default: the pod's own)")
+	f.StringVar(&o.recipients, "profile-recipients", os.Getenv("CRAWLFLEET_PROFILE_RECIPIENTS"),
+		"public keys (age1...) of the workers, divided by commas, to which the state of BrowserProfiles is encrypted; none refuses jobs that name one [$CRAWLFLEET_PROFILE_RECIPIENTS]")
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
 	f.StringVar(&level, "log-level", level, "debug, info, warn or error")
 	return c
@@ -98,6 +105,10 @@ func run(ctx context.Context, o options) error {
 	ctrl.SetLogger(telemetry.Logr(log))
 	klog.SetSlogLogger(log)
 
+	recipients, err := profile.Recipients(o.recipients)
+	if err != nil {
+		return fmt.Errorf("--profile-recipients: %w", err)
+	}
 	config, err := restConfig(o.kubeconfig)
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
@@ -116,7 +127,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer runs.Close()
 
-	if err := wire(mgr, runs, log); err != nil {
+	if err := wire(mgr, runs, recipients, log); err != nil {
 		return err
 	}
 	log.Info("operator starts", "temporalAddress", o.temporalAddress, "temporalNamespace", o.temporalNamespace)
@@ -149,21 +160,28 @@ func manager(config *rest.Config, o options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-// wire adds the parts that reconcile CrawlJobs to the manager.
-func wire(mgr ctrl.Manager, runs temporal.Client, log *slog.Logger) error {
+// wire adds the parts that reconcile CrawlJobs and BrowserProfiles to the manager.
+func wire(mgr ctrl.Manager, runs temporal.Client, recipients []age.Recipient, log *slog.Logger) error {
 	reports := crawljob.NewReports(time.Now)
 	monitor := &crawljob.Monitor{Checker: runs, Client: mgr.GetClient(), Reports: reports, Log: log}
 	listener := &crawljob.Listener{Client: runs, Reports: reports, Log: log}
 	reconciler := &crawljob.Reconciler{
-		Client:  mgr.GetClient(),
-		Reader:  mgr.GetAPIReader(),
-		Runs:    crawljob.NewTemporal(runs, time.Now),
-		Health:  monitor,
-		Reports: reports,
-		Events:  mgr.GetEventRecorder("crawlfleet-operator"),
-		Now:     time.Now,
+		Client:     mgr.GetClient(),
+		Reader:     mgr.GetAPIReader(),
+		Recipients: recipients,
+		Runs:       crawljob.NewTemporal(runs, time.Now),
+		Health:     monitor,
+		Reports:    reports,
+		Events:     mgr.GetEventRecorder("crawlfleet-operator"),
+		Now:        time.Now,
 	}
-	if err := errors.Join(mgr.Add(monitor), mgr.Add(listener), reconciler.SetupWithManager(mgr)); err != nil {
+	profiles := &browserprofile.Reconciler{
+		Client: mgr.GetClient(),
+		Reader: mgr.GetAPIReader(),
+		Events: mgr.GetEventRecorder("crawlfleet-operator"),
+		Now:    time.Now,
+	}
+	if err := errors.Join(mgr.Add(monitor), mgr.Add(listener), reconciler.SetupWithManager(mgr), profiles.SetupWithManager(mgr)); err != nil {
 		return fmt.Errorf("set up the reconciler: %w", err)
 	}
 	return nil

@@ -35,6 +35,7 @@ func TestFlags(t *testing.T) {
 	for _, tc := range []struct{ args, want string }{
 		{"--log-format=xml", "--log-format"},
 		{"--log-level=loud", "--log-level"},
+		{"--profile-recipients=nobody", "--profile-recipients"},
 		{"--kubeconfig=/does/not/exist", "/does/not/exist"},
 		{"stray", "stray"},
 	} {

@@ -42,6 +42,7 @@ type options struct {
 	roles, allowPrivate, resolve       []string
 	tabs                               int
 	dir, chrome, proxy                 string
+	profileIdentity                    string
 	health, metrics                    string
 	logFormat, logLevel                string
 }
@@ -83,6 +84,8 @@ another worker.`,
 	f.StringVar(&o.proxy, "proxy", "", "proxy that all visits go through: http://, https:// or socks5://")
 	f.StringArrayVar(&o.allowPrivate, "allow-private", nil, "address range (CIDR) that may be visited although it is not public; for development; may be repeated")
 	f.StringArrayVar(&o.resolve, "resolve", nil, "host[:port]=address[:port] to use instead of the name service; may be repeated")
+	f.StringVar(&o.profileIdentity, "profile-identity-file", os.Getenv("CRAWLFLEET_PROFILE_IDENTITY_FILE"),
+		"secret key, as age-keygen writes it, that opens the BrowserProfiles of jobs; read when it is needed [$CRAWLFLEET_PROFILE_IDENTITY_FILE]")
 	f.StringVar(&o.health, "health-address", "", "address for /healthz and /readyz, such as :8081 (default: none)")
 	f.StringVar(&o.metrics, "metrics-address", "", "address for Prometheus' /metrics, such as :8082 (default: none)")
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")

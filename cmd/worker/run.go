@@ -217,7 +217,8 @@ func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *b
 	hostname, _ := os.Hostname() // it is left out when it is not known
 	crawler := &frontier.Crawler{
 		Buckets: store, FrontierBucket: o.frontierBucket, Tabs: frontier.Pool{Pool: pool}, Heartbeats: beats, Dir: dir, Patience: storePatience,
-		Logger: log, Now: time.Now, Metrics: metrics,
+		IdentityFile: o.profileIdentity,
+		Logger:       log, Now: time.Now, Metrics: metrics,
 		Info: archive.Info{
 			Software: "crawlfleet", Version: cli.ReadBuild().String(), Chrome: pool.Version().Product,
 			Flags: pool.Flags(), Sandbox: pool.Sandbox(), Hostname: hostname,

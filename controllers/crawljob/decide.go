@@ -71,6 +71,8 @@ type Decision struct {
 	Start bool
 	// Steer asks the crawl to be in this state, when it is not empty.
 	Steer v1alpha1.State
+	// Renew gives the crawl the state of a new log-in.
+	Renew bool
 	// Standing is how the crawl stands, before anything was done.
 	Standing Standing
 	// Again is when to look again, if nothing happens before. Zero is never.
@@ -178,6 +180,7 @@ func decideRunning(o Observation) Decision {
 		return d
 	}
 	d.Steer = steer(o)
+	d.Renew = o.Profile != nil && o.Latest != nil && (o.Latest.Profile == nil || o.Latest.Profile.SHA256 != o.Profile.SHA256)
 	d.Standing = settle(o.Job, o.Latest, follow(o.Latest))
 	return d
 }
@@ -231,9 +234,16 @@ func settle(job *v1alpha1.CrawlJob, r *workflows.Report, s Standing) Standing {
 	case reason == workflows.ReasonWaitingForWorkers, reason == workflows.ReasonTemporalUnreachable, reason == workflows.ReasonConfigMapMissing,
 		reason == workflows.ReasonInvalidScript:
 		return s // not the crawl's own: that it reports is the end of it
+	case reason == workflows.ReasonLoginExpired && renewed(job.Status.Profile, r.Profile):
+		return s
 	default:
 		return Standing{Mood: Stalls, Reason: reason, Message: was.Message}
 	}
+}
+
+// renewed tells whether a crawl has another log-in than a status speaks of.
+func renewed(was *v1alpha1.UsedProfile, now *workflows.ProfileRef) bool {
+	return was != nil && now != nil && was.SHA256 != now.SHA256
 }
 
 // progressed tells whether pages or chunks were added to what a status counts.

@@ -47,13 +47,19 @@ func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, e
 			return Done{}, nil // it is asked again, and the silence is looked into
 		}
 		return Done{Steered: answer, Unreachable: err}, nil
+	case d.Renew:
+		answer, err := r.Runs.SetProfile(ctx, o.Job.UID, *o.Profile)
+		if errors.Is(err, ErrNoAnswer) {
+			return Done{}, nil // as above
+		}
+		return Done{Steered: answer, Unreachable: err}, nil
 	default:
 		return Done{}, nil
 	}
 }
 
 func (r *Reconciler) start(ctx context.Context, o Observation) Done {
-	started, err := r.Runs.Start(ctx, runInput(o.Job, o.Seeds, o.Scripts))
+	started, err := r.Runs.Start(ctx, runInput(o.Job, o.Seeds, o.Scripts, o.Profile))
 	var refusal *Refusal
 	switch {
 	case errors.As(err, &refusal):

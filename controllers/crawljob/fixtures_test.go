@@ -130,6 +130,8 @@ type runs struct {
 	startErr error
 	inputs   []workflows.RunInput
 
+	profiles []workflows.SealedProfile
+
 	states   []v1alpha1.State
 	stateErr error
 }
@@ -152,6 +154,14 @@ func (r *runs) SetState(_ context.Context, _ types.UID, s v1alpha1.State) (*work
 	}
 	r.states = append(r.states, s)
 	return crawling(func(rep *workflows.Report) { rep.Seq, rep.State = 8, workflows.State(s) }), nil
+}
+
+func (r *runs) SetProfile(_ context.Context, _ types.UID, p workflows.SealedProfile) (*workflows.Report, error) {
+	if r.stateErr != nil {
+		return nil, r.stateErr
+	}
+	r.profiles = append(r.profiles, p)
+	return crawling(func(rep *workflows.Report) { rep.Seq, rep.Profile = 8, &p.ProfileRef }), nil
 }
 
 type health struct{ err error }

@@ -11,7 +11,7 @@ import (
 const bytesPerMegabyte = 1_000_000
 
 // runInput says in the words of package workflows what a CrawlJob orders.
-func runInput(job *v1alpha1.CrawlJob, seeds SeedList, scripts ScriptList) workflows.RunInput {
+func runInput(job *v1alpha1.CrawlJob, seeds SeedList, scripts ScriptList, profile *workflows.SealedProfile) workflows.RunInput {
 	in := workflows.RunInput{
 		FormatVersion: workflows.FormatVersion,
 		Run:           string(job.UID),
@@ -21,6 +21,7 @@ func runInput(job *v1alpha1.CrawlJob, seeds SeedList, scripts ScriptList) workfl
 		Spec:          runSpec(&job.Spec),
 		SeedList:      seeds.Packed,
 		Scripts:       scripts.Packed,
+		Profile:       profile,
 		State:         workflows.State(job.Spec.State),
 	}
 	in.Spec.Capture.Behaviors = behaviors(&job.Spec.Capture.Behaviors, scripts)

@@ -54,6 +54,9 @@ type Observation struct {
 	Seeds SeedList
 	// Scripts are those of capture.behaviors, read with the seeds.
 	Scripts ScriptList
+	// Profile is the sealed state of the profile that the order names, read when the crawl
+	// may start, and while it waits for a new log-in.
+	Profile *workflows.SealedProfile
 	// Refusal says what is wrong with them.
 	Refusal *Refusal
 }
@@ -75,6 +78,10 @@ func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Obser
 	if o.Run.Ended == nil {
 		r.ask(ctx, &o)
 	}
+	if expired(o) {
+		err := r.observeProfile(ctx, &o)
+		return o, err
+	}
 	if o.Unreachable != nil || o.Run.Known || !job.DeletionTimestamp.IsZero() || job.Spec.State != v1alpha1.StateActive {
 		return o, nil
 	}
@@ -90,7 +97,25 @@ func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Obser
 		return o, err
 	}
 	o.Seeds, o.Scripts = seeds, scripts
-	return o, nil
+	err = r.observeProfile(ctx, &o)
+	return o, err
+}
+
+// expired tells whether a crawl waits for a new log-in.
+func expired(o Observation) bool {
+	return o.Unreachable == nil && o.Run.Known && o.Run.Ended == nil && o.Latest != nil && o.Latest.Reason == workflows.ReasonLoginExpired &&
+		o.Job.DeletionTimestamp.IsZero() && o.Job.Spec.State == v1alpha1.StateActive
+}
+
+// observeProfile reads and seals the profile that the order names. Its error is the API
+// server's.
+func (r *Reconciler) observeProfile(ctx context.Context, o *Observation) error {
+	sealed, err := r.readProfile(ctx, o.Job)
+	if errors.As(err, &o.Refusal) {
+		return nil
+	}
+	o.Profile = sealed
+	return err
 }
 
 // ask asks Temporal about the crawl when there is a reason to: nothing was heard of

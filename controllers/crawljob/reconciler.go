@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"time"
 
+	"filippo.io/age"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -59,6 +60,8 @@ type Runs interface {
 	Look(ctx context.Context, uid types.UID) (Run, error)
 	// SetState asks a running crawl to be in a state and returns its answer.
 	SetState(ctx context.Context, uid types.UID, state v1alpha1.State) (*workflows.Report, error)
+	// SetProfile gives a running crawl the state of a new log-in and returns its answer.
+	SetProfile(ctx context.Context, uid types.UID, profile workflows.SealedProfile) (*workflows.Report, error)
 }
 
 // Health tells whether Temporal can be reached.
@@ -72,10 +75,13 @@ type Health interface {
 type Reconciler struct {
 	// Client reads CrawlJobs from the cache and writes them.
 	Client client.Client
-	// Reader reads past the cache: ConfigMaps, of which the operator may read
+	// Reader reads past the cache: ConfigMaps and the Secrets of profiles, of which the operator may read
 	// single ones and keeps none, and CrawlJobs before anything is done because one
 	// is gone.
 	Reader client.Reader
+	// Recipients are whom stored browser state is encrypted to: the workers. Without any,
+	// orders that name a profile are refused.
+	Recipients []age.Recipient
 	// Runs is Temporal.
 	Runs Runs
 	// Health tells whether Temporal can be reached.
@@ -88,7 +94,7 @@ type Reconciler struct {
 	Now func() time.Time
 }
 
-//go:generate ../../bin/controller-gen rbac:roleName=crawlfleet-operator paths=. output:rbac:dir=../../config/rbac
+//go:generate ../../bin/controller-gen rbac:roleName=crawlfleet-operator paths=../... output:rbac:dir=../../config/rbac
 
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs/status,verbs=get;patch

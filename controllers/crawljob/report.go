@@ -51,6 +51,9 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 		}
 		count(&status, newest.Counts)
 		speed(&status, newest)
+		if p := newest.Profile; p != nil {
+			status.Profile = &v1alpha1.UsedProfile{Name: p.Name, UID: p.UID, SHA256: p.SHA256}
+		}
 		if newest.Archive.Prefix != "" {
 			status.Archive = &v1alpha1.ArchiveReference{Bucket: newest.Archive.Bucket, Prefix: newest.Archive.Prefix}
 		}
@@ -72,7 +75,7 @@ func outcome(s Standing, done Done) Standing {
 		return Standing{Mood: Refused, Reason: done.Refusal.Reason, Message: done.Refusal.Message}
 	case done.Unreachable != nil && s.Mood != Stalls:
 		return unreachable(done.Unreachable)
-	case done.Steered != nil && s.Mood != Stalls:
+	case done.Steered != nil && (s.Mood != Stalls || s.Reason == workflows.ReasonLoginExpired):
 		return follow(done.Steered)
 	default:
 		return s

@@ -164,13 +164,23 @@ func (t *Temporal) progress(ctx context.Context, id string) *workflows.Report {
 // SetState sends the update. A workflow that is over, or was never there, is in
 // no need of it, and one that refuses it is being cancelled. The error is ErrNoAnswer when no worker has taken it.
 func (t *Temporal) SetState(ctx context.Context, uid types.UID, state v1alpha1.State) (*workflows.Report, error) {
+	report, err := t.update(ctx, uid, workflows.UpdateSetState, workflows.SetState{State: workflows.State(state)})
+	if err != nil && !errors.Is(err, ErrNoAnswer) {
+		err = fmt.Errorf("ask the workflow to be %s: %w", state, plain(err))
+	}
+	return report, err
+}
+
+// update sends an update that is answered with a report; nil when there is nobody to
+// take it, or it is refused.
+func (t *Temporal) update(ctx context.Context, uid types.UID, name string, argument any) (*workflows.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	handle, err := t.client.UpdateWorkflow(ctx, temporal.UpdateWorkflowOptions{
 		WorkflowID:   workflows.RunWorkflowID(string(uid)),
-		UpdateName:   workflows.UpdateSetState,
+		UpdateName:   name,
 		WaitForStage: temporal.WorkflowUpdateStageCompleted,
-		Args:         []any{workflows.SetState{State: workflows.State(state)}},
+		Args:         []any{argument},
 	})
 	if err == nil {
 		var report workflows.Report
@@ -187,7 +197,16 @@ func (t *Temporal) SetState(ctx context.Context, uid types.UID, state v1alpha1.S
 	case errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
 		return nil, ErrNoAnswer
 	}
-	return nil, fmt.Errorf("ask the workflow to be %s: %w", state, plain(err))
+	return nil, err
+}
+
+// SetProfile sends the update, under the same terms.
+func (t *Temporal) SetProfile(ctx context.Context, uid types.UID, profile workflows.SealedProfile) (*workflows.Report, error) {
+	report, err := t.update(ctx, uid, workflows.UpdateSetProfile, workflows.SetProfile{Profile: profile})
+	if err != nil && !errors.Is(err, ErrNoAnswer) {
+		err = fmt.Errorf("give the workflow a new log-in: %w", plain(err))
+	}
+	return report, err
 }
 
 // idleQueues returns the task queues of a crawl that no worker has polled of late.

@@ -137,7 +137,7 @@ func TestStart(t *testing.T) {
 		job.Spec.Scope = v1alpha1.Scope{Type: v1alpha1.ScopeCustom, Depth: new(int32(0)), Include: []v1alpha1.Pattern{"x"}}
 		job.Spec.Storage = &v1alpha1.Storage{Prefix: "p"}
 	})
-	got, err := NewTemporal(s, clock).Start(t.Context(), runInput(job, SeedList{Packed: []byte("z")}, ScriptList{Packed: []byte("s"), Digests: []string{"d"}}))
+	got, err := NewTemporal(s, clock).Start(t.Context(), runInput(job, SeedList{Packed: []byte("z")}, ScriptList{Packed: []byte("s"), Digests: []string{"d"}}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestStart(t *testing.T) {
 
 func TestStartTooLarge(t *testing.T) {
 	t.Parallel()
-	in := runInput(jobWith(), SeedList{Packed: make([]byte, maxInput)}, ScriptList{})
+	in := runInput(jobWith(), SeedList{Packed: make([]byte, maxInput)}, ScriptList{}, nil)
 	_, err := NewTemporal(&server{}, clock).Start(t.Context(), in)
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.Reason != workflows.ReasonInvalidSeeds || !strings.Contains(refusal.Message, "Divide the seeds") {
