@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 )
 
@@ -22,6 +23,7 @@ import (
 type captureFlags struct {
 	pages, out, screenshot, proxy, viewport, chrome, dir, userAgent string
 	resolve, allowPrivate, behaviors, scripts                       []string
+	profile                                                         string
 	concurrency                                                     int
 	text, dom, json, force, verbose                                 bool
 	timeout, loadTimeout                                            time.Duration
@@ -40,6 +42,7 @@ type captureJob struct {
 	resolves map[string]string
 	behave   behavior
 	upstream *url.URL
+	state    *profile.Profile
 	started  time.Time
 }
 
@@ -103,6 +106,7 @@ Exit codes:
 	fl.StringVar(&f.badCertificates, "bad-certificates", "refuse", "what comes from a server whose certificate does not verify: refuse, or record with the error")
 	fl.StringVar(&f.viewport, "viewport", "1280x800", "`SIZE` of the window in pixels")
 	fl.StringVar(&f.userAgent, "user-agent", "", "user agent in place of Chrome's own")
+	fl.StringVar(&f.profile, "profile", "", "`FILE` of a log-in to capture its hosts with, as profile create wrote it or a state.json")
 	fl.StringVar(&f.chrome, "chrome", "", "`ENGINE`: chromium-headless-shell, chromium, or the path of a Chrome (default: the first of these that is installed)")
 	fl.StringVar(&f.dir, "dir", "", "`FOLDER` for temporary files (default: the system's)")
 	fl.BoolVar(&f.json, "json", false, "write one line of JSON a page to standard output")
@@ -135,6 +139,9 @@ func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, err
 	if j.behave, err = f.readBehaviors(); err != nil {
 		return nil, err
 	}
+	if j.state, err = f.readProfile(stdin); err != nil {
+		return nil, err
+	}
 	if f.proxy != "" {
 		if j.upstream, err = proxyOf(f.proxy); err != nil {
 			return nil, err
@@ -144,6 +151,25 @@ func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, err
 		return nil, err
 	}
 	return j, j.checkOut()
+}
+
+// readProfile reads the log-in, nil when none is given.
+func (f captureFlags) readProfile(stdin io.Reader) (*profile.Profile, error) {
+	if f.profile == "" {
+		return nil, nil
+	}
+	if f.profile == "-" && f.pages == "-" {
+		return nil, cli.Usage("--profile and --pages cannot both be read from standard input")
+	}
+	file, err := readState(stdin, f.profile)
+	if err != nil {
+		return nil, cli.Usage("--profile: %w", err)
+	}
+	p, err := profile.New(filepath.Base(f.profile), "", file, nil, profile.LoginCheck{})
+	if err != nil {
+		return nil, cli.Usage("--profile: %w", err)
+	}
+	return p, nil
 }
 
 // check looks at the flags that are taken as they are.

@@ -56,7 +56,7 @@ other tools open.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
-	root.AddCommand(newCapture(), newWACZ(), newVersion())
+	root.AddCommand(newCapture(), newProfile(), newWACZ(), newVersion())
 	return root
 }
 

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/remote"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -43,11 +49,18 @@ func TestScripts(t *testing.T) {
 			// could not pass through it.
 			env.Setenv("TMPDIR", os.TempDir())
 			env.Values["asked"] = asked
-			return nil
+			free, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			_, debug, err := net.SplitHostPort(free.Addr().String())
+			env.Setenv("DEBUGPORT", debug)
+			return errors.Join(err, free.Close())
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"asked": waitUntilAsked,
 			"flip":  flip,
+			"press": press,
 		},
 	})
 }
@@ -62,6 +75,19 @@ func newSite(asked chan<- struct{}) http.Handler {
 		})
 	}
 	html("/{$}", `<title>Board</title><p id=p></p><script>fetch('/api').then(r => r.json()).then(v => p.innerText = v.text)</script>`)
+	html("/login", `<title>Log in</title><button id=go onclick="localStorage.account = 'stored-secret'; location = '/in'">Log in</button>`)
+	mux.HandleFunc("/in", func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "cookie-secret", Path: "/", MaxAge: 3600, HttpOnly: true})
+		http.Redirect(w, r, "/members", http.StatusFound)
+	})
+	mux.HandleFunc("/members", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if c, err := r.Cookie("session"); err != nil || c.Value != "cookie-secret" {
+			fmt.Fprint(w, `<title>For members alone</title>`)
+			return
+		}
+		fmt.Fprint(w, `<title>?</title><script>document.title = 'Welcome ' + (localStorage.account === 'stored-secret')</script>`)
+	})
 	html("/two", `<title>Two</title><a href="/three">not followed</a>`)
 	mux.HandleFunc("/api", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"text": "from the API"}`) })
 	html("/large", `<title>Large</title><script>fetch('/body').then(r => r.blob()).catch(() => {})</script>`)
@@ -81,6 +107,36 @@ func waitUntilAsked(ts *testscript.TestScript, _ bool, _ []string) {
 	case <-time.After(time.Minute):
 		ts.Fatalf("the site was not asked for /slow")
 	}
+}
+
+// press is the script command "press": it leads the browser that waits at $DEBUGPORT as a
+// person does from another Chrome, and presses the button of the page that is there.
+func press(ts *testscript.TestScript, _ bool, _ []string) {
+	base := "http://127.0.0.1:" + ts.Getenv("DEBUGPORT")
+	id := ""
+	for deadline := time.Now().Add(time.Minute); id == ""; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("no browser waits at %s", base)
+		}
+		res, err := http.Get(base + "/json/list")
+		if err != nil {
+			continue
+		}
+		var pages []struct{ ID, URL string }
+		err = errors.Join(json.NewDecoder(res.Body).Decode(&pages), res.Body.Close())
+		for _, p := range pages {
+			if err == nil && strings.HasSuffix(p.URL, "/login") {
+				id = p.ID
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	ctx, cancel = remote.NewAllocator(ctx, base)
+	defer cancel()
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithTargetID(target.ID(id)), remote.WithKeepOpen())
+	defer cancel()
+	ts.Check(chromedp.Do(ctx, chromedp.Click(chromedp.ID("go"))))
 }
 
 // flip is the script command "flip FILE OFFSET": it changes a byte.

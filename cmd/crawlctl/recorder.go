@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 )
 
@@ -24,11 +25,15 @@ func recorderOf(s string) (browser.Recorder, error) {
 	return "", cli.Usage("--recorder %q: want wire or browser", s)
 }
 
-// stayOptions are what the flags say of tabs.
-func (s *session) stayOptions() browser.StayOptions {
-	return browser.StayOptions{
+// stayOptions are what the flags say of a tab for a page.
+func (s *session) stayOptions(address string) browser.StayOptions {
+	opts := browser.StayOptions{
 		Viewport: s.job.view, UserAgent: s.job.userAgent, AcceptBadCertificates: s.job.badCertificates == "record", Recorder: s.job.witness,
 	}
+	if p := s.job.state; p != nil && profile.CoversURL(p.Hosts, address) {
+		opts.Profile = p
+	}
+	return opts
 }
 
 // again captures a page that seems to refuse the recorder's own TLS once more, with the
@@ -48,7 +53,7 @@ func (w *visitor) again(ctx context.Context, first *browser.Page, order browser.
 	case <-ctx.Done():
 		return alone, nil
 	}
-	opts := w.stayOptions()
+	opts := w.stayOptions(order.URL)
 	opts.Recorder = browser.RecorderBrowser
 	stay, err := w.pool.Stay(ctx, opts)
 	if err != nil {

@@ -206,7 +206,7 @@ func (w *visitor) visit(ctx context.Context, o order) (err error) {
 		if err := w.leave(); err != nil {
 			return err
 		}
-		w.stay, err = w.pool.Stay(ctx, w.stayOptions())
+		w.stay, err = w.pool.Stay(ctx, w.stayOptions(o.url))
 		if err != nil {
 			w.stay = nil
 			return err

@@ -45,19 +45,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	if done.Steered != nil && (newest == nil || done.Steered.Seq >= newest.Seq) {
 		newest = done.Steered
 	}
-	if newest != nil {
-		if status.StartedAt == nil && !newest.StartedAt.IsZero() {
-			status.StartedAt = seconds(newest.StartedAt)
-		}
-		count(&status, newest.Counts)
-		speed(&status, newest)
-		if p := newest.Profile; p != nil {
-			status.Profile = &v1alpha1.UsedProfile{Name: p.Name, UID: p.UID, SHA256: p.SHA256}
-		}
-		if newest.Archive.Prefix != "" {
-			status.Archive = &v1alpha1.ArchiveReference{Bucket: newest.Archive.Bucket, Prefix: newest.Archive.Prefix}
-		}
-	}
+	follows(&status, newest)
 	if standing.Mood != Moves {
 		status.PagesPerMinute, status.SecondsLeft = nil, nil
 	}
@@ -66,6 +54,24 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	}
 	status.Conditions = conditions(o, standing)
 	return status
+}
+
+// follows copies what a crawl reports of itself.
+func follows(status *v1alpha1.CrawlJobStatus, r *workflows.Report) {
+	if r == nil {
+		return
+	}
+	if status.StartedAt == nil && !r.StartedAt.IsZero() {
+		status.StartedAt = seconds(r.StartedAt)
+	}
+	count(status, r.Counts)
+	speed(status, r)
+	if p := r.Profile; p != nil {
+		status.Profile = &v1alpha1.UsedProfile{Name: p.Name, UID: p.UID, SHA256: p.SHA256}
+	}
+	if r.Archive.Prefix != "" {
+		status.Archive = &v1alpha1.ArchiveReference{Bucket: r.Archive.Bucket, Prefix: r.Archive.Prefix}
+	}
 }
 
 // outcome corrects how a crawl stands by what doing something about it showed.

@@ -63,6 +63,22 @@ func (s *State) Hosts() []string {
 	return slices.Compact(hosts)
 }
 
+// Of is what of the state is of one host alone.
+func (s *State) Of(host string) *State {
+	own := &State{}
+	for _, c := range s.Cookies {
+		if strings.TrimPrefix(c.Domain, ".") == host {
+			own.Cookies = append(own.Cookies, c)
+		}
+	}
+	for _, o := range s.Origins {
+		if h, err := hostOf(o.Origin); err == nil && h == host {
+			own.Origins = append(own.Origins, o)
+		}
+	}
+	return own
+}
+
 // For is what of the state is for some hosts and their subdomains. A cookie that is also
 // for hosts beside them, because its domain is wider, is narrowed to them.
 func (s *State) For(hosts []string) *State {

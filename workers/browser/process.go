@@ -49,6 +49,7 @@ type launch struct {
 	profile string // parent folder of the profile
 	uid     int    // 0 keeps the user of this process
 	sandbox bool
+	env     []string // beside what every Chrome gets to see
 }
 
 // start starts Chrome and connects to it. The process ends with kill, with its
@@ -97,7 +98,7 @@ func (p *process) start(l launch) error {
 	p.cmd = exec.Command(l.path, append(args, "about:blank")...)
 	p.cmd.ExtraFiles = []*os.File{toChromeR, fromChromeW}
 	p.cmd.Stdout, p.cmd.Stderr = outputW, outputW
-	p.cmd.Env = environment(p.profile)
+	p.cmd.Env = append(environment(p.profile), l.env...)
 	p.cmd.Dir = p.profile
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:   true, // one kill reaches the children, and Ctrl-C does not

@@ -139,8 +139,10 @@ func (t *tab) setStorage(ctx context.Context, list []profile.Origin, use *Profil
 		}
 		use.Origins++
 	}
-	t.blank, err = o.close(ctx)
-	return err
+	if t.blank, err = o.close(ctx); err != nil {
+		return err
+	}
+	return o.forget(ctx)
 }
 
 // seen are the signs of a log-in that a page shows.

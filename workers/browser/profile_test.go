@@ -37,7 +37,7 @@ type members struct {
 	requests []string
 }
 
-const showStorage = `<p id=s></p><script>s.textContent = location.host + ' stores ' + JSON.stringify({local: {...localStorage}, session: {...sessionStorage}})</script>`
+const showStorage = `<p id=s></p><script>document.title = 'history ' + history.length; s.textContent = location.host + ' stores ' + JSON.stringify({local: {...localStorage}, session: {...sessionStorage}})</script>`
 
 func (m *members) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var sent []string
@@ -136,6 +136,9 @@ func TestProfile(t *testing.T) {
 	}
 	if n := len(p.Exchanges); n != 3 || p.Completeness.Ratio != 1 {
 		t.Errorf("%d exchanges, complete to %v:\n%s", n, p.Completeness, strings.Join(requested(p, ""), "\n"))
+	}
+	if p.Title != "history 2" { // the empty page and this one, as in every stay
+		t.Errorf("the page sees %q", p.Title)
 	}
 	if len(p.Redirects) > 0 || len(p.Frames) != 3 {
 		t.Errorf("redirects %v, frames %v", p.Redirects, p.Frames)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp/jsonv2"
 
@@ -60,10 +61,23 @@ func (o *origins) close(ctx context.Context) (loader string, err error) {
 	if loader, err = o.show(ctx, "about:blank"); err != nil {
 		return "", err
 	}
-	if err := o.page.Call(ctx, "Page.resetNavigationHistory", nil, nil); err != nil {
-		return "", err
-	}
 	return loader, o.page.Call(ctx, "Fetch.disable", nil, nil)
+}
+
+// forget takes the documents that were shown out of the page's history. Chrome refuses
+// that for a moment, while the empty page takes the place of the last of them.
+func (o *origins) forget(ctx context.Context) error {
+	for {
+		err := o.page.Call(ctx, "Page.resetNavigationHistory", nil, nil)
+		if err == nil || ctx.Err() != nil || errors.Is(err, errLost) || errors.Is(err, errDetached) {
+			return err
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 func (o *origins) show(ctx context.Context, address string) (loader string, err error) {
