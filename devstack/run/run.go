@@ -15,7 +15,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/devstack/stack"
@@ -27,7 +29,7 @@ type Options struct {
 	// archive, logs.
 	Dir string
 	// Bin is the folder of the programs: devstack, operator, worker, portal, site,
-	// kubectl. Config is the folder with the resource definitions.
+	// kubectl, crawlctl. Config is the folder with the resource definitions.
 	Bin, Config string
 	// Replay is the folder of ReplayWeb.page's files.
 	Replay string
@@ -126,7 +128,7 @@ func (o Options) check() error {
 			return fmt.Errorf("the file to apply: %w", err)
 		}
 	}
-	for _, name := range []string{"devstack", "operator", "worker", "portal", "site", "kubectl"} {
+	for _, name := range []string{"devstack", "operator", "worker", "portal", "site", "kubectl", "crawlctl"} {
 		if _, err := os.Stat(filepath.Join(o.Bin, name)); err != nil {
 			return fmt.Errorf("program %s is missing: build it with `make build` (%w)", name, err)
 		}
@@ -164,7 +166,7 @@ func (o Options) start(ctx context.Context, procs *processes) (*fleet, error) {
 	if err := f.kubectl.waitEstablished(ctx); err != nil {
 		return nil, err
 	}
-	step("kinds    CrawlJob is known to the API server")
+	step("kinds    CrawlJob and BrowserProfile are known to the API server")
 	if o.URL == "" && o.File == "" {
 		address, err := sameAddress(filepath.Join(o.Dir, "site-address"))
 		if err != nil {
@@ -199,6 +201,16 @@ func (o Options) startStack(ctx context.Context, procs *processes) (state *stack
 	return state, true, err
 }
 
+// profileKey makes the key pair by which the operator hands browser profiles to the
+// workers, unless an earlier run has, and returns the public half.
+func (o Options) profileKey(ctx context.Context, identity string) (string, error) {
+	out, err := exec.CommandContext(ctx, filepath.Join(o.Bin, "crawlctl"), "profile", "keygen", identity).Output()
+	if err != nil {
+		return "", fmt.Errorf("make the key of browser profiles: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
 // startPrograms starts the parts of crawlfleet itself.
 func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) error {
 	env := []string{
@@ -214,6 +226,12 @@ func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) 
 		return err
 	}
 	operator, worker, portal := ports[0], ports[1], ports[2]
+	identity := filepath.Join(o.Dir, "profile-identity")
+	recipient, err := o.profileKey(ctx, identity)
+	if err != nil {
+		return err
+	}
+	env = append(env, "CRAWLFLEET_PROFILE_RECIPIENTS="+recipient, "CRAWLFLEET_PROFILE_IDENTITY_FILE="+identity)
 	workerArgs := []string{
 		"--dir", filepath.Join(o.Dir, "scratch"), "--health-address", worker,
 		"--archive-bucket", f.state.S3.ArchiveBucket, "--frontier-bucket", f.state.S3.FrontierBucket,
