@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,8 +40,7 @@ type Person struct {
 	unsafe  error // why Chrome runs without its sandbox
 
 	mu      sync.Mutex
-	origins []string          // in the order in which they were first seen
-	pages   map[string]string // addresses by target
+	origins []string // in the order in which they were first seen
 	changed chan struct{}
 }
 
@@ -72,8 +70,8 @@ func OpenPerson(ctx context.Context, o PersonOptions, address string) (*Person, 
 	if err := free(o.DebugPort); err != nil {
 		return nil, err
 	}
-	p := &Person{pages: map[string]string{}, changed: make(chan struct{}, 1)}
-	if err := p.start(launch{path: path, args: personArguments(o, shell), profile: o.Dir, env: displayOf(o)}); err != nil {
+	p := &Person{changed: make(chan struct{}, 1)}
+	if err := p.start(ctx, launch{path: path, args: personArguments(o, shell), profile: o.Dir, env: displayOf(o)}); err != nil {
 		return nil, err
 	}
 	if err := p.begin(ctx, o, address); err != nil {
@@ -113,7 +111,7 @@ func personArguments(o PersonOptions, shell bool) []string {
 }
 
 // start starts Chrome in the safest way that works here.
-func (p *Person) start(l launch) error {
+func (p *Person) start(ctx context.Context, l launch) error {
 	l.sandbox = true
 	if os.Geteuid() == 0 && len(l.env) == 0 { // another user could not use the display
 		l.uid = 65534
@@ -121,22 +119,22 @@ func (p *Person) start(l launch) error {
 			l.profile = os.TempDir()
 		}
 	}
-	if p.unsafe = p.try(l); p.unsafe == nil {
-		return nil
+	if p.unsafe = p.try(ctx, l); p.unsafe == nil || ctx.Err() != nil {
+		return p.unsafe
 	}
 	l.sandbox, l.uid = false, 0
-	if err := p.try(l); err != nil {
+	if err := p.try(ctx, l); err != nil {
 		return fmt.Errorf("start Chrome: %w (with its sandbox: %w)", err, p.unsafe)
 	}
 	return nil
 }
 
-func (p *Person) try(l launch) error {
+func (p *Person) try(ctx context.Context, l launch) error {
 	proc, err := l.start()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := proc.conn.root.Call(ctx, "Browser.getVersion", nil, nil); err != nil {
 		if errors.Is(err, errLost) {
@@ -173,8 +171,10 @@ func (p *Person) begin(ctx context.Context, o PersonOptions, address string) err
 	if len(pages) == 0 {
 		return root.Call(ctx, "Target.createTarget", map[string]any{"url": address}, nil)
 	}
-	return p.with(ctx, pages[0], func(page *session) error {
-		return page.Call(ctx, "Page.navigate", map[string]any{"url": address}, nil)
+	return p.with(ctx, pages[0].ID, func(page *session) error {
+		// The answer comes when the site answers. The person sees how that goes.
+		page.post("Page.navigate", map[string]any{"url": address})
+		return nil
 	})
 }
 
@@ -231,28 +231,18 @@ func free(port int) error {
 // one that has a window.
 func (p *Person) DebugAddress() string { return p.address }
 
-// event notes where the person is.
+// event notes where the person is, and has whoever waits look.
 func (p *Person) event(method string, params jsonv2.Value) {
 	switch method {
 	case "Target.targetCreated", "Target.targetInfoChanged":
-		take(params, func(ev targetEvent) {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.visited(ev.TargetInfo.URL)
-			if ev.TargetInfo.Type == "page" {
-				p.pages[ev.TargetInfo.TargetID] = ev.TargetInfo.URL
-			}
-			select {
-			case p.changed <- struct{}{}:
-			default:
-			}
-		})
+		take(params, func(ev targetEvent) { p.visited(ev.TargetInfo.URL) })
 	case "Target.targetDestroyed":
-		take(params, func(ev targetEvent) {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			delete(p.pages, ev.TargetID)
-		})
+	default:
+		return
+	}
+	select {
+	case p.changed <- struct{}{}:
+	default: // it will look anyway
 	}
 }
 
@@ -263,35 +253,18 @@ func (p *Person) visited(address string) {
 		return
 	}
 	origin := u.Scheme + "://" + u.Host
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if !slices.Contains(p.origins, origin) && len(p.origins) < maxVisited {
 		p.origins = append(p.origins, origin)
 	}
 }
 
-// ErrBrowserClosed is the error of a browser that the person has closed.
-var ErrBrowserClosed = errors.New("the browser was closed")
-
-// Wait waits until the person is at an address that a pattern matches; without one, until
-// the browser is closed or the context ends.
-func (p *Person) Wait(ctx context.Context, pattern *regexp.Regexp) error {
-	for {
-		p.mu.Lock()
-		there := false
-		for _, address := range p.pages {
-			there = there || (pattern != nil && pattern.MatchString(address))
-		}
-		p.mu.Unlock()
-		if there {
-			return nil
-		}
-		select {
-		case <-p.changed:
-		case <-p.proc.conn.done:
-			return ErrBrowserClosed
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+// seen are the origins that were visited.
+func (p *Person) seen() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.origins)
 }
 
 // Close ends the browser and removes all that it kept.

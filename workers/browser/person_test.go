@@ -71,7 +71,7 @@ func press(t *testing.T, p *Person) {
 	if err != nil || len(pages) != 1 {
 		t.Fatalf("%d pages, %v", len(pages), err)
 	}
-	err = p.with(ctx, pages[0], func(page *session) error {
+	err = p.with(ctx, pages[0].ID, func(page *session) error {
 		return evaluate(ctx, page, map[string]any{"expression": `new Promise((done) => { const f = () => { const b = document.querySelector('#go'); if (!b) return setTimeout(f, 20); done(); setTimeout(() => b.click(), 10) }; f() })`}, nil)
 	})
 	if err != nil {
