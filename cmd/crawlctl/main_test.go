@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,9 +59,11 @@ func TestScripts(t *testing.T) {
 			return errors.Join(err, free.Close())
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"asked": waitUntilAsked,
-			"flip":  flip,
-			"press": press,
+			"asked":   waitUntilAsked,
+			"awaited": awaited,
+			"flip":    flip,
+			"leave":   leave,
+			"press":   press,
 		},
 	})
 }
@@ -110,33 +113,89 @@ func waitUntilAsked(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // press is the script command "press": it leads the browser that waits at $DEBUGPORT as a
-// person does from another Chrome, and presses the button of the page that is there.
+// person does from another Chrome, and presses the button of the page that is there until
+// that leads on.
 func press(ts *testscript.TestScript, _ bool, _ []string) {
 	base := "http://127.0.0.1:" + ts.Getenv("DEBUGPORT")
-	id := ""
-	for deadline := time.Now().Add(time.Minute); id == ""; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			ts.Fatalf("no browser waits at %s", base)
-		}
-		res, err := http.Get(base + "/json/list")
-		if err != nil {
-			continue
-		}
-		var pages []struct{ ID, URL string }
-		err = errors.Join(json.NewDecoder(res.Body).Decode(&pages), res.Body.Close())
-		for _, p := range pages {
-			if err == nil && strings.HasSuffix(p.URL, "/login") {
-				id = p.ID
-			}
-		}
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	id := waitingPage(ctx, ts, base)
 	ctx, cancel = remote.NewAllocator(ctx, base)
 	defer cancel()
-	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithTargetID(target.ID(id)), remote.WithKeepOpen())
+	// Else the page would be closed in the end, under the feet of whoever waits.
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithTargetID(target.ID(id)), chromedp.WithDetachOnCancel())
 	defer cancel()
-	ts.Check(chromedp.Do(ctx, chromedp.Click(chromedp.ID("go"))))
+	for ctx.Err() == nil {
+		// What is pressed before the page has first been drawn is lost, for a person too. The
+		// button is waited for, and is not there any more when the page has led on.
+		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := chromedp.Do(bounded, chromedp.Click(chromedp.ID("go")))
+		cancel()
+		for range 20 {
+			time.Sleep(50 * time.Millisecond)
+			if !slices.ContainsFunc(pages(base), func(p page) bool { return p.ID == id && strings.HasSuffix(p.URL, "/login") }) {
+				return
+			}
+		}
+		ts.Logf("the button leads nowhere yet (%v)", err)
+	}
+	ts.Fatalf("the button leads nowhere")
+}
+
+// leave is the script command "leave": it closes the page of the browser that waits at
+// $DEBUGPORT.
+func leave(ts *testscript.TestScript, _ bool, _ []string) {
+	base := "http://127.0.0.1:" + ts.Getenv("DEBUGPORT")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	id := waitingPage(ctx, ts, base)
+	// A page that is on its way to another process may not hear that it is closed.
+	for slices.ContainsFunc(pages(base), func(p page) bool { return p.ID == id }) {
+		if ctx.Err() != nil {
+			ts.Fatalf("the page cannot be closed")
+		}
+		if res, err := http.Get(base + "/json/close/" + id); err == nil {
+			res.Body.Close()
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// awaited is the script command "awaited": it waits until there is a browser at $DEBUGPORT.
+func awaited(ts *testscript.TestScript, _ bool, _ []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	waitingPage(ctx, ts, "http://127.0.0.1:"+ts.Getenv("DEBUGPORT"))
+}
+
+// page is one that can be led over a port.
+type page struct{ ID, URL string }
+
+// pages are those of a browser, none when there is no browser.
+func pages(base string) (list []page) {
+	res, err := http.Get(base + "/json/list")
+	if err != nil {
+		return nil
+	}
+	defer res.Body.Close()
+	if json.NewDecoder(res.Body).Decode(&list) != nil {
+		return nil
+	}
+	return list
+}
+
+// waitingPage waits for a browser that shows the log-in page.
+func waitingPage(ctx context.Context, ts *testscript.TestScript, base string) (id string) {
+	for ctx.Err() == nil {
+		for _, p := range pages(base) {
+			if strings.HasSuffix(p.URL, "/login") {
+				return p.ID
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("no browser waits at %s", base)
+	return ""
 }
 
 // flip is the script command "flip FILE OFFSET": it changes a byte.

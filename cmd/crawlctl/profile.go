@@ -83,7 +83,8 @@ keeps inside frames of other sites.
 
 Exit codes:
   0    the profile was saved
-  1    it was not: the browser was closed too early, or the cluster refused it
+  1    it was not: the browser was closed too early, nobody was done in time, or the
+       cluster refused it
   2    the command line made no sense; nothing was done
   130  interrupted; nothing was saved`,
 		Example: `  crawlctl profile create members --url https://members.example.org/login -n research
@@ -104,7 +105,7 @@ Exit codes:
 	fl.StringVar(&f.url, "url", "", "`ADDRESS` of the log-in page (required)")
 	fl.StringVarP(&f.namespace, "namespace", "n", "", "`NAMESPACE` of the profile (default: that of the kubeconfig's context)")
 	fl.StringVarP(&f.out, "out", "o", "", "write YAML to `FILE` instead, - for standard output")
-	fl.StringVar(&f.waitFor, "wait-for", "", "save when the browser is at an address that `PATTERN` (RE2) matches, instead of waiting for Enter")
+	fl.StringVar(&f.waitFor, "wait-for", "", "save when the browser shows a page whose address `PATTERN` (RE2) matches, and stays there, instead of waiting for Enter")
 	fl.StringArrayVar(&f.hosts, "host", nil, "`HOST` that the log-in is for, with its subdomains; what is of others is not saved (repeatable; default: all that were visited)")
 	fl.StringVar(&f.login.LoggedOutURL, "logged-out-url", "", "`PATTERN` (RE2) of the address that visitors are led to who are not logged in")
 	fl.StringVar(&f.login.LoggedOutSelector, "logged-out-selector", "", "CSS `SELECTOR` of what they see")
@@ -227,21 +228,26 @@ func (j *profileJob) letLogIn(ctx context.Context, dir string, stdin io.Reader, 
 		waiting = untilEnter(waiting, stdin)
 	}
 	if err := person.Wait(waiting, j.waiting); err != nil && !errors.Is(err, errEntered) {
-		if errors.Is(err, browser.ErrBrowserClosed) {
-			return nil, errors.New("the browser was closed before its state was saved: run it again, and close nothing before it says so")
-		}
-		return nil, err
+		return nil, early(err)
 	}
-	reading, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	reading, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it took more than two minutes"))
 	defer cancel()
 	state, unread, err := person.State(reading)
 	if err != nil {
-		return nil, err
+		return nil, early(err)
 	}
 	for _, origin := range unread {
-		fmt.Fprintf(stderr, "warning: the storage of %s could not be read and is not saved\n", cli.OneLine(origin))
+		fmt.Fprintf(stderr, "warning: the storage of %s, or some of it, could not be read and is not saved\n", cli.OneLine(origin))
 	}
 	return state, nil
+}
+
+// early says what to do about a browser that was closed too early.
+func early(err error) error {
+	if errors.Is(err, browser.ErrBrowserClosed) {
+		return errors.New("the browser was closed before its state was saved: run it again, and close nothing before it says so")
+	}
+	return err
 }
 
 // instruct says what to do.
@@ -260,7 +266,7 @@ func (j *profileJob) instruct(address string, stderr io.Writer) {
 		fmt.Fprintln(stderr, "Press Enter here when you are logged in. (Do not log out, and do not close the browser.)")
 		return
 	}
-	fmt.Fprintf(stderr, "It is saved when the browser is at an address that %s matches.\n", j.waitFor)
+	fmt.Fprintf(stderr, "It is saved when the browser stays at an address that %s matches.\n", j.waitFor)
 }
 
 // errEntered is how waiting ends well.
@@ -284,7 +290,7 @@ func untilEnter(ctx context.Context, stdin io.Reader) context.Context {
 // ended gives an interruption its exit code.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return &cli.Error{Code: cli.ExitInterrupted}
+		return &cli.Error{Code: cli.ExitInterrupted, Err: errors.New("interrupted: nothing was saved")}
 	}
 	return err
 }
