@@ -92,7 +92,7 @@ Exit codes:
     --host members.example.org --logged-out-url '/login\b' --logged-in-selector 'a[href="/logout"]'
   crawlctl profile create members --url https://members.example.org/login --out members.yaml
   crawlctl profile create members --url https://members.example.org/login --wait-for '/account$'`,
-		Args: exactArgs(1, "one NAME"),
+		Args: oneArg("one NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			job, err := f.complete(args[0], cmd.Flags().Changed("headful"), cmd.Flags().Changed("remote-debugging-port"))
 			if err != nil {
@@ -199,7 +199,7 @@ func (j *profileJob) run(ctx context.Context, stdin io.Reader, stdout, stderr io
 		return fmt.Errorf("encode the state: %w", err)
 	}
 	// What crawls will refuse is not saved.
-	p, err := profile.New(j.name, "", file, j.hosts, j.profileFlags.login)
+	p, err := profile.New(j.name, "", file, j.hosts, j.login)
 	if err != nil {
 		return fmt.Errorf("nothing was saved: what the browser holds cannot be used: %w", err)
 	}

@@ -52,7 +52,7 @@ func (j *profileJob) describe(bp *v1alpha1.BrowserProfile) {
 			bp.Spec.Hosts = append(bp.Spec.Hosts, v1alpha1.HostName(h))
 		}
 	}
-	l := j.profileFlags.login
+	l := j.login
 	if l == (profile.LoginCheck{}) {
 		return
 	}

@@ -30,7 +30,7 @@ is what profile create wrote, or a state.json; - reads standard input. No value 
 printed.`,
 		Example: `  crawlctl profile show members.yaml
   kubectl get secret browserprofile-members -o yaml | crawlctl profile show -`,
-		Args: exactArgs(1, "one FILE"),
+		Args: oneArg("one FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file, err := readState(cmd.InOrStdin(), args[0])
 			if err != nil {
@@ -160,7 +160,7 @@ age-keygen does, and prints the public key that belongs to it, for the operator
 key is printed.`,
 		Example: `  crawlctl profile keygen identity
   kubectl -n crawlfleet-system create secret generic crawlfleet-profile-identity --from-file=identity`,
-		Args: exactArgs(1, "one FILE"),
+		Args: oneArg("one FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			recipient, err := keygen(args[0], time.Now())
 			if err != nil {

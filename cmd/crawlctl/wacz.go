@@ -35,7 +35,7 @@ func newInspect() *cobra.Command {
 		Short: "List the pages of a file and count its captures",
 		Example: `  crawlctl wacz inspect capture.wacz
   crawlctl wacz inspect --json capture.wacz | jq -r .pages[].url`,
-		Args: exactArgs(1, "one FILE"),
+		Args: oneArg("one FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := inspect(args[0])
 			if err != nil {
@@ -173,9 +173,9 @@ func verify(ctx context.Context, path string) ([]wacz.Finding, error) {
 	return findings, nil
 }
 
-func exactArgs(n int, what string) cobra.PositionalArgs {
+func oneArg(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
-		if len(args) != n {
+		if len(args) != 1 {
 			return cli.Usage("want %s, got %d arguments", what, len(args))
 		}
 		return nil
