@@ -210,7 +210,7 @@ type Browser struct {
 	// a log-in that a person made. When it is not given, pages are visited as by
 	// somebody who was never there.
 	// +optional
-	Profile *ProfileReference `json:"profile,omitempty,omitzero"`
+	Profile ProfileReference `json:"profile,omitempty,omitzero"`
 }
 
 // Viewport is the size of a browser window in CSS pixels.

@@ -81,7 +81,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 // profileOf is the BrowserProfile that a CrawlJob names.
 func profileOf(_ context.Context, object client.Object) []reconcile.Request {
 	job, ok := object.(*v1alpha1.CrawlJob)
-	if !ok || job.Spec.Browser.Profile == nil {
+	if !ok || job.Spec.Browser.Profile.Name == "" {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: job.Namespace, Name: job.Spec.Browser.Profile.Name}}}
@@ -139,7 +139,7 @@ func (r *Reconciler) observe(ctx context.Context, p *v1alpha1.BrowserProfile) (O
 
 // useOf is what a CrawlJob says of its profile, nil when it has begun with none.
 func useOf(job *v1alpha1.CrawlJob) *Use {
-	if job.Spec.Browser.Profile == nil || job.Status.Profile == nil {
+	if job.Spec.Browser.Profile.Name == "" || job.Status.Profile == nil {
 		return nil
 	}
 	u := &Use{CrawlJob: job.Name, StartedAt: job.Status.StartedAt, SHA256: job.Status.Profile.SHA256}

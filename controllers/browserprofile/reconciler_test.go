@@ -138,7 +138,7 @@ func TestReconcile(t *testing.T) {
 	}
 	job := &v1alpha1.CrawlJob{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "research", Name: "board", UID: "j1"},
-		Spec:       v1alpha1.CrawlJobSpec{Browser: v1alpha1.Browser{Profile: &v1alpha1.ProfileReference{Name: "members"}}},
+		Spec:       v1alpha1.CrawlJobSpec{Browser: v1alpha1.Browser{Profile: v1alpha1.ProfileReference{Name: "members"}}},
 	}
 	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(p, job).WithStatusSubresource(p, job).Build()
 	recorder := events.NewFakeRecorder(100)

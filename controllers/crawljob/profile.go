@@ -18,7 +18,7 @@ import (
 // workers; nil when it names none. From here on nobody can read it but they. Its error is
 // a *Refusal when the profile cannot be used.
 func (r *Reconciler) readProfile(ctx context.Context, job *v1alpha1.CrawlJob) (*workflows.SealedProfile, error) {
-	if job.Spec.Browser.Profile == nil {
+	if job.Spec.Browser.Profile.Name == "" {
 		return nil, nil
 	}
 	name := job.Spec.Browser.Profile.Name

@@ -24,7 +24,7 @@ import (
 const cookieValue = "s3cr3t-0f-nobody"
 
 func withProfile(job *v1alpha1.CrawlJob) {
-	job.Spec.Browser.Profile = &v1alpha1.ProfileReference{Name: "members"}
+	job.Spec.Browser.Profile = v1alpha1.ProfileReference{Name: "members"}
 }
 
 func members(change ...func(*v1alpha1.BrowserProfile)) *v1alpha1.BrowserProfile {

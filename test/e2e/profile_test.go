@@ -80,7 +80,7 @@ func TestProfile(t *testing.T) {
 		WorkerFlags:   []string{"--profile-identity-file", keys, "--log-level", "debug"},
 	})
 	job := harness.NewJob("members", srv.URL+"/")
-	job.Spec.Browser.Profile = &v1alpha1.ProfileReference{Name: "members"}
+	job.Spec.Browser.Profile = v1alpha1.ProfileReference{Name: "members"}
 	fleet.Apply(t, job)
 	stalled(t, fleet, "members", "ProfileNotFound")
 	if n := len(site.shown); n != 0 {
