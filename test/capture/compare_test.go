@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/wacz"
@@ -140,7 +141,13 @@ func (r *result) exchanges() []pair {
 // compareWire compares the records with the site's account.
 func (r *result) compareWire(t *testing.T) {
 	t.Helper()
-	r.compareSeen(t, r.site.seen(r.c), same, func(x wire.Seen) bool { return x.Broken && x.Status == 0 && r.askedAgain(x.URL()) })
+	seen := r.site.seen(r.c)
+	for i, x := range seen {
+		if x.Status != 0 && r.unheard(x) {
+			seen[i].Status = 0
+		}
+	}
+	r.compareSeen(t, seen, same, func(x wire.Seen) bool { return x.Broken && x.Status == 0 && r.askedAgain(x.URL()) })
 }
 
 // compareSeen compares the records with requests that the site has seen, by a judgement like same. What is excused may
@@ -171,6 +178,16 @@ func (r *result) compareSeen(t *testing.T, seen []wire.Seen, same func(wire.Seen
 			t.Errorf("%s: recorded with an answer, but the site has sent none: %.100q", r.site.short(r.c, p.request.TargetURI), p.response.Head)
 		}
 	}
+}
+
+// unheard reports whether the site sent an answer when the browser had given the request up, or was about to: its
+// connection is closed then, and the answer crosses that.
+func (r *result) unheard(x wire.Seen) bool {
+	const crossing = 100 * time.Millisecond
+	return slices.ContainsFunc(r.page.Exchanges, func(e recorder.Exchange) bool {
+		return e.URL == x.URL() && e.Failure == recorder.ReasonAborted && e.Response == nil &&
+			e.Started.Before(x.Answered) && x.Answered.After(e.Ended.Add(-crossing))
+	})
 }
 
 // askedAgain reports whether a request is said to have been sent twice, because the connection that had been kept was

@@ -55,6 +55,8 @@ type Seen struct {
 	// status.
 	ResponseHead []byte
 	Status       int
+	// Answered is when it was sent.
+	Answered time.Time
 	// ResponseBody is the answer's body, without transfer coding.
 	ResponseBody Sum
 	// Ended is set when the answer has come to its end: before that, nothing is said about the bodies.
@@ -132,6 +134,7 @@ func (x *Exchange) Head(status string, fields ...string) {
 func (x *Exchange) RawHead(text string) {
 	line, fields, _ := strings.Cut(text, "\n")
 	_, _ = fmt.Sscanf(line, "HTTP/1.%d %d", new(int), &x.Status) // a head that is none has no status
+	x.Answered = time.Now()
 	x.chunked = strings.Contains(strings.ToLower(fields), "transfer-encoding: chunked")
 	defer x.server.update(x)
 	if x.h2 != nil {
