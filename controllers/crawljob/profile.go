@@ -24,7 +24,7 @@ func (r *Reconciler) readProfile(ctx context.Context, job *v1alpha1.CrawlJob) (*
 	name := job.Spec.Browser.Profile.Name
 	if len(r.Recipients) == 0 {
 		return nil, &Refusal{workflows.ReasonProfilesDisabled, fmt.Sprintf(
-			"browser.profile names BrowserProfile %q, and the operator has no --profile-recipients to encrypt its state to. Make a key pair with age-keygen, give the operator the recipient and the workers the identity; the crawl starts by itself then.", name)}
+			"browser.profile names BrowserProfile %q, and the operator has no --profile-recipients to encrypt its state to. Make a key pair with crawlctl profile keygen, give the operator the recipient and the workers the identity; the crawl starts by itself then.", name)}
 	}
 	var p v1alpha1.BrowserProfile
 	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: job.Namespace, Name: name}, &p)
