@@ -18,7 +18,7 @@ import (
 )
 
 // crawlTimeout bounds one crawl, on a machine that is busy.
-const crawlTimeout = 30 * time.Minute
+const crawlTimeout = 50 * time.Minute
 
 func serve(t *testing.T, handler http.Handler) *sites.Server {
 	t.Helper()
