@@ -62,8 +62,8 @@ func BenchmarkCapture(b *testing.B) {
 							b.Errorf("%s: %d of %d pages are not complete", v, t.Incomplete, t.Pages)
 						}
 						r.times[v] = append(r.times[v], t)
-						b.Logf("%-8s %6.2f pages/s  own %5.1f  Chrome %6.1f ms a page  peak %d MB", v, t.pagesPerSecond(),
-							t.Own/float64(t.Pages)*1000, t.Chrome/float64(t.Pages)*1000, t.Peak>>20)
+						b.Logf("%-8s %6.2f pages/s  own %5.1f  Chrome %6.1f ms a page", v, t.pagesPerSecond(),
+							t.Own/float64(t.Pages)*1000, t.Chrome/float64(t.Pages)*1000)
 					}
 				}
 				results = append(results, r)

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -49,8 +48,6 @@ type timing struct {
 	Seconds float64
 	// Own and Chrome are seconds of processor time, of the run's own process and of its Chromes.
 	Own, Chrome float64
-	// Peak is the largest resident memory of the run's own process in bytes.
-	Peak int64
 	// Incomplete counts pages that failed or whose ledger and record do not agree.
 	Incomplete int
 }
@@ -175,8 +172,5 @@ func (r *run) measure(chrome int, visits []func(string) error) (timing, error) {
 	wg.Wait()
 	t := timing{Pages: len(r.URLs), Seconds: time.Since(began).Seconds(), Own: ownCPU() - own, Chrome: familyCPU(chrome) - chromes}
 	t.Incomplete = int(r.incomplete.Load())
-	var ru syscall.Rusage
-	err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru)
-	t.Peak = ru.Maxrss << 10
-	return t, errors.Join(append(errs, err)...)
+	return t, errors.Join(errs...)
 }

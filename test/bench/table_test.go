@@ -42,8 +42,8 @@ func write(b *testing.B, results []result) {
 		if r.site != site {
 			site = r.site
 			fmt.Fprintf(&s, "\n## %s\n\n", names[site])
-			fmt.Fprintln(&s, "| tabs | variant | pages/s | of bare | CPU ms a page | of bare | own share of CPU | own memory, peak |")
-			fmt.Fprintln(&s, "| --- | --- | --- | --- | --- | --- | --- | --- |")
+			fmt.Fprintln(&s, "| tabs | variant | pages/s | of bare | CPU ms a page | of bare | own share of CPU |")
+			fmt.Fprintln(&s, "| --- | --- | --- | --- | --- | --- | --- |")
 		}
 		for _, v := range strings.Split(*variants, ",") {
 			r.row(&s, v)
@@ -57,13 +57,12 @@ func write(b *testing.B, results []result) {
 
 func (r result) row(s *strings.Builder, v string) {
 	share := r.figure(v, func(t timing) float64 { return t.Own / (t.Own + t.Chrome) })
-	peak := r.figure(v, func(t timing) float64 { return float64(t.Peak >> 20) })
 	speed, cost := "1", "1"
 	if v != variantBare {
 		speed, cost = r.ratio(v, timing.pagesPerSecond).String(), r.ratio(v, timing.cpu).String()
 	}
-	fmt.Fprintf(s, "| %d | %s | %.1f | %s | %.0f | %s | %.0f %% | %.0f MB |\n", r.tabs, v,
-		r.figure(v, timing.pagesPerSecond).median, speed, r.figure(v, timing.cpu).median*1000, cost, share.median*100, peak.max)
+	fmt.Fprintf(s, "| %d | %s | %.1f | %s | %.0f | %s | %.0f %% |\n", r.tabs, v,
+		r.figure(v, timing.pagesPerSecond).median, speed, r.figure(v, timing.cpu).median*1000, cost, share.median*100)
 }
 
 func (s spread) String() string { return fmt.Sprintf("**%.2f** (%.2f–%.2f)", s.median, s.min, s.max) }
