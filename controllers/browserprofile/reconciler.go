@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -35,9 +36,6 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/kube"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
-
-// FieldOwner is the name under which the operator owns fields (Server-Side Apply).
-const FieldOwner = client.FieldOwner("crawlfleet-operator")
 
 // visitTimeout bounds one visit.
 const visitTimeout = time.Minute
@@ -152,17 +150,7 @@ func useOf(job *v1alpha1.CrawlJob) *Use {
 
 // write applies the status, when it says something new.
 func (r *Reconciler) write(ctx context.Context, p *v1alpha1.BrowserProfile, status v1alpha1.BrowserProfileStatus) error {
-	if equality.Semantic.DeepEqual(p.Status, status) {
-		return nil
-	}
-	configuration, err := kube.ApplyConfiguration[apply.BrowserProfileStatusApplyConfiguration](status)
-	if err != nil {
-		return err
-	}
-	want := apply.BrowserProfile(p.Name, p.Namespace).WithUID(p.UID).WithStatus(configuration)
-	err = r.Client.Status().Apply(ctx, want, FieldOwner, client.ForceOwnership)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("write status: %w", err)
-	}
-	return nil
+	return kube.ApplyStatus(ctx, r.Client, p.Status, status, func(s *apply.BrowserProfileStatusApplyConfiguration) runtime.ApplyConfiguration {
+		return apply.BrowserProfile(p.Name, p.Namespace).WithUID(p.UID).WithStatus(s)
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/internal/kube"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -93,7 +94,7 @@ func (r *Reconciler) finalizer(ctx context.Context, job *v1alpha1.CrawlJob, chan
 		return nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	err := r.Client.Patch(ctx, job, patch, FieldOwner)
+	err := r.Client.Patch(ctx, job, patch, kube.FieldOwner)
 	if apierrors.IsNotFound(err) && !controllerutil.ContainsFinalizer(job, v1alpha1.Finalizer) {
 		return nil // it is gone, as it was to be
 	}

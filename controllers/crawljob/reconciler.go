@@ -25,8 +25,8 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -42,10 +42,6 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/kube"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
-
-// FieldOwner is the name under which the operator owns fields (Server-Side
-// Apply).
-const FieldOwner = client.FieldOwner("crawlfleet-operator")
 
 // visitTimeout bounds one visit. Calls to Temporal have bounds of their own
 // within it.
@@ -156,19 +152,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // write applies the status, when it says something new.
 func (r *Reconciler) write(ctx context.Context, job *v1alpha1.CrawlJob, status v1alpha1.CrawlJobStatus) error {
-	if equality.Semantic.DeepEqual(job.Status, status) {
-		return nil
-	}
-	configuration, err := kube.ApplyConfiguration[apply.CrawlJobStatusApplyConfiguration](status)
-	if err != nil {
-		return err
-	}
-	want := apply.CrawlJob(job.Name, job.Namespace).WithUID(job.UID).WithStatus(configuration)
-	err = r.Client.Status().Apply(ctx, want, FieldOwner, client.ForceOwnership)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("write status: %w", err)
-	}
-	return nil
+	return kube.ApplyStatus(ctx, r.Client, job.Status, status, func(s *apply.CrawlJobStatusApplyConfiguration) runtime.ApplyConfiguration {
+		return apply.CrawlJob(job.Name, job.Namespace).WithUID(job.UID).WithStatus(s)
+	})
 }
 
 // cancelOrphans cancels crawls that still report although their CrawlJob is gone:

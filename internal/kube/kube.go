@@ -1,20 +1,28 @@
 // Package kube holds the few things that every reconciler of the project needs
 // on top of controller-runtime: conditions that keep the time of their last
 // transition (Conditions), the move from a typed status to the apply
-// configuration that Server-Side Apply wants (ApplyConfiguration), and the checks
-// of kstatus, by which tools such as kubectl, Argo CD and Flux judge a resource
+// configuration that Server-Side Apply wants (ApplyConfiguration, ApplyStatus),
+// and the checks of kstatus, by which tools such as kubectl, Argo CD and Flux judge a resource
 // (CheckStatus).
 //
 // It knows no resource kind.
 package kube
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
+
+// FieldOwner is the name under which the operator owns fields (Server-Side
+// Apply).
+const FieldOwner = client.FieldOwner("crawlfleet-operator")
 
 // ApplyConfiguration turns a typed value into its apply configuration, for
 // example a FooStatus into a FooStatusApplyConfiguration. What the typed value
@@ -30,6 +38,24 @@ func ApplyConfiguration[T any](from any) (*T, error) {
 		return nil, fmt.Errorf("decode %T as %T: %w", from, to, err)
 	}
 	return to, nil
+}
+
+// ApplyStatus writes the status that a resource should have when it says something
+// else than the one that it has. T is the status's apply configuration, which
+// configure puts into that of the resource. That the resource is gone is no error.
+func ApplyStatus[T any](ctx context.Context, c client.Client, has, should any, configure func(*T) runtime.ApplyConfiguration) error {
+	if equality.Semantic.DeepEqual(has, should) {
+		return nil
+	}
+	configuration, err := ApplyConfiguration[T](should)
+	if err != nil {
+		return err
+	}
+	err = c.Status().Apply(ctx, configure(configuration), FieldOwner, client.ForceOwnership)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("write status: %w", err)
+	}
+	return nil
 }
 
 // The condition types that kstatus reads
