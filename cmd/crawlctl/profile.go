@@ -179,15 +179,12 @@ func (j *profileJob) run(ctx context.Context, stdin io.Reader, stdout, stderr io
 			return err
 		}
 	}
-	dir, err := os.MkdirTemp(j.dir, "crawlctl-profile-")
+	folder, err := scratchFolder(j.dir, func(err error) { fmt.Fprintf(stderr, "warning: %s: %v\n", unswept, err) })
 	if err != nil {
-		return fmt.Errorf("make a temporary folder: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Chmod(dir, 0o755); err != nil { // Chrome may run as another user
-		return fmt.Errorf("temporary folder: %w", err)
-	}
-	state, err := j.letLogIn(ctx, dir, stdin, stderr)
+	defer func() { err = errors.Join(err, folder.Remove()) }()
+	state, err := j.letLogIn(ctx, folder.Path, stdin, stderr)
 	if err != nil {
 		return ended(ctx, err)
 	}

@@ -80,7 +80,7 @@ func (j *captureJob) run(ctx context.Context, stdout, stderr io.Writer) (err err
 		level = slog.LevelDebug
 	}
 	log := telemetry.New(telemetry.Options{Writer: stderr, Format: telemetry.Text, Level: level})
-	folder, err := j.folder(log)
+	folder, err := scratchFolder(j.dir, func(err error) { log.Warn(unswept, "error", err) })
 	if err != nil {
 		return err
 	}
@@ -111,16 +111,18 @@ func (j *captureJob) run(ctx context.Context, stdout, stderr io.Writer) (err err
 	return s.capture(ctx)
 }
 
-// folder makes the folder for temporary files, and removes those of captures that were
-// killed.
-func (j *captureJob) folder(log *slog.Logger) (*tempdir.Folder, error) {
+// unswept is what is warned of when a killed run's files stay.
+const unswept = "what a killed run left could not be removed"
+
+// scratchFolder makes a folder for temporary files in a parent, the system's when it is
+// empty, and removes those of runs that were killed.
+func scratchFolder(parent string, warn func(error)) (*tempdir.Folder, error) {
 	const prefix = "crawlctl-"
-	parent := j.dir
 	if parent == "" {
 		parent = os.TempDir()
 	}
 	if _, err := tempdir.Sweep(parent, prefix, nil); err != nil {
-		log.Warn("what a killed capture left could not be removed", "error", err)
+		warn(err)
 	}
 	return tempdir.Make(parent, prefix)
 }
