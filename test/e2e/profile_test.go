@@ -180,8 +180,8 @@ func requestsWith(t *testing.T, fleet *harness.Fleet, name string, values ...str
 		if !strings.HasSuffix(listed.Key, ".wacz") {
 			continue
 		}
-		raw := object(t, client, job.Status.Archive.Bucket, listed.Key)
-		file, err := wacz.Open(bytes.NewReader(raw), int64(len(raw)))
+		raw := get(t, fleet, listed.Key)
+		file, err := wacz.Open(strings.NewReader(raw), int64(len(raw)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,20 +228,6 @@ func requestRecords(t *testing.T, r *warc.Reader, values []string) (n int) {
 			}
 		}
 	}
-}
-
-func object(t *testing.T, client *minio.Client, bucket, key string) []byte {
-	t.Helper()
-	object, err := client.GetObject(t.Context(), bucket, key, minio.GetObjectOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = object.Close() }()
-	raw, err := io.ReadAll(object)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
 }
 
 // traces are the files of the fleet that hold a value, as it is, packed, or as base64: Temporal's database, the buckets, the
