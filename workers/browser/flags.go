@@ -9,6 +9,9 @@ import (
 	"syscall"
 )
 
+// nobody is the user that Chrome runs as when this process is root, whom its sandbox refuses.
+const nobody = 65534
+
 // binaries are the executables of the named engines, in order of preference.
 // The packages' wrappers in /usr/bin are shell scripts that stay around as a
 // parent process, so the real executables come first.

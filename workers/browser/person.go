@@ -114,7 +114,7 @@ func personArguments(o PersonOptions, shell bool) []string {
 func (p *Person) start(ctx context.Context, l launch) error {
 	l.sandbox = true
 	if os.Geteuid() == 0 && len(l.env) == 0 { // another user could not use the display
-		l.uid = 65534
+		l.uid = nobody
 		if !traversable(l.profile) {
 			l.profile = os.TempDir()
 		}

@@ -107,7 +107,7 @@ func (o *Options) complete() error {
 		o.RecycleBytes = 2 << 30
 	}
 	if o.UserID <= 0 {
-		o.UserID = 65534
+		o.UserID = nobody
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
