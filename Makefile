@@ -88,6 +88,10 @@ test: build chromiums docs-site ## Run every test: real API server, Temporal, S3
 	@# processors take longer than both in turn, and run into each other's times.)
 	@cd test && go test -count=1 -p 1 -timeout 80m ./...
 
+.PHONY: test-whole
+test-whole: build chromiums docs-site ## Crawl a manual of 500 pages and compare the archive with it (a quarter of an hour)
+	@cd test && go test -count=1 -timeout 80m -run TestDocumentationIsArchived ./e2e -whole
+
 .PHONY: conformance
 conformance: chromium replay ## Run the conformance suite of the capture and write docs/conformance.md
 	@cd test && go test -count=1 -timeout 20m ./capture -update

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -32,20 +33,16 @@ const maxPage = 64 << 20
 //   - nofollow and canonical links are not honoured: they speak to search engines.
 //
 // Addresses are escaped as net/url writes them.
-func Walk(root string) (*sites.Account, error) { return WalkFrom(root, "/index.html") }
+func Walk(root string) (*sites.Account, error) { return WalkWithout(root, nil) }
 
-// WalkFrom is [Walk] with another place to begin.
-func WalkFrom(root, start string) (*sites.Account, error) {
+// WalkWithout is [Walk] by a visitor who follows no link to an address, from the path on, that exclude matches.
+func WalkWithout(root string, exclude *regexp.Regexp) (*sites.Account, error) {
 	s, err := New(Options{Root: root})
 	if err != nil {
 		return nil, err
 	}
-	w := walker{site: s, seen: map[string]bool{}, account: &sites.Account{Errors: map[string]int{}, Redirects: map[string]string{}}}
-	from, err := base.Parse(start)
-	if err != nil {
-		return nil, fmt.Errorf("walk from %s: %w", start, err)
-	}
-	w.follow(from)
+	w := walker{site: s, exclude: exclude, seen: map[string]bool{}, account: &sites.Account{Errors: map[string]int{}, Redirects: map[string]string{}}}
+	w.follow(base.JoinPath("index.html"))
 	for len(w.todo) > 0 {
 		address := w.todo[0]
 		w.todo = w.todo[1:]
@@ -62,6 +59,7 @@ var base = &url.URL{Scheme: "http", Host: "docs.invalid", Path: "/"}
 
 type walker struct {
 	site    *Site
+	exclude *regexp.Regexp
 	todo    []*url.URL
 	seen    map[string]bool
 	account *sites.Account
@@ -84,6 +82,9 @@ func (w *walker) follow(u *url.URL) {
 	}
 	if here.Path == "" {
 		here.Path = "/"
+	}
+	if w.exclude != nil && w.exclude.MatchString(here.RequestURI()) {
+		return
 	}
 	if !w.seen[here.RequestURI()] {
 		w.seen[here.RequestURI()] = true
