@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +15,11 @@ const (
 	maxLines   = 50_000
 	maxFrames  = 2_000
 	maxActions = 500
-	maxURL     = 8_192
+	// maxWindows is how many different addresses of windows are kept, maxRedirects how
+	// many times a page may be seen to go elsewhere.
+	maxWindows   = 1_000
+	maxRedirects = 100
+	maxURL       = 8_192
 )
 
 // account is the browser's own story of one page: its requests, its frames and
@@ -253,15 +258,33 @@ func (a *account) withinDocument(ev frameEvent) {
 }
 
 func (a *account) windowOpen(ev frameEvent) {
-	if len(a.windows) < 100 && networked(ev.URL) {
-		a.windows = append(a.windows, ev.URL)
-	}
+	a.window(ev.URL)
 	a.act("window.open", "a window was not opened")
+}
+
+// window notes where a window would have led that the page wanted: a line of the ledger, as
+// nothing was asked for, and a link. The caller holds the lock.
+func (a *account) window(address string) {
+	if !networked(address) || slices.Contains(a.windows, address) {
+		return
+	}
+	if len(a.windows) >= maxWindows {
+		a.bound(LimitLedger, "the page wanted more than %d windows, and where the others would have led is not known", maxWindows)
+		return
+	}
+	a.windows = append(a.windows, address)
+	if line := a.line("", address, "GET", "Window"); line != nil {
+		line.Outcome, line.Reason, line.Ended = OutcomeBlocked, "windows are not opened, the crawl follows them as links", line.Started
+	}
 }
 
 // frame makes a frame known.
 func (a *account) frame(id, parent string) {
-	if a.frames[id] != nil || len(a.order) >= maxFrames {
+	if a.frames[id] != nil {
+		return
+	}
+	if len(a.order) >= maxFrames {
+		a.bound(LimitLedger, "frames beyond the first %d are not listed", maxFrames)
 		return
 	}
 	a.frames[id] = &Frame{ID: id, Parent: parent}
@@ -278,6 +301,16 @@ func (a *account) act(name, detail string) {
 	if len(a.actions) < maxActions {
 		a.acted[key] = len(a.actions)
 		a.actions = append(a.actions, Action{At: a.now(), Name: name, Detail: detail})
+	} else {
+		a.bound("Actions", "actions beyond the first %d are not listed", maxActions)
+	}
+}
+
+// bound notes, once, that a list of the account is at its end. The caller holds the lock.
+func (a *account) bound(name, format string, args ...any) {
+	l := Limit{Name: name, Detail: fmt.Sprintf(format, args...)}
+	if !slices.Contains(a.limits, l) {
+		a.limits = append(a.limits, l)
 	}
 }
 

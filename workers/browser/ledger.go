@@ -53,15 +53,23 @@ func (a *account) redirected(r *request, ev requestWillBeSent) {
 		r.line.Outcome, r.line.Reason = OutcomeInternal, res.header("Non-Authoritative-Reason")
 	}
 	delete(a.open, ev.RequestID)
-	if ev.RequestID == a.document.request && len(a.redirects) < 100 {
-		a.redirects = append(a.redirects, Redirect{From: res.URL, To: ev.Request.URL, Status: res.Status})
+	if ev.RequestID == a.document.request {
+		a.redirect(Redirect{From: res.URL, To: ev.Request.URL, Status: res.Status})
 	}
+}
+
+func (a *account) redirect(r Redirect) {
+	if len(a.redirects) >= maxRedirects {
+		a.bound("Redirects", "redirects beyond the first %d are not listed", maxRedirects)
+		return
+	}
+	a.redirects = append(a.redirects, r)
 }
 
 // noteNavigation notes that the page goes to another document by itself.
 func (a *account) noteNavigation(ev requestWillBeSent) {
-	if a.document.committed && len(a.redirects) < 100 {
-		a.redirects = append(a.redirects, Redirect{From: a.document.url, To: ev.Request.URL})
+	if a.document.committed {
+		a.redirect(Redirect{From: a.document.url, To: ev.Request.URL})
 	}
 }
 

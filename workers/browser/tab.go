@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -24,10 +25,14 @@ const maxDialogs = 100
 // closeTimeout bounds the closing of a context before its Chrome is given up.
 const closeTimeout = 3 * time.Second
 
+// contexts numbers the browser contexts of this program.
+var contexts atomic.Int64
+
 // tab is the one page target of a browser context.
 type tab struct {
 	chrome    *chrome
 	context   string
+	number    int64  // of the context: never that of another
 	id        string // target ID, which is the main frame's ID
 	session   *session
 	downloads string // folder that downloads go to, below Chrome's profile
@@ -58,7 +63,7 @@ func (c *chrome) open(ctx context.Context, opts StayOptions, proxy string) (*tab
 		return nil, err
 	}
 	t := &tab{
-		chrome:  c,
+		chrome: c, number: contexts.Add(1),
 		context: string(made.BrowserContextID),
 		opaque:  opts.Recorder == RecorderBrowser, acceptBad: opts.AcceptBadCertificates,
 		children: make(map[string]*session),
@@ -400,9 +405,7 @@ func (c *chrome) windowOpened(t *tab, ev targetEvent) {
 	}
 	a.mu.Lock()
 	a.act("window.open", "a window was closed")
-	if len(a.windows) < 100 && networked(info.URL) {
-		a.windows = append(a.windows, info.URL)
-	}
+	a.window(info.URL)
 	a.mu.Unlock()
 }
 
