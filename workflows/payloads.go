@@ -111,6 +111,10 @@ type Browser struct {
 	Width       int           `json:"width"`
 	Height      int           `json:"height"`
 	PageTimeout time.Duration `json:"pageTimeout"`
+	// Engine is HeadlessShell or Chromium; empty means the workers' own.
+	Engine string `json:"engine,omitempty"`
+	// Isolation is Host, which is also what empty means, or Page.
+	Isolation string `json:"isolation,omitempty"`
 }
 
 // Capture is what is kept beside the recorded traffic.
@@ -150,6 +154,9 @@ type Script struct {
 	// SHA256 is the digest of the source in hexadecimal.
 	SHA256 string `json:"sha256"`
 }
+
+// IsolationPage shows every page as to a visitor who was never there.
+const IsolationPage = "Page"
 
 // BadCertificatesRecord takes what comes from a server whose certificate does not verify.
 const BadCertificatesRecord = "Record"

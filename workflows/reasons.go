@@ -40,6 +40,7 @@ const (
 	ReasonLoginExpired             Reason = "LoginExpired"
 	ReasonBooksUnbalanced          Reason = "BooksUnbalanced"
 	ReasonRunLost                  Reason = "RunLost"
+	ReasonEngineMissing            Reason = "EngineMissing"
 	ReasonWorkerFault              Reason = "WorkerFault"
 )
 

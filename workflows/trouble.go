@@ -19,6 +19,7 @@ var nextSteps = map[Reason]string{
 	ReasonSeedUnreachable:   "Check the address and that the workers can resolve and reach its host; the crawl goes on by itself then.",
 	ReasonLoginExpired:      "Log in again with crawlctl profile create and the profile's name, or put new state into its Secret; the crawl goes on by itself then. To try again with the same state, set spec.state to Suspended and back to Active.",
 	ReasonProfileSealed:     "Give the workers the --profile-identity-file that belongs to the operator's --profile-recipients; the crawl goes on by itself then.",
+	ReasonEngineMissing:     "Give the workers an image that has it (Debian's package chromium for Chromium, chromium-headless-shell for HeadlessShell); the crawl goes on by itself then. To crawl with the workers' own browser, create a new CrawlJob without spec.browser.engine.",
 	ReasonWorkerFault:       "See the workers' logs; it is tried again.",
 	ReasonWaitingForWorkers: "Start workers that reach the same Temporal namespace; the crawl goes on by itself then.",
 }

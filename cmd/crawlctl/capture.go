@@ -25,7 +25,7 @@ type captureFlags struct {
 	resolve, allowPrivate, behaviors, scripts                       []string
 	profile                                                         string
 	concurrency                                                     int
-	text, dom, json, force, verbose                                 bool
+	text, dom, json, force, verbose, fresh                          bool
 	timeout, loadTimeout                                            time.Duration
 	maxPageBytes, maxBodyBytes                                      int64
 	badCertificates, recorder                                       string
@@ -108,6 +108,7 @@ Exit codes:
 	fl.StringVar(&f.userAgent, "user-agent", "", "user agent in place of Chrome's own")
 	fl.StringVar(&f.profile, "profile", "", "`FILE` of a log-in to capture its hosts with, as profile create wrote it or a state.json")
 	fl.StringVar(&f.chrome, "chrome", "", "`ENGINE`: chromium-headless-shell, chromium, or the path of a Chrome (default: the first of these that is installed)")
+	fl.BoolVar(&f.fresh, "fresh-pages", false, "show each page as to a visitor who was never there: no cookie, storage or cache of the pages before")
 	fl.StringVar(&f.dir, "dir", "", "`FOLDER` for temporary files (default: the system's)")
 	fl.BoolVar(&f.json, "json", false, "write one line of JSON a page to standard output")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log what Chrome and the recorder do")

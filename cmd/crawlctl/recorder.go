@@ -28,7 +28,8 @@ func recorderOf(s string) (browser.Recorder, error) {
 // stayOptions are what the flags say of a tab for a page.
 func (s *session) stayOptions(address string) browser.StayOptions {
 	opts := browser.StayOptions{
-		Viewport: s.job.view, UserAgent: s.job.userAgent, AcceptBadCertificates: s.job.badCertificates == "record", Recorder: s.job.witness,
+		FreshPages: s.job.fresh,
+		Viewport:   s.job.view, UserAgent: s.job.userAgent, AcceptBadCertificates: s.job.badCertificates == "record", Recorder: s.job.witness,
 	}
 	if p := s.job.state; p != nil && profile.CoversURL(p.Hosts, address) {
 		opts.Profile = p

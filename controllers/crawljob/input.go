@@ -46,6 +46,8 @@ func runSpec(s *v1alpha1.CrawlJobSpec) workflows.Spec {
 			Width:       int(s.Browser.Viewport.Width),
 			Height:      int(s.Browser.Viewport.Height),
 			PageTimeout: time.Duration(s.Browser.PageTimeoutSeconds) * time.Second,
+			Engine:      string(s.Browser.Engine),
+			Isolation:   string(s.Browser.Isolation),
 		},
 		Capture: workflows.Capture{
 			Screenshot:      string(s.Capture.Screenshot),

@@ -72,8 +72,7 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	}
 	defer c.turn.rest()
 	c.page = &Page{
-		ID: v.ID, URL: v.URL, Dir: v.Dir, Started: s.pool.opts.Now(), Viewport: s.opts.Viewport, UserAgent: s.userAgent(),
-		Behaviors: v.behaviors(),
+		ID: v.ID, URL: v.URL, Dir: v.Dir, Started: s.pool.opts.Now(), Viewport: s.opts.Viewport, Behaviors: v.behaviors(),
 	}
 	if err := os.MkdirAll(v.Dir, 0o700); err != nil {
 		return c.failed(&localError{err})
@@ -83,10 +82,12 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	if err != nil {
 		return c.failed(err)
 	}
-	if err := s.ensure(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
 	c.tab = s.tab
+	c.page.Cache = c.tab.number
+	c.page.UserAgent, c.page.Browser = s.userAgent(), s.chrome.version.Product
 	if err := s.session.Begin(recorder.Page{
 		Dir: spool, MaxBytes: v.MaxBytes, MaxBody: v.MaxBody, AcceptBadCertificates: s.opts.AcceptBadCertificates,
 	}); err != nil {
@@ -150,7 +151,7 @@ func (s *Stay) userAgent() string {
 	if s.opts.UserAgent != "" {
 		return s.opts.UserAgent
 	}
-	return s.pool.Version().UserAgent
+	return s.chrome.version.UserAgent
 }
 
 // failed ends a capture that could not begin: a full disk is the page's

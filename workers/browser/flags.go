@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,9 @@ import (
 
 // nobody is the user that Chrome runs as when this process is root, whom its sandbox refuses.
 const nobody = 65534
+
+// ErrNoEngine is the error of an engine that is not installed.
+var ErrNoEngine = errors.New("not installed")
 
 // binaries are the executables of the named engines, in order of preference.
 // The packages' wrappers in /usr/bin are shell scripts that stay around as a
@@ -35,11 +39,11 @@ func find(engine Engine) (path string, shell bool, err error) {
 		if path, ok := firstOf(binaries[engine]); ok {
 			return path, engine == EngineShell, nil
 		}
-		return "", false, fmt.Errorf("engine %q is not installed: install the Debian package of that name, or name the executable", engine)
+		return "", false, fmt.Errorf("engine %q is %w: install the Debian package of that name, or name the executable", engine, ErrNoEngine)
 	}
 	path, err = exec.LookPath(string(engine))
 	if err != nil {
-		return "", false, fmt.Errorf("engine %q: %w", engine, err)
+		return "", false, fmt.Errorf("engine %q is %w: %w", engine, ErrNoEngine, err)
 	}
 	// The Debian wrapper would only add a process.
 	if real, ok := strings.CutPrefix(path, "/usr/bin/"); ok {

@@ -84,6 +84,11 @@ var DefaultViewport = Viewport{Width: 1280, Height: 800}
 
 // StayOptions configure a Stay.
 type StayOptions struct {
+	// Engine is the Chrome that shows the pages, as in Options. Default is the pool's.
+	Engine Engine
+	// FreshPages gives every page a browser context of its own: of cookies, storage and
+	// cache nothing is there that the page before left behind.
+	FreshPages bool
 	// Viewport defaults to DefaultViewport.
 	Viewport Viewport
 	// UserAgent replaces the browser's own user agent, which says that it is a

@@ -35,7 +35,7 @@ type Pool struct {
 	launch  launch
 	sandbox string
 	folder  *tempdir.Folder // holds the profiles
-	version Version
+	version Version         // of the first Chrome
 
 	slots  chan struct{} // one token per stay that may be open
 	turns  *turns
@@ -130,9 +130,9 @@ func (p *Pool) probe(ctx context.Context) error {
 		how = fmt.Sprintf("on, as user %d", safe.uid)
 	}
 	p.launch, p.sandbox = safe, how
-	c, err := p.start(ctx)
+	c, err := p.start(ctx, p.launch)
 	if err == nil {
-		p.add(c)
+		p.first(c)
 		return nil
 	}
 	if p.opts.Sandbox == SandboxRequire || ctx.Err() != nil {
@@ -141,23 +141,43 @@ func (p *Pool) probe(ctx context.Context) error {
 	first := err
 	p.launch.sandbox, p.launch.uid = false, 0
 	p.sandbox = "OFF: " + first.Error()
-	c, err = p.start(ctx)
+	c, err = p.start(ctx, p.launch)
 	if err != nil {
 		return fmt.Errorf("start Chrome: %w (with its sandbox: %w)", err, first)
 	}
 	p.log.Warn("CHROME RUNS WITHOUT ITS SANDBOX: a page that breaks out of its renderer owns this process's user. "+
 		"Run as an unprivileged user on a kernel that allows user namespaces", "error", first)
-	p.add(c)
+	p.first(c)
 	return nil
 }
 
+func (p *Pool) first(c *chrome) {
+	p.version = c.version
+	p.add(c)
+}
+
+// launchOf is how a Chrome of an engine is started: as the pool's own, but for what
+// differs between the engines.
+func (p *Pool) launchOf(engine Engine) (launch, error) {
+	l := p.launch
+	if engine == EngineAuto || engine == p.opts.Engine {
+		return l, nil
+	}
+	path, shell, err := find(engine)
+	if err != nil {
+		return l, err
+	}
+	l.path, l.shell, l.args = path, shell, arguments(shell, p.opts.Recorder.SPKI())
+	return l, nil
+}
+
 // start starts one Chrome and asks for its version.
-func (p *Pool) start(ctx context.Context) (*chrome, error) {
-	proc, err := p.launch.start()
+func (p *Pool) start(ctx context.Context, l launch) (*chrome, error) {
+	proc, err := l.start()
 	if err != nil {
 		return nil, err
 	}
-	c := &chrome{pool: p, proc: proc, contexts: make(map[string]*tab)}
+	c := &chrome{pool: p, path: l.path, proc: proc, contexts: make(map[string]*tab)}
 	if err := c.init(ctx); err != nil {
 		if errors.Is(err, errLost) {
 			err = errors.New(proc.why())
@@ -189,18 +209,14 @@ func (p *Pool) add(c *chrome) {
 	}()
 }
 
-// Version says which Chrome the pool runs.
-func (p *Pool) Version() Version {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.version
-}
+// Version says which Chrome the pool's own engine is.
+func (p *Pool) Version() Version { return p.version }
 
 // Sandbox says how Chrome's sandbox stands: "on", "on, as user N", or "OFF: "
 // and why. It belongs into the records of what was captured.
 func (p *Pool) Sandbox() string { return p.sandbox }
 
-// Flags is the command line of the pool's Chromes, without the profile folder.
+// Flags is the command line of the Chromes of the pool's own engine, without the profile folder.
 func (p *Pool) Flags() []string {
 	flags := append([]string(nil), p.launch.args...)
 	if !p.launch.sandbox {
@@ -238,14 +254,19 @@ func (p *Pool) Close() error {
 	return p.folder.Remove()
 }
 
-// acquire finds room for a stay in a Chrome, or starts one.
-func (p *Pool) acquire(ctx context.Context) (*chrome, error) {
+// acquire finds room for a stay in a Chrome of an engine, or starts one.
+func (p *Pool) acquire(ctx context.Context, engine Engine) (*chrome, error) {
+	l, err := p.launchOf(engine)
+	if err != nil {
+		return nil, err
+	}
 	p.launching.Lock()
 	defer p.launching.Unlock()
-	if c, err := p.room(); c != nil || err != nil {
+	if c, err := p.room(l.path); c != nil || err != nil {
 		return c, err
 	}
-	c, err := p.start(ctx)
+	p.dismiss(l.path)
+	c, err := p.start(ctx, l)
 	if err != nil {
 		return nil, fmt.Errorf("start Chrome: %w", err)
 	}
@@ -261,8 +282,8 @@ func (p *Pool) acquire(ctx context.Context) (*chrome, error) {
 	return c, nil
 }
 
-// room takes a place in a running Chrome, nil when none has one.
-func (p *Pool) room() (*chrome, error) {
+// room takes a place in a running Chrome of an executable, nil when none has one.
+func (p *Pool) room(path string) (*chrome, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
@@ -271,7 +292,7 @@ func (p *Pool) room() (*chrome, error) {
 	default:
 	}
 	for c := range p.chromes {
-		if !c.retiring && c.stays < p.opts.StaysPerBrowser && !c.lost() && c.maimed() == nil {
+		if c.path == path && !c.retiring && c.stays < p.opts.StaysPerBrowser && !c.lost() && c.maimed() == nil {
 			c.stays++
 			return c, nil
 		}
@@ -279,18 +300,39 @@ func (p *Pool) room() (*chrome, error) {
 	return nil, nil
 }
 
+// dismiss ends the Chromes of other executables that nobody stays in, whose memory one
+// that is to be started may need.
+func (p *Pool) dismiss(path string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.chromes {
+		if c.path != path && c.stays == 0 && !c.retiring {
+			c.retiring = true
+			p.end(c)
+		}
+	}
+}
+
 // release gives a place back. A Chrome that is due is closed with its last stay.
 func (p *Pool) release(c *chrome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c.stays--
-	if c.retiring && c.stays == 0 && !c.lost() {
-		p.wg.Add(1)
-		go func() {
-			defer p.wg.Done()
-			c.proc.close()
-		}()
+	if c.retiring && c.stays == 0 {
+		p.end(c)
 	}
+}
+
+// end closes a retired Chrome in the background. p.mu is held.
+func (p *Pool) end(c *chrome) {
+	if c.lost() {
+		return
+	}
+	p.wg.Add(1)
+	go func() {
+		defer p.wg.Done()
+		c.proc.close()
+	}()
 }
 
 // count notes a captured page and retires a Chrome that is due.
@@ -333,8 +375,10 @@ func (p *Pool) replaced(cause string) {
 
 // chrome is one Chrome process of a pool.
 type chrome struct {
-	pool *Pool
-	proc *process
+	pool    *Pool
+	path    string // of its executable
+	proc    *process
+	version Version
 
 	// Guarded by pool.mu.
 	pages, stays int
@@ -366,9 +410,7 @@ func (c *chrome) init(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.pool.mu.Lock()
-	c.pool.version = Version{Product: v.Product, Revision: v.Revision, UserAgent: v.UserAgent, Protocol: v.ProtocolVersion}
-	c.pool.mu.Unlock()
+	c.version = Version{Product: v.Product, Revision: v.Revision, UserAgent: v.UserAgent, Protocol: v.ProtocolVersion}
 	root.post("Target.setDiscoverTargets", map[string]any{"discover": true})
 	// Windows that a page opens wait before they ask for anything, see attached.
 	return root.Call(ctx, "Target.setAutoAttach", map[string]any{

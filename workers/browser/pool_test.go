@@ -164,17 +164,6 @@ func TestSandboxIsOn(t *testing.T) {
 	}
 }
 
-func TestChromiumEngine(t *testing.T) {
-	t.Parallel()
-	site := serve(t, map[string]any{"/": `<title>Full</title><p>Full Chromium</p>`})
-	s := newStay(t, newPool(t, func(o *Options) { o.Engine = EngineChromium }), StayOptions{})
-	p := visit(t, s, site.URL)
-	if p.Outcome.State != Archived || p.Title != "Full" || len(p.Exchanges) < 1 {
-		t.Errorf("page %+v", p)
-	}
-	checkPicture(t, p, DefaultViewport.Width, DefaultViewport.Height)
-}
-
 func TestNoSuchEngine(t *testing.T) {
 	t.Parallel()
 	_, err := New(t.Context(), Options{Engine: "/no/such/chrome", Dir: t.TempDir(), Recorder: newRecorder(t)})

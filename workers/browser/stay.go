@@ -16,6 +16,7 @@ type Stay struct {
 	session *recorder.Session
 	chrome  *chrome
 	tab     *tab
+	used    bool // a page was captured
 	closed  bool
 }
 
@@ -59,7 +60,7 @@ func (s *Stay) ensure(ctx context.Context) error {
 	}
 	s.discard()
 	for try := 0; ; try++ {
-		c, err := s.pool.acquire(ctx)
+		c, err := s.pool.acquire(ctx, s.opts.Engine)
 		if err != nil {
 			return err
 		}
@@ -76,6 +77,16 @@ func (s *Stay) ensure(ctx context.Context) error {
 			return fmt.Errorf("open a tab: %w", err)
 		}
 	}
+}
+
+// begin makes ready for a page: a fresh tab in a fresh context where the stay promises one
+// to every page, and where there is none.
+func (s *Stay) begin(ctx context.Context) error {
+	if s.opts.FreshPages && s.used {
+		s.discard()
+	}
+	s.used = true
+	return s.ensure(ctx)
 }
 
 // discard gives up the tab and its context.

@@ -13,10 +13,15 @@ import (
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
+// engines are the browsers that a job may name; without a name it is the worker's own.
+var engines = map[string]browser.Engine{"HeadlessShell": browser.EngineShell, "Chromium": browser.EngineChromium}
+
 // stayOptions are what the job says of tabs. The log-in may be nil.
 func (v *hostVisit) stayOptions(given *profile.Profile) browser.StayOptions {
 	spec := v.in.Job.Spec
 	opts := browser.StayOptions{
+		Engine:                engines[spec.Browser.Engine],
+		FreshPages:            spec.Browser.Isolation == workflows.IsolationPage,
 		Viewport:              browser.Viewport{Width: spec.Browser.Width, Height: spec.Browser.Height},
 		AcceptBadCertificates: spec.Capture.BadCertificates == workflows.BadCertificatesRecord,
 		Profile:               given,

@@ -133,6 +133,7 @@ var troubles = []struct {
 	{blob.ErrUnfit, workflows.ReasonStoreUnfit, "the store cannot be used"},
 	{frontier.ErrBooks, workflows.ReasonBooksUnbalanced, "the frontier's books do not balance"},
 	{blob.ErrFull, workflows.ReasonStoreFull, "the store is full"},
+	{browser.ErrNoEngine, workflows.ReasonEngineMissing, "the browser that the job asks for is not installed on a worker"},
 }
 
 // storeError gives a store's error the type by which a workflow knows it; others stay

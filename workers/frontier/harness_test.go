@@ -30,6 +30,8 @@ type web struct {
 	links map[string][]string
 	// redirects lead elsewhere; robots are the texts of that name, by host.
 	redirects, robots map[string]string
+	// tab, when it is set, is why there is no tab.
+	tab error
 	// visit, when it is set, is called in the middle of each page load. It may change
 	// what comes of it.
 	visit func(ctx context.Context, p *browser.Page) error
@@ -49,6 +51,9 @@ func (w *web) Tab(_ context.Context, o browser.StayOptions) (Tab, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stays = append(w.stays, o)
+	if w.tab != nil {
+		return nil, w.tab
+	}
 	return tab{w, o.Recorder, o.Profile}, nil
 }
 

@@ -137,6 +137,9 @@ func (v *hostVisit) arrive(ctx context.Context, page frontier.BundlePage) (err e
 	}
 	v.given = given
 	v.stay, err = v.Tabs.Tab(ctx, v.stayOptions(given))
+	if trouble := troubleOf(err); trouble != nil {
+		v.setTrouble(trouble)
+	}
 	v.chunk = -1
 	return err
 }

@@ -104,6 +104,13 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Browser
   map:
     fields:
+    - name: engine
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Engine
+    - name: isolation
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Isolation
+      default: Host
     - name: pageTimeoutSeconds
       type:
         scalar: numeric
@@ -370,6 +377,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Engine
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ExpiredLogin
   map:
     fields:
@@ -385,6 +394,8 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostName
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostPattern
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Isolation
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Limits
   map:

@@ -2,11 +2,21 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "crawlfleet.dev/crawlfleet/api/v1alpha1"
+)
+
 // BrowserApplyConfiguration represents a declarative configuration of the Browser type for use
 // with apply.
 //
 // Browser says how pages are rendered.
 type BrowserApplyConfiguration struct {
+	// engine is the browser that shows the pages. When it is not given, it is the
+	// workers' own: HeadlessShell, unless they were started with another.
+	Engine *apiv1alpha1.Engine `json:"engine,omitempty"`
+	// isolation says how long what a site stores in the browser is there: cookies,
+	// storage, cached answers.
+	Isolation *apiv1alpha1.Isolation `json:"isolation,omitempty"`
 	// viewport is the size of the window that pages are laid out for.
 	Viewport *ViewportApplyConfiguration `json:"viewport,omitempty"`
 	// pageTimeoutSeconds is how long one page may take to load and settle. What
@@ -22,6 +32,22 @@ type BrowserApplyConfiguration struct {
 // apply.
 func Browser() *BrowserApplyConfiguration {
 	return &BrowserApplyConfiguration{}
+}
+
+// WithEngine sets the Engine field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Engine field is set to the value of the last call.
+func (b *BrowserApplyConfiguration) WithEngine(value apiv1alpha1.Engine) *BrowserApplyConfiguration {
+	b.Engine = &value
+	return b
+}
+
+// WithIsolation sets the Isolation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Isolation field is set to the value of the last call.
+func (b *BrowserApplyConfiguration) WithIsolation(value apiv1alpha1.Isolation) *BrowserApplyConfiguration {
+	b.Isolation = &value
+	return b
 }
 
 // WithViewport sets the Viewport field in the declarative configuration to the given value

@@ -1,0 +1,92 @@
+package browser
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A stay may be in another engine than the pool's own. The Chromes of the two live side by
+// side, and one that nobody stays in makes room for the other's.
+func TestStayOfAnotherEngine(t *testing.T) {
+	t.Parallel()
+	site := serve(t, map[string]any{"/": `<title>Both</title><p>Shown by either</p>`})
+	pool := newPool(t)
+	shell := newStay(t, pool, StayOptions{})
+	whole, err := pool.Stay(t.Context(), StayOptions{Engine: EngineChromium})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := visit(t, shell, site.URL), visit(t, whole, site.URL)
+	if !strings.HasPrefix(first.Browser, "HeadlessChrome/") || first.Browser != pool.Version().Product {
+		t.Errorf("the pool's own engine is %q, of the pool %q", first.Browser, pool.Version().Product)
+	}
+	if !strings.HasPrefix(second.Browser, "Chrome/") || second.Outcome.State != Archived || second.Title != "Both" {
+		t.Errorf("the other engine is %q, the page %+v", second.Browser, second.Outcome)
+	}
+	checkPicture(t, second, DefaultViewport.Width, DefaultViewport.Height)
+	idle := whole.chrome
+	if err := whole.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pool.dismiss(shell.chrome.path)
+	select {
+	case <-idle.proc.exited:
+	case <-time.After(10 * time.Second):
+		t.Error("a Chrome that nobody stays in keeps its memory from one of another engine")
+	}
+	if shell.chrome.lost() {
+		t.Error("a Chrome that somebody stays in was ended")
+	}
+	if _, err := pool.Stay(t.Context(), StayOptions{Engine: "/no/such/chrome"}); !errors.Is(err, ErrNoEngine) {
+		t.Errorf("an engine that is not there: %v", err)
+	}
+}
+
+// What a page leaves behind is there for the next of its stay, unless the stay promises each
+// page a fresh context.
+func TestFreshPages(t *testing.T) {
+	t.Parallel()
+	for _, fresh := range []bool{false, true} {
+		t.Run(fmt.Sprint(fresh), func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			var asked []string // what was asked for, with the cookie that came along
+			site := serve(t, map[string]any{"/": func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				asked = append(asked, r.URL.Path+" "+r.Header.Get("Cookie"))
+				mu.Unlock()
+				if r.URL.Path == "/style.css" {
+					w.Header().Set("Cache-Control", "max-age=3600")
+					w.Header().Set("Content-Type", "text/css")
+					return
+				}
+				http.SetCookie(w, &http.Cookie{Name: "seen", Value: "yes"})
+				w.Header().Set("Content-Type", "text/html")
+				fmt.Fprint(w, `<link rel=stylesheet href=/style.css><p id=p></p><script>
+					p.innerText = 'stored: ' + localStorage.getItem('seen'); localStorage.setItem('seen', 'yes')</script>`)
+			}})
+			s := newStay(t, newPool(t), StayOptions{FreshPages: fresh})
+			for _, path := range []string{"/one", "/two"} {
+				if p := visit(t, s, site.URL+path); path == "/two" && read(t, p.TextFile) != map[bool]string{true: "stored: null", false: "stored: yes"}[fresh] {
+					t.Errorf("the second page shows %q", read(t, p.TextFile))
+				}
+			}
+			want := []string{"/one ", "/style.css seen=yes", "/two seen=yes"}
+			if fresh {
+				want = []string{"/one ", "/style.css seen=yes", "/two ", "/style.css seen=yes"}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			got := slices.DeleteFunc(asked, func(a string) bool { return strings.HasPrefix(a, "/favicon.ico") })
+			if !slices.Equal(got, want) {
+				t.Errorf("asked for %q, want %q", got, want)
+			}
+		})
+	}
+}
