@@ -46,8 +46,8 @@ type Chunk struct {
 	pages     []wacz.Page
 	extra     []wacz.Page
 	entries   []PageEntry
-	originals map[string]original  // by payload digest
-	latest    map[string]original  // by URL: what a cache or a 304 refers to
+	originals map[string]original // by payload digest
+	caches    caches
 	conns     map[int64]connection // by the recorder's connection ID
 	answers   map[string]string    // IDs of dns: records, by name and time of the answer
 	closed    bool
@@ -86,7 +86,7 @@ func NewChunk(opts Options) (*Chunk, error) {
 	c := &Chunk{
 		opts: opts, path: path, file: file, buf: bufio.NewWriterSize(file, 256<<10),
 		originals: make(map[string]original),
-		latest:    make(map[string]original),
+		caches:    make(caches),
 		conns:     make(map[int64]connection),
 		answers:   make(map[string]string),
 	}

@@ -33,6 +33,7 @@ type pageInfo struct {
 	Detail        string              `json:"detail,omitempty"`
 	Started       time.Time           `json:"started"`
 	Ended         time.Time           `json:"ended"`
+	Browser       string              `json:"browser,omitempty"`
 	Viewport      browser.Viewport    `json:"viewport"`
 	UserAgent     string              `json:"userAgent"`
 	Redirects     []browser.Redirect  `json:"redirects,omitempty"`
@@ -100,7 +101,7 @@ func (w *pageWriter) pageinfo() error {
 	info := pageInfo{
 		FormatVersion: 1, PageID: w.id, Visit: p.ID, URL: p.URL, FinalURL: p.FinalURL, Title: p.Title, Status: p.Status, MIME: p.MIME,
 		Download: p.Download, Outcome: p.Outcome.State, Reason: p.Outcome.Reason, Detail: p.Outcome.Detail,
-		Started: p.Started.UTC(), Ended: p.Ended.UTC(), Viewport: p.Viewport, UserAgent: p.UserAgent,
+		Started: p.Started.UTC(), Ended: p.Ended.UTC(), Browser: p.Browser, Viewport: p.Viewport, UserAgent: p.UserAgent,
 		witness:   w.witness(),
 		Redirects: p.Redirects, Frames: p.Frames, Timings: timings(p.Timings), Actions: p.Actions, Limits: p.Limits,
 		Behaviors: p.Behaviors, Scripts: p.Scripts, Profile: p.Profile,
@@ -130,7 +131,7 @@ func (w *pageWriter) ledger() []ledgerLine {
 				out[i].BodyNotCaptured = ref.Account.NoBody
 			}
 		} else if l.Outcome == browser.OutcomeCache {
-			o, _ := w.latestOf(urls.WithoutFragment(l.URL))
+			o, _ := w.filled.at(w.key(urls.WithoutFragment(l.URL)), w.page.Started.Add(l.Started), w.chunk.caches)
 			out[i].Record = o.ID
 		}
 		if out[i].Record == "" {

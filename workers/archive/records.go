@@ -31,7 +31,7 @@ type pageWriter struct {
 	records   int
 	bytes     int64
 	originals map[string]original
-	latest    map[string]original
+	filled    caches // by this page
 	conns     map[int64]connection
 	answers   map[string]string
 	refs      []exchangeRef
@@ -45,7 +45,7 @@ type pageWriter struct {
 // write writes everything that there is to say about the page.
 func (w *pageWriter) write() error {
 	w.originals = make(map[string]original)
-	w.latest = make(map[string]original)
+	w.filled = make(caches)
 	w.conns = make(map[int64]connection)
 	w.answers = make(map[string]string)
 	main := w.page.MainExchange()
@@ -137,18 +137,17 @@ func (w *pageWriter) response(e *recorder.Exchange) (warc.Written, error) {
 	head, body := e.Response.Head, e.Response.Body
 	status := e.Response.Status()
 	var r *warc.Record
-	stored := false
-	switch before, ok := w.original(e, status); {
-	case ok && status == http.StatusNotModified:
+	before, repeats := w.original(e, status)
+	switch {
+	case repeats && status == http.StatusNotModified:
 		r = warc.NewNotModified(e.URL, e.Started, warc.DechunkedHead(head), before.Original)
-	case ok:
+	case repeats:
 		r = warc.NewRevisit(e.URL, e.Started, warc.DechunkedHead(head), before.Original)
 	default:
 		r = warc.NewResponse(e.URL, e.Started, warc.DechunkedHead(head), content(body))
 		if body.SHA256 != "" {
 			r.PayloadDigest = warc.SHA256Hex(body.SHA256)
 		}
-		stored = true
 	}
 	w.connect(r, e)
 	account(r, e)
@@ -158,9 +157,13 @@ func (w *pageWriter) response(e *recorder.Exchange) (warc.Written, error) {
 		return written, err
 	}
 	w.bytes += body.Size
-	if stored && body.Truncated == "" {
-		w.remember(e, status, written)
+	if !repeats {
+		before = original{
+			Original: warc.Original{ID: written.ID, TargetURI: e.URL, Date: e.Started, PayloadDigest: written.PayloadDigest},
+			status:   status,
+		}
 	}
+	w.remember(e, status, before, repeats)
 	return written, nil
 }
 
@@ -171,7 +174,8 @@ const minRevisit = 256
 // original finds the record that a response repeats.
 func (w *pageWriter) original(e *recorder.Exchange, status int) (original, bool) {
 	if status == http.StatusNotModified {
-		return w.latestOf(e.URL)
+		h, ok := w.heldLast(e.URL)
+		return h.original, ok && h.means(e)
 	}
 	body := e.Response.Body
 	if body.Size < minRevisit || body.Truncated != "" || body.SHA256 == "" {
@@ -184,36 +188,40 @@ func (w *pageWriter) original(e *recorder.Exchange, status int) (original, bool)
 	return o, ok
 }
 
-func (w *pageWriter) latestOf(address string) (original, bool) {
-	if o, ok := w.latest[address]; ok {
-		return o, true
-	}
-	o, ok := w.chunk.latest[address]
-	return o, ok
-}
-
-// remember notes a stored body, for revisits of it. Replay looks originals up
-// by address as a GET, so other methods' answers are no originals.
-func (w *pageWriter) remember(e *recorder.Exchange, status int, written warc.Written) {
+// remember notes what a later answer may repeat: the stored body, and what the browser's
+// cache holds. Replay looks originals up by address as a GET, so other methods' answers are
+// no originals.
+func (w *pageWriter) remember(e *recorder.Exchange, status int, o original, repeats bool) {
 	if e.Method != http.MethodGet {
 		return
 	}
-	o := original{
-		Original: warc.Original{ID: written.ID, TargetURI: e.URL, Date: e.Started, PayloadDigest: written.PayloadDigest},
-		status:   status,
-	}
-	if e.Response.Body.SHA256 != "" {
+	whole := e.Response.Body.Truncated == ""
+	if whole && !repeats && e.Response.Body.SHA256 != "" {
 		w.originals[e.Response.Body.SHA256] = o
 	}
-	if status == http.StatusOK {
-		w.latest[e.URL] = o
+	if status != http.StatusOK {
+		return
 	}
+	if !whole {
+		o = original{}
+	}
+	w.filled.hold(w.key(e.URL), e, o)
 }
+
+func (w *pageWriter) key(address string) cacheKey { return cacheKey{w.page.Cache, address} }
+
+// heldLast is what the browser's cache holds of an address at the end of what was written.
+func (w *pageWriter) heldLast(address string) (holding, bool) {
+	return w.filled.at(w.key(address), forever, w.chunk.caches)
+}
+
+// forever is later than anything.
+var forever = time.Unix(1<<40, 0)
 
 // cachedMain finds the main document of a page that took it from the browser's
 // cache: an earlier page of this chunk has the record.
 func (w *pageWriter) cachedMain() {
-	if o, ok := w.latestOf(urls.WithoutFragment(w.page.FinalURL)); ok {
+	if o, ok := w.heldLast(urls.WithoutFragment(w.page.FinalURL)); ok {
 		w.mainID, w.mainTime, w.status, w.mime = o.ID, o.Date, o.status, w.page.MIME
 	}
 }
@@ -318,7 +326,7 @@ func (w *pageWriter) commit() {
 	c.bytes += w.bytes
 	c.index = append(c.index, w.index.Entries()...)
 	maps.Copy(c.originals, w.originals)
-	maps.Copy(c.latest, w.latest)
+	c.caches.keep(w.filled)
 	maps.Copy(c.conns, w.conns)
 	maps.Copy(c.answers, w.answers)
 	archived := p.Outcome.State == browser.Archived
@@ -345,7 +353,7 @@ func (w *pageWriter) entryTime() time.Time {
 	if i >= 0 {
 		return w.page.Exchanges[i].Started.UTC()
 	}
-	if o, ok := w.latestOf(address); ok {
+	if o, ok := w.heldLast(address); ok {
 		return o.Date.UTC()
 	}
 	if !w.mainTime.IsZero() {
