@@ -101,15 +101,19 @@ func (s *Stay) discard() {
 	}
 }
 
-// ClearCache empties the HTTP cache of the stay, so that what the next pages
-// share is fetched, and recorded, again. A stay that goes on into a new chunk
-// calls it in between: every chunk then stands alone.
+// ClearCache empties the HTTP cache of the stay and takes away the service workers with what they
+// have stored, so that what the next pages share is fetched, and recorded, again. A stay
+// that goes on into a new chunk calls it in between: every chunk then stands alone.
 func (s *Stay) ClearCache(ctx context.Context) error {
 	if s.tab == nil || s.tab.dead() {
 		return nil // the next tab starts with an empty one
 	}
 	if err := s.tab.session.Call(ctx, "Network.clearBrowserCache", nil, nil); err != nil && !s.tab.dead() {
 		return fmt.Errorf("clear the cache: %w", err)
+	}
+	err := s.tab.session.Call(ctx, "Storage.clearDataForOrigin", map[string]any{"origin": "*", "storageTypes": "service_workers,cache_storage"}, nil)
+	if err != nil && !s.tab.dead() {
+		return fmt.Errorf("take the service workers away: %w", err)
 	}
 	return nil
 }
