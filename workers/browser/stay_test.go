@@ -90,3 +90,47 @@ func TestFreshPages(t *testing.T) {
 		})
 	}
 }
+
+// A service worker and what it has stored answer the pages of a stay until the cache is
+// emptied for a new chunk: what it would answer from then on is not in that one.
+func TestServiceWorkersEndWithTheCache(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	asked := map[string]int{}
+	site := serve(t, map[string]any{"/": func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked[r.URL.Path]++
+		mu.Unlock()
+		if r.URL.Path == "/worker.js" {
+			w.Header().Set("Content-Type", "text/javascript")
+			fmt.Fprint(w, `
+				self.addEventListener('install', (e) => e.waitUntil(caches.open('all').then((c) => c.add('/page')).then(() => skipWaiting())));
+				self.addEventListener('activate', (e) => e.waitUntil(clients.claim()));
+				self.addEventListener('fetch', (e) => e.respondWith(caches.match(e.request).then((found) => found || fetch(e.request))));`)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Cache-Control", "no-store")
+		fmt.Fprintf(w, `<p>of the site</p><script>navigator.serviceWorker.register('/worker.js').then(() => navigator.serviceWorker.ready).then(() => document.title = 'ready')</script>`)
+	}})
+	loads := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return asked["/page"]
+	}
+	s := newStay(t, newPool(t), StayOptions{})
+	if p := visit(t, s, site.URL+"/page"); p.Title != "ready" {
+		t.Fatalf("the service worker is not ready: %q", p.Title)
+	}
+	before := loads()
+	answered := visit(t, s, site.URL+"/page")
+	if loads() != before || answered.MainExchange() != nil {
+		t.Fatalf("the page was loaded %d times, then %d: the service worker did not answer", before, loads())
+	}
+	if err := s.ClearCache(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := visit(t, s, site.URL+"/page"); loads() == before || p.MainExchange() == nil {
+		t.Errorf("the page of the next chunk was answered by a service worker of the one before: %+v", p.Ledger)
+	}
+}
