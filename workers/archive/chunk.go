@@ -164,7 +164,7 @@ func (c *Chunk) Size() int64 { return c.base + c.warc.Offset() }
 // Add writes a page's records. What the page's exchanges and outputs need is
 // read from their files, which are not needed after. When it fails, as on a
 // full disk, the chunk is as it was before: it can be closed, and further pages
-// added.
+// added. A page whose document has no record gets a limit that says so.
 func (c *Chunk) Add(p *browser.Page) error {
 	if c.closed {
 		return errors.New("chunk: closed")

@@ -57,6 +57,9 @@ func (w *pageWriter) write() error {
 	if main == nil {
 		w.cachedMain()
 	}
+	if w.mainID == "" && w.page.Outcome.State == browser.Archived {
+		w.page.Limits = append(w.page.Limits, browser.Limit{Name: browser.LimitNoDocument, Detail: w.undocumented()})
+	}
 	if err := w.derived(); err != nil {
 		return err
 	}
@@ -224,6 +227,17 @@ func (w *pageWriter) cachedMain() {
 	if o, ok := w.heldLast(urls.WithoutFragment(w.page.FinalURL)); ok {
 		w.mainID, w.mainTime, w.status, w.mime = o.ID, o.Date, o.status, w.page.MIME
 	}
+}
+
+// undocumented says why the document of a page has no record.
+func (w *pageWriter) undocumented() string {
+	why := "the ledger knows nothing of it"
+	for i := range w.page.Ledger {
+		if l := &w.page.Ledger[i]; l.Type == "Document" && len(w.page.Frames) > 0 && l.FrameID == w.page.Frames[0].ID {
+			why = notCaptured(l)
+		}
+	}
+	return "the document has no record, but for what was taken of the page: " + why
 }
 
 // connect writes the facts of the connection into a record.

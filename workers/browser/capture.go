@@ -87,7 +87,8 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	}
 	c.tab = s.tab
 	c.page.Cache = c.tab.number
-	c.page.UserAgent, c.page.Browser = s.userAgent(), s.chrome.version.Product
+	c.page.UserAgent = s.userAgent()
+	c.page.Browser, c.page.BrowserFlags = s.chrome.version.Product, s.chrome.flags
 	if err := s.session.Begin(recorder.Page{
 		Dir: spool, MaxBytes: v.MaxBytes, MaxBody: v.MaxBody, AcceptBadCertificates: s.opts.AcceptBadCertificates,
 	}); err != nil {

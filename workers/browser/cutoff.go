@@ -14,6 +14,9 @@ const (
 	LimitPage = "PageBytes"
 	// LimitLedger: the page asked for more than the ledger has lines for.
 	LimitLedger = "Ledger"
+	// LimitNoDocument: nothing of the document went over the wire, as when a service
+	// worker made it up. Whoever writes the page's records finds that.
+	LimitNoDocument = "NoDocument"
 )
 
 // cutOff tells which bodies the visit's limits have cut off. Each is marked in its own

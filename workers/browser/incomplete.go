@@ -15,7 +15,7 @@ func (p *Page) Incomplete() string {
 	}
 	for _, l := range p.Limits {
 		switch l.Name {
-		case LimitBody, LimitPage, LimitLedger:
+		case LimitBody, LimitPage, LimitLedger, LimitNoDocument:
 			return l.Detail
 		}
 	}

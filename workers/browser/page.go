@@ -113,6 +113,8 @@ type Page struct {
 	Cache int64
 	// Browser is the product that showed the page, such as "HeadlessChrome/156.0.8078.79".
 	Browser string
+	// BrowserFlags is its command line, without the profile folder.
+	BrowserFlags []string
 	// Viewport and UserAgent are what the page was shown with.
 	Viewport  Viewport
 	UserAgent string

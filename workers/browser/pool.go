@@ -177,7 +177,7 @@ func (p *Pool) start(ctx context.Context, l launch) (*chrome, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &chrome{pool: p, path: l.path, proc: proc, contexts: make(map[string]*tab)}
+	c := &chrome{pool: p, path: l.path, flags: l.flags(), proc: proc, contexts: make(map[string]*tab)}
 	if err := c.init(ctx); err != nil {
 		if errors.Is(err, errLost) {
 			err = errors.New(proc.why())
@@ -217,13 +217,7 @@ func (p *Pool) Version() Version { return p.version }
 func (p *Pool) Sandbox() string { return p.sandbox }
 
 // Flags is the command line of the Chromes of the pool's own engine, without the profile folder.
-func (p *Pool) Flags() []string {
-	flags := append([]string(nil), p.launch.args...)
-	if !p.launch.sandbox {
-		flags = append(flags, "--no-sandbox")
-	}
-	return flags
-}
+func (p *Pool) Flags() []string { return p.launch.flags() }
 
 // Close ends every Chrome, removes their folders and waits until that is done.
 // Open stays fail with ErrClosed or BrowserCrashed.
@@ -377,6 +371,7 @@ func (p *Pool) replaced(cause string) {
 type chrome struct {
 	pool    *Pool
 	path    string // of its executable
+	flags   []string
 	proc    *process
 	version Version
 

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,6 +53,15 @@ type launch struct {
 	env     []string // beside what every Chrome gets to see
 }
 
+// flags is the command line without the profile folder.
+func (l launch) flags() []string {
+	flags := slices.Clone(l.args)
+	if !l.sandbox {
+		flags = append(flags, "--no-sandbox")
+	}
+	return flags
+}
+
 // start starts Chrome and connects to it. The process ends with kill, with its
 // own death, or with the death of this program.
 func (l launch) start() (*process, error) {
@@ -91,10 +101,7 @@ func (p *process) start(l launch) error {
 			toChromeR.Close(), toChromeW.Close(), fromChromeR.Close(), fromChromeW.Close())
 	}
 
-	args := append([]string{"--user-data-dir=" + p.profile}, l.args...)
-	if !l.sandbox {
-		args = append(args, "--no-sandbox")
-	}
+	args := append([]string{"--user-data-dir=" + p.profile}, l.flags()...)
 	p.cmd = exec.Command(l.path, append(args, "about:blank")...)
 	p.cmd.ExtraFiles = []*os.File{toChromeR, fromChromeW}
 	p.cmd.Stdout, p.cmd.Stderr = outputW, outputW

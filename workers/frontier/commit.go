@@ -101,6 +101,7 @@ func (c *committer) take(p *browser.Page, o frontier.Outcome, others ...*browser
 		case err != nil:
 			return false, err
 		}
+		o.Incomplete = o.Status == frontier.Archived && p.Incomplete() != "" // the chunk may have found something
 	}
 	for _, other := range others {
 		// What does not fit on the disk costs only itself: it is not what counts.
@@ -124,6 +125,9 @@ func (c *committer) add(p *browser.Page) error {
 		job := b.in.Job
 		info.Job, info.Run, info.Bundle, info.Attempt = job.Namespace+"/"+job.Name, job.Run, b.in.Bundle.ID, b.attempt
 		info.Authorization, info.Robots = job.Spec.Authorization.Reference, "obey"
+		if p.Browser != "" { // else no browser came to see it
+			info.Chrome, info.Flags = p.Browser, p.BrowserFlags
+		}
 		info.UserAgent, info.Viewport = p.UserAgent, fmt.Sprintf("%dx%d", p.Viewport.Width, p.Viewport.Height)
 		chunk, err := archive.NewChunk(archive.Options{
 			Dir: filepath.Join(b.dir, fmt.Sprintf("chunk-%d-%d", c.chunks, len(c.full))), Name: "chunk", Title: info.Job, Info: info, Now: b.Now,
