@@ -57,8 +57,10 @@ func (w *pageWriter) write() error {
 	if main == nil {
 		w.cachedMain()
 	}
-	if w.mainID == "" && w.page.Outcome.State == browser.Archived {
-		w.page.Limits = append(w.page.Limits, browser.Limit{Name: browser.LimitNoDocument, Detail: w.undocumented()})
+	if why := w.undocumented(); why != "" && w.page.Outcome.State == browser.Archived {
+		w.page.Limits = append(w.page.Limits, browser.Limit{
+			Name: browser.LimitNoDocument, Detail: "the document has no record, but for what was taken of the page: " + why,
+		})
 	}
 	if err := w.derived(); err != nil {
 		return err
@@ -229,15 +231,18 @@ func (w *pageWriter) cachedMain() {
 	}
 }
 
-// undocumented says why the document of a page has no record.
+// undocumented says why the document that the browser shows has no record; empty when it has.
 func (w *pageWriter) undocumented() string {
-	why := "the ledger knows nothing of it"
+	if w.mainID != "" {
+		return ""
+	}
+	why := ""
 	for i := range w.page.Ledger {
 		if l := &w.page.Ledger[i]; l.Type == "Document" && len(w.page.Frames) > 0 && l.FrameID == w.page.Frames[0].ID {
 			why = notCaptured(l)
 		}
 	}
-	return "the document has no record, but for what was taken of the page: " + why
+	return why
 }
 
 // connect writes the facts of the connection into a record.
