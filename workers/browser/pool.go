@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
@@ -37,9 +38,10 @@ type Pool struct {
 	folder  *tempdir.Folder // holds the profiles
 	version Version         // of the first Chrome
 
-	slots  chan struct{} // one token per stay that may be open
-	turns  *turns
-	closed chan struct{}
+	slots   chan struct{} // one token per stay that may be open
+	waiting atomic.Int64  // for one of them
+	turns   *turns
+	closed  chan struct{}
 
 	launching sync.Mutex // one Chrome starts at a time
 

@@ -283,12 +283,17 @@ func TestWaitingForATab(t *testing.T) {
 		}
 		got <- err
 	}()
-	time.Sleep(50 * time.Millisecond)
+	for !p.Wanted() {
+		time.Sleep(time.Millisecond)
+	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := <-got; err != nil {
 		t.Error(err)
+	}
+	if p.Wanted() {
+		t.Error("a tab is wanted still, by nobody")
 	}
 }
 

@@ -26,12 +26,8 @@ func (p *Pool) Stay(ctx context.Context, opts StayOptions) (*Stay, error) {
 	if opts.Viewport.Width <= 0 || opts.Viewport.Height <= 0 {
 		opts.Viewport = DefaultViewport
 	}
-	select {
-	case p.slots <- struct{}{}:
-	case <-p.closed:
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for a free tab: %w", context.Cause(ctx))
+	if err := p.slot(ctx); err != nil {
+		return nil, err
 	}
 	open := p.opts.Recorder.NewSession
 	if opts.Recorder == RecorderBrowser {
@@ -78,6 +74,28 @@ func (s *Stay) ensure(ctx context.Context) error {
 		}
 	}
 }
+
+// slot waits until a stay may be opened.
+func (p *Pool) slot(ctx context.Context) error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-p.closed:
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a free tab: %w", context.Cause(ctx))
+	}
+}
+
+// Wanted reports whether somebody waits until a stay is closed.
+func (p *Pool) Wanted() bool { return p.waiting.Load() > 0 }
 
 // begin makes ready for a page: a fresh tab in a fresh context where the stay promises one
 // to every page, and where there is none.

@@ -239,17 +239,20 @@ func (b *bundleRun) stopReason(ctx context.Context) string {
 	return ""
 }
 
-// pause waits until a time, unless the bundle has to end first.
-func (b *bundleRun) pause(ctx context.Context, until time.Time) {
+// pause waits until a time and reports whether it has come: the bundle may have to end
+// first.
+func (b *bundleRun) pause(ctx context.Context, until time.Time) bool {
 	wait := until.Sub(b.Now())
 	if wait <= 0 {
-		return
+		return true
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
 	case <-b.lease.yield:
 	case <-ctx.Done():
 	}
+	return false
 }

@@ -68,6 +68,8 @@ type Heartbeater interface {
 // Tabs lends browser tabs. It blocks until one is free.
 type Tabs interface {
 	Tab(ctx context.Context, options browser.StayOptions) (Tab, error)
+	// Wanted reports whether somebody waits for a tab.
+	Wanted() bool
 }
 
 // Tab captures one page at a time. *browser.Stay is one.

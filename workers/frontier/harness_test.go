@@ -30,6 +30,8 @@ type web struct {
 	links map[string][]string
 	// redirects lead elsewhere; robots are the texts of that name, by host.
 	redirects, robots map[string]string
+	// wanted, when it is set, says whether others wait for a tab.
+	wanted func() bool
 	// tab, when it is set, is why there is no tab.
 	tab error
 	// visit, when it is set, is called in the middle of each page load. It may change
@@ -56,6 +58,9 @@ func (w *web) Tab(_ context.Context, o browser.StayOptions) (Tab, error) {
 	}
 	return tab{w, o.Recorder, o.Profile}, nil
 }
+
+// Wanted implements Tabs.
+func (w *web) Wanted() bool { return w.wanted != nil && w.wanted() }
 
 type tab struct {
 	web      *web

@@ -20,9 +20,13 @@ import (
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
-// holdTab is the longest pause between two pages of a host for which a tab is held: a
-// host that asks for more leaves it to others meanwhile.
-const holdTab = time.Second
+// holdTab is the longest pause between two pages of a host for which a tab is held, with
+// what the host has stored in it, as long as nobody else wants one; which is looked at
+// every lookAgain.
+const (
+	holdTab   = 30 * time.Second
+	lookAgain = 200 * time.Millisecond
+)
 
 // maxPage is the largest page in bytes, for a run that says nothing of it: one of an older
 // version. It fits into a chunk.
@@ -58,7 +62,9 @@ func (b *bundleRun) visitHost(ctx, visits context.Context, h frontier.BundleHost
 		if v.ready.Sub(b.Now()) > timeBox-time.Since(b.started) {
 			return nil // the host asks for a longer pause than the bundle lasts
 		}
-		b.pause(visits, v.ready)
+		if err := v.rest(visits); err != nil {
+			return err
+		}
 		if why := b.stopReason(visits); why != "" {
 			b.lease.ask(why)
 			return nil
@@ -67,6 +73,28 @@ func (b *bundleRun) visitHost(ctx, visits context.Context, h frontier.BundleHost
 			return err
 		}
 	}
+	return nil
+}
+
+// rest waits until the host may be asked again. The host finds the visitor who was there
+// before, with cookies and cache, unless another host waits for the tab.
+func (v *hostVisit) rest(ctx context.Context) error {
+	for v.stay != nil && v.ready.After(v.Now()) {
+		if v.ready.Sub(v.Now()) > holdTab || v.Tabs.Wanted() {
+			if err := v.leave(); err != nil {
+				return err
+			}
+			break
+		}
+		next := v.Now().Add(lookAgain)
+		if v.ready.Before(next) {
+			next = v.ready
+		}
+		if !v.pause(ctx, next) {
+			return nil
+		}
+	}
+	v.pause(ctx, v.ready)
 	return nil
 }
 
@@ -173,11 +201,6 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	o.Delay = v.asked()
 	v.ready = o.Ended.Add(v.delay)
 	v.busy = o.Reason == frontier.ReasonHostBusy
-	if v.delay > holdTab {
-		if err := v.leave(); err != nil {
-			return err
-		}
-	}
 	var others []*browser.Page
 	if p.Refusal() != "" {
 		release()
