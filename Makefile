@@ -77,6 +77,7 @@ lint: tools
 verify: generate lint ## Check generated files, linters, the Kubernetes API linter, the manifests
 	@hack/verify-clean.sh
 	@bin/kustomize build config/default >/dev/null
+	@bin/kustomize build config/alerts >/dev/null
 
 .PHONY: test
 test: build chromiums docs-site ## Run every test: real API server, Temporal, S3 server and Chrome

@@ -5,8 +5,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"crawlfleet.dev/crawlfleet/workers/frontier"
 )
@@ -51,6 +55,33 @@ func TestMetricsAreServed(t *testing.T) {
 	for _, want := range []string{`crawlfleet_browser_replacements_total{cause="Stuck"} 1`, "process_resident_memory_bytes ", "go_goroutines "} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}
+
+// The alerts speak of metrics that there are.
+func TestAlertsNameMetrics(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../config/alerts/prometheusrule.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRegistry()
+	frontier.NewMetrics(r)
+	descriptions := make(chan *prometheus.Desc, 1000)
+	r.Describe(descriptions)
+	close(descriptions)
+	known := ""
+	for d := range descriptions {
+		known += d.String()
+	}
+	names := regexp.MustCompile(`crawlfleet_[a-z_]+`).FindAllString(string(raw), -1)
+	if len(names) < 4 {
+		t.Fatalf("the alerts name %q only", names)
+	}
+	for _, name := range names {
+		if !strings.Contains(known, `"`+name+`"`) {
+			t.Errorf("an alert speaks of %s, which no worker has", name)
 		}
 	}
 }
