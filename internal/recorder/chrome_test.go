@@ -247,7 +247,7 @@ ws.onmessage = e => { log(e.data); ws.send('there') };`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("exchanges (-want +got):\n%s", diff)
 	}
-	for _, r := range s.Refused() {
+	for _, r := range s.TakeRefused() {
 		t.Logf("refused: %+v", r)
 	}
 }

@@ -362,7 +362,7 @@ func TestH2BrowserPages(t *testing.T) {
 	if e := endOne(t, s); !e.Whole() {
 		t.Errorf("got %+v", e)
 	}
-	if list := s.Refused(); len(list) != 1 || list[0].Why != refusedOutside {
+	if list := s.TakeRefused(); len(list) != 1 || list[0].Why != refusedOutside {
 		t.Errorf("refused %+v", list)
 	}
 }

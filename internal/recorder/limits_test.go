@@ -110,7 +110,7 @@ func TestOutsideOfPages(t *testing.T) {
 		t.Errorf("recorded %+v, %d hits", list, hits.Load())
 	}
 	got := make(map[string]int)
-	for _, r := range s.Refused() {
+	for _, r := range s.TakeRefused() {
 		got[r.Method+" "+r.Host+" "+r.Why] += r.Count
 	}
 	want := map[string]int{

@@ -133,7 +133,7 @@ func TestTunnelGuard(t *testing.T) {
 	if _, _, err := get(t, c, "https://10.1.2.3/"); err == nil {
 		t.Error("a tunnel was opened outside of a page")
 	}
-	if r := s.Refused(); len(r) != 1 || r[0].Method != http.MethodConnect || r[0].Why != refusedOutside {
+	if r := s.TakeRefused(); len(r) != 1 || r[0].Method != http.MethodConnect || r[0].Why != refusedOutside {
 		t.Errorf("refused: %+v", r)
 	}
 }

@@ -8,7 +8,7 @@
 // Between [Session.Begin] and [Session.End] a page is open: every exchange
 // belongs to it and is spooled into its folder. Outside of a page nothing is
 // let through: what a browser asks for then is its own business, refused and
-// counted ([Session.Refused]).
+// counted ([Session.TakeRefused]).
 //
 // TLS ends here and starts anew towards the origin, so the recorder sees plain
 // HTTP on both sides and is the very end of the connection that it describes: its

@@ -1,12 +1,14 @@
 package recorder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,11 +55,12 @@ type Activity struct {
 // of any page.
 type Refusal struct {
 	// Method and Host of the request.
-	Method, Host string
+	Method string `json:"method"`
+	Host   string `json:"host"`
 	// Why is "outside of a page" or "from no frame".
-	Why string
+	Why string `json:"why"`
 	// Count is how often it came.
-	Count int
+	Count int `json:"count"`
 }
 
 // The reasons of a refusal.
@@ -308,15 +311,20 @@ func (s *Session) refuse(method, host, why string) {
 	}
 }
 
-// Refused lists what was not let through, in no order; at most 1000 kinds.
-func (s *Session) Refused() []Refusal {
+// TakeRefused lists what was not let through since it was last asked, the most frequent
+// first; at most 1000 kinds.
+func (s *Session) TakeRefused() []Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]Refusal, 0, len(s.refused))
+	var out []Refusal
 	for r, n := range s.refused {
 		r.Count = n
 		out = append(out, r)
 	}
+	clear(s.refused)
+	slices.SortFunc(out, func(a, b Refusal) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Method, b.Method), cmp.Compare(a.Why, b.Why))
+	})
 	return out
 }
 

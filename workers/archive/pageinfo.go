@@ -46,9 +46,11 @@ type pageInfo struct {
 	// Profile says with which stored state the page was visited, without a value of it.
 	Profile      *browser.ProfileUse  `json:"profile,omitempty"`
 	Completeness browser.Completeness `json:"completeness"`
-	Main         string               `json:"main,omitempty"` // ID of the main document's record
-	Exchanges    []exchangeRef        `json:"exchanges"`
-	Ledger       []ledgerLine         `json:"ledger"`
+	// Refused belongs to no page: what was let nowhere since the one before.
+	Refused   []recorder.Refusal `json:"refused,omitempty"`
+	Main      string             `json:"main,omitempty"` // ID of the main document's record
+	Exchanges []exchangeRef      `json:"exchanges"`
+	Ledger    []ledgerLine       `json:"ledger"`
 
 	witness
 }
@@ -104,7 +106,7 @@ func (w *pageWriter) pageinfo() error {
 		Started: p.Started.UTC(), Ended: p.Ended.UTC(), Browser: p.Browser, Viewport: p.Viewport, UserAgent: p.UserAgent,
 		witness:   w.witness(),
 		Redirects: p.Redirects, Frames: p.Frames, Timings: timings(p.Timings), Actions: p.Actions, Limits: p.Limits,
-		Behaviors: p.Behaviors, Scripts: p.Scripts, Profile: p.Profile,
+		Behaviors: p.Behaviors, Scripts: p.Scripts, Profile: p.Profile, Refused: p.Refused,
 		Completeness: p.Completeness, Main: w.mainID, Exchanges: w.refs, Ledger: w.ledger(),
 	}
 	var b bytes.Buffer

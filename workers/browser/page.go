@@ -115,6 +115,9 @@ type Page struct {
 	Browser string
 	// BrowserFlags is its command line, without the profile folder.
 	BrowserFlags []string
+	// Refused are the requests that the recorder let nowhere since the page before, as
+	// they belonged to no page: what the browser itself sends, such as reports.
+	Refused []recorder.Refusal
 	// Viewport and UserAgent are what the page was shown with.
 	Viewport  Viewport
 	UserAgent string

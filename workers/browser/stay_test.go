@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -132,5 +133,43 @@ func TestServiceWorkersEndWithTheCache(t *testing.T) {
 	}
 	if p := visit(t, s, site.URL+"/page"); loads() == before || p.MainExchange() == nil {
 		t.Errorf("the page of the next chunk was answered by a service worker of the one before: %+v", p.Ledger)
+	}
+}
+
+// What is asked for between two pages, as the browser's own reports are, goes nowhere, and
+// the next page's account tells of it.
+func TestRefusedBetweenPagesIsTold(t *testing.T) {
+	t.Parallel()
+	site := serve(t, map[string]any{"/": `<p>a page</p>`})
+	s := newStay(t, newPool(t), StayOptions{})
+	if p := visit(t, s, site.URL); len(p.Refused) != 0 {
+		t.Errorf("refused before anything was asked: %+v", p.Refused)
+	}
+	proxy := &http.Client{Transport: &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://" + s.session.Addr()) }}}
+	defer proxy.CloseIdleConnections()
+	for range 2 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://reports.example/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := proxy.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusBadGateway {
+			t.Errorf("answered %s, %v", res.Status, err)
+		}
+	}
+	for i, want := range []int{2, 0} {
+		p := visit(t, s, site.URL)
+		n := 0
+		for _, r := range p.Refused {
+			if r.Host == "reports.example" && r.Method == http.MethodPost && r.Why != "" {
+				n += r.Count
+			}
+		}
+		if n != want {
+			t.Errorf("page %d tells of %d refused reports, want %d: %+v", i, n, want, p.Refused)
+		}
 	}
 }
