@@ -207,14 +207,14 @@ func (j *profileJob) run(ctx context.Context, stdin io.Reader, stdout, stderr io
 }
 
 // letLogIn waits for the person and reads the browser.
-func (j *profileJob) letLogIn(ctx context.Context, dir string, stdin io.Reader, stderr io.Writer) (*profile.State, error) {
+func (j *profileJob) letLogIn(ctx context.Context, dir string, stdin io.Reader, stderr io.Writer) (state *profile.State, err error) {
 	person, err := browser.OpenPerson(ctx, browser.PersonOptions{
 		Engine: browser.Engine(j.chrome), Dir: dir, Visible: j.visible, DebugPort: j.debugPort,
 	}, j.url)
 	if err != nil {
 		return nil, err
 	}
-	defer person.Close()
+	defer func() { err = errors.Join(err, person.Close()) }()
 	if why := person.Unsafe(); why != nil {
 		fmt.Fprintf(stderr, "warning: the browser runs without its sandbox: %v\n", why)
 	}

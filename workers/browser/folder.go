@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"log/slog"
 	"os"
 
 	"crawlfleet.dev/crawlfleet/internal/tempdir"
@@ -10,25 +11,30 @@ import (
 // short: see [maxProfilePath].
 const folderPrefix = "cf-chrome-"
 
-// settleIn makes the folder of the pool's profiles, and removes what pools left behind
-// whose process was killed.
+// settleIn makes the folder of the pool's profiles.
 func (p *Pool) settleIn() (err error) {
 	parent := p.opts.Dir
 	if os.Geteuid() == 0 && !traversable(parent) {
 		// Chrome's user could not reach a profile below a private folder.
 		parent = os.TempDir()
 	}
-	swept, err := tempdir.Sweep(parent, folderPrefix, killBelow)
-	if err != nil {
-		// It takes room, and no more: the next pool tries again.
-		p.log.Warn("what a dead browser pool left could not be removed", "error", err)
-	}
-	if len(swept) > 0 {
-		p.log.Info("what dead browser pools left was removed", "folders", len(swept))
-	}
-	if p.folder, err = tempdir.Make(parent, folderPrefix); err != nil {
+	if p.folder, err = makeFolder(parent, p.log); err != nil {
 		return err
 	}
 	p.launch.profile = p.folder.Path
 	return nil
+}
+
+// makeFolder makes a folder for profiles, and removes what those left behind whose process was
+// killed.
+func makeFolder(parent string, log *slog.Logger) (*tempdir.Folder, error) {
+	swept, err := tempdir.Sweep(parent, folderPrefix, killBelow)
+	if err != nil {
+		// It takes room, and no more: the next one tries again.
+		log.Warn("what a dead process left of its browsers could not be removed", "error", err)
+	}
+	if len(swept) > 0 {
+		log.Info("what dead processes left of their browsers was removed", "folders", len(swept))
+	}
+	return tempdir.Make(parent, folderPrefix)
 }

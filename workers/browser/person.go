@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp/jsonv2"
+
+	"crawlfleet.dev/crawlfleet/internal/tempdir"
 )
 
 // PersonOptions configure the browser of a person.
@@ -36,6 +39,7 @@ type PersonOptions struct {
 // it is no part of a crawl.
 type Person struct {
 	proc    *process
+	folder  *tempdir.Folder // of its profile, nil where that is in the folder that was given
 	address string
 	unsafe  error // why Chrome runs without its sandbox
 
@@ -72,11 +76,10 @@ func OpenPerson(ctx context.Context, o PersonOptions, address string) (*Person, 
 	}
 	p := &Person{changed: make(chan struct{}, 1)}
 	if err := p.start(ctx, launch{path: path, args: personArguments(o, shell), profile: o.Dir, env: displayOf(o)}); err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.Close())
 	}
 	if err := p.begin(ctx, o, address); err != nil {
-		p.proc.kill()
-		return nil, err
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
@@ -115,8 +118,12 @@ func (p *Person) start(ctx context.Context, l launch) error {
 	l.sandbox = true
 	if os.Geteuid() == 0 && len(l.env) == 0 { // another user could not use the display
 		l.uid = nobody
-		if !traversable(l.profile) {
-			l.profile = os.TempDir()
+		if !traversable(l.profile) { // nor a private folder
+			var err error
+			if p.folder, err = makeFolder(os.TempDir(), slog.New(slog.DiscardHandler)); err != nil {
+				return err
+			}
+			l.profile = p.folder.Path
 		}
 	}
 	if p.unsafe = p.try(ctx, l); p.unsafe == nil || ctx.Err() != nil {
@@ -268,4 +275,12 @@ func (p *Person) seen() []string {
 }
 
 // Close ends the browser and removes all that it kept.
-func (p *Person) Close() { p.proc.close() }
+func (p *Person) Close() error {
+	if p.proc != nil {
+		p.proc.close()
+	}
+	if p.folder == nil {
+		return nil
+	}
+	return p.folder.Remove()
+}

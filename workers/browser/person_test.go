@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -55,7 +56,11 @@ func openPerson(t *testing.T, address string) *Person {
 	if err != nil {
 		t.Fatalf("these tests need a Chrome: %v", err)
 	}
-	t.Cleanup(p.Close)
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return p
 }
 
@@ -140,9 +145,40 @@ func TestPersonLeaves(t *testing.T) {
 	if _, _, err := p.State(t.Context()); !errors.Is(err, ErrBrowserClosed) {
 		t.Errorf("the state of a closed browser: %v", err)
 	}
-	p.Close()
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
 	if _, err := os.Stat(p.proc.profile); !os.IsNotExist(err) {
 		t.Errorf("the browser's folder is there still: %v", err)
+	}
+}
+
+// TestPersonInPrivateFolder: where Chrome's user cannot reach the folder, the log-in is in
+// one that goes with the browser, or with whoever comes next.
+func TestPersonInPrivateFolder(t *testing.T) {
+	private, shared := t.TempDir(), scratch(t)
+	t.Setenv("TMPDIR", shared)
+	if err := os.Chmod(private, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := loginSite(t)
+	p, err := OpenPerson(t.Context(), PersonOptions{Dir: private}, first+"/login")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Dir(p.proc.profile)
+	reached := folder == private // by Chrome, as this very user
+	if os.Geteuid() == 0 {
+		reached = filepath.Dir(folder) == shared && strings.HasPrefix(filepath.Base(folder), folderPrefix)
+	}
+	if !reached {
+		t.Errorf("the profile is %s: nobody would know whose it is", p.proc.profile)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if list, err := os.ReadDir(shared); err != nil || len(list) != 0 {
+		t.Errorf("left %v, %v", list, err)
 	}
 }
 
