@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"sync"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -19,17 +18,6 @@ const chunkPages = 20
 
 // runCapture does with each page what the fleet does. all says that there are outputs, chunks, and a store.
 func (r *run) runCapture(ctx context.Context, all bool) (t timing, err error) {
-	if r.Profile != "" {
-		f, err := os.Create(r.Profile)
-		if err != nil {
-			return t, err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return t, err
-		}
-		defer pprof.StopCPUProfile()
-	}
 	s := &store{run: r}
 	if all {
 		client, err := blob.NewClient(*r.Store)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -125,6 +126,17 @@ func follow(raw string) (t timing, err error) {
 		return t, errors.Join(err, r.recorder.Close())
 	}
 	defer func() { err = errors.Join(err, r.pool.Close(), r.recorder.Close()) }()
+	if r.Profile != "" {
+		f, err := os.Create(r.Profile)
+		if err != nil {
+			return t, err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return t, err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	switch r.Variant {
 	case variantBare, variantRecord, variantPicture:
 		return r.runBare(ctx, r.Variant == variantRecord, r.Variant == variantPicture)
