@@ -61,8 +61,8 @@ func (t *tab) sessions() []*session {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	list := []*session{t.session}
-	for _, s := range t.children {
-		list = append(list, s)
+	for _, c := range t.children {
+		list = append(list, c.session)
 	}
 	return list
 }

@@ -282,7 +282,7 @@ func (c *capture) complete(ctx context.Context) (Outcome, bool) {
 	case !errors.Is(context.Cause(ctx), errLoadTime):
 		return Outcome{}, false
 	case p.document.arrived && !p.document.domContent.IsZero():
-		c.acct.limit("LoadTimeout", "the page was not complete after %s; what was there was captured", c.visit.LoadTimeout)
+		c.acct.limit(LimitLoad, "the page was not complete after %s; what was there was captured", c.visit.LoadTimeout)
 		c.acct.mu.Lock()
 		c.acct.giveUp("")
 		c.acct.mu.Unlock()
@@ -300,7 +300,7 @@ func (c *capture) file(ctx context.Context) Outcome {
 	// What Chrome says of the download may follow its answer.
 	_ = c.wait(ctx, 5*time.Second, func(p progress) bool { return p.wasFile }) // the end of ctx is told below
 	if err := c.wait(ctx, 0, func(p progress) bool { return !p.files }); err != nil {
-		c.acct.limit("LoadTimeout", "the file was not whole after %s and is cut off", c.visit.LoadTimeout)
+		c.acct.limit(LimitLoad, "the file was not whole after %s and is cut off", c.visit.LoadTimeout)
 	}
 	return Outcome{State: Archived}
 }

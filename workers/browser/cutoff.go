@@ -17,6 +17,11 @@ const (
 	// LimitNoDocument: nothing of the document went over the wire, as when a service
 	// worker made it up. Whoever writes the page's records finds that.
 	LimitNoDocument = "NoDocument"
+	// LimitLoad: the document was not complete when its time to load was over, and was
+	// captured as far as it was there.
+	LimitLoad = "LoadTimeout"
+	// LimitFrame: the renderer of a frame in another process crashed.
+	LimitFrame = "FrameCrashed"
 )
 
 // cutOff tells which bodies the visit's limits have cut off. Each is marked in its own

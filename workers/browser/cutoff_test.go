@@ -55,7 +55,9 @@ func TestIncomplete(t *testing.T) {
 	}{
 		"Whole":   {"A page of which everything was recorded.", Page{Outcome: Outcome{State: Archived}, Completeness: whole}, ""},
 		"Failed":  {"A page that failed is not counted as incomplete too.", Page{Outcome: Outcome{State: Failed}, Completeness: Completeness{Expected: 3}}, ""},
-		"Slow":    {"What a server did not send is not missing of the archive.", Page{Outcome: Outcome{State: Archived}, Completeness: whole, Limits: []Limit{{"LoadTimeout", "slow"}}}, ""},
+		"Broken":  {"What a server did not send is not missing of the archive.", Page{Outcome: Outcome{State: Archived}, Completeness: whole, Limits: []Limit{{"Document", "broke off"}}}, ""},
+		"Slow":    {"A document that we did not wait for to its end.", Page{Outcome: Outcome{State: Archived}, Completeness: whole, Limits: []Limit{{LimitLoad, "slow"}}}, "slow"},
+		"Crashed": {"A frame whose renderer is gone.", Page{Outcome: Outcome{State: Archived}, Completeness: whole, Limits: []Limit{{LimitFrame, "gone"}}}, "gone"},
 		"Missing": {"A request that only the browser knows.", Page{Outcome: Outcome{State: Archived}, Completeness: Completeness{Expected: 3, Matched: 2}}, "1 of 3 requests that the browser made were not recorded"},
 		"Cut":     {"What a limit of ours cut off.", Page{Outcome: Outcome{State: Archived}, Completeness: whole, Limits: []Limit{{"Scroll", "long"}, {LimitPage, "much"}}}, "much"},
 	}

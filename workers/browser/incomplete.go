@@ -3,9 +3,10 @@ package browser
 import "fmt"
 
 // Incomplete says what is missing of an archived page that should be there: what the
-// browser asked for and the recorder knows nothing of, and what our own limits cut off or
-// left out. It is empty for a complete page. What a server did not send, what was refused
-// by the rules, and what was still open when the page was left do not count.
+// browser asked for and the recorder knows nothing of, what our own limits cut off or left
+// out, a document that was still loading when its time was over, and a frame that crashed.
+// It is empty for a complete page. What a server did not send, what was refused by the
+// rules, and what was still open when a loaded page was left do not count.
 func (p *Page) Incomplete() string {
 	if p.Outcome.State != Archived {
 		return ""
@@ -15,7 +16,7 @@ func (p *Page) Incomplete() string {
 	}
 	for _, l := range p.Limits {
 		switch l.Name {
-		case LimitBody, LimitPage, LimitLedger, LimitNoDocument:
+		case LimitBody, LimitPage, LimitLedger, LimitNoDocument, LimitLoad, LimitFrame:
 			return l.Detail
 		}
 	}

@@ -43,10 +43,17 @@ type tab struct {
 	profile   *ProfileUse
 
 	mu       sync.Mutex
-	acct     *account // of the page that is being captured, nil in between
-	children map[string]*session
-	gone     chan struct{} // closed when the renderer has crashed or is given up
+	acct     *account         // of the page that is being captured, nil in between
+	children map[string]child // by session ID
+	gone     chan struct{}    // closed when the renderer has crashed or is given up
 	isGone   bool
+}
+
+// child is a frame or worker of a page in another process.
+type child struct {
+	session *session
+	target  string // its ID
+	worker  bool
 }
 
 // open makes a browser context behind a proxy (a URL) and a tab in it.
@@ -66,7 +73,7 @@ func (c *chrome) open(ctx context.Context, opts StayOptions, proxy string) (*tab
 		chrome: c, number: contexts.Add(1),
 		context: string(made.BrowserContextID),
 		opaque:  opts.Recorder == RecorderBrowser, acceptBad: opts.AcceptBadCertificates,
-		children: make(map[string]*session),
+		children: make(map[string]child),
 		gone:     make(chan struct{}),
 	}
 	c.mu.Lock()
@@ -255,18 +262,18 @@ func (t *tab) attached(params jsonv2.Value) {
 	if decode(params, &ev) != nil {
 		return
 	}
-	child := t.chrome.proc.conn.session(ev.SessionID)
-	t.mu.Lock()
-	t.children[ev.SessionID] = child
-	t.mu.Unlock()
+	s := t.chrome.proc.conn.session(ev.SessionID)
 	worker := ev.TargetInfo.Type != "iframe" && ev.TargetInfo.Type != "page"
-	child.handle(func(method string, params jsonv2.Value) {
-		if t.took(child, worker, method, params) {
+	t.mu.Lock()
+	t.children[ev.SessionID] = child{session: s, target: ev.TargetInfo.TargetID, worker: worker}
+	t.mu.Unlock()
+	s.handle(func(method string, params jsonv2.Value) {
+		if t.took(s, worker, method, params) {
 			return
 		}
 		switch method {
 		case "Page.javascriptDialogOpening":
-			t.dialog(child, params)
+			t.dialog(s, params)
 			return
 		case "Target.attachedToTarget":
 			t.attached(params)
@@ -286,11 +293,11 @@ func (t *tab) attached(params jsonv2.Value) {
 			a.event(method, params)
 		}
 	})
-	t.watch(child)
+	t.watch(s)
 	if !worker {
-		child.post("Page.enable", nil)
+		s.post("Page.enable", nil)
 	}
-	child.post("Runtime.runIfWaitingForDebugger", nil)
+	s.post("Runtime.runIfWaitingForDebugger", nil)
 }
 
 func (t *tab) detached(params jsonv2.Value) {
@@ -407,18 +414,6 @@ func (c *chrome) windowOpened(t *tab, ev targetEvent) {
 	a.act("window.open", "a window was closed")
 	a.window(info.URL)
 	a.mu.Unlock()
-}
-
-func (c *chrome) targetCrashed(ev targetEvent) {
-	for _, t := range c.tabs() {
-		t.mu.Lock()
-		own := t.id == ev.TargetID
-		t.mu.Unlock()
-		if own {
-			t.abandon()
-			return
-		}
-	}
 }
 
 // download follows the files that a page downloads. They are only a way to get
