@@ -86,8 +86,9 @@ var DefaultViewport = Viewport{Width: 1280, Height: 800}
 type StayOptions struct {
 	// Engine is the Chrome that shows the pages, as in Options. Default is the pool's.
 	Engine Engine
-	// FreshPages gives every page a browser context of its own: of cookies, storage and
-	// cache nothing is there that the page before left behind.
+	// FreshPages gives every page a browser context and a recorder session of its own: of
+	// cookies, storage, cache, connections and TLS sessions nothing is there that the page
+	// before left behind.
 	FreshPages bool
 	// Viewport defaults to DefaultViewport.
 	Viewport Viewport

@@ -9,7 +9,8 @@ import (
 )
 
 // Stay is one visit to one host: a tab in a browser context of its own, behind
-// a recorder session of its own. It captures one page at a time.
+// a recorder session of its own. It captures one page at a time. With
+// StayOptions.FreshPages both are each page's own.
 type Stay struct {
 	pool    *Pool
 	opts    StayOptions
@@ -29,20 +30,29 @@ func (p *Pool) Stay(ctx context.Context, opts StayOptions) (*Stay, error) {
 	if err := p.slot(ctx); err != nil {
 		return nil, err
 	}
-	open := p.opts.Recorder.NewSession
-	if opts.Recorder == RecorderBrowser {
-		open = p.opts.Recorder.NewOpaqueSession
-	}
-	session, err := open(ctx)
-	if err != nil {
+	s := &Stay{pool: p, opts: opts}
+	var err error
+	if s.session, err = s.record(ctx); err != nil {
 		<-p.slots
-		return nil, fmt.Errorf("open a recorder session: %w", err)
+		return nil, err
 	}
-	s := &Stay{pool: p, opts: opts, session: session}
 	if err := s.ensure(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// record opens a recorder session.
+func (s *Stay) record(ctx context.Context) (*recorder.Session, error) {
+	open := s.pool.opts.Recorder.NewSession
+	if s.opts.Recorder == RecorderBrowser {
+		open = s.pool.opts.Recorder.NewOpaqueSession
+	}
+	session, err := open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open a recorder session: %w", err)
+	}
+	return session, nil
 }
 
 // ensure makes the tab where there is none: at the start, and after a crash. A
@@ -101,10 +111,28 @@ func (p *Pool) Wanted() bool { return p.waiting.Load() > 0 }
 // to every page, and where there is none.
 func (s *Stay) begin(ctx context.Context) error {
 	if s.opts.FreshPages && s.used {
-		s.discard()
+		if err := s.renew(ctx); err != nil {
+			return err
+		}
 	}
 	s.used = true
 	return s.ensure(ctx)
+}
+
+// renew gives up all that a site could know a visitor by: the context, and the recorder's
+// session too, which keeps connections to origins and what TLS takes up again.
+func (s *Stay) renew(ctx context.Context) error {
+	s.discard()
+	next, err := s.record(ctx)
+	if err != nil {
+		return err // the old session is closed with the stay
+	}
+	old := s.session
+	s.session = next
+	if err := old.Close(); err != nil {
+		return fmt.Errorf("close the recorder session: %w", err)
+	}
+	return nil
 }
 
 // discard gives up the tab and its context.

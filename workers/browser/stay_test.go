@@ -173,3 +173,40 @@ func TestRefusedBetweenPagesIsTold(t *testing.T) {
 		}
 	}
 }
+
+// A server can tell the pages of a visitor by their connection, and by a TLS session that is
+// taken up again, too. A stay with fresh pages gives it neither.
+func TestFreshPagesShareNoConnection(t *testing.T) {
+	t.Parallel()
+	for _, fresh := range []bool{false, true} {
+		t.Run(fmt.Sprint(fresh), func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			clients := make(map[string][]string) // addresses by path
+			resumed := false
+			site := serveTLS(t, true, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				clients[r.URL.Path] = append(clients[r.URL.Path], r.RemoteAddr)
+				resumed = resumed || r.TLS.DidResume
+				mu.Unlock()
+				page("<p>Page</p>")(w, r)
+			}))
+			s := newStay(t, newPool(t), StayOptions{FreshPages: fresh, AcceptBadCertificates: true})
+			for _, path := range []string{"/one", "/two", "/three"} {
+				if p := visit(t, s, site.URL+path); p.Outcome.State != Archived {
+					t.Errorf("%s: %+v", path, p.Outcome)
+				}
+				// What is not kept open has to be made anew, and may take the session up again.
+				if path == "/two" {
+					site.CloseClientConnections()
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			shared := slices.ContainsFunc(clients["/two"], func(c string) bool { return slices.Contains(clients["/one"], c) })
+			if shared == fresh || resumed == fresh {
+				t.Errorf("with fresh pages %v: the same connection %v, a session taken up again %v; clients %v", fresh, shared, resumed, clients)
+			}
+		})
+	}
+}
