@@ -331,6 +331,10 @@ func (p *Pool) end(c *chrome) {
 	}()
 }
 
+// memoryEvery is after how many pages the memory of a Chrome is looked at: its processes
+// have to be found among all of the machine, which takes a few milliseconds.
+const memoryEvery = 5
+
 // count notes a captured page and retires a Chrome that is due.
 func (p *Pool) count(c *chrome) {
 	p.mu.Lock()
@@ -343,7 +347,7 @@ func (p *Pool) count(c *chrome) {
 	cause := ""
 	if pages >= p.opts.RecyclePages {
 		cause = CausePages
-	} else if pages%25 == 0 && residentBytes(c.proc.cmd.Process.Pid, c.proc.profile) > p.opts.RecycleBytes {
+	} else if pages%memoryEvery == 0 && residentBytes(c.proc.cmd.Process.Pid, c.proc.profile) > p.opts.RecycleBytes {
 		cause = CauseMemory
 	}
 	if cause != "" {
