@@ -141,6 +141,17 @@ func (p *page) tunneled(now time.Time) []Tunnel {
 	return out
 }
 
+// tunneledBytes is how much has come through the tunnels of a page.
+func (p *page) tunneledBytes() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var n int64
+	for _, t := range p.tunnels {
+		n += t.received.Load()
+	}
+	return n
+}
+
 // passThrough connects the browser to the origin and passes on what they say to each
 // other, until either of them, or the page, ends.
 func (b *browserConn) passThrough(to origin) {

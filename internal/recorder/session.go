@@ -49,6 +49,9 @@ type Activity struct {
 	Bytes int64
 	// Exchanges is the number of exchanges begun so far.
 	Exchanges int
+	// Tunneled is the number of bytes received so far through the tunnels of an opaque
+	// session. Bytes counts them too.
+	Tunneled int64
 }
 
 // Refusal is a kind of request that was not let through and is not an exchange
@@ -253,7 +256,7 @@ func (s *Session) InFlight() Activity {
 	}
 	return Activity{
 		Open: int(p.open.Load()), Last: time.Unix(0, p.last.Load()),
-		Bytes: p.received.Load(), Exchanges: len(p.all()),
+		Bytes: p.received.Load(), Exchanges: len(p.all()), Tunneled: p.tunneledBytes(),
 	}
 }
 

@@ -50,6 +50,16 @@ func (g *gate) enter() bool {
 	return true
 }
 
+// reopen lets the visit's own address pass once more.
+func (g *gate) reopen() {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.begun = false
+}
+
 // close ends the questions that are open.
 func (g *gate) close() {
 	if g == nil {

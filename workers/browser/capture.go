@@ -101,7 +101,7 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 		c.acct.gate = newGate(ctx, v.Admit)
 	}
 	if c.tab.opaque {
-		c.acct.intercept = newIntercept(s.session, c.acct, c.tab.session)
+		c.acct.intercept = newIntercept(s.session, c.acct, c.tab)
 		c.page.Recorder, c.page.RetryOf = RecorderBrowser, v.RetryOf
 	}
 	c.tab.guard()
@@ -229,7 +229,14 @@ func (c *capture) load(ctx context.Context) (o Outcome, shown bool) {
 		IsDownload bool   `json:"isDownload"`
 	}
 	resume := c.turn.lend(ctx, loadTurn)
-	err := c.tab.session.Call(ctx, "Page.navigate", map[string]any{"url": c.visit.URL}, &res)
+	navigate := func() error {
+		return c.tab.session.Call(ctx, "Page.navigate", map[string]any{"url": c.visit.URL}, &res)
+	}
+	err := navigate()
+	if err == nil && c.acct.intercept.again() {
+		c.acct.gate.reopen()
+		err = navigate()
+	}
 	resume()
 	p := c.acct.progress()
 	switch {
@@ -237,6 +244,8 @@ func (c *capture) load(ctx context.Context) (o Outcome, shown bool) {
 		return Outcome{State: Failed, Reason: ReasonNavigationBlocked, Detail: err.Error()}, false
 	case err != nil && !errors.Is(context.Cause(ctx), errLoadTime):
 		return Outcome{}, false
+	case err != nil && p.wasFile: // it is still being saved
+		return c.file(ctx), false
 	case err != nil:
 		return Outcome{State: Failed, Reason: ReasonPageTimeout,
 			Detail: fmt.Sprintf("no document after %s", c.visit.LoadTimeout)}, false

@@ -20,6 +20,9 @@ const (
 	// LimitLoad: the document was not complete when its time to load was over, and was
 	// captured as far as it was there.
 	LimitLoad = "LoadTimeout"
+	// LimitHeld: a body that the browser has to hold while it is taken was too large for
+	// that, see RecorderBrowser.
+	LimitHeld = "HeldBody"
 	// LimitFrame: the renderer of a frame in another process crashed.
 	LimitFrame = "FrameCrashed"
 )

@@ -31,13 +31,14 @@ const (
 // unchanged. Events come on the goroutine that reads the connection, which bounds what
 // Chrome can be ahead of the disk.
 type intercept struct {
-	session *recorder.Session
-	account *account
-	main    *session
-	now     func() time.Time
-	ctx     context.Context //nolint:containedctx // it is that of the page, which events know nothing of
-	end     context.CancelFunc
-	work    sync.WaitGroup // those that hold a paused request
+	session  *recorder.Session
+	account  *account
+	main     *session
+	resident func() int64 // memory of the browser process, bytes
+	now      func() time.Time
+	ctx      context.Context //nolint:containedctx // it is that of the page, which events know nothing of
+	end      context.CancelFunc
+	work     sync.WaitGroup // those that hold a paused request
 
 	mu      sync.Mutex
 	closed  bool
@@ -48,7 +49,12 @@ type intercept struct {
 	bodies  int                 // that were begun
 	held    int                 // requests that are paused
 	chainOf map[string][][]byte // certificates by host:port
-	diskErr error
+	// See hold.
+	holding  int     // bodies that are held
+	streamed int64   // bytes of bodies that are not
+	outgrew  *answer // the page's document that was too large to be held
+	saves    bool    // it is asked for anew, and saved
+	diskErr  error
 }
 
 // chain is a request with the redirects that it was led through: one ID.
@@ -83,13 +89,16 @@ type answer struct {
 	stream bool              // the sink is filled by events
 	whole  bool
 	noBody string
-	body   recorder.Body
-	done   bool
-	ended  time.Time
+	// outgrew is set of a body that is missing because it could not be held.
+	outgrew bool
+	body    recorder.Body
+	done    bool
+	ended   time.Time
 }
 
-func newIntercept(s *recorder.Session, a *account, main *session) *intercept {
-	k := &intercept{session: s, account: a, main: main, now: a.now, byID: make(map[string]*chain), sock: make(map[string]*socket), chainOf: make(map[string][][]byte)}
+func newIntercept(s *recorder.Session, a *account, t *tab) *intercept {
+	k := &intercept{session: s, account: a, main: t.session, now: a.now, resident: t.chrome.resident,
+		byID: make(map[string]*chain), sock: make(map[string]*socket), chainOf: make(map[string][][]byte)}
 	k.ctx, k.end = context.WithCancel(context.Background())
 	return k
 }
@@ -249,6 +258,7 @@ func (k *intercept) data(ev takenData) {
 	if c == nil || len(c.answers) == 0 || len(ev.Data) == 0 {
 		return
 	}
+	k.streamed += int64(len(ev.Data))
 	if a := c.answers[len(c.answers)-1]; a.stream && !a.done {
 		k.write(a, ev.Data)
 	}

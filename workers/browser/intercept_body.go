@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -96,14 +97,13 @@ func (p *takenPause) length() int64 {
 func (k *intercept) take(s, streamer *session, worker bool, a *answer) (spent bool) {
 	length := a.length()
 	switch {
-	case a.ResourceType == "Document" && (length > maxDocument || a.saved()):
+	case a.ResourceType == "Document" && (length > maxDocument || a.saved() || k.isSaved(a)):
 		k.account.saving(a.FrameID, true)
 		defer k.account.saving(a.FrameID, false)
 		k.save(s, a)
 		return true
 	case a.ResourceType == "Document", streamer == nil, length >= 0 && length <= wholeBytes, worker && a.ResourceType != "XHR" && a.ResourceType != "Fetch":
-		k.fetch(s, a)
-		return false
+		return k.fetch(s, a)
 	}
 	err := k.stream(streamer, a)
 	if err == nil || k.ctx.Err() != nil {
@@ -114,10 +114,12 @@ func (k *intercept) take(s, streamer *session, worker bool, a *answer) (spent bo
 	k.mu.Unlock()
 	if length > fallbackBytes || strings.HasPrefix(a.header("Content-Type"), "text/event-stream") {
 		k.giveUp(a, "the page's thread did not answer, and the body is too large to be held")
+		k.mu.Lock()
+		a.outgrew = true
+		k.mu.Unlock()
 		return false
 	}
-	k.fetch(s, a)
-	return false
+	return k.fetch(s, a)
 }
 
 // stream has the body told as the page gets it. Nothing of it has come when the command
@@ -142,26 +144,52 @@ func (k *intercept) stream(s *session, a *answer) error {
 	return nil
 }
 
-// fetch asks for the whole body, which the browser holds until it has it.
-func (k *intercept) fetch(s *session, a *answer) {
+// fetch asks for the whole body, which the browser holds until it has it. It reports
+// whether the request must not go on.
+func (k *intercept) fetch(s *session, a *answer) (spent bool) {
 	var res struct {
 		Body    string `json:"body"`
 		Encoded bool   `json:"base64Encoded"`
 	}
-	err := s.Call(k.ctx, "Fetch.getResponseBody", map[string]any{"requestId": a.RequestID}, &res)
-	var body []byte
-	if err == nil {
-		body, err = unwrapped(res.Body, res.Encoded)
+	ended, err := k.hold(s, a, &res)
+	if errors.Is(err, errTooLarge) {
+		return k.tooLarge(a, ended)
 	}
 	if err != nil {
 		k.giveUp(a, "the browser did not hand out the body: "+reasonText(err))
-		return
+		return false
+	}
+	body := io.Reader(strings.NewReader(res.Body))
+	if res.Encoded {
+		body = base64.NewDecoder(base64.StdEncoding, body)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.write(a, body)
+	if err := k.pour(a, body); err != nil {
+		a.noBody = "the browser handed out what is no body: " + reasonText(err)
+		k.close(a, recorder.TruncatedUnspecified)
+		return false
+	}
 	a.whole = true
 	k.close(a, "")
+	return false
+}
+
+// pour puts a whole body to disk, in pieces. The caller holds the lock.
+func (k *intercept) pour(a *answer, body io.Reader) error {
+	piece := make([]byte, 64<<10)
+	for {
+		n, err := body.Read(piece)
+		if n > 0 && !a.done {
+			k.write(a, piece[:n])
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // unwrapped is what the protocol hands out as text, or as base64 where it is none.
@@ -182,6 +210,7 @@ func (k *intercept) save(s *session, a *answer) {
 		return
 	}
 	defer s.post("IO.close", map[string]any{"handle": res.Stream})
+	var size int64
 	for {
 		var piece struct {
 			Data    string `json:"data"`
@@ -193,14 +222,16 @@ func (k *intercept) save(s *session, a *answer) {
 		if err == nil {
 			data, err = unwrapped(piece.Data, piece.Encoded)
 		}
+		size += int64(len(data))
+		cut := k.brokenOff(a, size)
 		k.mu.Lock()
 		if err == nil && len(data) > 0 {
 			k.write(a, data)
 		}
 		switch {
 		case err == nil && piece.EOF:
-			a.whole = true
-			k.close(a, "")
+			a.whole = cut == ""
+			k.close(a, cut)
 		case err != nil && k.ctx.Err() != nil:
 			k.close(a, recorder.TruncatedTime)
 		case err != nil:
@@ -212,6 +243,21 @@ func (k *intercept) save(s *session, a *answer) {
 			return
 		}
 	}
+}
+
+// brokenOff says why a stream that is at its end was not whole: Chrome ends it in the same
+// way when the request is given up or its connection breaks.
+func (k *intercept) brokenOff(a *answer, size int64) string {
+	k.account.mu.Lock()
+	leaving := k.account.leaving
+	k.account.mu.Unlock()
+	switch {
+	case leaving:
+		return recorder.TruncatedTime
+	case !decodes(a.header("Content-Encoding")) && size < a.length():
+		return recorder.TruncatedDisconnect
+	}
+	return ""
 }
 
 // saving notes that a document is saved and not shown, and whether that still goes on.

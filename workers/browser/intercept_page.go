@@ -28,6 +28,7 @@ func (c *capture) endRecord(ctx context.Context) ([]recorder.Exchange, error) {
 		return c.stay.session.End(ctx)
 	}
 	k.stop()
+	k.missing()
 	list := k.exchanges()
 	wire, tunnels, err := c.stay.session.EndPage(ctx)
 	c.page.Tunnels = tunnels

@@ -16,8 +16,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 // process is one running Chrome with its pipes and its profile folder.
@@ -138,7 +136,7 @@ func (p *process) start(l launch) error {
 		return errors.Join(fmt.Errorf("start %s: %w", l.path, err), toChromeW.Close(), fromChromeR.Close(), outputR.Close())
 	}
 	go p.output.drain(outputR)
-	p.conn = newConn(chromedp.NewPipeConn(fromChromeR, toChromeW))
+	p.conn = newConn(newPipe(fromChromeR, toChromeW))
 	return nil
 }
 

@@ -106,6 +106,12 @@ func residentBytes(pgid int, profile string) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
+// resident is the memory of the browser process alone, in bytes; 0 when it is gone.
+func (c *chrome) resident() int64 {
+	st, _ := readStat(c.proc.cmd.Process.Pid)
+	return st.rssPages * int64(os.Getpagesize())
+}
+
 // helpers are the processes of a Chrome without which it only seems to live: without its
 // zygotes it starts no renderer, and a network service that it starts anew knows nothing
 // of the contexts' proxies. Of others it copes with the death.
