@@ -37,7 +37,11 @@ const memoryBound = 256 << 20
 const lineEnv = "ARCHIVE_TEST_LINE"
 
 // lineOrder is what that process is told, lineReport what it tells at its end.
-type lineOrder struct{ Page, Store, Dir string }
+type lineOrder struct {
+	Page, Store, Dir string
+	// Tabs is how many pages are captured at once, of Page with their number behind it.
+	Tabs int
+}
 
 type lineReport struct {
 	State     browser.State
@@ -72,7 +76,7 @@ func TestMemoryOfTheWholeLine(t *testing.T) {
 			s3 := httptest.NewServer(store)
 			defer s3.Close()
 			began := time.Now()
-			r := captureElsewhere(t, lineOrder{Page: site.URL + tc.path, Store: s3.URL, Dir: t.TempDir()})
+			r := captureElsewhere(t, lineOrder{Page: site.URL + tc.path, Store: s3.URL, Dir: t.TempDir(), Tabs: 1})
 			t.Logf("%d MB at most in %s; %d exchanges, %d MB stored", r.Peak>>20, time.Since(began).Round(time.Second), r.Exchanges, r.Stored>>20)
 			if r.State != browser.Archived || r.Exchanges != tc.exchanges || r.Matched < tc.minMatched {
 				t.Errorf("%s %s: %d exchanges, %d matched, want %d", r.State, r.Detail, r.Exchanges, r.Matched, tc.exchanges)
@@ -250,18 +254,55 @@ func captureAndStore(o lineOrder) (r lineReport, err error) {
 	}
 	defer func() { err = errors.Join(err, rec.Close()) }()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	pool, err := browser.New(ctx, browser.Options{Dir: filepath.Join(o.Dir, "chrome"), Recorder: rec, Tabs: 1, Logger: log})
+	pool, err := browser.New(ctx, browser.Options{Dir: filepath.Join(o.Dir, "chrome"), Recorder: rec, Tabs: o.Tabs, Logger: log})
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
+	client, err := blob.NewClient(blob.Config{Endpoint: o.Store, Region: "us-east-1", AccessKey: "key", SecretKey: "secret"})
+	if err != nil {
+		return r, err
+	}
+	reports, errs := make([]lineReport, o.Tabs), make([]error, o.Tabs)
+	var wg sync.WaitGroup
+	for n := range o.Tabs {
+		wg.Go(func() {
+			address := o.Page
+			if o.Tabs > 1 {
+				address += strconv.Itoa(n)
+			}
+			reports[n], errs[n] = onePage(ctx, pool, client, address, filepath.Join(o.Dir, strconv.Itoa(n)))
+		})
+	}
+	wg.Wait()
+	r.State = browser.Archived
+	for _, one := range reports {
+		r.add(one)
+	}
+	return r, errors.Join(errs...)
+}
+
+// add takes another page into a report.
+func (r *lineReport) add(o lineReport) {
+	if o.State != browser.Archived {
+		r.State, r.Detail = o.State, o.Detail
+	}
+	r.Exchanges += o.Exchanges
+	r.Matched += o.Matched
+	r.Stored += o.Stored
+	r.Largest = max(r.Largest, o.Largest)
+	r.Truncated = append(r.Truncated, o.Truncated...)
+}
+
+// onePage captures, archives and stores a page.
+func onePage(ctx context.Context, pool *browser.Pool, client *blob.Client, address, dir string) (r lineReport, err error) {
 	stay, err := pool.Stay(ctx, browser.StayOptions{})
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, stay.Close()) }()
 	p, err := stay.Capture(ctx, browser.Visit{
-		ID: "p", URL: o.Page, Dir: filepath.Join(o.Dir, "page"), Text: true, DOM: true, Screenshot: browser.ScreenshotFull,
+		ID: "p", URL: address, Dir: filepath.Join(dir, "page"), Text: true, DOM: true, Screenshot: browser.ScreenshotFull,
 		LoadTimeout: 7 * time.Minute, Timeout: 8 * time.Minute, // for a busy machine
 	})
 	if err != nil {
@@ -278,7 +319,7 @@ func captureAndStore(o lineOrder) (r lineReport, err error) {
 		}
 		r.Largest = max(r.Largest, e.Response.Body.Size)
 	}
-	chunk, err := NewChunk(Options{Dir: filepath.Join(o.Dir, "chunk")})
+	chunk, err := NewChunk(Options{Dir: filepath.Join(dir, "chunk")})
 	if err != nil {
 		return r, err
 	}
@@ -286,10 +327,6 @@ func captureAndStore(o lineOrder) (r lineReport, err error) {
 		return r, err
 	}
 	file, err := chunk.Close()
-	if err != nil {
-		return r, err
-	}
-	client, err := blob.NewClient(blob.Config{Endpoint: o.Store, Region: "us-east-1", AccessKey: "key", SecretKey: "secret"})
 	if err != nil {
 		return r, err
 	}
