@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -86,6 +87,15 @@ func inBrowser() map[string]byBrowser {
 				}
 			},
 		}
+	}
+	maps.Copy(list, socketsInBrowser())
+	list["C coding zstd that was not asked for"] = byBrowser{
+		why: "The body is kept decoded.",
+		check: func(t *testing.T, r *result) {
+			if rec := r.about(warc.Response, r.page.URL)[0]; !strings.Contains(string(rec.text), "encoded with zstd") || warc.HTTPField(rec.Head, "x-orig-content-encoding") != "zstd" {
+				t.Errorf("head %s, body %.100q", rec.Head, rec.text)
+			}
+		},
 	}
 	for _, version := range []string{"HTTP/1.1", "HTTP/2"} {
 		list["C coding zstd over "+version] = byBrowser{
@@ -179,7 +189,7 @@ func sameTold(x wire.Seen, p pair) (ok bool, diff string) {
 	switch {
 	case !told(p.request):
 		return false, "the request's record does not say that it is the browser's account"
-	case warc.StartLine(p.request.Head) != fmt.Sprintf("%s %s HTTP/1.1", x.Method, x.Target):
+	case warc.StartLine(p.request.Head) != fmt.Sprintf("%s %s HTTP/1.1", x.Method, toldTarget(x, p)):
 		return false, fmt.Sprintf("the request is recorded as %q", warc.StartLine(p.request.Head))
 	case partial(p.request) && !within(fieldsOf(p.request.Head), fieldsOf(x.RequestHead)):
 		return false, fmt.Sprintf("the request has fields in the record that it had not:\n%s\nit had\n%s", fieldsOf(p.request.Head), fieldsOf(x.RequestHead))
@@ -212,6 +222,37 @@ func sameTold(x wire.Seen, p pair) (ok bool, diff string) {
 		return false, fmt.Sprintf("the answer's body has %d bytes in the record and had %d, or is another", p.response.size, x.ResponseBody.Size)
 	}
 	return true, ""
+}
+
+// toldTarget is the target of a request as the browser tells it: of a socket's handshake in full, which is not what
+// goes over the wire.
+func toldTarget(x wire.Seen, p pair) string {
+	if strings.HasPrefix(p.request.TargetURI, "ws") {
+		return p.request.TargetURI
+	}
+	return x.Target
+}
+
+// socketsInBrowser are the WebSocket cases over TLS: the browser tells messages, not frames.
+func socketsInBrowser() map[string]byBrowser {
+	list := make(map[string]byBrowser)
+	for name, said := range map[string][2]string{
+		"I WebSocket compressed":                  {strings.Repeat("again and ", 20) + "again" + "not compressed", "text 1\x00\xff\x02"},
+		"I WebSocket over TLS in both directions": {"onetwothree", "text 1\x00\xff\x02text 3"},
+	} {
+		list[name] = byBrowser{
+			why: "The browser tells the messages, without frames and decompressed.",
+			check: func(t *testing.T, r *result) {
+				address := strings.Replace(r.page.URL, "https", "wss", 1) + "socket"
+				for i, kind := range []string{"received", "sent"} {
+					if rec := r.about(warc.Resource, "urn:websocket-"+kind+":"+address); len(rec) != 1 || string(rec[0].text) != said[i] {
+						t.Errorf("%s: %d records, want one of %q", kind, len(rec), said[i])
+					}
+				}
+			},
+		}
+	}
+	return list
 }
 
 // originalHead takes back what was renamed and added because the body was decoded.

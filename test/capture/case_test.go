@@ -21,6 +21,8 @@ const (
 	stranger = "stranger" // of an authority that nobody trusts
 	misnamed = "misnamed" // for another host
 	old      = "old"      // TLS 1.1 and older
+	twelve   = "twelve"   // TLS 1.2 and older
+	named    = "named"    // http, a name that has to be asked for
 	idn      = "idn"      // http, a name that is not ASCII
 	dotted   = "dotted"   // http, a name with a dot at its end
 	bare     = "bare"     // http at the address of tls, where nobody speaks it
@@ -36,6 +38,8 @@ type testCase struct {
 	name string
 	// from is the origin of the page, www if empty.
 	from string
+	// before are pages of the case that the same browser visits before, for the same file, by the path below the case's folder.
+	before []string
 	// serve are the answers by the path below the case's folder, "" for the page itself. What is not there is 404.
 	serve routes
 	// lines are the ledger as it must be, one line a request, in any order: "GET www:file Document 200 record". The

@@ -270,7 +270,7 @@ type line struct {
 func (r *result) ledger(t *testing.T) []line {
 	t.Helper()
 	for _, rec := range r.records {
-		if strings.HasPrefix(rec.TargetURI, "urn:pageinfo:") {
+		if rec.TargetURI == "urn:pageinfo:"+r.page.URL {
 			var info struct{ Ledger []line }
 			if err := json.Unmarshal(rec.text, &info); err != nil {
 				t.Fatalf("pageinfo: %v", err)

@@ -45,7 +45,7 @@ func cases() []testCase {
 	for _, group := range [][]testCase{
 		redirects(), statuses(), credentials(), headers(), bodies(), media(), players(), uploads(), reports(), caching(), repeated(),
 		workers(), frames(), moreFrames(), live(), network(), names(), multiplexed(), proxied(), behaviour(), behaviors(), traps(),
-		breakage(), hostile(), hostileScripts(),
+		breakage(), hostile(), hostileScripts(), moves(), rangesAndSeeking(), files(), idleAndStyles(), savedByPages(), bombs(), sockets(), lookups(), zstdUnasked(), controlled(),
 	} {
 		all = append(all, group...)
 	}
@@ -77,7 +77,7 @@ func newEngine(t *testing.T, s *site, change func(*setup)) *engine {
 		switch name {
 		case six:
 			resolve[host] = "::1"
-		case onion: // nobody knows it
+		case onion, named: // nobody knows it
 		default:
 			resolve[strings.TrimSuffix(host, ".")] = "127.0.0.1"
 		}
@@ -154,16 +154,25 @@ func (e *engine) capture(t *testing.T, s *site, c *testCase, dir string) *result
 	if c.visit != nil {
 		c.visit(&visit)
 	}
-	page, err := stay.Capture(ctx, visit)
-	if err != nil {
-		t.Fatalf("capture %s: %v", visit.URL, err)
+	var pages []*browser.Page
+	for _, path := range append(slices.Clone(c.before), "") {
+		of := visit
+		of.URL += path
+		of.ID, of.Dir = fmt.Sprint(visit.ID, " ", path), filepath.Join(t.TempDir(), "page")
+		page, err := stay.Capture(ctx, of)
+		if err != nil {
+			t.Fatalf("capture %s: %v", of.URL, err)
+		}
+		pages = append(pages, page)
 	}
 	chunk, err := archive.NewChunk(archive.Options{Dir: dir, Name: strings.ReplaceAll(strings.Trim(c.folder(), "/"), "/", "-"), Title: c.name})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := chunk.Add(page); err != nil {
-		t.Fatal(err)
+	for _, page := range pages {
+		if err := chunk.Add(page); err != nil {
+			t.Fatal(err)
+		}
 	}
 	file, err := chunk.Close()
 	if err != nil {
@@ -173,7 +182,7 @@ func (e *engine) capture(t *testing.T, s *site, c *testCase, dir string) *result
 	if err != nil {
 		t.Fatalf("read %s: %v", file.Path, err)
 	}
-	return &result{site: s, c: c, page: page, wacz: file.Path, contents: got}
+	return &result{site: s, c: c, page: pages[len(pages)-1], wacz: file.Path, contents: got}
 }
 
 func TestConformance(t *testing.T) {

@@ -25,7 +25,7 @@ var hosts = map[string]string{
 	www: "www.fleet.test", cdn: "cdn.fleet.test", far: "www.other.test", tls: "tls.fleet.test", two: "two.fleet.test", twin: "twin.fleet.test",
 	expired: "expired.fleet.test", stranger: "stranger.fleet.test", misnamed: "misnamed.fleet.test", old: "old.fleet.test",
 	idn: "xn--bcher-kva.fleet.test", dotted: "dotted.fleet.test.", six: "six.fleet.test", bare: "tls.fleet.test", onion: "fleetfleetfleet.onion",
-	asking: "asking.fleet.test", locked: "locked.fleet.test",
+	asking: "asking.fleet.test", twelve: "twelve.fleet.test", named: "named.fleet.test", locked: "locked.fleet.test",
 }
 
 // A site is the adversarial site: its servers, its origins, the routes of all cases.
@@ -38,8 +38,9 @@ type site struct {
 
 	mu      sync.Mutex
 	counter int
-	times   map[string]int     // that something was asked for, kept by handlers
-	routes  map[string]handler // by path, with or without a query
+	talks   map[string]conversation // over sockets, by target
+	times   map[string]int          // that something was asked for, kept by handlers
+	routes  map[string]handler      // by path, with or without a query
 }
 
 // expand writes the origins' addresses for their names in braces.
@@ -54,7 +55,7 @@ func (s *site) expand(list ...string) []string {
 // newSite starts the servers.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{routes: make(map[string]handler), times: make(map[string]int), base: make(map[string]string)}
+	s := &site{routes: make(map[string]handler), times: make(map[string]int), talks: make(map[string]conversation), base: make(map[string]string)}
 	authority, issue := newAuthority(t)
 	s.authority = authority
 	start := func(config *stdtls.Config, address ...string) *wire.Server {
@@ -82,6 +83,7 @@ func newSite(t *testing.T) *site {
 		asking:   {Certificates: []stdtls.Certificate{issue(later, hosts[asking])}, ClientAuth: stdtls.RequestClientCert},
 		// With TLS 1.3 a client hears only after its handshake that it was refused, and may have sent a request.
 		locked: {Certificates: []stdtls.Certificate{issue(later, hosts[locked])}, ClientAuth: stdtls.RequireAnyClientCert, MaxVersion: stdtls.VersionTLS12},
+		twelve: {Certificates: []stdtls.Certificate{issue(later, hosts[twelve])}, MaxVersion: stdtls.VersionTLS12},
 		old:    {Certificates: []stdtls.Certificate{issue(later, hosts[old])}, MinVersion: stdtls.VersionTLS10, MaxVersion: stdtls.VersionTLS11},
 	} {
 		s.odd[name] = start(config)
@@ -96,7 +98,7 @@ func newSite(t *testing.T) *site {
 			scheme, port = "https", s.secure.Port
 		case two, twin:
 			scheme, port = "https", s.h2.Port
-		case expired, stranger, misnamed, old, asking, locked:
+		case expired, stranger, misnamed, old, asking, locked, twelve:
 			scheme, port = "https", s.odd[name].Port
 		case bare:
 			port = s.secure.Port
