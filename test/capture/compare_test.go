@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/textproto"
 	"os"
 	"slices"
 	"strings"
@@ -43,7 +40,7 @@ func (r *record) truncated() string {
 }
 
 // maxText is the size up to which bodies are kept.
-const maxText = 4 << 20
+const maxText = wire.MaxBeginning
 
 func readWACZ(path string) (c *contents, err error) {
 	f, err := os.Open(path)
@@ -208,8 +205,8 @@ func same(x wire.Seen, p pair) (ok bool, diff string) {
 	switch {
 	case x.RequestHead != nil && !bytes.Equal(p.request.Head, warc.DechunkedHead(x.RequestHead)) && !bytes.Equal(p.request.Head, x.RequestHead):
 		return false, fmt.Sprintf("the request's head is recorded as\n%s\nbut was\n%s", p.request.Head, x.RequestHead)
-	case lacks(p.request, x.RequestFields) != "":
-		return false, "the request's record lacks " + lacks(p.request, x.RequestFields)
+	case strays(p.request.Head, x.RequestFields) != "":
+		return false, "the request's head is recorded as" + strays(p.request.Head, x.RequestFields)
 	case x.Ended && p.request.sha256 != x.RequestBody.SHA256:
 		return false, fmt.Sprintf("the request's body has %d bytes in the record and had %d, or is another", p.request.size, x.RequestBody.Size)
 	case p.response == nil && x.Status == 0:
@@ -218,13 +215,14 @@ func same(x wire.Seen, p pair) (ok bool, diff string) {
 		return false, "there is a request record but none of the answer"
 	case x.ResponseHead != nil && !bytes.Equal(p.response.Head, warc.DechunkedHead(x.ResponseHead)):
 		return false, fmt.Sprintf("the answer's head is recorded as\n%s\nbut was\n%s", p.response.Head, x.ResponseHead)
-	case lacks(p.response, x.ResponseFields) != "":
-		return false, "the answer's record lacks " + lacks(p.response, x.ResponseFields)
+	case strays(p.response.Head, x.ResponseFields) != "":
+		return false, "the answer's head is recorded as" + strays(p.response.Head, x.ResponseFields)
+	case x.Protocol == "h2" && x.RequestFields == nil:
+		return false, "the site does not know the request's head"
 	case (x.Broken || !x.Ended) && p.response.truncated() == "":
 		return false, "the answer broke off, which the record does not say"
 	case !x.Broken && p.response.truncated() != "":
-		// Cut off by us: what there is must be its beginning, which the case checks.
-		return true, ""
+		return begins(p.response, x)
 	case p.response.Type == warc.Revisit:
 		want := warc.SHA256Hex(x.ResponseBody.SHA256)
 		return p.response.PayloadDigest == want || x.Status == 304, "the revisit is of another body"
@@ -234,22 +232,48 @@ func same(x wire.Seen, p pair) (ok bool, diff string) {
 	return true, ""
 }
 
-// lacks names a field of HTTP/2 that a record does not have with the same values in the same order.
-func lacks(r *record, fields http.Header) string {
-	if len(fields) == 0 {
+// begins compares a body that was cut off by us: what there is must be the beginning of what the site has sent.
+func begins(r *record, x wire.Seen) (ok bool, diff string) {
+	sent := x.Beginning()
+	switch {
+	case x.Ended && r.size > x.ResponseBody.Size:
+		return false, fmt.Sprintf("the answer's body is cut off at %d bytes, which is more than the %d that it had", r.size, x.ResponseBody.Size)
+	case len(r.text) > len(sent), !bytes.Equal(r.text, sent[:len(r.text)]):
+		return false, fmt.Sprintf("the answer's body is cut off at %d bytes, and these are not the first that were sent", r.size)
+	}
+	return true, ""
+}
+
+// strays says where the fields of a record's head are not those of HTTP/2 that went over the wire, all of them and in
+// their order. The record has the name of the host as HTTP/1.1 has it, and a cookie in one.
+func strays(head []byte, fields []wire.Field) string {
+	if fields == nil {
 		return ""
 	}
-	_, rest, _ := strings.Cut(string(r.Head), "\r\n")
-	got, err := textproto.NewReader(bufio.NewReader(strings.NewReader(rest))).ReadMIMEHeader()
-	if err != nil {
-		return "a head that can be read: " + err.Error()
-	}
-	for name, values := range fields {
-		if !slices.Equal(got[name], values) {
-			return fmt.Sprintf("%s: %q; it has %q", name, values, got[name])
-		}
+	if got, want := linesOf(head), wireLines(fields); !slices.Equal(got, want) {
+		return fmt.Sprintf("\n%s\nit was\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	return ""
+}
+
+// linesOf are the lines of a head below the first.
+func linesOf(head []byte) []string {
+	_, rest, _ := strings.Cut(string(head), "\r\n")
+	return strings.Split(strings.TrimSuffix(rest, "\r\n\r\n"), "\r\n")
+}
+
+// wireLines are fields of HTTP/2 as lines of HTTP/1.1.
+func wireLines(fields []wire.Field) []string {
+	var out []string
+	for _, f := range wire.JoinCrumbs(fields) {
+		switch {
+		case f.Name == ":authority":
+			out = slices.Insert(out, 0, "host: "+f.Value)
+		case !strings.HasPrefix(f.Name, ":"):
+			out = append(out, f.Name+": "+f.Value)
+		}
+	}
+	return out
 }
 
 // httpURL is the address with the scheme that it is asked for with.

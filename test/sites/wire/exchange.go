@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -49,8 +50,9 @@ type Seen struct {
 	// RequestHead is the request's head as it came, nil in HTTP/2; RequestBody is its body, without transfer coding.
 	RequestHead []byte
 	RequestBody Sum
-	// RequestFields and ResponseFields are the fields of HTTP/2, nil in HTTP/1.1.
-	RequestFields, ResponseFields http.Header
+	// RequestFields and ResponseFields are the heads of HTTP/2 in the order of the wire, nil in HTTP/1.1. There are none
+	// of an answer that was broken off before its head was sent.
+	RequestFields, ResponseFields []Field
 	// ResponseHead is the head of the final answer as it was sent, nil in HTTP/2 and when none was; Status is its
 	// status.
 	ResponseHead []byte
@@ -67,6 +69,10 @@ type Seen struct {
 	Connection int
 	// At is when the request's head had come.
 	At time.Time
+
+	heads  *heads // of HTTP/2
+	stream *stream
+	begun  *beginning
 }
 
 // Sum is the size and the digest of a body.
@@ -74,6 +80,28 @@ type Sum struct {
 	Size int64
 	// SHA256 is in hex, also of nothing.
 	SHA256 string
+}
+
+// MaxBeginning is how much of a body is kept.
+const MaxBeginning = 4 << 20
+
+// beginning is what has been sent of a body so far, up to MaxBeginning.
+type beginning struct {
+	mu   sync.Mutex
+	body []byte
+}
+
+func (b *beginning) write(p []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.body = append(b.body, p[:min(len(p), MaxBeginning-len(b.body))]...)
+}
+
+// Beginning is the beginning of the answer's body, up to MaxBeginning: what has been sent so far, also before the end.
+func (s Seen) Beginning() []byte {
+	s.begun.mu.Lock()
+	defer s.begun.mu.Unlock()
+	return s.begun.body
 }
 
 // URL is the address that was asked for.
@@ -143,8 +171,6 @@ func (x *Exchange) RawHead(text string) {
 				x.h2.Header().Add(name, value)
 			}
 		}
-		x.ResponseFields = x.h2.Header().Clone()
-		delete(x.ResponseFields, "Connection") // of Retire
 		x.h2.WriteHeader(x.Status)
 		return
 	}
@@ -158,6 +184,7 @@ func (x *Exchange) Write(p []byte) (int, error) {
 		return 0, x.err
 	}
 	x.body.Write(p)
+	x.begun.write(p)
 	x.ResponseBody.Size += int64(len(p))
 	switch {
 	case x.h2 != nil:
@@ -277,7 +304,7 @@ func newExchange(conn net.Conn, br *bufio.Reader) (*Exchange, error) {
 }
 
 func (x *Exchange) begin(r *http.Request) {
-	x.Seen = Seen{Host: r.Host, Method: r.Method, Target: r.RequestURI, Protocol: "http/1.1", At: time.Now()}
+	x.Seen = Seen{Host: r.Host, Method: r.Method, Target: r.RequestURI, Protocol: "http/1.1", At: time.Now(), begun: new(beginning)}
 	x.sent, x.body = sha256.New(), sha256.New()
 }
 

@@ -73,7 +73,13 @@ func (s *Server) Close() error {
 func (s *Server) Seen() []Seen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.seen)
+	list := slices.Clone(s.seen)
+	for i := range list {
+		if x := &list[i]; x.stream != nil {
+			x.ResponseFields = x.heads.response(x.stream)
+		}
+	}
+	return list
 }
 
 func (s *Server) accept() {
@@ -133,6 +139,7 @@ func (s *Server) serve(c net.Conn, n int) {
 
 func (s *Server) serveH2(c *tls.Conn, n int) {
 	ended := make(chan struct{})
+	heard := newHeads(c)
 	server := &http.Server{
 		Protocols:         new(http.Protocols),
 		ReadHeaderTimeout: time.Minute,
@@ -146,15 +153,17 @@ func (s *Server) serveH2(c *tls.Conn, n int) {
 			x := &Exchange{conn: c, h2: w, Header: r.Header}
 			x.begin(r)
 			x.Protocol, x.Scheme, x.Connection, x.Stop, x.server = "h2", "https", n, s.stop, s
-			x.RequestFields = r.Header.Clone()
+			if x.heads, x.stream = heard, heard.claim(r); x.stream != nil {
+				x.RequestFields = x.stream.request
+			}
 			x.request = io.TeeReader(r.Body, x.sent)
 			s.note(x)
 			defer s.ended(x)
 			s.opts.Handler(x)
 		}),
 	}
-	server.Protocols.SetHTTP2(true)
-	_ = server.Serve(&single{conn: c}) // it ends at once, when the listener has no more
+	server.Protocols.SetUnencryptedHTTP2(true) // TLS is ended here, so that the heads can be listened to
+	_ = server.Serve(&single{conn: heard})     // it ends at once, when the listener has no more
 	<-ended
 }
 
