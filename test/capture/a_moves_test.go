@@ -38,6 +38,7 @@ func moves() []testCase {
 		},
 		{
 			name: "A a page that leaves while the outputs are made",
+			text: "first",
 			serve: routes{
 				"":     html(`<p style="height:3000px">first</p><script>onresize = () => { location.href = 'next' }</script>`),
 				"next": html("second"),

@@ -52,6 +52,7 @@ func redirects() []testCase {
 			lines: strings.Repeat("GET www: Document 302 record\n", 10) + strings.Repeat("GET www:b Document 302 record\n", 9) +
 				"GET www:b Document 302 record (ERR_TOO_MANY_REDIRECTS)",
 			outcome: "Failed: TooManyRedirects",
+			note:    "Nothing to show.",
 		},
 		{
 			name: "A redirects that lead nowhere",
@@ -176,11 +177,13 @@ func statuses() []testCase {
 			name:  "A page without content",
 			serve: routes{"": func(_ *site, x *wire.Exchange) { x.Head("204 No Content") }},
 			lines: "GET www: Document 204 record (ERR_ABORTED)",
+			note:  "Nothing to show.",
 		},
 		{
 			name:  "A empty page",
 			serve: routes{"": func(_ *site, x *wire.Exchange) { x.Head("200 OK", "Content-Type: "+mimeHTML, "Content-Length: 0") }},
 			lines: "GET www: Document 200 record",
+			note:  "Nothing to show.",
 		},
 		{
 			name: "A authentication wanted of a script",

@@ -120,6 +120,7 @@ func bodies() []testCase {
 			}},
 			lines: `GET www: Document 200 record
 				GET www:body Fetch 200 failed (ConnectionReset)`,
+			note: "In the replay the body is whole, with what came.",
 		},
 		{
 			name: "C a length that is too small",
@@ -143,6 +144,7 @@ func bodies() []testCase {
 			}},
 			lines: `GET www: Document 200 record
 				GET www:body Fetch 200 failed (ConnectionReset)`,
+			note: "In the replay the body is whole, with what came.",
 		},
 		{
 			name: "C a document that breaks off",
@@ -334,6 +336,7 @@ func bodies() []testCase {
 			serve: routes{"": html(counted), "body": bulk(mimeBin, 120<<20)},
 			lines: `GET www: Document 200 record
 				GET www:body Fetch 200 record`,
+			note: "Too large for ReplayWeb.page in the time that a case has.",
 		},
 		{
 			name:  "C a body above the limit",
@@ -355,6 +358,7 @@ func bodies() []testCase {
 			check: func(t *testing.T, r *result) {
 				wantTruncated("body", "length", 2<<20-r.page.Exchanges[0].Response.Body.Size)(t, r)
 			},
+			note: "Cut off at the limit, and marked so.",
 		},
 		{
 			name:  "C a PDF",

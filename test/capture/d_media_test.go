@@ -62,7 +62,7 @@ func media() []testCase {
 	const letters = "abcdefghijklmnopqrstuvwxyz"
 	return []testCase{
 		{
-			name: "D ranges",
+			name: "D ranges", text: "206:26",
 			serve: routes{"file": ranges(mimeText, letters), "": shows(`
 				const get = async range => { const r = await fetch('file', {headers: {Range: range}, cache: 'no-store'}); return r.status + ':' + (await r.text()).length };
 				show([await get('bytes=0-'), await get('bytes=5-9'), await get('bytes=0-25'), await get('bytes=0-3,8-11'), await get('bytes=100-')].join(' '))`)},
@@ -86,8 +86,9 @@ func media() []testCase {
 		},
 		{
 			name: "D pictures for the screen",
+			text: "pictures",
 			serve: routes{"pixel": file(mimeGIF, pixel), "": html(`<img src=pixel?src srcset="pixel?1x 1x, pixel?2x 2x"><picture><source srcset=pixel?wide media="(min-width: 10px)"><img src=pixel?narrow></picture>
-				<img loading=lazy src=pixel?lazy style="margin-top:3000px"><div style="background:url(pixel?css)">p</div><svg><image href=pixel?svg /></svg><input type=image src=pixel?input><video poster=pixel?poster></video>`)},
+				<img loading=lazy src=pixel?lazy style="margin-top:3000px"><div style="background:url(pixel?css)">pictures</div><svg><image href=pixel?svg /></svg><input type=image src=pixel?input><video poster=pixel?poster></video>`)},
 			lines: `GET www: Document 200 record
 				GET www:pixel?1x Image 200 record
 				GET www:pixel?wide Image 200 record
@@ -99,6 +100,7 @@ func media() []testCase {
 		},
 		{
 			name: "D fonts and tracks",
+			text: "in a font",
 			serve: routes{"font.woff2": file("font/woff2", "not really a font"), "style.css": file(mimeCSS, "@font-face{font-family:F;src:url(font.woff2)} p{font-family:F} @import url(more.css);"),
 				"tone.wav": ranges("audio/wav", wav()), "cues.vtt": file("text/vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\nhello\n"),
 				"": html(`<link rel=stylesheet href=style.css><p>in a font</p><video src=tone.wav preload=none><track default kind=captions src=cues.vtt></video><script>document.querySelector('track').track.mode = 'showing'</script>`)},
@@ -110,6 +112,7 @@ func media() []testCase {
 		},
 		{
 			name: "D media source and blob",
+			text: "segments:",
 			serve: routes{"part": file(mimeBin, "not a segment"), "": html(`<p id=p></p><video id=v></video><script>(async () => {
 				const s = new MediaSource(); v.src = URL.createObjectURL(s); await new Promise(r => s.onsourceopen = r);
 				let t = MediaSource.isTypeSupported('video/webm; codecs="vp8"') ? 'webm' : 'no webm';

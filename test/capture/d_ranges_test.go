@@ -47,7 +47,7 @@ func rangesAndSeeking() []testCase {
 				GET www:file Fetch 206 record
 				GET www:file Fetch 200 record`,
 			check: textIs("206:abcd 200:" + letters),
-			note:  "Not replayed: ReplayWeb.page answers the two requests for one address alike.",
+			note:  "ReplayWeb.page answers such requests with 404.",
 		},
 		{
 			name: "D a range in the query",
@@ -76,7 +76,7 @@ func rangesAndSeeking() []testCase {
 					t.Errorf("the file was asked for %d times, seeking should ask anew", n-1)
 				}
 			},
-			note: "Sound, because the suite makes its media itself: to the recorder a container is bytes like any other.",
+			note: "Sound, because the suite makes its media itself: to the recorder a container is bytes like any other. Not played in the replay, which has the parts that were asked for and no others.",
 		},
 		{
 			name: "D a video of a blob",

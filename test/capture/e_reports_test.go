@@ -47,6 +47,7 @@ func repeated() []testCase {
 					t.Errorf("%d answers, %d revisits", len(full), len(again))
 				}
 			},
+			note: "In the replay an address has the content of one time.",
 		},
 		{
 			name: "F compression dictionaries", from: two,

@@ -39,6 +39,7 @@ func uploads() []testCase {
 		},
 		{
 			name: "E binary above 64 KB",
+			text: "POST 300000",
 			serve: routes{"echo": echo, "": shows(`
 				const b = new Uint8Array(300000).map((_, i) => i * 7); const r = await fetch('echo', {method: 'POST', body: b}); show(await r.text())`)},
 			lines: "GET www: Document 200 record\nPOST www:echo Fetch 200 record",
@@ -203,7 +204,7 @@ func caching() []testCase {
 			},
 		},
 		{
-			name: "F different content at one address",
+			name: "F different content at one address", text: "said [",
 			serve: routes{"": shows(`let t = ''; for (let i = 0; i < 3; i++) t += await (await fetch('count', {cache: 'no-store'})).text(); show('said ' + t)`),
 				"count": func(s *site, x *wire.Exchange) {
 					s.mu.Lock()
@@ -217,6 +218,7 @@ func caching() []testCase {
 					t.Errorf("%d answers are kept, want 3", len(list))
 				}
 			},
+			note: "In the replay an address has the content of one time.",
 		},
 		{
 			name: "F one body under two addresses",

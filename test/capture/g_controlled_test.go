@@ -23,7 +23,7 @@ func controlled() []testCase {
 				t.Errorf("the worker's script is recorded %d times, want once", n)
 			}
 		},
-		note: "Two pages of one chunk. The first has brought the worker; it ends with the chunk.",
+		note: "Two pages of one chunk. The first has brought the worker; it ends with the chunk. The replay has one service worker, its own.",
 	}}
 }
 

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"strings"
 	"testing"
 
 	"crawlfleet.dev/crawlfleet/internal/warc"
@@ -87,6 +88,7 @@ func workers() []testCase {
 				GET tls:made Fetch 200 not captured: answered by a service worker
 				GET tls:cached Fetch 200 not captured: answered by a service worker
 				GET tls:passed Fetch 200 not captured: answered by a service worker`,
+			note: "The replay has one service worker, its own.",
 		},
 		{
 			name: "G service worker of a second visit",
@@ -105,6 +107,7 @@ func workers() []testCase {
 				GET tls: Document 200 not captured: answered by a service worker
 				?GET tls: Other 200 record
 				?GET tls: Unseen 200 record`,
+			note: "The replay has one service worker, its own.",
 		},
 		{
 			name: "G worklets",
@@ -129,6 +132,7 @@ func frames() []testCase {
 	return []testCase{
 		{
 			name: "H frames of other sites",
+			text: "top",
 			serve: routes{
 				"":       html(`<iframe src='{far}/h/frames-of-other-sites/outer'></iframe><script>onload = () => { const f = document.createElement('iframe'); f.src = '{far}/h/frames-of-other-sites/late'; document.body.append(f) }</script>top`),
 				"outer":  html(`<iframe src='{www}/h/frames-of-other-sites/nested'></iframe><script>fetch('data')</script>`),
@@ -173,7 +177,7 @@ func frames() []testCase {
 				"":    html(`<script>open('pop'); open('pop2', 'x', 'noopener'); for (let i = 0; i < 30; i++) open('storm?' + i)</script><a id=a href=pop3 target=_blank>x</a><script>a.click()</script>still here`),
 				"pop": html("popup"), "pop2": html("popup"), "pop3": html("popup"), "storm": html("storm"),
 			},
-			lines: `GET www: Document 200 record`,
+			lines: "GET www: Document 200 record" + windows("pop", "pop2", "pop3") + windows(strings.Fields(each(30, " storm?%d"))...),
 			check: func(t *testing.T, r *result) {
 				n := 0
 				for _, l := range r.page.Links {
@@ -185,7 +189,7 @@ func frames() []testCase {
 					t.Errorf("%d windows are among the links: %v", n, r.page.Links)
 				}
 			},
-			note: "Windows are not opened: their addresses are links of the page, which the frontier follows within its scope.",
+			note: "Windows are not opened: their addresses are links of the page, which the frontier follows within its scope. In the replay the page leaves for one that is not there.",
 		},
 		{
 			name: "H downloads",
@@ -196,6 +200,7 @@ func frames() []testCase {
 			lines: `GET www: Document 200 record
 				GET www:attached Document 200 record (ERR_ABORTED)
 				GET www:file Download 200 record`,
+			note: "In the replay the click leads to the file.",
 		},
 		{
 			name:  "H a page that is a download",
@@ -206,9 +211,11 @@ func frames() []testCase {
 					t.Errorf("records %v, download %v", list, r.page.Download)
 				}
 			},
+			note: "A file is not shown, but saved.",
 		},
 		{
 			name:  "H script and source addresses",
+			text:  "here",
 			serve: routes{"": html(`<iframe src="javascript:'<p>made by script<img src=pixel?js>'"></iframe><a id=a href='view-source:{www}/'>x</a><script>a.click()</script>here`), "pixel": file(mimeGIF, pixel)},
 			lines: `GET www: Document 200 record
 				GET www:pixel?js Image 200 record`,
@@ -217,6 +224,7 @@ func frames() []testCase {
 			name:  "H two hundred frames",
 			serve: routes{"": html(`<script>for (let i = 0; i < 200; i++) { const f = document.createElement('iframe'); f.src = 'inner?' + i; document.body.append(f) }</script>`), "inner": html("x")},
 			lines: "GET www: Document 200 record" + each(200, "\nGET www:inner?%d Document 200 record"),
+			note:  "The page itself has no text to show.",
 		},
 		{
 			name:  "H favicon",
@@ -226,4 +234,13 @@ func frames() []testCase {
 			note:  "headless-shell shows no icon and does not ask for one.",
 		},
 	}
+}
+
+// windows are the lines of windows that a page wanted.
+func windows(paths ...string) string {
+	var b strings.Builder
+	for _, p := range paths {
+		b.WriteString("\nGET www:" + p + " Window not captured: blocked: windows are not opened, the crawl follows them as links")
+	}
+	return b.String()
 }

@@ -23,6 +23,7 @@ func savedByPages() []testCase {
 				?GET tls:large Fetch 200 record
 				?GET tls:large Unseen 200 record`,
 			check: textIs("background fetch:"),
+			note:  "The replay has one service worker, its own.",
 		},
 	}
 }

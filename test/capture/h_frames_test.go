@@ -26,9 +26,11 @@ func moreFrames() []testCase {
 			lines: `GET tls: Document 200 record
 				GET tls:sw.js Script 200 record
 				?GET tls:synced Fetch 200 record`,
+			note: "The replay has one service worker, its own.",
 		},
 		{
 			name: "H frames that change their site",
+			text: "top",
 			serve: routes{
 				"":       html(`<iframe src='{far}/h/frames-that-change-their-site/one'></iframe>top`),
 				"one":    html(`<iframe src='{cdn}/h/frames-that-change-their-site/two'></iframe>`),
@@ -55,6 +57,7 @@ func moreFrames() []testCase {
 		},
 		{
 			name: "H credentialless frames", from: tls,
+			text: "top",
 			serve: routes{
 				"": html(`<iframe credentialless src='{two}/h/credentialless-frames/inner'></iframe><iframe id=f src='{two}/h/credentialless-frames/inner?with'></iframe>top`, "Set-Cookie: a=1; SameSite=None; Secure"),
 				"inner": func(_ *site, x *wire.Exchange) {

@@ -61,6 +61,7 @@ func live() []testCase {
 					t.Errorf("frames %+v", list)
 				}
 			},
+			note: "ReplayWeb.page replays no sockets.",
 		},
 		{
 			name: "I WebSocket of a worker",
@@ -68,9 +69,11 @@ func live() []testCase {
 				"w.js": file(mimeJS, `new WebSocket('ws' + '{www}'.slice(4) + '/i/websocket-of-a-worker/socket').onmessage = e => postMessage(e.data)`), "socket": socket(frame(0x81, "to a worker"))},
 			lines: "GET www: Document 200 record\nGET www:w.js Script 200 record\nGET www(ws):socket WebSocket 101 record",
 			text:  "",
+			note:  "ReplayWeb.page replays no sockets.",
 		},
 		{
 			name:  "I WebSocket that is refused",
+			text:  "refused",
 			serve: routes{"": html(strings.ReplaceAll(page, "CASE", "websocket-that-is-refused") + "refused"), "socket": answer("403 Forbidden", mimeText, "no sockets")},
 			lines: "GET www: Document 200 record\nGET www(ws):socket WebSocket 403 record (?)",
 		},
@@ -84,9 +87,11 @@ func live() []testCase {
 					t.Errorf("frames %+v", n)
 				}
 			},
+			note: "ReplayWeb.page replays no sockets.",
 		},
 		{
 			name: "I server-sent events",
+			text: "one two",
 			serve: routes{"": html(`<p id=p></p><script>const l = []; new EventSource('events').onmessage = e => { l.push(e.data); p.textContent = l.join(' ') }</script>`),
 				"events": func(_ *site, x *wire.Exchange) {
 					x.Head("200 OK", "Content-Type: text/event-stream", "Cache-Control: no-store", "Connection: close")
@@ -112,6 +117,7 @@ func live() []testCase {
 				}
 			},
 			lines: "GET www: Document 200 record\n" + strings.Repeat("?GET www:poll Fetch 200 record\n", 40) + "?GET www:poll Fetch not captured: there was no answer: Aborted\n?GET www:poll Unseen not captured: there was no answer: Aborted",
+			note:  "What is shown is how often it was asked.",
 		},
 		{
 			name: "I WebTransport and WebRTC",

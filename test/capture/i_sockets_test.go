@@ -138,6 +138,6 @@ func sockets() []testCase {
 			strings.Repeat("\n?GET www(ws):socket WebSocket not captured: the page was left before there was an answer", 2) +
 			strings.Repeat("\n?GET www(ws):socket WebSocket not captured: there was no answer: Aborted", 2),
 		check: textIs("lost more than twice"),
-		note:  "Such a page is not waited for.",
+		note:  "Such a page is not waited for. ReplayWeb.page replays no sockets.",
 	})
 }

@@ -66,6 +66,7 @@ func names() []testCase {
 		},
 		{
 			name: "J a name with a dot at its end", from: dotted,
+			text:  "dotted.fleet.test.",
 			serve: routes{"": html(`<p id=p></p><img src=pixel><script>p.textContent = location.hostname</script>`), "pixel": file(mimeGIF, pixel)},
 			lines: "GET dotted: Document 200 record\nGET dotted:pixel Image 200 record",
 			check: textIs("dotted.fleet.test."),
@@ -102,7 +103,7 @@ func names() []testCase {
 					t.Errorf("the page's address is %s", r.page.FinalURL)
 				}
 			},
-			note: "They are no part of the address that is recorded. Chrome loads no sub-resources with them, and sends them to nobody who does not ask.",
+			note: "They are no part of the address that is recorded. Chrome loads no sub-resources with them, and sends them to nobody who does not ask. In the replay the address is looked for with them.",
 		},
 	}
 }
@@ -112,6 +113,7 @@ func multiplexed() []testCase {
 	return []testCase{
 		{
 			name: "J HTTP/2 on both sides", from: two,
+			text: "forty at a time",
 			serve: routes{"": html(`<p id=p></p><script>(async () => {
 					await Promise.all([...Array(40).keys()].map(i => fetch('data?' + i).then(r => r.text())));
 					p.textContent = performance.getEntriesByType('navigation')[0].nextHopProtocol + ', forty at a time' })()</script>`),

@@ -70,18 +70,21 @@ func behaviors() []testCase {
 	return []testCase{
 		{
 			name:  "K a dialog about consent that can be rejected",
+			text:  "The page",
 			serve: routes{"": dialog(`<button id=accept>Alle akzeptieren</button><button id=close aria-label=Schließen>×</button><button id=reject>Alle ablehnen</button>`), "accept": said, "close": said, "reject": said},
 			lines: "GET www: Document 200 record\nGET www:reject Fetch 200 record",
 			check: both(textIs("told reject"), did("consent", "rejected")),
 		},
 		{
 			name:  "K a dialog about consent that can be closed",
+			text:  "The page",
 			serve: routes{"": dialog(`<button id=accept>Accepter</button><button id=close aria-label=Fermer>×</button>`), "accept": said, "close": said},
 			lines: "GET www: Document 200 record\nGET www:close Fetch 200 record",
 			check: both(textIs("told close"), did("consent", "closed")),
 		},
 		{
 			name:  "K a dialog about consent that can only be accepted",
+			text:  "The page",
 			serve: routes{"": dialog(`<button id=accept>Aceptar todo</button><button id=settings>Configuración</button>`), "accept": said, "settings": said},
 			lines: "GET www: Document 200 record",
 			check: both(textIs("The page"), did("consent", "left open")),
@@ -89,6 +92,7 @@ func behaviors() []testCase {
 		},
 		{
 			name: "K an age gate",
+			text: "18 Jahre",
 			serve: routes{"": html(`<div id=g style="position:fixed;inset:0;background:#fff"><h1>Bist du 18 Jahre oder älter?</h1><button onclick="enter()">Ja</button><button onclick="location.href='{far}/'">Nein</button></div>
 				<script>const enter = () => fetch('inside')</script>`), "inside": said},
 			lines:  "GET www: Document 200 record",
@@ -98,6 +102,7 @@ func behaviors() []testCase {
 		},
 		{
 			name:  "K a button for more in another language",
+			text:  "item-1-a",
 			serve: routes{"": list("Показать ещё"), "items": items(3)},
 			lines: "GET www: Document 200 record" + numbered(1, 4, "\nGET www:items?%d Fetch 200 record"),
 			check: both(textIs("item-3-b"), did("expand", "buttons for more")),
@@ -110,6 +115,7 @@ func behaviors() []testCase {
 				GET www:pixel?fold Image 200 record
 				GET www:pixel?toggle Image 200 record`,
 			check: both(textIs("in the fold"), textIs("behind the toggle"), did("expand", "1 folds opened, 1 toggles")),
+			note:  "In the replay the folds are closed, as the page sends them.",
 		},
 		{
 			name: "K buttons that lead away",
@@ -121,12 +127,14 @@ func behaviors() []testCase {
 		},
 		{
 			name:  "K a player that loads nothing by itself",
+			text:  "player",
 			serve: routes{"tone.wav": ranges("audio/wav", wav()), "": html(`<p>player</p><audio controls preload=none src=tone.wav></audio>`)},
 			lines: "GET www: Document 200 record\nGET www:tone.wav Media 206 record\n?GET www:tone.wav Media 206 record",
 			check: did("media", "audio 1 of 1 played: 1.0 of 1.0 seconds fetched"),
 		},
 		{
 			name: "K a list that keeps only what is in view",
+			text: "row 0",
 			serve: routes{"pixel": file(mimeGIF, pixel), "": html(`<div id=l style="height:6000px;position:relative"></div><script>const draw = () => { l.textContent = ''; const from = Math.floor(scrollY / 600);
 				for (let i = from; i < Math.min(from + 3, 10); i++) { const d = document.createElement('div'); d.style = 'position:absolute;height:600px;top:' + i * 600 + 'px'; d.innerHTML = 'row ' + i + '<img src="pixel?' + i + '">'; l.append(d) } }; onscroll = draw; draw()</script>`)},
 			lines: "GET www: Document 200 record" + numbered(0, 9, "\nGET www:pixel?%d Image 200 record"),
@@ -135,6 +143,7 @@ func behaviors() []testCase {
 		},
 		{
 			name: "K a clock that is tampered with",
+			text: "Load more",
 			serve: routes{"items": items(2), "": html(`<ul id=l></ul><button onclick="more()">Load more</button><details><summary>x</summary>in the fold</details><script>
 				Date.now = () => 0; performance.now = () => 0; Date = function () { return { getTime: () => 0 } }; window.setTimeout = () => 0; window.requestAnimationFrame = () => 0; window.queueMicrotask = () => {};
 				Element.prototype.click = HTMLElement.prototype.click = HTMLMediaElement.prototype.play = () => { throw new Error('trapped') }; Promise.prototype.then = ((then) => function (a, b) { return then.call(this, a, b) })(Promise.prototype.then);
@@ -152,13 +161,14 @@ func behaviors() []testCase {
 		{
 			name:  "K a storm of windows",
 			serve: routes{"": html(`<p>here</p><script>for (let i = 0; i < 1000; i++) window.open('popup?' + i)</script>`)},
-			lines: "GET www: Document 200 record",
+			lines: "GET www: Document 200 record" + windows(strings.Fields(each(1000, " popup?%d"))...),
 			check: both(textIs("here"), did("window.open", "not opened")),
 			text:  "here",
 			note:  "No window is opened.",
 		},
 		{
 			name: "K print style sheets and popovers",
+			text: "in a popover",
 			serve: routes{"screen.css": file(mimeCSS, "p { color: green }"), "print.css": file(mimeCSS, "p { color: red }"), "": html(`<link rel=stylesheet href=screen.css media=screen><link rel=stylesheet href=print.css media=print>
 				<div popover=manual id=d>in a popover</div><dialog id=m>in a modal</dialog><script>d.showPopover(); m.showModal(); print(); onbeforeunload = e => { e.preventDefault(); return 'stay' }</script>`)},
 			lines: `GET www: Document 200 record
@@ -168,6 +178,7 @@ func behaviors() []testCase {
 		},
 		{
 			name:  "K a script for the site",
+			text:  "before",
 			serve: routes{"api": said, "": html(`<p id=p>before</p><script>var token = 1</script>`)},
 			lines: "GET www: Document 200 record\nGET www:api?own Fetch 200 record",
 			visit: func(v *browser.Visit) {
@@ -195,6 +206,7 @@ func hostileScripts() []testCase {
 	return []testCase{
 		{
 			name:  "P a script for the site that carries things elsewhere",
+			text:  "before",
 			serve: routes{"take": file(mimeText, "taken"), "": html(`<p id=p data-to="{far}/p/a-script-for-the-site-that-carries-things-elsewhere/take">before</p><script>document.cookie = 'secret=1'</script>`)},
 			lines: `GET www: Document 200 record
 				GET far:take?secret=1 Image not captured: there was no answer: OutOfReach

@@ -33,6 +33,7 @@ func behaviour() []testCase {
 	return []testCase{
 		{
 			name: "K infinite scroll with an end",
+			text: "item of page 1",
 			serve: routes{"items": items, "": html(`<div id=l></div><script>let n = 0, busy = false; const more = async () => { if (busy || n >= 8) return; busy = true;
 				const d = document.createElement('p'); d.style.height = '700px'; d.textContent = await (await fetch('items?' + ++n)).text(); l.append(d); busy = false; fill() };
 				const fill = () => { if (innerHeight + scrollY > document.body.scrollHeight - 300) more() }; onscroll = fill; fill()</script>`)},
@@ -41,6 +42,7 @@ func behaviour() []testCase {
 		},
 		{
 			name: "K a page without end",
+			text: "1 2 3 4 5",
 			serve: routes{"items": items, "": html(`<div id=l></div><script>let n = 0; const more = async () => { const d = document.createElement('p'); d.style.height = '500px'; n++; d.textContent = n; l.append(d); };
 				for (let i = 0; i < 5; i++) more(); onscroll = () => { if (innerHeight + scrollY > document.body.scrollHeight - 300) more() }</script>`)},
 			lines:  "GET www: Document 200 record",
@@ -60,6 +62,7 @@ func behaviour() []testCase {
 		},
 		{
 			name: "K shadow roots",
+			text: "in a dialog",
 			serve: routes{"pixel": file(mimeGIF, pixel), "": html(`<div id=o></div><div id=c></div><dialog open>in a dialog</dialog><script>
 				o.attachShadow({mode: 'open'}).innerHTML = '<p>in the open</p><img src=pixel?open><a href=linked>x</a>'; c.attachShadow({mode: 'closed'}).innerHTML = '<p>in the dark</p><img src=pixel?closed>'</script>`)},
 			lines: `GET www: Document 200 record
@@ -73,7 +76,7 @@ func behaviour() []testCase {
 			serve: routes{"": html(`<p id=p></p><script>alert(1); const a = confirm(2), b = prompt(3); for (let i = 0; i < 20; i++) alert(i); onbeforeunload = e => { e.preventDefault(); return 'stay' }; p.textContent = 'confirm ' + a + ', prompt ' + b; print()</script>`)},
 			lines: "GET www: Document 200 record",
 			check: textIs("confirm false, prompt null"),
-			note:  "Every dialog is closed with no; that is logged.",
+			note:  "Every dialog is closed with no; that is logged. In the replay the viewer answers.",
 		},
 		{
 			name: "K permissions",
@@ -86,6 +89,7 @@ func behaviour() []testCase {
 		},
 		{
 			name:  "K timers that never idle",
+			text:  "busy",
 			serve: routes{"beat": file(mimeText, "x", "Cache-Control: no-store"), "": html(`<p>busy</p><script>setInterval(() => { document.title = Date.now() }, 10); setInterval(() => fetch('beat'), 150); const f = () => requestAnimationFrame(f); f()</script>`)},
 			lines: "GET www: Document 200 record\n" + strings.Repeat("?GET www:beat Fetch 200 record (?)\n", 60) + strings.Repeat("?GET www:beat Fetch not captured: there was no answer: Aborted\n", 3),
 			check: func(t *testing.T, r *result) {
@@ -96,6 +100,7 @@ func behaviour() []testCase {
 		},
 		{
 			name:  "K traps for debuggers",
+			text:  "nobody is looking",
 			serve: routes{"": html(`<p id=p></p><script>for (let i = 0; i < 100; i++) debugger; setInterval(() => { debugger }, 20); const t = performance.now(); debugger; p.textContent = performance.now() - t < 100 ? 'nobody is looking' : 'somebody is looking'</script>`)},
 			lines: "GET www: Document 200 record",
 			check: textIs("nobody is looking"),
@@ -114,6 +119,7 @@ func behaviour() []testCase {
 					t.Errorf("links %v", r.page.Links)
 				}
 			},
+			note: "In the replay the page breaks the replay's own script, too.",
 		},
 		{
 			name:  "K document.open",
@@ -129,9 +135,11 @@ func behaviour() []testCase {
 			limits: []string{"Behaviors"},
 			visit:  func(v *browser.Visit) { v.LoadTimeout, v.Timeout = 3*time.Minute, 5*time.Minute },
 			check:  textIs("a million"),
+			note:   "Left out of the replay for the time that it takes.",
 		},
 		{
 			name: "K drawings and components",
+			text: "own element",
 			serve: routes{"pixel": file(mimeGIF, pixel), "": html(`<canvas id=c></canvas><x-own></x-own><div style="content-visibility:auto;contain-intrinsic-size:5000px"><img src=pixel?hidden>deep</div><script>c.getContext('2d').fillText('x', 5, 5); c.getContext('webgl');
 				customElements.define('x-own', class extends HTMLElement { connectedCallback() { this.innerHTML = '<img src=pixel?own>own element' } })</script><style media=print>@page{margin:0} p{background:url(pixel?print)}</style>`)},
 			lines: `GET www: Document 200 record

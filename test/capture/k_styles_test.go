@@ -11,6 +11,7 @@ func idleAndStyles() []testCase {
 		},
 		{
 			name: "K content of style sheets alone",
+			text: "target",
 			serve: routes{"pixel": file(mimeGIF, pixel), "": html(`<style>
 				p::before { content: 'said by a style sheet' } #c:checked ~ div { background: url(pixel?checked) } #t:target { background: url(pixel?target) } details[open] { background: url(pixel?open) }
 				p:hover { background: url(pixel?hover) } p { background: image-set(url(pixel?set) 1x, url(pixel?set2) 2x); list-style: url(pixel?list) } @supports (display: grid) { body { background: url(pixel?supports) } }
@@ -26,6 +27,7 @@ func idleAndStyles() []testCase {
 		},
 		{
 			name:  "K navigator.webdriver",
+			text:  "webdriver:",
 			serve: routes{"": html(`<p id=p></p><script>p.textContent = 'webdriver: ' + navigator.webdriver</script>`)},
 			lines: "GET www: Document 200 record",
 			check: textIs("webdriver: true"),
@@ -33,6 +35,7 @@ func idleAndStyles() []testCase {
 		},
 		{
 			name: "K detectors of developer tools",
+			text: "tools are seen by:",
 			serve: routes{"": html(`<p id=p></p><script>const seen = []; const e = document.createElement('div'), err = new Error();
 				Object.defineProperty(e, 'id', {get() { seen.push('element'); return 'x' }}); Object.defineProperty(err, 'stack', {get() { seen.push('stack'); return '' }});
 				console.log(e); console.dir(e); console.table([e]); console.log(err); console.debug(err); console.clear();

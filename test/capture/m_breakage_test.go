@@ -31,9 +31,11 @@ func breakage() []testCase {
 			serve: routes{"": html(`<p>shown</p><script>onload = () => setTimeout(() => { for (;;); }, 50)</script>`)},
 			visit: impatient, outcome: "Failed: PageTimeout", limits: []string{"Extract"},
 			lines: "GET www: Document 200 record",
+			note:  "The replay loops, too.",
 		},
 		{
 			name: "M a flood of requests",
+			text: "two thousand",
 			// The picture holds the load event back: how long it all takes is the machine's affair.
 			serve: routes{"": html(`<p id=p></p><img src=held><script>(async () => { for (let i = 0; i < 2000; i += 50) await Promise.all([...Array(50).keys()].map(j => fetch('x?' + (i + j)).then(r => r.text()))); p.textContent = 'two thousand' })()</script>`),
 				"x": func(s *site, x *wire.Exchange) {

@@ -46,7 +46,7 @@ func bombs() []testCase {
 				await new Promise(r => setTimeout(r, 300)); p.textContent = n + ' candidates, ' + c.iceConnectionState })()</script>`)},
 			lines: "GET tls: Document 200 record",
 			check: textIs("0 candidates"),
-			note:  "Chrome may use no UDP for it, and the proxy leads to no private address.",
+			note:  "Chrome may use no UDP for it, and the proxy leads to no private address. In the replay the viewer is another Chrome.",
 		},
 	}
 }

@@ -13,19 +13,21 @@ import (
 // hostile is group P. The recorder may reach the suite's own servers on 127.0.0.1 and nothing else that is private.
 func hostile() []testCase {
 	inside := []string{"169.254.169.254", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1", "0.0.0.0", "[::1]", "[fd00:ec2::254]", "[::ffff:10.0.0.1]",
-		"[64:ff9b::a00:1]", "167772161", "0x0a000001", "012.0.0.1", "10.1", "metadata.fleet.test", "rebind.fleet.test"}
+		"[64:ff9b::a00:1]", "167772161", "0x0a000001", "012.0.0.1", "10.1", "metadata.fleet.test", "rebind.fleet.test", "metadata.google.internal", "kubernetes.default.svc.cluster.local"}
 	var images strings.Builder
 	lines := "GET www: Document 200 record"
 	for i, host := range inside {
 		fmt.Fprintf(&images, "<img src='http://%s/latest/%d'>", host, i)
 	}
 	for i, host := range []string{"169.254.169.254", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1", "0.0.0.0", "[::1]", "[fd00:ec2::254]", "[::ffff:a00:1]",
-		"[64:ff9b::a00:1]", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "metadata.fleet.test", "rebind.fleet.test"} {
+		"[64:ff9b::a00:1]", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "metadata.fleet.test", "rebind.fleet.test", "metadata.google.internal", "kubernetes.default.svc.cluster.local"} {
 		lines += fmt.Sprintf("\nGET http://%s/latest/%d Image not captured: there was no answer: AddressBlocked", host, i)
 	}
 	private := func(o *setup) {
 		o.recorder.Dialer.Resolve["metadata.fleet.test"] = "169.254.169.254"
 		o.recorder.Dialer.Resolve["rebind.fleet.test"] = "10.9.8.7"
+		o.recorder.Dialer.Resolve["metadata.google.internal"] = "169.254.169.254"
+		o.recorder.Dialer.Resolve["kubernetes.default.svc.cluster.local"] = "10.96.0.1"
 	}
 	return []testCase{
 		{
@@ -95,6 +97,7 @@ func hostile() []testCase {
 				x.Answer("200 OK", mimeBin, "contents", `Content-Disposition: attachment; filename="../../../../tmp/evil.sh"; filename*=UTF-8''%2e%2e%2fevil`)
 			}},
 			lines: "GET www: Document 200 record (ERR_ABORTED)",
+			note:  "A file is not shown, but saved. Its name is a header, and no path.",
 		},
 	}
 }

@@ -34,7 +34,9 @@ type result struct {
 	page *browser.Page
 	wacz string
 	*contents
-	// verdict is "captured" when everything was as expected, replayed is set when the replay was.
+	// came are the lines that the case may have and has.
+	came []string
+	// verdict is "complete" when everything was as expected, replayed is set when the replay was.
 	verdict  string
 	replayed bool
 }
@@ -208,7 +210,7 @@ func TestConformance(t *testing.T) {
 				results[i] = r
 				r.verdict = "FAILED"
 				if r.judge(t); !t.Failed() {
-					r.verdict = "captured"
+					r.verdict = "complete"
 				}
 			})
 		}

@@ -27,7 +27,7 @@ const preface = `# Conformance of the capture
 
 Written by ` + "`make conformance`" + `; do not edit. Each case is a page of an adversarial site (test/capture), captured by a real Chrome through the
 fleet's own pool, recorder and chunk writer. What stands in the WACZ file is compared with the site's own account of what it was asked and what it
-sent: heads and bodies of requests and answers to the byte, and the ledger line by line. "captured" means that nothing is missing and
+sent: heads and bodies of requests and answers to the byte, and the ledger line by line. "complete" means that nothing is missing and
 nothing differs; "replayed" that ReplayWeb.page, cut off from the network, shows the text that the page showed. All records of
 all cases are read by warcio.js, which computes the digests anew. Cases that take no page are covered by other tests of the repository,
 which the table names.
@@ -65,6 +65,8 @@ func (r *result) row(name string) string {
 		replayed = "replayed"
 	case r.c.text != "":
 		replayed = "FAILED"
+	case strings.HasPrefix(r.c.outcome, "Failed"):
+		replayed = "no page"
 	}
 	outcome := "archived"
 	if r.c.outcome != "" {
@@ -73,25 +75,40 @@ func (r *result) row(name string) string {
 	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", name, outcome, r.kinds(), r.verdict, replayed, r.c.note)
 }
 
-// kinds says how the requests of a case are expected to end. (How many there are may differ from run to run.)
+// kinds says how the requests of a case have ended: how many were captured, of those that it must have, whether others
+// came that it may have (how many differs from run to run), and why what is missing was not captured.
 func (r *result) kinds() string {
-	captured, missing := 0, map[string]bool{}
+	var captured, missing int
+	var others bool
+	var reasons []string
 	for line := range strings.SplitSeq(r.c.lines, "\n") {
-		line = strings.TrimSpace(line)
-		if _, why, ok := strings.Cut(line, " not captured: "); ok && !strings.HasPrefix(line, "?") {
-			missing[why] = true
-		} else if line != "" && !strings.HasPrefix(line, "?") {
+		line, optional := strings.CutPrefix(strings.TrimSpace(line), "?")
+		_, why, not := strings.Cut(line, " not captured: ")
+		switch {
+		case line == "":
+		case optional && !not:
+			others = others || slices.Contains(r.came, line)
+		case optional:
+		case not:
+			missing++
+			if !slices.Contains(reasons, why) {
+				reasons = append(reasons, why)
+			}
+		default:
 			captured++
 		}
 	}
-	out := fmt.Sprint(captured, " captured")
-	for line := range strings.SplitSeq(r.c.lines, "\n") {
-		if _, why, ok := strings.Cut(line, " not captured: "); ok && missing[why] {
-			delete(missing, why)
-			out += "; not captured: " + why
-		}
+	var out []string
+	if captured > 0 {
+		out = append(out, fmt.Sprint(captured, " captured"))
 	}
-	return out
+	if others {
+		out = append(out, "others captured")
+	}
+	if missing > 0 {
+		out = append(out, fmt.Sprint(missing, " not captured: ", strings.Join(reasons, "; ")))
+	}
+	return strings.Join(out, "; ")
 }
 
 // compareTable compares the result with the committed one, or writes it.
