@@ -163,6 +163,7 @@ func frames() []testCase {
 				GET www:pixel?blob Image 200 record
 				GET www:inner Document 200 record
 				GET www:pixel?sandbox Image 200 record`,
+			note: "What the frames show is not looked at in the replay: the page itself has no text.",
 		},
 		{
 			name:  "H a frame that is removed while it loads",

@@ -91,7 +91,7 @@ func behaviour() []testCase {
 			name:  "K timers that never idle",
 			text:  "busy",
 			serve: routes{"beat": file(mimeText, "x", "Cache-Control: no-store"), "": html(`<p>busy</p><script>setInterval(() => { document.title = Date.now() }, 10); setInterval(() => fetch('beat'), 150); const f = () => requestAnimationFrame(f); f()</script>`)},
-			lines: "GET www: Document 200 record\n" + strings.Repeat("?GET www:beat Fetch 200 record (?)\n", 60) + strings.Repeat("?GET www:beat Fetch not captured: there was no answer: Aborted\n", 3),
+			lines: "GET www: Document 200 record\n" + strings.Repeat("?GET www:beat Fetch 200 record (?)\n", 60) + strings.Repeat("?GET www:beat Fetch not captured: there was no answer: Aborted\n", 3) + "?GET www:beat Unseen 200 record",
 			check: func(t *testing.T, r *result) {
 				if r.page.Timings.Settled > 6*time.Second {
 					t.Errorf("settled after %s", r.page.Timings.Settled)
