@@ -508,7 +508,7 @@ func TestDefaults(t *testing.T) {
 		Scope:         v1alpha1.Scope{Type: v1alpha1.ScopePrefix},
 		Limits:        v1alpha1.Limits{Pages: 10000, Megabytes: 10000, DurationSeconds: 86400},
 		Politeness:    v1alpha1.Politeness{DelaySeconds: new(int32(2))},
-		Browser:       v1alpha1.Browser{Viewport: v1alpha1.Viewport{Width: 1280, Height: 800}, PageTimeoutSeconds: 60},
+		Browser:       v1alpha1.Browser{Isolation: v1alpha1.IsolationHost, Viewport: v1alpha1.Viewport{Width: 1280, Height: 800}, PageTimeoutSeconds: 60},
 		Capture: v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled, Behaviors: v1alpha1.Behaviors{
 			Scroll: v1alpha1.Enabled, Media: v1alpha1.Enabled, Expand: v1alpha1.Enabled, Consent: v1alpha1.Enabled,
 		}, Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse, Recorder: v1alpha1.RecorderWire},

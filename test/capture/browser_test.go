@@ -188,7 +188,7 @@ func sameTold(x wire.Seen, p pair) (ok bool, diff string) {
 	switch {
 	case !told(p.request):
 		return false, "the request's record does not say that it is the browser's account"
-	case warc.StartLine(p.request.Head) != fmt.Sprintf("%s %s HTTP/1.1", x.Method, toldTarget(x, p)):
+	case warc.StartLine(p.request.Head) != fmt.Sprintf("%s %s HTTP/1.1", x.Method, x.Target):
 		return false, fmt.Sprintf("the request is recorded as %q", warc.StartLine(p.request.Head))
 	case partial(p.request) && !within(fieldsOf(p.request.Head), fieldsOf(x.RequestHead)):
 		return false, fmt.Sprintf("the request has fields in the record that it had not:\n%s\nit had\n%s", fieldsOf(p.request.Head), fieldsOf(x.RequestHead))
@@ -223,15 +223,6 @@ func sameTold(x wire.Seen, p pair) (ok bool, diff string) {
 		return false, fmt.Sprintf("the answer's body has %d bytes in the record and had %d, or is another", p.response.size, x.ResponseBody.Size)
 	}
 	return true, ""
-}
-
-// toldTarget is the target of a request as the browser tells it: of a socket's handshake in full, which is not what
-// goes over the wire.
-func toldTarget(x wire.Seen, p pair) string {
-	if strings.HasPrefix(p.request.TargetURI, "ws") {
-		return p.request.TargetURI
-	}
-	return x.Target
 }
 
 // socketsInBrowser are the WebSocket cases over TLS: the browser tells messages, not frames.

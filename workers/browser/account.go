@@ -44,6 +44,7 @@ type account struct {
 	pending   string        // loader of the document that the main frame is on its way to
 	left      chan struct{} // closed when the empty page has been reached
 	sent      int           // requests that were made on leaving
+	shown     string        // request ID of the document that is shown
 	documents int           // how many main documents have been committed
 	redirects []Redirect
 	windows   []string // addresses of windows that the page tried to open
@@ -206,7 +207,7 @@ func (a *account) frameNavigated(ev frameEvent) {
 	if old := a.document; old.request == f.LoaderID {
 		d.status, d.mime, d.response, d.arrived, d.retryAfter, d.failure = old.status, old.mime, old.response, old.arrived, old.retryAfter, old.failure
 	}
-	a.document = d
+	a.document, a.shown = d, f.LoaderID
 	if a.pending == f.LoaderID {
 		a.pending = ""
 	}

@@ -133,7 +133,7 @@ func (a *account) conclude(p *Page) {
 			p.FinalURL = a.redirects[n-1].To
 		}
 	}
-	p.Status, p.MIME, p.Redirects = d.status, d.mime, a.redirects
+	p.Status, p.MIME, p.Redirects, p.document = d.status, d.mime, a.redirects, a.shown
 	p.Timings.Response = sinceOrZero(a.started, d.response)
 	p.Timings.DOMContent = sinceOrZero(a.started, d.domContent)
 	p.Timings.Load = sinceOrZero(a.started, d.load)
@@ -150,6 +150,10 @@ func (a *account) conclude(p *Page) {
 	p.Ledger = make([]Line, len(a.lines))
 	for i, l := range a.lines {
 		p.Ledger[i] = *l
+	}
+	if l := p.shown(); l != nil && d.request != a.shown {
+		// What the page asked for since led nowhere: a download, or an answer without content.
+		p.Status, p.MIME = l.Status, l.MIME
 	}
 	for i := range p.Exchanges {
 		if r := p.Exchanges[i].Response; r != nil {
@@ -224,8 +228,20 @@ func (p *Page) Busy() bool {
 	return p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable
 }
 
-// MainExchange is the exchange of the final main document, nil when there is
-// none (it came from the cache, or nothing was ever asked for).
+// shown is the ledger's line of the document that is shown in the end, nil when there is
+// none.
+func (p *Page) shown() *Line {
+	for i := len(p.Ledger) - 1; i >= 0 && p.document != ""; i-- {
+		if p.Ledger[i].RequestID == p.document {
+			return &p.Ledger[i]
+		}
+	}
+	return nil
+}
+
+// MainExchange is the exchange of the document that is shown in the end, or of the last one
+// that was asked for where none is shown. It is nil when there is none: the document came
+// from the cache, or nothing was ever asked for.
 func (p *Page) MainExchange() *recorder.Exchange {
 	id := 0
 	for i := range p.Ledger {
@@ -233,6 +249,9 @@ func (p *Page) MainExchange() *recorder.Exchange {
 		if l.Type == "Document" && l.Exchange != 0 && len(p.Frames) > 0 && l.FrameID == p.Frames[0].ID {
 			id = l.Exchange
 		}
+	}
+	if l := p.shown(); l != nil {
+		id = l.Exchange
 	}
 	for i := range p.Exchanges {
 		if p.Exchanges[i].ID == id {

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
@@ -157,6 +159,18 @@ func (s *socket) close(k *intercept, truncated string) {
 	}
 }
 
+// originForm is the text of a handshake with the target as it is sent (RFC 6455 section 4.1):
+// Chrome tells the whole address there.
+func originForm(head string) []byte {
+	method, rest, _ := strings.Cut(head, " ")
+	target, rest, ok := strings.Cut(rest, " ")
+	u, err := url.Parse(target)
+	if !ok || err != nil || u.Host == "" {
+		return []byte(head)
+	}
+	return []byte(method + " " + u.RequestURI() + " " + rest)
+}
+
 // exchange is the socket as one; nil when the browser itself did not let it happen.
 func (s *socket) exchange() *recorder.Exchange {
 	if s.request.Headers == nil && s.response == nil && s.failure == "" {
@@ -165,7 +179,7 @@ func (s *socket) exchange() *recorder.Exchange {
 	account := &recorder.Account{}
 	head := requestHead("GET", s.url, s.request.Headers)
 	if s.response != nil && s.response.RequestText != "" {
-		head, account.RequestText = []byte(s.response.RequestText), true
+		head, account.RequestText = originForm(s.response.RequestText), true
 	}
 	e := &recorder.Exchange{
 		URL: s.url, Method: "GET", Started: s.started, FirstByte: s.first, Ended: s.ended,

@@ -109,6 +109,7 @@ type Page struct {
 	TextFile, DOMFile, ScreenshotFile string
 	// ScreenshotWidth and ScreenshotHeight are the picture's size in pixels.
 	ScreenshotWidth, ScreenshotHeight int
+	document                          string // ID of the request for the document that is shown in the end
 	// Cache numbers the browser's cache that the page used: pages with the same number shared it.
 	Cache int64
 	// Browser is the product that showed the page, such as "HeadlessChrome/156.0.8078.79".

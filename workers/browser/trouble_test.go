@@ -227,7 +227,14 @@ func TestPagesThatInsist(t *testing.T) {
 		"/redirect":        func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/redirect2", http.StatusFound) },
 		"/redirect2":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/end", http.StatusMovedPermanently) },
 		"/circle":          func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/circle", http.StatusFound) },
-		"/nothing":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+		"/stays":           `<title>Stays</title><script>onload = () => location = '/nothing'</script>`,
+		"/offers":          `<title>Offers</title><script>onload = () => location = '/archive'</script>`,
+		"/archive": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/zip")
+			w.Header().Set("Content-Disposition", "attachment")
+			fmt.Fprint(w, "PK")
+		},
+		"/nothing": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 		"/slow-down": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "17")
 			w.WriteHeader(http.StatusTooManyRequests)
@@ -322,6 +329,8 @@ addEventListener('scroll', check); more();</script>`,
 			}
 		}},
 		"Circle":    {"A circle of redirects fails the page.", "/circle", Outcome{State: Failed, Reason: ReasonTooManyRedirects, Detail: "ERR_TOO_MANY_REDIRECTS"}, nil},
+		"Stays":     {"What a page asks for that leads nowhere is not the page.", "/stays", Outcome{State: Archived}, theSame("Stays", "/stays")},
+		"Offers":    {"A download that a page begins is not the page.", "/offers", Outcome{State: Archived}, theSame("Offers", "/offers")},
 		"NoContent": {"A page without content is archived.", "/nothing", Outcome{State: Archived}, nil},
 		"Missing": {"An HTTP error is an archived page.", "/no/such", Outcome{State: Archived}, func(t *testing.T, p *Page) {
 			if p.Status != 404 {
@@ -425,5 +434,15 @@ func TestServersThatFail(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// theSame checks that a page is what was asked for, though it wanted to go elsewhere since.
+func theSame(title, path string) func(*testing.T, *Page) {
+	return func(t *testing.T, p *Page) {
+		main := p.MainExchange()
+		if p.Status != http.StatusOK || p.MIME != "text/html" || p.Title != title || main == nil || !strings.HasSuffix(main.URL, path) || len(p.Exchanges) < 2 {
+			t.Errorf("the page is %d %s %q, its exchange %+v of %d", p.Status, p.MIME, p.Title, main, len(p.Exchanges))
+		}
 	}
 }
