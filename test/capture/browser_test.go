@@ -54,6 +54,10 @@ func inBrowser() map[string]byBrowser {
 				}
 			},
 		},
+		"G service worker of a second visit": {
+			limits: []string{browser.LimitNoDocument},
+			why:    "The browser does not tell the body of what it preloads for a service worker, which answers with it.",
+		},
 		"J certificate of an unknown authority": {
 			why: "The browser does not tell the chain that it refuses.",
 			check: func(t *testing.T, r *result) {
