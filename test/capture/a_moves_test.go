@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,10 +32,11 @@ func moves() []testCase {
 			},
 			lines: "GET www: Document 200 record\nGET www:next Document 204 record (?)" +
 				strings.Repeat("\n?GET www:next Document 204 record (?)", 80) +
+				strings.Repeat("\n?GET www:next Document not captured: blocked: NavigationBlocked", 40) +
 				"\n?GET www:next Document not captured: the page was left before there was an answer",
 			text:  "stays",
 			check: textIs("stays"),
-			note:  "Every attempt is recorded, also while the behaviors run and the outputs are made. None leads away.",
+			note:  "Every attempt is recorded, also while the behaviors run; those while the outputs are made are refused. None leads away.",
 		},
 		{
 			name: "A a page that leaves while the outputs are made",
@@ -45,10 +47,16 @@ func moves() []testCase {
 			},
 			visit: func(v *browser.Visit) { v.Screenshot = browser.ScreenshotFull },
 			lines: `GET www: Document 200 record
-				GET www:next Document 200 record`,
-			limits: []string{"Screenshot"},
-			check:  textIs("first"),
-			note:   "The picture's size is what this page goes away for. Both documents are recorded. The text is the first one's and is filed under the address of the second; there is no picture.",
+				GET www:next Document not captured: blocked: NavigationBlocked`,
+			check: func(t *testing.T, r *result) {
+				textIs("first")(t, r)
+				if p := r.page; p.ScreenshotHeight < 3000 || p.FinalURL != p.URL || !slices.ContainsFunc(p.Links, func(l browser.Link) bool {
+					return l.Kind == browser.LinkAway && strings.HasSuffix(l.URL, "/next")
+				}) {
+					t.Errorf("the picture is %d high, the page %s, its links %v", p.ScreenshotHeight, p.FinalURL, p.Links)
+				}
+			},
+			note: "The picture's size is what this page goes away for. Text, DOM and picture are of one document: it is kept from leaving meanwhile, and where it wanted to go is followed as a link.",
 		},
 	}
 }

@@ -44,6 +44,7 @@ type account struct {
 	pending   string        // loader of the document that the main frame is on its way to
 	left      chan struct{} // closed when the empty page has been reached
 	sent      int           // requests that were made on leaving
+	away      string        // where the page wanted to go when it was too late
 	shown     string        // request ID of the document that is shown
 	documents int           // how many main documents have been committed
 	redirects []Redirect

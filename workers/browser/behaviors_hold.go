@@ -6,6 +6,10 @@ import "crawlfleet.dev/crawlfleet/internal/urls"
 // away is most likely its doing, and is refused. A page's own ways elsewhere are not: they
 // were begun before, or were announced (a refresh), or come later.
 
+// actingOutputs is what is done to a page when its text, DOM and picture are taken: these
+// are of one document, or of none.
+const actingOutputs = "outputs"
+
 // stir has the page count as busy from now on: something was done to it.
 func (a *account) stir() {
 	a.mu.Lock()
@@ -31,6 +35,9 @@ func (a *account) held(request, address string) bool {
 		return false
 	}
 	a.refused[request] = ReasonNavigationBlocked
+	if a.acting == actingOutputs {
+		a.away = address
+	}
 	a.act("refused", a.acting+": a document was not asked for: the page would have been left")
 	a.unturn(address)
 	return true

@@ -365,6 +365,8 @@ func (c *capture) ask(ctx context.Context, fn func(context.Context, world) error
 // outputs takes the derived outputs, as far as they can be had.
 func (c *capture) outputs(ctx context.Context, d time.Duration) {
 	c.visit.Track.Enter(PhaseOutputs)
+	before := c.acct.setActing(actingOutputs)
+	defer c.acct.setActing(before)
 	// What cannot be had costs the page its output, not its outcome.
 	bounded, cancel := context.WithTimeout(ctx, d)
 	err := c.extract(bounded)

@@ -140,6 +140,9 @@ func (a *account) conclude(p *Page) {
 	for _, w := range a.windows {
 		p.Links = append(p.Links, Link{URL: clip(w, maxURL), Kind: LinkWindow})
 	}
+	if a.away != "" {
+		p.Links = append(p.Links, Link{URL: clip(a.away, maxURL), Kind: LinkAway})
+	}
 	for _, id := range a.order {
 		p.Frames = append(p.Frames, *a.frames[id])
 	}

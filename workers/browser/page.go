@@ -149,6 +149,7 @@ const (
 	LinkArea   LinkKind = "Area"   // <area href>
 	LinkFrame  LinkKind = "Frame"  // <frame>, <iframe>
 	LinkWindow LinkKind = "Window" // a window that the page tried to open
+	LinkAway   LinkKind = "Away"   // where the page wanted to go while its picture was taken
 	LinkMailto LinkKind = "Mailto" // mailto:, a lead and not a page
 	LinkTel    LinkKind = "Tel"    // tel: and sms:, a lead and not a page
 	LinkOther  LinkKind = "Other"  // any other scheme

@@ -329,7 +329,7 @@ func outcomeOf(page frontier.BundlePage, p *browser.Page) frontier.Outcome {
 	}
 	for _, l := range p.Links {
 		switch l.Kind {
-		case browser.LinkAnchor, browser.LinkArea, browser.LinkWindow:
+		case browser.LinkAnchor, browser.LinkArea, browser.LinkWindow, browser.LinkAway:
 			o.Links = append(o.Links, l.URL)
 		case browser.LinkMailto, browser.LinkTel:
 			o.Leads = append(o.Leads, l.URL)
