@@ -32,7 +32,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
-			b := board.New(board.Options{Ads: 100})
+			b := board.New(board.Options{})
 			srv := serve(t, b)
 			fleet := harness.Start(t, harness.Options{})
 			fleet.Apply(t, harness.NewJob("killed", srv.URL+"/"))
