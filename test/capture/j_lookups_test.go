@@ -1,8 +1,6 @@
 package capture
 
 import (
-	"context"
-	"net"
 	"strings"
 	"testing"
 
@@ -11,37 +9,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/warc"
 )
 
-// aliasDNS answers every question with an alias and, for IPv4, the address of this machine.
-func aliasDNS(t testing.TB) *net.Resolver {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		question := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFrom(question)
-			if err != nil {
-				return
-			}
-			if answer := alias(question[:n]); answer != nil {
-				_, _ = conn.WriteTo(answer, from) // who does not get it asks again
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		_ = conn.Close()
-		<-ended
-	})
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "udp", conn.LocalAddr().String())
-	}}
-}
-
-// alias answers a question (RFC 1035 section 4.1).
+// alias answers every question with an alias and, for IPv4, the address of this machine (RFC 1035 section 4.1).
 func alias(question []byte) []byte {
 	var m dnsmessage.Message
 	if m.Unpack(question) != nil || len(m.Questions) != 1 {
@@ -72,7 +40,7 @@ func lookups() []testCase {
 		{
 			name: "J a name that is an alias", from: named,
 			serve: routes{"": html("found by its alias")},
-			setup: func(t testing.TB, o *setup) { o.recorder.Dialer.Resolver = aliasDNS(t) },
+			setup: func(t testing.TB, o *setup) { o.recorder.Dialer.Resolver = nameServer(t, alias) },
 			lines: "GET named: Document 200 record", text: "found by its alias",
 			check: func(t *testing.T, r *result) {
 				info := r.connectionOf(t, named)

@@ -1,9 +1,7 @@
 package capture
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -12,36 +10,14 @@ import (
 	"crawlfleet.dev/crawlfleet/test/sites/wire"
 )
 
-// brokenDNS answers questions for names that begin with "servfail" with that code (RFC 1035 section 4.1.1), and no others.
-func brokenDNS(t testing.TB) *net.Resolver {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// servfail answers questions for names that begin with "servfail" with that code (RFC 1035 section 4.1.1), and no others.
+func servfail(question []byte) []byte {
+	if len(question) <= 12 || !strings.HasPrefix(string(question[13:]), "servfail") {
+		return nil
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		question := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFrom(question)
-			if err != nil {
-				return
-			}
-			if n > 12 && strings.HasPrefix(string(question[13:n]), "servfail") {
-				question[2] |= 0x80                     // an answer
-				question[3] = question[3]&0xf0 | 2      // SERVFAIL
-				_, _ = conn.WriteTo(question[:n], from) // who does not get it asks again
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		_ = conn.Close()
-		<-ended
-	})
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "udp", conn.LocalAddr().String())
-	}}
+	question[2] |= 0x80                // an answer
+	question[3] = question[3]&0xf0 | 2 // SERVFAIL
+	return question
 }
 
 // names are the cases of group J that are about names and addresses.
@@ -51,7 +27,7 @@ func names() []testCase {
 			name: "J names whose servers fail", text: "nobody knows",
 			serve: routes{"": html(`<img src='http://servfail.fleet.test/x'><img src='http://silent.fleet.test/x'>nobody knows`)},
 			setup: func(t testing.TB, o *setup) {
-				o.recorder.Dialer.Resolver, o.recorder.Dialer.Timeout = brokenDNS(t), 3*time.Second
+				o.recorder.Dialer.Resolver, o.recorder.Dialer.Timeout = nameServer(t, servfail), 3*time.Second
 			},
 			lines: `GET www: Document 200 record
 				GET http://servfail.fleet.test/x Image not captured: there was no answer: DNSFailed
