@@ -82,6 +82,17 @@ func (m *Message) Status() int {
 	return n
 }
 
+// Values are the values of a header field, in their order.
+func (m *Message) Values(name string) []string {
+	var out []string
+	for f := range fields(m.Head) {
+		if f.is(name) {
+			out = append(out, string(f.value))
+		}
+	}
+	return out
+}
+
 // Body is a message's body on disk.
 type Body struct {
 	// Path of the file that holds it, empty for an empty body. Small bodies

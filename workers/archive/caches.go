@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +30,7 @@ type holding struct {
 // the one that its revisit refers to.
 func (c caches) hold(key cacheKey, e *recorder.Exchange, o original) {
 	tag := ""
-	if tags := fieldValues(e.Response.Head, "ETag"); len(tags) > 0 {
+	if tags := e.Response.Values("ETag"); len(tags) > 0 {
 		tag = opaque(tags[0])
 	}
 	c[key] = append(c[key], holding{original: o, tag: tag, from: e.Started})
@@ -67,9 +66,9 @@ func (c caches) keep(page caches) {
 // means reports whether a 304 can speak of what is held: the entity tag of the answer, or
 // else those that were asked with, are no other one's (RFC 9110 section 15.4.5).
 func (h holding) means(e *recorder.Exchange) bool {
-	tags := fieldValues(e.Response.Head, "ETag")
+	tags := e.Response.Values("ETag")
 	if len(tags) == 0 {
-		tags = strings.Split(strings.Join(fieldValues(e.Request.Head, "If-None-Match"), ","), ",")
+		tags = strings.Split(strings.Join(e.Request.Values("If-None-Match"), ","), ",")
 	}
 	if h.tag == "" || len(tags) == 1 && tags[0] == "" {
 		return true
@@ -79,15 +78,3 @@ func (h holding) means(e *recorder.Exchange) bool {
 
 // opaque is an entity tag for the weak comparison (RFC 9110 section 8.8.3.2).
 func opaque(tag string) string { return strings.TrimPrefix(strings.TrimSpace(tag), "W/") }
-
-// fieldValues are the values of a header field in a head, in their order.
-func fieldValues(head []byte, name string) []string {
-	var out []string
-	for line := range strings.Lines(string(head)) {
-		n, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), ":")
-		if ok && http.CanonicalHeaderKey(n) == http.CanonicalHeaderKey(name) {
-			out = append(out, strings.TrimSpace(value))
-		}
-	}
-	return out
-}

@@ -233,16 +233,11 @@ func (w *pageWriter) cachedMain() {
 
 // undocumented says why the document that the browser shows has no record; empty when it has.
 func (w *pageWriter) undocumented() string {
-	if w.mainID != "" {
+	l := w.page.DocumentLine()
+	if w.mainID != "" || l == nil {
 		return ""
 	}
-	why := ""
-	for i := range w.page.Ledger {
-		if l := &w.page.Ledger[i]; l.Type == "Document" && len(w.page.Frames) > 0 && l.FrameID == w.page.Frames[0].ID {
-			why = notCaptured(l)
-		}
-	}
-	return why
+	return notCaptured(l)
 }
 
 // connect writes the facts of the connection into a record.

@@ -242,22 +242,35 @@ func (p *Page) shown() *Line {
 	return nil
 }
 
-// MainExchange is the exchange of the document that is shown in the end, or of the last one
-// that was asked for where none is shown. It is nil when there is none: the document came
-// from the cache, or nothing was ever asked for.
-func (p *Page) MainExchange() *recorder.Exchange {
-	id := 0
+// DocumentLine is the ledger's line of the document that is shown in the end. Where none is
+// shown it is that of the last one that was asked for, of those that have an exchange if there
+// are any; nil when none was ever asked for.
+func (p *Page) DocumentLine() *Line {
+	if l := p.shown(); l != nil {
+		return l
+	}
+	var last *Line
 	for i := range p.Ledger {
 		l := &p.Ledger[i]
-		if l.Type == "Document" && l.Exchange != 0 && len(p.Frames) > 0 && l.FrameID == p.Frames[0].ID {
-			id = l.Exchange
+		if l.Type != "Document" || len(p.Frames) == 0 || l.FrameID != p.Frames[0].ID {
+			continue
+		}
+		if last == nil || last.Exchange == 0 || l.Exchange != 0 {
+			last = l
 		}
 	}
-	if l := p.shown(); l != nil {
-		id = l.Exchange
+	return last
+}
+
+// MainExchange is the exchange of DocumentLine. It is nil when there is none: the document
+// came from the cache, or nothing was ever asked for.
+func (p *Page) MainExchange() *recorder.Exchange {
+	l := p.DocumentLine()
+	if l == nil {
+		return nil
 	}
 	for i := range p.Exchanges {
-		if p.Exchanges[i].ID == id {
+		if p.Exchanges[i].ID == l.Exchange {
 			return &p.Exchanges[i]
 		}
 	}
