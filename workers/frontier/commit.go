@@ -101,7 +101,7 @@ func (c *committer) take(p *browser.Page, o frontier.Outcome, others ...*browser
 		case err != nil:
 			return false, err
 		}
-		o.Incomplete = o.Status == frontier.Archived && p.Incomplete() != "" // the chunk may have found something
+		o.Incomplete = o.Status == frontier.Archived && p.Incomplete() != "" // the chunk, too, may have found something missing
 	}
 	for _, other := range others {
 		// What does not fit on the disk costs only itself: it is not what counts.

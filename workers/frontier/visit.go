@@ -316,7 +316,6 @@ func outcomeOf(page frontier.BundlePage, p *browser.Page) frontier.Outcome {
 		return o
 	}
 	o := frontier.Outcome{FP: page.FP, Status: frontier.Archived, Final: p.FinalURL, Detail: p.Outcome.Detail, RetryAfter: p.Outcome.RetryAfter}
-	o.Incomplete = p.Incomplete() != ""
 	if p.Busy() {
 		o.Reason, o.Detail = frontier.ReasonHostBusy, fmt.Sprintf("it answers %d %s", p.Status, http.StatusText(p.Status))
 		if page.Tries+1 < frontier.MaxTries {
