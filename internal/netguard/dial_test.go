@@ -122,6 +122,7 @@ func TestBlocked(t *testing.T) {
 		"Space":          {"Not a host.", "a b"},
 		"At":             {"Not a host.", "user@example.org"},
 		"LineBreak":      {"Not a host.", "a\r\nb"},
+		"Escape":         {"Not a host.", "a\x1bb"},
 		"Empty":          {"Not a host.", ""},
 		"DotsOnly":       {"Not a host.", "a..b"},
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // target is what a dial is for.
@@ -50,7 +51,7 @@ func badName(host string) string {
 			return "not a host name"
 		}
 	}
-	if strings.ContainsAny(host, "%:/\\@?#[] \t\r\n\x00") {
+	if strings.ContainsAny(host, "%:/\\@?#[] ") || strings.ContainsFunc(host, unicode.IsControl) {
 		return "not a host name"
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]

@@ -21,6 +21,7 @@ package netguard
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"net/netip"
 	"net/url"
@@ -63,7 +64,16 @@ type Dialer struct {
 	// addresses and names that are local by definition are still refused, but
 	// where the proxy connects to cannot be checked.
 	Upstream *url.URL
-	// Resolver replaces the system's resolver.
+	// UpstreamRoots are the authorities that the certificate of an https://
+	// proxy is taken from, nil for the system's.
+	UpstreamRoots *x509.CertPool
+	// NameServer is the address of the name server that is asked (RFC 1035,
+	// port 53 by rule), in place of those that the system is set to. Names of
+	// the hosts file are found there all the same. It is the operator's choice
+	// and not checked.
+	NameServer netip.AddrPort
+	// Resolver replaces the system's resolver and NameServer. It tells addresses
+	// alone: no aliases, and not who answered.
 	Resolver Resolver
 	// Timeout bounds one dial, resolution included. Default 20 s.
 	Timeout time.Duration
@@ -85,7 +95,9 @@ type Answer struct {
 	// Answers are the addresses in the order of preference (RFC 6724).
 	Answers []netip.Addr
 	// CNAMEs are the aliases that were followed, the last one is the canonical
-	// name. Empty when there are none or when they are not known.
+	// name, in the presentation format of RFC 1035 section 5.1 without the dot
+	// at the end: what is not a printable character is written \DDD. Empty when
+	// there are none or when they are not known.
 	CNAMEs []string
 	// TTL is the smallest time to live of the records, 0 when it is not known.
 	TTL time.Duration

@@ -120,10 +120,10 @@ func (d *Dialer) ask(ctx context.Context, host string) (*Answer, error) {
 	if d.Resolver != nil {
 		answer.Answers, err = d.Resolver.LookupNetIP(ctx, "ip", host)
 	} else {
-		err = lookupSystem(ctx, new(net.Dialer).DialContext, host, answer)
+		err = lookupSystem(ctx, d.dialServer, host, answer)
 	}
 	if err != nil {
-		return nil, resolveError(host, err)
+		return nil, d.resolveError(host, err)
 	}
 	if len(answer.Answers) == 0 {
 		return nil, &ResolveError{Name: host, NotFound: true, Err: errors.New("no addresses")}
@@ -136,15 +136,19 @@ func (d *Dialer) ask(ctx context.Context, host string) (*Answer, error) {
 	return answer, nil
 }
 
-func resolveError(host string, err error) *ResolveError {
+func (d *Dialer) resolveError(host string, err error) *ResolveError {
 	e := &ResolveError{Name: host, Err: err}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		e.NotFound = dns.IsNotFound
 		// The name is in our message already.
 		e.Err = errors.New(dns.Err)
-		if dns.Server != "" {
-			e.Err = fmt.Errorf("%s (asked %s)", dns.Err, dns.Server)
+		server := dns.Server
+		if server != "" && d.NameServer.IsValid() {
+			server = d.NameServer.String() // net.Resolver names the one that it meant to ask
+		}
+		if server != "" {
+			e.Err = fmt.Errorf("%s (asked %s)", dns.Err, server)
 		}
 	}
 	return e

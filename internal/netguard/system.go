@@ -2,8 +2,10 @@ package netguard
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,6 +13,14 @@ import (
 )
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialServer connects to a name server: the one that the system is set to, or NameServer.
+func (d *Dialer) dialServer(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.NameServer.IsValid() {
+		address = d.NameServer.String()
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
+}
 
 // lookupSystem asks the machine's resolver, and listens in on what the name
 // server says: Go's resolver tells addresses alone, the evidence wants aliases
@@ -125,7 +135,7 @@ func (a *Answer) record(p *dnsmessage.Parser, rh dnsmessage.ResourceHeader, from
 		if err != nil {
 			return err
 		}
-		a.alias(r.CNAME.String())
+		a.alias(presentation(r.CNAME.String()))
 	case dnsmessage.TypeA, dnsmessage.TypeAAAA:
 		if err := p.SkipAnswer(); err != nil {
 			return err
@@ -142,6 +152,24 @@ func (a *Answer) record(p *dnsmessage.Parser, rh dnsmessage.ResourceHeader, from
 		a.Server = ap
 	}
 	return nil
+}
+
+// presentation writes a name, in which a name server may send any byte, as master files do
+// (RFC 1035 section 5.1): it stands in records of one line.
+func presentation(name string) string {
+	var b strings.Builder
+	for _, c := range []byte(name) {
+		switch {
+		case c <= ' ' || c >= 0x7f:
+			fmt.Fprintf(&b, "\\%03d", c)
+		case strings.IndexByte(`"();@$\`, c) >= 0:
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // alias adds a CNAME once: A and AAAA questions are answered with the same.

@@ -91,7 +91,7 @@ func TestLookupSystem(t *testing.T) {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 	err := lookupSystem(t.Context(), dial, "unknown.example.org", &Answer{})
-	if err := resolveError("unknown.example.org", err); !err.NotFound {
+	if err := new(Dialer).resolveError("unknown.example.org", err); !err.NotFound {
 		t.Errorf("got %v", err)
 	}
 }

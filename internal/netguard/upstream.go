@@ -46,7 +46,7 @@ func (d *Dialer) dialUpstream(ctx context.Context, network string, t target) (*C
 			return &Conn{Conn: c, Remote: to, Answer: answer, Proxy: host}, nil
 		}
 		errs = append(errs, err)
-		if ctx.Err() != nil || errors.Is(err, errProxyDown) {
+		if ctx.Err() != nil || errors.Is(err, errProxyDown) || errors.Is(err, errProxyCertificate) || errors.Is(err, errProxyPassword) {
 			break
 		}
 	}
@@ -84,7 +84,12 @@ func (d *Dialer) dialByName(ctx context.Context, t target, host string) (*Conn, 
 
 func (t target) String() string { return net.JoinHostPort(t.host, strconv.Itoa(int(t.port))) }
 
-var errProxyDown = errors.New("the proxy cannot be reached")
+// What is wrong with the proxy is so for every address of the target.
+var (
+	errProxyDown        = errors.New("the proxy cannot be reached")
+	errProxyCertificate = errors.New("the proxy's certificate does not verify")
+	errProxyPassword    = errors.New("the proxy wants a user name and a password, or others")
+)
 
 func proxyAddress(u *url.URL) (string, error) {
 	port := map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
@@ -100,18 +105,21 @@ func proxyAddress(u *url.URL) (string, error) {
 // throughProxy opens a connection to the proxy and asks it for the target.
 func (d *Dialer) throughProxy(ctx context.Context, host, target string) (net.Conn, error) {
 	var nd net.Dialer
-	c, err := nd.DialContext(ctx, "tcp", host)
+	raw, err := nd.DialContext(ctx, "tcp", host)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errProxyDown, err)
 	}
-	if d.Upstream.Scheme == "https" {
-		c = tls.Client(c, &tls.Config{ServerName: d.Upstream.Hostname(), NextProtos: []string{"http/1.1"}})
-	}
 	// The deadline that ends a slow handshake also serves the cancelled one.
-	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	if d.Upstream.Scheme == "socks5" || d.Upstream.Scheme == "socks5h" {
+	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
+	c := raw
+	switch d.Upstream.Scheme {
+	case "socks5", "socks5h":
 		err = socks(ctx, c, d.Upstream, target)
-	} else {
+	case "https":
+		if c, err = d.secureProxy(ctx, raw); err == nil {
+			c, err = connectMethod(c, d.Upstream, target)
+		}
+	default:
 		c, err = connectMethod(c, d.Upstream, target)
 	}
 	if !stop() && err == nil {
@@ -123,6 +131,20 @@ func (d *Dialer) throughProxy(ctx context.Context, host, target string) (net.Con
 			err = context.Cause(ctx)
 		}
 		return nil, fmt.Errorf("proxy %s: %w", host, err)
+	}
+	return c, nil
+}
+
+// secureProxy starts TLS with the proxy itself.
+func (d *Dialer) secureProxy(ctx context.Context, raw net.Conn) (net.Conn, error) {
+	c := tls.Client(raw, &tls.Config{ServerName: d.Upstream.Hostname(), NextProtos: []string{"http/1.1"}, RootCAs: d.UpstreamRoots})
+	err := c.HandshakeContext(ctx)
+	var bad *tls.CertificateVerificationError
+	if errors.As(err, &bad) {
+		return c, fmt.Errorf("%w: %w", errProxyCertificate, bad.Err)
+	}
+	if err != nil {
+		return c, fmt.Errorf("TLS: %w", err)
 	}
 	return c, nil
 }
@@ -167,6 +189,9 @@ func connectMethod(c net.Conn, u *url.URL, target string) (net.Conn, error) {
 	res, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
 	if err != nil {
 		return c, err
+	}
+	if res.StatusCode == http.StatusProxyAuthRequired {
+		return c, fmt.Errorf("%w: it answered %s", errProxyPassword, res.Status)
 	}
 	if res.StatusCode != http.StatusOK {
 		return c, fmt.Errorf("answered %s", res.Status)
