@@ -29,8 +29,10 @@ const maxDelay = 60 * time.Second
 // Rules are the rules that one crawler has to keep. They can be used by many at a time.
 type Rules struct {
 	rules []rule
-	// Delay is the Crawl-delay, 0 for none, at most a minute.
-	Delay time.Duration
+	// Delay is the Crawl-delay, 0 for none, at most a minute, and DelayLine the number of
+	// the line that says so.
+	Delay     time.Duration
+	DelayLine int
 	// Sitemaps are the addresses named in Sitemap lines, as they stand there.
 	Sitemaps []string
 }
@@ -41,6 +43,15 @@ type rule struct {
 	allow   bool
 	text    string // as it stands in the file
 	line    int
+	group   Group
+}
+
+// Group is what a rule belongs to: the User-agent line by which it speaks to us.
+type Group struct {
+	// Agent is the line, such as "User-agent: *", and Line its number from 1; empty and 0
+	// when there is none.
+	Agent string
+	Line  int
 }
 
 // Decision says whether a path may be visited, and by which rule.
@@ -50,6 +61,8 @@ type Decision struct {
 	// number from 1; empty and 0 when no rule speaks of the path.
 	Rule string
 	Line int
+	// Group is that of the rule.
+	Group Group
 }
 
 // AllowAll is what holds for a site without a robots.txt, DisallowAll for one whose
@@ -107,8 +120,9 @@ func scanLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
 
 // group is what is said to one or more user agents.
 type group struct {
-	rules []rule
-	delay time.Duration
+	rules     []rule
+	delay     time.Duration
+	delayLine int
 }
 
 // parser collects the groups that concern a token.
@@ -118,9 +132,9 @@ type parser struct {
 	found    bool // whether a group names the token
 	sitemaps []string
 
-	toOwn, toAny bool // whom the present group speaks to
-	inRules      bool // whether a user-agent line begins a new group
-	number       int  // of the present line
+	toOwn, toAny Group // whom the present group speaks to, by its line
+	inRules      bool  // whether a user-agent line begins a new group
+	number       int   // of the present line
 }
 
 func (p *parser) line(text string) {
@@ -133,7 +147,7 @@ func (p *parser) line(text string) {
 	value = strings.TrimSpace(value)
 	switch strings.ToLower(strings.TrimSpace(key)) {
 	case "user-agent":
-		p.agent(value)
+		p.agent(value, Group{strings.TrimSpace(text), p.number})
 	case "allow":
 		p.add(value, true, text)
 	case "disallow":
@@ -147,12 +161,12 @@ func (p *parser) line(text string) {
 	}
 }
 
-func (p *parser) agent(value string) {
+func (p *parser) agent(value string, line Group) {
 	if p.inRules {
-		p.toOwn, p.toAny, p.inRules = false, false, false
+		p.toOwn, p.toAny, p.inRules = Group{}, Group{}, false
 	}
 	if value == "*" {
-		p.toAny = true
+		p.toAny = line
 		return
 	}
 	// Only the product token counts: "crawlfleet/1.0" speaks to crawlfleet.
@@ -163,7 +177,7 @@ func (p *parser) agent(value string) {
 		value = value[:end]
 	}
 	if strings.ToLower(value) == p.token {
-		p.toOwn, p.found = true, true
+		p.toOwn, p.found = line, true
 	}
 }
 
@@ -174,10 +188,12 @@ func (p *parser) add(value string, allow bool, text string) {
 	}
 	r := rule{pattern: normalize(value, false), allow: allow, text: strings.TrimSpace(text), line: p.number}
 	r.strict = strictQuery(r.pattern)
-	if p.toOwn {
+	if p.toOwn.Line > 0 {
+		r.group = p.toOwn
 		p.own.rules = append(p.own.rules, r)
 	}
-	if p.toAny {
+	if p.toAny.Line > 0 {
+		r.group = p.toAny
 		p.any.rules = append(p.any.rules, r)
 	}
 }
@@ -189,11 +205,11 @@ func (p *parser) delay(value string) {
 		return
 	}
 	d := time.Duration(min(seconds, maxDelay.Seconds()) * float64(time.Second))
-	if p.toOwn {
-		p.own.delay = d
+	if p.toOwn.Line > 0 {
+		p.own.delay, p.own.delayLine = d, p.number
 	}
-	if p.toAny {
-		p.any.delay = d
+	if p.toAny.Line > 0 {
+		p.any.delay, p.any.delayLine = d, p.number
 	}
 }
 
@@ -202,7 +218,7 @@ func (p *parser) rules() *Rules {
 	if p.found {
 		g = p.own
 	}
-	return &Rules{rules: g.rules, Delay: g.delay, Sitemaps: p.sitemaps}
+	return &Rules{rules: g.rules, Delay: g.delay, DelayLine: g.delayLine, Sitemaps: p.sitemaps}
 }
 
 // Allowed tells whether a path, with its query, may be visited. robots.txt itself
@@ -226,7 +242,7 @@ func (r *Rules) Decide(path string) Decision {
 			continue
 		}
 		if matches(rule.pattern, path) || matches(rule.strict, strict) {
-			longest, d = n, Decision{Allowed: rule.allow, Rule: rule.text, Line: rule.line}
+			longest, d = n, Decision{Allowed: rule.allow, Rule: rule.text, Line: rule.line, Group: rule.group}
 		}
 	}
 	return d

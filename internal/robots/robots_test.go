@@ -154,14 +154,22 @@ User-Agent: quxbot
 
 func TestDecide(t *testing.T) {
 	t.Parallel()
-	r := Parse([]byte("# hello\r\n\r\nUser-agent: *\r\nDisallow: /a # why\r\nAllow: /a/b\r\n"), "crawlfleet")
-	for path, want := range map[string]Decision{
-		"/a/c": {Rule: "Disallow: /a", Line: 4},
-		"/a/b": {Allowed: true, Rule: "Allow: /a/b", Line: 5},
-		"/c":   {Allowed: true},
-	} {
-		if got := r.Decide(path); got != want {
-			t.Errorf("Decide(%q) = %+v, want %+v", path, got, want)
+	file := []byte("# hello\r\n\r\nUser-agent: *\r\nDisallow: /a # why\r\nAllow: /a/b\r\n" +
+		"User-agent: other\nUser-agent: Careful/2.0 # us\nUser-agent: another\nDisallow: /a/b\n")
+	everybody := Group{"User-agent: *", 3}
+	cases := []struct {
+		token, path string
+		want        Decision
+	}{
+		{"crawlfleet", "/a/c", Decision{Rule: "Disallow: /a", Line: 4, Group: everybody}},
+		{"crawlfleet", "/a/b", Decision{Allowed: true, Rule: "Allow: /a/b", Line: 5, Group: everybody}},
+		{"crawlfleet", "/c", Decision{Allowed: true}},
+		{"careful", "/a/b", Decision{Rule: "Disallow: /a/b", Line: 9, Group: Group{"User-agent: Careful/2.0", 7}}},
+		{"careful", "/a/c", Decision{Allowed: true}},
+	}
+	for _, tc := range cases {
+		if got := Parse(file, tc.token).Decide(tc.path); got != tc.want {
+			t.Errorf("%s at %q: %+v, want %+v", tc.token, tc.path, got, tc.want)
 		}
 	}
 }
@@ -169,8 +177,8 @@ func TestDecide(t *testing.T) {
 func TestExtras(t *testing.T) {
 	t.Parallel()
 	r := Parse([]byte("Sitemap: https://a.example/1.xml\nUser-agent: *\nCrawl-delay: 2.5\nSitemap: https://a.example/2.xml\n"), "crawlfleet")
-	if r.Delay != 2500*time.Millisecond || len(r.Sitemaps) != 2 {
-		t.Errorf("delay %v, sitemaps %v", r.Delay, r.Sitemaps)
+	if r.Delay != 2500*time.Millisecond || r.DelayLine != 3 || len(r.Sitemaps) != 2 {
+		t.Errorf("delay %v of line %d, sitemaps %v", r.Delay, r.DelayLine, r.Sitemaps)
 	}
 	if r := Parse([]byte("User-agent: *\nCrawl-delay: 999999\n"), "crawlfleet"); r.Delay != time.Minute {
 		t.Errorf("delay %v, want the bound", r.Delay)
