@@ -1,5 +1,6 @@
-// Package sitemap reads sitemaps: XML sitemaps and sitemap indexes, plain lists of
-// addresses, each packed with gzip or not (sitemaps.org, "Sitemaps XML format").
+// Package sitemap reads sitemaps: XML sitemaps and sitemap indexes, feeds (RSS 2.0, Atom) and
+// plain lists of addresses, each packed with gzip or not (sitemaps.org, "Sitemaps XML format"
+// and "Other Sitemap formats").
 //
 // A sitemap is read as a stream and within the protocol's bounds; what is beyond them
 // is left out and told.
@@ -9,7 +10,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -92,48 +92,4 @@ func readText(r *bufio.Reader, visit func(Kind, string) bool) error {
 		return fmt.Errorf("read the sitemap: %w", err)
 	}
 	return nil
-}
-
-// readXML reads <urlset> and <sitemapindex>, whatever their namespace.
-func readXML(r io.Reader, visit func(Kind, string) bool) error {
-	d := xml.NewDecoder(r)
-	d.Strict = false
-	var path []string
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read the sitemap: %w", err)
-		}
-		switch token := token.(type) {
-		case xml.StartElement:
-			path = append(path, token.Name.Local)
-			if len(path) > 32 {
-				return errors.New("read the sitemap: its elements are nested too deeply")
-			}
-		case xml.EndElement:
-			path = path[:max(0, len(path)-1)]
-		case xml.CharData:
-			kind, ok := kindOf(path)
-			if ok && !visit(kind, string(token)) {
-				return nil
-			}
-		}
-	}
-}
-
-// kindOf tells what an address at this place is.
-func kindOf(path []string) (Kind, bool) {
-	if len(path) != 3 || path[2] != "loc" {
-		return 0, false
-	}
-	switch path[1] {
-	case "url":
-		return Page, true
-	case "sitemap":
-		return Sitemap, true
-	}
-	return 0, false
 }
