@@ -57,11 +57,11 @@ func Exit(stderr io.Writer, program string, err error) int {
 	}
 	var coded *Error
 	if !errors.As(err, &coded) {
-		fmt.Fprintf(stderr, "%s: %v\n", program, err)
+		fmt.Fprintf(stderr, "%s: %s\n", program, lines(err.Error()))
 		return ExitFailed
 	}
 	if coded.Err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", program, err)
+		fmt.Fprintf(stderr, "%s: %s\n", program, lines(err.Error()))
 	}
 	if coded.Code == ExitUsage {
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", program)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 )
 
 // Progress shows how far something has come: a line that is rewritten on a
@@ -96,17 +95,6 @@ func (p *Progress) line() string {
 		line += fmt.Sprintf(", %.1f pages/s, %s left", rate, left.Round(time.Second))
 	}
 	return line
-}
-
-// OneLine replaces what is not printable, so that text which strangers wrote
-// neither forges lines nor moves the cursor.
-func OneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
 }
 
 // Bytes writes a number of bytes for people, in powers of 1024.
