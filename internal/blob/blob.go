@@ -8,8 +8,8 @@
 // returns only when the store has answered that it holds exactly them.
 //
 // Errors tell what a person would have to mend: test for them with errors.Is
-// ([ErrNotFound], [ErrExists], [ErrUnreachable], [ErrDenied], [ErrNoBucket],
-// [ErrFull]).
+// ([ErrNotFound], [ErrExists], [ErrUnreachable], [ErrDenied], [ErrClock],
+// [ErrNoBucket], [ErrFull]).
 package blob
 
 import (
@@ -31,6 +31,8 @@ var (
 	ErrUnreachable = errors.New("store unreachable")
 	// ErrDenied: the credentials are wrong, or do not suffice.
 	ErrDenied = errors.New("store denied access")
+	// ErrClock: the clocks of this machine and of the store differ by too much.
+	ErrClock = errors.New("the clocks of this machine and of the store differ")
 	// ErrNoBucket: the bucket does not exist.
 	ErrNoBucket = errors.New("no such bucket")
 	// ErrFull: the store has no room, or a quota is used up.

@@ -128,6 +128,7 @@ func TestKinds(t *testing.T) {
 		"UnknownKey": {http.StatusNotFound, "XAdminUserNotFound", ErrDenied},
 		"WrongSign":  {http.StatusForbidden, "SignatureDoesNotMatch", ErrDenied},
 		"NotAllowed": {http.StatusForbidden, "AccessDenied", ErrDenied},
+		"Clocks":     {http.StatusForbidden, "RequestTimeTooSkewed", ErrClock},
 		"SlowDown":   {http.StatusServiceUnavailable, "SlowDown", ErrUnreachable},
 		"Full":       {http.StatusInsufficientStorage, "XMinioStorageFull", ErrFull},
 		"Digest":     {http.StatusBadRequest, "BadDigest", ErrCorrupt},
@@ -149,13 +150,22 @@ func TestKinds(t *testing.T) {
 // TestCheckKinds tells apart what a HEAD, which is answered without a body, cannot.
 func TestCheckKinds(t *testing.T) {
 	t.Parallel()
-	for code, want := range map[string]error{"NoSuchBucket": ErrNoBucket, "XAdminUserNotFound": ErrDenied} {
+	tests := map[string]struct {
+		status int
+		want   error
+	}{
+		"NoSuchBucket":         {http.StatusNotFound, ErrNoBucket},
+		"XAdminUserNotFound":   {http.StatusNotFound, ErrDenied},
+		"AccessDenied":         {http.StatusForbidden, ErrDenied},
+		"RequestTimeTooSkewed": {http.StatusForbidden, ErrClock},
+	}
+	for code, tc := range tests {
 		b := open(t, &blobtest.Server{Answer: func(w http.ResponseWriter, _ *http.Request, _ func()) bool {
-			blobtest.Fail(w, http.StatusNotFound, code)
+			blobtest.Fail(w, tc.status, code)
 			return true
 		}})
-		if err := b.Check(t.Context()); !errors.Is(err, want) {
-			t.Errorf("check = %v for %s, want %v", err, code, want)
+		if err := b.Check(t.Context()); !errors.Is(err, tc.want) {
+			t.Errorf("check = %v for %s, want %v", err, code, tc.want)
 		}
 	}
 }

@@ -102,19 +102,23 @@ func (b *Bucket) Check(ctx context.Context) error {
 	ctx, cancel := bound(ctx, 0)
 	defer cancel()
 	ok, err := b.core.BucketExists(ctx, b.name)
-	if err != nil {
-		return fmt.Errorf("bucket %q: %w", b.name, classify(err))
-	}
 	if ok {
 		return nil
 	}
+	head := classify(err)
+	if err != nil && !errors.Is(head, ErrDenied) {
+		return fmt.Errorf("bucket %q: %w", b.name, head)
+	}
 	// The answer to a HEAD has no body to tell why: there are stores that say 404 to
-	// credentials that they do not know.
+	// credentials that they do not know, and all say 403 to a clock that is wrong.
 	for o := range b.core.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{MaxKeys: 1}) {
 		if o.Err != nil {
 			return fmt.Errorf("bucket %q: %w", b.name, classify(o.Err))
 		}
 		break
+	}
+	if head != nil {
+		return fmt.Errorf("bucket %q: %w", b.name, head)
 	}
 	return nil
 }
@@ -217,6 +221,17 @@ func (b *Bucket) checksum(ctx context.Context, key Key) (string, error) {
 	return info.ChecksumSHA256, nil
 }
 
+// Remove removes an object; one that is not there is removed already. It is no part of
+// [Store]: what is archived is never removed.
+func (b *Bucket) Remove(ctx context.Context, key Key) error {
+	ctx, cancel := bound(ctx, 0)
+	defer cancel()
+	if err := b.core.RemoveObject(ctx, b.name, string(key), minio.RemoveObjectOptions{}); err != nil {
+		return fmt.Errorf("remove %q: %w", key, classify(err))
+	}
+	return nil
+}
+
 // List implements [Store].
 func (b *Bucket) List(ctx context.Context, prefix string, yield func(Info) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -270,9 +285,11 @@ func kindOf(e minio.ErrorResponse) error {
 		return ErrNotFound
 	case "PreconditionFailed", "ConditionalRequestConflict":
 		return ErrExists
-	case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed", "AccountProblem",
+	case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AccountProblem",
 		"XAdminUserNotFound": // the Versity gateway's word for an access key that nobody has
 		return ErrDenied
+	case "RequestTimeTooSkewed": // more than 15 minutes
+		return ErrClock
 	case "BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest":
 		return ErrCorrupt
 	case "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "StorageFull":

@@ -38,6 +38,7 @@ type Server struct {
 type object struct {
 	body   []byte
 	header http.Header
+	at     time.Time
 }
 
 // Start serves the store until the test ends and returns its address.
@@ -61,6 +62,13 @@ func (s *Server) Object(path string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.objects[path].body
+}
+
+// modified is when an object was stored.
+func (s *Server) modified(path string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.objects[path].at
 }
 
 // Remove loses an object.
@@ -99,7 +107,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if s.objects == nil {
 			s.objects = map[string]object{}
 		}
-		s.objects[r.URL.Path] = object{body, metadata(r.Header)}
+		s.objects[r.URL.Path] = object{body, metadata(r.Header), time.Now().UTC().Truncate(time.Second)}
 		s.puts++
 	}
 	if s.Answer != nil && s.Answer(w, r, store) {
@@ -117,12 +125,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		store()
 		w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
 		w.Header().Set("ETag", `"e"`)
+	case r.Method == http.MethodDelete: // of an object that is not there, too
+		s.Remove(r.URL.Path)
+		w.WriteHeader(http.StatusNoContent)
 	case !ok:
 		Fail(w, http.StatusNotFound, "NoSuchKey")
 	default:
 		maps.Copy(w.Header(), have.header)
 		w.Header().Set("ETag", `"e"`)
-		http.ServeContent(w, r, "", time.Unix(1, 0), bytes.NewReader(have.body))
+		http.ServeContent(w, r, "", have.at, bytes.NewReader(have.body))
 	}
 }
 
@@ -143,8 +154,9 @@ func (s *Server) bucket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	type entry struct {
-		Key  string
-		Size int
+		Key          string
+		Size         int
+		LastModified time.Time
 	}
 	var list struct {
 		XMLName  xml.Name `xml:"ListBucketResult"`
@@ -152,7 +164,7 @@ func (s *Server) bucket(w http.ResponseWriter, r *http.Request) {
 	}
 	bucket := "/" + strings.Trim(r.URL.Path, "/") + "/"
 	for _, path := range s.Keys(bucket + r.URL.Query().Get("prefix")) {
-		list.Contents = append(list.Contents, entry{strings.TrimPrefix(path, bucket), len(s.Object(path))})
+		list.Contents = append(list.Contents, entry{strings.TrimPrefix(path, bucket), len(s.Object(path)), s.modified(path)})
 	}
 	slices.SortFunc(list.Contents, func(a, b entry) int { return cmp.Compare(a.Key, b.Key) })
 	w.Header().Set("Content-Type", "application/xml")
