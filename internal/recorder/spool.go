@@ -247,9 +247,15 @@ func (s *spool) end(truncated string) Body {
 	return b
 }
 
+// DiskFull reports whether an error is that of a file system that has no room, be it for
+// bytes or for files, or of a quota that is used up.
+func DiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
 // DiskDetail says for people why a body could not be written.
 func DiskDetail(err error) string {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if DiskFull(err) {
 		return "no space is left where bodies are spooled: " + err.Error()
 	}
 	return "a body could not be written: " + err.Error()

@@ -102,6 +102,8 @@ func TestTLSFacts(t *testing.T) {
 	t.Parallel()
 	ca := newOrigins(t)
 	cert := ca.issue(t, time.Now().Add(time.Hour), "www.example.org")
+	cert.OCSPStaple = []byte("status\x00")
+	cert.SignedCertificateTimestamps = [][]byte{[]byte("one log"), []byte("another\xff")}
 	port := serveTLS(t, cert, nil, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.TLS.ServerName, " ", r.Proto) })
 	s := newTestSession(t, trust(ca), func(o *Options) { o.Dialer.Resolver = fixed("127.0.0.1") })
 	c := client(t, s)
@@ -123,6 +125,10 @@ func TestTLSFacts(t *testing.T) {
 		}
 		if len(f.Chain) != 2 || !bytes.Equal(f.Chain[0], cert.Certificate[0]) || !bytes.Equal(f.Chain[1], ca.cert.Raw) {
 			t.Errorf("the chain is not what the origin showed")
+		}
+		// Of a session that was resumed they are those that it began with.
+		if !bytes.Equal(f.OCSP, cert.OCSPStaple) || !slices.EqualFunc(f.SCTs, cert.SignedCertificateTimestamps, bytes.Equal) {
+			t.Errorf("connection %d: stapled %q and %q", i, f.OCSP, f.SCTs)
 		}
 	}
 	if list[0].Conn.ID == list[1].Conn.ID {
