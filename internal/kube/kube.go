@@ -2,7 +2,7 @@
 // on top of controller-runtime: conditions that keep the time of their last
 // transition (Conditions), the move from a typed status to the apply
 // configuration that Server-Side Apply wants (ApplyConfiguration, ApplyStatus),
-// and the checks of kstatus, by which tools such as kubectl, Argo CD and Flux judge a resource
+// finalizers (ChangeFinalizer), and the checks of kstatus, by which tools such as kubectl, Argo CD and Flux judge a resource
 // (CheckStatus).
 //
 // It knows no resource kind.
