@@ -185,6 +185,11 @@ func TestRefused(t *testing.T) {
 			manifest: seeded(`scope: {type: PageLinks, extraHops: 1}`),
 			want:     `extraHops has no meaning with type Page or PageLinks`,
 		},
+		"RobotsSitemapsWithPage": {
+			reason:   "No field is accepted and then ignored.",
+			manifest: job("seeds: {urls: ['https://example.org/'], robotsSitemaps: Enabled}\nscope: {type: Page}"),
+			want:     `robotsSitemaps has no meaning with scope type Page or PageLinks`,
+		},
 		"ExcludeWithPage": {
 			reason:   "No field is accepted and then ignored.",
 			manifest: seeded(`scope: {type: Page, exclude: ["x"]}`),
@@ -274,6 +279,26 @@ func TestRefused(t *testing.T) {
 			reason:   "The priorities are Temporal's.",
 			manifest: seeded(`priority: 6`),
 			want:     `spec.priority in body should be less than or equal to 5`,
+		},
+		"ShardsTooMany": {
+			reason:   "Each is a workflow of its own.",
+			manifest: seeded(`shards: 65`),
+			want:     `spec.shards in body should be less than or equal to 64`,
+		},
+		"CompareWithNobody": {
+			reason:   "A run is named.",
+			manifest: seeded(`compareWith: {uid: u1}`),
+			want:     `spec.compareWith.name: Required value`,
+		},
+		"CompareWithUpper": {
+			reason:   "No CrawlJob can have the name.",
+			manifest: seeded(`compareWith: {name: Before}`),
+			want:     `must be the name of a CrawlJob`,
+		},
+		"CompareWithPath": {
+			reason:   "The UID is a part of names in the store.",
+			manifest: seeded(`compareWith: {name: before, uid: ../other}`),
+			want:     `spec.compareWith.uid in body should match`,
 		},
 		"StateUnknown": {
 			reason:   "The message lists the values that there are.",
@@ -400,7 +425,29 @@ func TestChanges(t *testing.T) {
 		"Seeds": {
 			reason: "The order is evidence.",
 			before: seeded(``), after: job(`seeds: {urls: ["https://example.net/"]}`),
-			want: "spec.seeds: Forbidden: seeds cannot be changed once the CrawlJob exists",
+			want: "spec.seeds.urls: Forbidden: seeds cannot be taken away once the CrawlJob exists",
+		},
+		"SeedsAdded": {
+			reason: "More may be wanted while it runs.",
+			before: job(`seeds: {urls: ["https://example.org/"]}`), after: job(`seeds: {urls: ["https://example.org/", "https://example.net/"]}`),
+		},
+		"SeedsAddedToSitemaps": {
+			reason: "A list may begin while it runs.",
+			before: job(`seeds: {sitemaps: ["https://example.org/s.xml"]}`), after: job(`seeds: {urls: ["https://example.net/"], sitemaps: ["https://example.org/s.xml"]}`),
+		},
+		"SitemapAdded": {
+			reason: "Sitemaps are read once.",
+			before: seeded(``), after: job(`seeds: {urls: ["https://example.org/"], sitemaps: ["https://example.org/s.xml"]}`),
+			want: "spec.seeds: Forbidden: sitemaps, configMaps and robotsSitemaps cannot be changed",
+		},
+		"LimitsRaised": {
+			reason: "More may be wanted while it runs.",
+			before: seeded(``), after: seeded(`limits: {pages: 20000, megabytes: 20000, durationSeconds: 90000}`),
+		},
+		"PagesPerHost": {
+			reason: "What it left out is not found again.",
+			before: seeded(`limits: {pagesPerHost: 5}`), after: seeded(`limits: {pagesPerHost: 6}`),
+			want: "spec.limits: Forbidden: pagesPerHost and pagesPerPattern cannot be changed",
 		},
 		"Scope": {
 			reason: "The order is evidence.",
@@ -415,7 +462,7 @@ func TestChanges(t *testing.T) {
 		"Limits": {
 			reason: "The order is evidence.",
 			before: seeded(``), after: seeded(`limits: {pages: 5}`),
-			want: "spec.limits: Forbidden: limits cannot be changed",
+			want: "spec.limits: Forbidden: limits can only be raised",
 		},
 		"Politeness": {
 			reason: "The order is evidence.",
@@ -446,6 +493,26 @@ func TestChanges(t *testing.T) {
 			reason: "An authorisation is not prolonged by editing.",
 			before: seeded(``), after: strings.Replace(seeded(``), "2030-01-01", "2031-01-01", 1),
 			want: "spec.authorization: Forbidden: authorization cannot be changed",
+		},
+		"Shards": {
+			reason: "The queue is stored in that many parts.",
+			before: seeded(`shards: 2`), after: seeded(`shards: 4`),
+			want: "spec.shards: Forbidden: shards cannot be changed",
+		},
+		"ShardsAdded": {
+			reason: "The queue is stored in one part then.",
+			before: seeded(``), after: seeded(`shards: 4`),
+			want: "spec.shards: Forbidden: shards cannot be changed",
+		},
+		"CompareWith": {
+			reason: "What was said of pages was said beside that one.",
+			before: seeded(`compareWith: {name: before}`), after: seeded(`compareWith: {name: other}`),
+			want: "spec.compareWith: Forbidden: compareWith cannot be changed",
+		},
+		"CompareWithAdded": {
+			reason: "Nothing was compared.",
+			before: seeded(``), after: seeded(`compareWith: {name: before}`),
+			want: "spec.compareWith: Forbidden: compareWith cannot be changed",
 		},
 		"Priority": {
 			reason: "The order is evidence.",
@@ -504,10 +571,10 @@ func TestDefaults(t *testing.T) {
 	got := read("")
 	want := v1alpha1.CrawlJobSpec{
 		Authorization: got.Spec.Authorization,
-		Seeds:         v1alpha1.Seeds{URLs: []v1alpha1.SeedURL{"https://example.org/"}},
+		Seeds:         v1alpha1.Seeds{URLs: []v1alpha1.SeedURL{"https://example.org/"}, RobotsSitemaps: v1alpha1.Disabled},
 		Scope:         v1alpha1.Scope{Type: v1alpha1.ScopePrefix},
 		Limits:        v1alpha1.Limits{Pages: 10000, Megabytes: 10000, DurationSeconds: 86400},
-		Politeness:    v1alpha1.Politeness{DelaySeconds: new(int32(2))},
+		Politeness:    v1alpha1.Politeness{DelaySeconds: new(int32(2)), Scope: v1alpha1.PolitenessFleet},
 		Browser:       v1alpha1.Browser{Isolation: v1alpha1.IsolationHost, Viewport: v1alpha1.Viewport{Width: 1280, Height: 800}, PageTimeoutSeconds: 60},
 		Capture: v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled, Behaviors: v1alpha1.Behaviors{
 			Scroll: v1alpha1.Enabled, Media: v1alpha1.Enabled, Expand: v1alpha1.Enabled, Consent: v1alpha1.Enabled,

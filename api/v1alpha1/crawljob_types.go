@@ -6,8 +6,8 @@ import (
 
 // CrawlJob is one order to crawl: it starts when its authorisation is valid,
 // renders the pages in its scope, archives each of them as a snapshot, and ends
-// with a verdict and a closing statement. Everything in spec but state is
-// immutable, because the order is part of the evidence.
+// with a verdict and a closing statement. The order is part of the
+// evidence: state may be changed, limits be raised and seeds added, nothing else.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -16,6 +16,8 @@ import (
 // +kubebuilder:printcolumn:name="Progress",type=string,JSONPath=`.status.progress`,description="Pages with a final outcome, of pages discovered"
 // +kubebuilder:printcolumn:name="Archived",type=integer,JSONPath=`.status.counters.archived`,description="Pages stored and confirmed by the store"
 // +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=`.status.counters.failed`,description="Pages given up, see status.failedByReason"
+// +kubebuilder:printcolumn:name="Changed",type=integer,JSONPath=`.status.counters.changed`,priority=1,description="Archived pages that are not as the crawl has them that spec.compareWith names"
+// +kubebuilder:printcolumn:name="New",type=integer,JSONPath=`.status.counters.new`,priority=1,description="Archived pages that the crawl has not that spec.compareWith names"
 // +kubebuilder:printcolumn:name="Stalled",type=string,JSONPath=`.status.conditions[?(@.type=="Stalled")].status`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].message`,priority=1
@@ -26,8 +28,23 @@ type CrawlJob struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// spec is the order. It cannot be changed afterwards, but for spec.state.
+	// spec is the order. Afterwards spec.state may be changed, limits be raised, and
+	// addresses added to the end of seeds.urls; nothing else.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="(has(self.seeds.urls) ? self.seeds.urls : []).size() >= (has(oldSelf.seeds.urls) ? oldSelf.seeds.urls : []).size() && (!has(oldSelf.seeds.urls) || has(self.seeds.urls) && oldSelf.seeds.urls.all(u, u in self.seeds.urls))",fieldPath=".seeds.urls",reason=FieldValueForbidden,message="seeds cannot be taken away once the CrawlJob exists, because the order is part of the evidence: add to the end of the list, or create a new CrawlJob"
+	// +kubebuilder:validation:XValidation:rule="(has(self.seeds.sitemaps) ? self.seeds.sitemaps : []) == (has(oldSelf.seeds.sitemaps) ? oldSelf.seeds.sitemaps : []) && (has(self.seeds.configMaps) ? self.seeds.configMaps : []) == (has(oldSelf.seeds.configMaps) ? oldSelf.seeds.configMaps : []) && self.seeds.robotsSitemaps == oldSelf.seeds.robotsSitemaps",fieldPath=".seeds",reason=FieldValueForbidden,message="sitemaps, configMaps and robotsSitemaps cannot be changed once the CrawlJob exists, because they are read once: add addresses to the end of seeds.urls, or create a new CrawlJob"
+	// +kubebuilder:validation:XValidation:rule="self.scope == oldSelf.scope",fieldPath=".scope",reason=FieldValueForbidden,message="scope cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
+	// +kubebuilder:validation:XValidation:rule="self.limits.pages >= oldSelf.limits.pages && self.limits.megabytes >= oldSelf.limits.megabytes && self.limits.durationSeconds >= oldSelf.limits.durationSeconds",fieldPath=".limits",reason=FieldValueForbidden,message="limits can only be raised once the CrawlJob exists; to end a crawl early set spec.state to Cancelled"
+	// +kubebuilder:validation:XValidation:rule="has(self.limits.pagesPerHost) == has(oldSelf.limits.pagesPerHost) && (!has(self.limits.pagesPerHost) || self.limits.pagesPerHost == oldSelf.limits.pagesPerHost) && has(self.limits.pagesPerPattern) == has(oldSelf.limits.pagesPerPattern) && (!has(self.limits.pagesPerPattern) || self.limits.pagesPerPattern == oldSelf.limits.pagesPerPattern)",fieldPath=".limits",reason=FieldValueForbidden,message="pagesPerHost and pagesPerPattern cannot be changed once the CrawlJob exists, because what it left out is not found again: create a new CrawlJob"
+	// +kubebuilder:validation:XValidation:rule="self.politeness == oldSelf.politeness",fieldPath=".politeness",reason=FieldValueForbidden,message="politeness cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
+	// +kubebuilder:validation:XValidation:rule="self.browser == oldSelf.browser",fieldPath=".browser",reason=FieldValueForbidden,message="browser cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
+	// +kubebuilder:validation:XValidation:rule="self.capture == oldSelf.capture",fieldPath=".capture",reason=FieldValueForbidden,message="capture cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
+	// +kubebuilder:validation:XValidation:rule="has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)",fieldPath=".storage",reason=FieldValueForbidden,message="storage cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
+	// +kubebuilder:validation:XValidation:rule="self.authorization == oldSelf.authorization",fieldPath=".authorization",reason=FieldValueForbidden,message="authorization cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob with the new authorisation; only spec.state may change, limits be raised and seeds.urls be added to"
+	// +kubebuilder:validation:XValidation:rule="self.priority == oldSelf.priority",fieldPath=".priority",reason=FieldValueForbidden,message="priority cannot be changed once the CrawlJob exists: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
+	// +kubebuilder:validation:XValidation:rule="has(self.shards) == has(oldSelf.shards) && (!has(self.shards) || self.shards == oldSelf.shards)",fieldPath=".shards",reason=FieldValueForbidden,message="shards cannot be changed once the CrawlJob exists, because its queue is stored in that many parts: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
+	// +kubebuilder:validation:XValidation:rule="has(self.compareWith) == has(oldSelf.compareWith) && (!has(self.compareWith) || self.compareWith == oldSelf.compareWith)",fieldPath=".compareWith",reason=FieldValueForbidden,message="compareWith cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
+	// +kubebuilder:validation:XValidation:rule="oldSelf.state != 'Cancelled' || self.state == 'Cancelled'",fieldPath=".state",reason=FieldValueForbidden,message="a cancelled CrawlJob stays cancelled: its archive is sealed; create a new CrawlJob to crawl again (use Suspended for a pause)"
 	Spec CrawlJobSpec `json:"spec,omitzero"`
 
 	// status is what the operator last learned about the crawl.
@@ -49,18 +66,11 @@ type CrawlJobList struct {
 	Items []CrawlJob `json:"items"`
 }
 
-// CrawlJobSpec is an order to crawl.
+// CrawlJobSpec is an order to crawl. That it cannot be changed is a rule of
+// CrawlJob, not of the type: the order that a CrawlSchedule gives again and again
+// may be changed for the next time.
 //
-// +kubebuilder:validation:XValidation:rule="self.seeds == oldSelf.seeds",fieldPath=".seeds",reason=FieldValueForbidden,message="seeds cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
-// +kubebuilder:validation:XValidation:rule="self.scope == oldSelf.scope",fieldPath=".scope",reason=FieldValueForbidden,message="scope cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
-// +kubebuilder:validation:XValidation:rule="self.limits == oldSelf.limits",fieldPath=".limits",reason=FieldValueForbidden,message="limits cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
-// +kubebuilder:validation:XValidation:rule="self.politeness == oldSelf.politeness",fieldPath=".politeness",reason=FieldValueForbidden,message="politeness cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
-// +kubebuilder:validation:XValidation:rule="self.browser == oldSelf.browser",fieldPath=".browser",reason=FieldValueForbidden,message="browser cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
-// +kubebuilder:validation:XValidation:rule="self.capture == oldSelf.capture",fieldPath=".capture",reason=FieldValueForbidden,message="capture cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
-// +kubebuilder:validation:XValidation:rule="has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)",fieldPath=".storage",reason=FieldValueForbidden,message="storage cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change"
-// +kubebuilder:validation:XValidation:rule="self.authorization == oldSelf.authorization",fieldPath=".authorization",reason=FieldValueForbidden,message="authorization cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob with the new authorisation; only spec.state may change"
-// +kubebuilder:validation:XValidation:rule="self.priority == oldSelf.priority",fieldPath=".priority",reason=FieldValueForbidden,message="priority cannot be changed once the CrawlJob exists: create a new CrawlJob; only spec.state may change"
-// +kubebuilder:validation:XValidation:rule="oldSelf.state != 'Cancelled' || self.state == 'Cancelled'",fieldPath=".state",reason=FieldValueForbidden,message="a cancelled CrawlJob stays cancelled: its archive is sealed; create a new CrawlJob to crawl again (use Suspended for a pause)"
+// +kubebuilder:validation:XValidation:rule="!has(self.seeds.robotsSitemaps) || self.seeds.robotsSitemaps != 'Enabled' || !(self.scope.type in ['Page', 'PageLinks'])",fieldPath=".seeds.robotsSitemaps",message="robotsSitemaps has no meaning with scope type Page or PageLinks, which take no page of a sitemap that is not a seed: leave it out, name the sitemaps in seeds.sitemaps, or choose Prefix, Host, Domain or Custom"
 type CrawlJobSpec struct {
 	// authorization says who ordered this crawl, for what purpose, on which
 	// legal basis and until when. Without a valid one nothing is fetched, and it
@@ -116,9 +126,22 @@ type CrawlJobSpec struct {
 	// +kubebuilder:validation:Maximum=5
 	Priority int32 `json:"priority,omitempty"`
 
-	// state is what the crawl should be doing. It is the only field that may be
-	// changed: Active crawls, Suspended stops loading pages until it is Active
-	// again, Cancelled ends the crawl for good. What was captured is kept and
+	// shards is how many parts the crawl's queue is kept in, each a workflow of
+	// its own. When it is not given, the limits and the number of hosts decide:
+	// one part for each 100,000 pages, so that the ordinary crawl has one.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	Shards int32 `json:"shards,omitempty"`
+
+	// compareWith names an earlier crawl of the same namespace that this one comes back
+	// after: of each page it is told whether it is as it was. Every page is
+	// captured whole all the same. A CrawlSchedule names its last crawl by itself.
+	// +optional
+	CompareWith EarlierRun `json:"compareWith,omitempty,omitzero"`
+
+	// state is what the crawl should be doing. Active crawls, Suspended stops
+	// loading pages until it is Active again, Cancelled ends the crawl for good. What was captured is kept and
 	// sealed in every case.
 	// +optional
 	// +default="Active"

@@ -9,6 +9,9 @@
 // cancels it. What came of it is told in status: conditions for people and for
 // kubectl wait, counters that balance.
 //
+// A CrawlSchedule gives the same order again and again, each time as a CrawlJob of its
+// own.
+//
 // The rules that a resource must meet are in the types as markers. They become
 // the OpenAPI schema and the CEL rules of the CustomResourceDefinition
 // (config/crd/bases), which the API server itself enforces: there is no

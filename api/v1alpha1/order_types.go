@@ -22,8 +22,8 @@ type Seeds struct {
 	// +kubebuilder:validation:MaxItems=1000
 	URLs []SeedURL `json:"urls,omitempty"`
 
-	// sitemaps are addresses of sitemaps or sitemap indexes (sitemaps.org),
-	// each of whose pages is a seed.
+	// sitemaps are addresses of sitemaps or sitemap indexes (sitemaps.org), or of
+	// feeds (RSS 2.0, Atom), each of whose pages is a seed.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -40,6 +40,12 @@ type Seeds struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	ConfigMaps []SeedConfigMap `json:"configMaps,omitempty"`
+
+	// robotsSitemaps says whether the sitemaps are read, too, that the robots.txt of a
+	// seed's host names. Those of their pages that are in scope are seeds.
+	// +optional
+	// +default="Disabled"
+	RobotsSitemaps Toggle `json:"robotsSitemaps,omitempty"`
 }
 
 // SeedConfigMap names one entry of a ConfigMap in the namespace of the CrawlJob.
@@ -173,6 +179,14 @@ type Limits struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000000
 	PagesPerHost int32 `json:"pagesPerHost,omitempty"`
+
+	// pagesPerPattern is how many pages of a host are visited at most whose
+	// addresses differ in numbers, hashes and the values of parameters alone, such as
+	// /ad/1 and /ad/2. No bound when it is not given.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000000
+	PagesPerPattern int32 `json:"pagesPerPattern,omitempty"`
 }
 
 // Politeness says how gently sites are visited.
@@ -187,7 +201,28 @@ type Politeness struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
+
+	// scope says among whom a site has one visitor at a time, and its pause between two
+	// page loads: all jobs of the fleet, or this job alone.
+	// +optional
+	// +default="Fleet"
+	Scope PolitenessScope `json:"scope,omitempty"`
 }
+
+// PolitenessScope says among whom a site has one visitor at a time.
+//
+// +enum
+// +kubebuilder:validation:Enum=Fleet;Job
+type PolitenessScope string
+
+// The scopes of politeness.
+const (
+	// PolitenessFleet has the jobs of the fleet take turns at a site, and remember for
+	// each other until when a site asked to be left alone.
+	PolitenessFleet PolitenessScope = "Fleet"
+	// PolitenessJob takes no heed of other jobs. It is for sites of one's own.
+	PolitenessJob PolitenessScope = "Job"
+)
 
 // Browser says how pages are rendered.
 //

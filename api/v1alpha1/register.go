@@ -19,7 +19,8 @@ var (
 // AddToScheme registers the kinds of this package with a runtime scheme, which
 // lets a Kubernetes client encode and decode them.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &CrawlJob{}, &CrawlJobList{}, &BrowserProfile{}, &BrowserProfileList{})
+	scheme.AddKnownTypes(GroupVersion, &CrawlJob{}, &CrawlJobList{}, &BrowserProfile{}, &BrowserProfileList{},
+		&CrawlSchedule{}, &CrawlScheduleList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

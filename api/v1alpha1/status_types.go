@@ -122,6 +122,33 @@ type Counters struct {
 	// +kubebuilder:validation:Maximum=1000000000000000000
 	Incomplete *int64 `json:"incomplete,omitempty"`
 
+	// unchanged counts those archived pages that are as the crawl has them that
+	// spec.compareWith names, changed those that are not, new those that it has not,
+	// notCompared those of which it cannot be said. The record urn:pageinfo: of each
+	// says why. They are absent where there is nothing to compare with.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000000000000000
+	Unchanged *int64 `json:"unchanged,omitempty"`
+
+	// changed is explained at unchanged.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000000000000000
+	Changed *int64 `json:"changed,omitempty"`
+
+	// new is explained at unchanged.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000000000000000
+	New *int64 `json:"new,omitempty"`
+
+	// notCompared is explained at unchanged.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000000000000000
+	NotCompared *int64 `json:"notCompared,omitempty"`
+
 	// failed counts pages that were tried and given up.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

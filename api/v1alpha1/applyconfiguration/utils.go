@@ -20,6 +20,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ArchiveReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Authorization"):
 		return &apiv1alpha1.AuthorizationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Backfill"):
+		return &apiv1alpha1.BackfillApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Behaviors"):
 		return &apiv1alpha1.BehaviorsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BehaviorScript"):
@@ -44,8 +46,28 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CrawlJobSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CrawlJobStatus"):
 		return &apiv1alpha1.CrawlJobStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CrawlJobTemplate"):
+		return &apiv1alpha1.CrawlJobTemplateApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CrawlSchedule"):
+		return &apiv1alpha1.CrawlScheduleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CrawlScheduleSpec"):
+		return &apiv1alpha1.CrawlScheduleSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CrawlScheduleStatus"):
+		return &apiv1alpha1.CrawlScheduleStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CrawlTimes"):
+		return &apiv1alpha1.CrawlTimesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EarlierRun"):
+		return &apiv1alpha1.EarlierRunApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExpiredLogin"):
 		return &apiv1alpha1.ExpiredLoginApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FiredBackfill"):
+		return &apiv1alpha1.FiredBackfillApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FiringCounts"):
+		return &apiv1alpha1.FiringCountsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Interval"):
+		return &apiv1alpha1.IntervalApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LastJob"):
+		return &apiv1alpha1.LastJobApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Limits"):
 		return &apiv1alpha1.LimitsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LoggedIn"):
@@ -66,14 +88,22 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ReasonCountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RunReference"):
 		return &apiv1alpha1.RunReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ScheduledJob"):
+		return &apiv1alpha1.ScheduledJobApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Scope"):
 		return &apiv1alpha1.ScopeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SealedJob"):
+		return &apiv1alpha1.SealedJobApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SeedConfigMap"):
 		return &apiv1alpha1.SeedConfigMapApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Seeds"):
 		return &apiv1alpha1.SeedsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SkippedFiring"):
+		return &apiv1alpha1.SkippedFiringApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Storage"):
 		return &apiv1alpha1.StorageApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TemplateMetadata"):
+		return &apiv1alpha1.TemplateMetadataApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UsedProfile"):
 		return &apiv1alpha1.UsedProfileApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Viewport"):

@@ -23,6 +23,8 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.AnnotationValue
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ArchiveReference
   map:
     fields:
@@ -56,6 +58,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: requestedBy
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Backfill
+  map:
+    fields:
+    - name: from
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: name
+      type:
+        scalar: string
+    - name: to
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.BadCertificates
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.BehaviorScript
@@ -233,6 +247,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: bytes
       type:
         scalar: numeric
+    - name: changed
+      type:
+        scalar: numeric
     - name: chunks
       type:
         scalar: numeric
@@ -248,10 +265,19 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: incomplete
       type:
         scalar: numeric
+    - name: new
+      type:
+        scalar: numeric
+    - name: notCompared
+      type:
+        scalar: numeric
     - name: queued
       type:
         scalar: numeric
     - name: skipped
+      type:
+        scalar: numeric
+    - name: unchanged
       type:
         scalar: numeric
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlJob
@@ -289,6 +315,9 @@ var schemaYAML = typed.YAMLObject(`types:
       default:
         screenshot: FullPage
         text: Enabled
+    - name: compareWith
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.EarlierRun
     - name: limits
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Limits
@@ -313,6 +342,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: seeds
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Seeds
+    - name: shards
+      type:
+        scalar: numeric
     - name: state
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.State
@@ -377,6 +409,153 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlJobTemplate
+  map:
+    fields:
+    - name: metadata
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.TemplateMetadata
+    - name: spec
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlJobSpec
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlSchedule
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlScheduleSpec
+    - name: status
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlScheduleStatus
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlScheduleSpec
+  map:
+    fields:
+    - name: backfill
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Backfill
+    - name: catchUpWindowSeconds
+      type:
+        scalar: numeric
+      default: 3600
+    - name: endingAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: failedJobsHistoryLimit
+      type:
+        scalar: numeric
+      default: 10
+    - name: jitterSeconds
+      type:
+        scalar: numeric
+    - name: jobTemplate
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlJobTemplate
+    - name: overlapPolicy
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.OverlapPolicy
+      default: Skip
+    - name: schedule
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlTimes
+    - name: startingAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: state
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ScheduleState
+      default: Active
+    - name: successfulJobsHistoryLimit
+      type:
+        scalar: numeric
+      default: 10
+    - name: timeZone
+      type:
+        scalar: string
+      default: UTC
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlScheduleStatus
+  map:
+    fields:
+    - name: active
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ScheduledJob
+          elementRelationship: associative
+          keys:
+          - name
+    - name: backfill
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FiredBackfill
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: firings
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FiringCounts
+    - name: lastFiringTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastJob
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.LastJob
+    - name: lastSealed
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SealedJob
+    - name: lastSkipped
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SkippedFiring
+    - name: nextFiringTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: schedule
+      type:
+        scalar: string
+    - name: scheduleID
+      type:
+        scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlTimes
+  map:
+    fields:
+    - name: cron
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CronExpression
+          elementRelationship: associative
+    - name: intervals
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Interval
+          elementRelationship: atomic
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CronExpression
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.EarlierRun
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: uid
+      type:
+        scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Engine
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ExpiredLogin
@@ -391,12 +570,65 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: sha256
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FiredBackfill
+  map:
+    fields:
+    - name: firedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: from
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: name
+      type:
+        scalar: string
+    - name: to
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FiringCounts
+  map:
+    fields:
+    - name: fired
+      type:
+        scalar: numeric
+    - name: missed
+      type:
+        scalar: numeric
+    - name: overlapped
+      type:
+        scalar: numeric
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostName
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostPattern
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Interval
+  map:
+    fields:
+    - name: everySeconds
+      type:
+        scalar: numeric
+    - name: offsetSeconds
+      type:
+        scalar: numeric
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Isolation
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.LabelValue
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.LastJob
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+    - name: scheduledFor
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: succeeded
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ConditionStatus
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Limits
   map:
     fields:
@@ -413,6 +645,9 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
       default: 10000
     - name: pagesPerHost
+      type:
+        scalar: numeric
+    - name: pagesPerPattern
       type:
         scalar: numeric
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.LoggedIn
@@ -445,6 +680,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: loggedOut
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.LoggedOut
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.OverlapPolicy
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Pattern
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Politeness
@@ -454,6 +691,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 2
+    - name: scope
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PolitenessScope
+      default: Fleet
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.PolitenessScope
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ProfileReference
   map:
     fields:
@@ -504,6 +747,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: workflowID
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ScheduleState
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ScheduledJob
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: scheduledFor
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Scope
   map:
     fields:
@@ -533,6 +787,18 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Screenshot
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.SealedJob
+  map:
+    fields:
+    - name: finishedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: name
+      type:
+        scalar: string
+    - name: uid
+      type:
+        scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.SeedConfigMap
   map:
     fields:
@@ -556,6 +822,10 @@ var schemaYAML = typed.YAMLObject(`types:
           keys:
           - name
           - key
+    - name: robotsSitemaps
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toggle
+      default: Disabled
     - name: sitemaps
       type:
         list:
@@ -568,6 +838,18 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SeedURL
           elementRelationship: atomic
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.SkippedFiring
+  map:
+    fields:
+    - name: message
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+    - name: scheduledFor
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.State
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Storage
@@ -579,6 +861,19 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: prefix
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.TemplateMetadata
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.AnnotationValue
+    - name: labels
+      type:
+        map:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.LabelValue
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Toggle
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.UsedProfile

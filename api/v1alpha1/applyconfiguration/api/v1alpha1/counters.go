@@ -21,6 +21,17 @@ type CountersApplyConfiguration struct {
 	// should be there: a request that the browser made and nothing recorded, a
 	// body that a limit cut off. The record urn:pageinfo: of each says what.
 	Incomplete *int64 `json:"incomplete,omitempty"`
+	// unchanged counts those archived pages that are as the crawl has them that
+	// spec.compareWith names, changed those that are not, new those that it has not,
+	// notCompared those of which it cannot be said. The record urn:pageinfo: of each
+	// says why. They are absent where there is nothing to compare with.
+	Unchanged *int64 `json:"unchanged,omitempty"`
+	// changed is explained at unchanged.
+	Changed *int64 `json:"changed,omitempty"`
+	// new is explained at unchanged.
+	New *int64 `json:"new,omitempty"`
+	// notCompared is explained at unchanged.
+	NotCompared *int64 `json:"notCompared,omitempty"`
 	// failed counts pages that were tried and given up.
 	Failed *int64 `json:"failed,omitempty"`
 	// skipped counts pages that were left alone by a rule or a limit.
@@ -74,6 +85,38 @@ func (b *CountersApplyConfiguration) WithArchived(value int64) *CountersApplyCon
 // If called multiple times, the Incomplete field is set to the value of the last call.
 func (b *CountersApplyConfiguration) WithIncomplete(value int64) *CountersApplyConfiguration {
 	b.Incomplete = &value
+	return b
+}
+
+// WithUnchanged sets the Unchanged field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Unchanged field is set to the value of the last call.
+func (b *CountersApplyConfiguration) WithUnchanged(value int64) *CountersApplyConfiguration {
+	b.Unchanged = &value
+	return b
+}
+
+// WithChanged sets the Changed field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Changed field is set to the value of the last call.
+func (b *CountersApplyConfiguration) WithChanged(value int64) *CountersApplyConfiguration {
+	b.Changed = &value
+	return b
+}
+
+// WithNew sets the New field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the New field is set to the value of the last call.
+func (b *CountersApplyConfiguration) WithNew(value int64) *CountersApplyConfiguration {
+	b.New = &value
+	return b
+}
+
+// WithNotCompared sets the NotCompared field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NotCompared field is set to the value of the last call.
+func (b *CountersApplyConfiguration) WithNotCompared(value int64) *CountersApplyConfiguration {
+	b.NotCompared = &value
 	return b
 }
 

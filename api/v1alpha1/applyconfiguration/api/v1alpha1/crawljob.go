@@ -16,13 +16,14 @@ import (
 //
 // CrawlJob is one order to crawl: it starts when its authorisation is valid,
 // renders the pages in its scope, archives each of them as a snapshot, and ends
-// with a verdict and a closing statement. Everything in spec but state is
-// immutable, because the order is part of the evidence.
+// with a verdict and a closing statement. The order is part of the
+// evidence: state may be changed, limits be raised and seeds added, nothing else.
 type CrawlJobApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the standard object's metadata.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec is the order. It cannot be changed afterwards, but for spec.state.
+	// spec is the order. Afterwards spec.state may be changed, limits be raised, and
+	// addresses added to the end of seeds.urls; nothing else.
 	Spec *CrawlJobSpecApplyConfiguration `json:"spec,omitempty"`
 	// status is what the operator last learned about the crawl.
 	Status *CrawlJobStatusApplyConfiguration `json:"status,omitempty"`

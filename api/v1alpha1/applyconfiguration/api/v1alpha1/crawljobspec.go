@@ -9,7 +9,9 @@ import (
 // CrawlJobSpecApplyConfiguration represents a declarative configuration of the CrawlJobSpec type for use
 // with apply.
 //
-// CrawlJobSpec is an order to crawl.
+// CrawlJobSpec is an order to crawl. That it cannot be changed is a rule of
+// CrawlJob, not of the type: the order that a CrawlSchedule gives again and again
+// may be changed for the next time.
 type CrawlJobSpecApplyConfiguration struct {
 	// authorization says who ordered this crawl, for what purpose, on which
 	// legal basis and until when. Without a valid one nothing is fetched, and it
@@ -39,9 +41,16 @@ type CrawlJobSpecApplyConfiguration struct {
 	// priority orders jobs that wait for the same workers: 1 is served first,
 	// 5 last.
 	Priority *int32 `json:"priority,omitempty"`
-	// state is what the crawl should be doing. It is the only field that may be
-	// changed: Active crawls, Suspended stops loading pages until it is Active
-	// again, Cancelled ends the crawl for good. What was captured is kept and
+	// shards is how many parts the crawl's queue is kept in, each a workflow of
+	// its own. When it is not given, the limits and the number of hosts decide:
+	// one part for each 100,000 pages, so that the ordinary crawl has one.
+	Shards *int32 `json:"shards,omitempty"`
+	// compareWith names an earlier crawl of the same namespace that this one comes back
+	// after: of each page it is told whether it is as it was. Every page is
+	// captured whole all the same. A CrawlSchedule names its last crawl by itself.
+	CompareWith *EarlierRunApplyConfiguration `json:"compareWith,omitempty"`
+	// state is what the crawl should be doing. Active crawls, Suspended stops
+	// loading pages until it is Active again, Cancelled ends the crawl for good. What was captured is kept and
 	// sealed in every case.
 	State *apiv1alpha1.State `json:"state,omitempty"`
 }
@@ -121,6 +130,22 @@ func (b *CrawlJobSpecApplyConfiguration) WithStorage(value *StorageApplyConfigur
 // If called multiple times, the Priority field is set to the value of the last call.
 func (b *CrawlJobSpecApplyConfiguration) WithPriority(value int32) *CrawlJobSpecApplyConfiguration {
 	b.Priority = &value
+	return b
+}
+
+// WithShards sets the Shards field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Shards field is set to the value of the last call.
+func (b *CrawlJobSpecApplyConfiguration) WithShards(value int32) *CrawlJobSpecApplyConfiguration {
+	b.Shards = &value
+	return b
+}
+
+// WithCompareWith sets the CompareWith field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CompareWith field is set to the value of the last call.
+func (b *CrawlJobSpecApplyConfiguration) WithCompareWith(value *EarlierRunApplyConfiguration) *CrawlJobSpecApplyConfiguration {
+	b.CompareWith = value
 	return b
 }
 

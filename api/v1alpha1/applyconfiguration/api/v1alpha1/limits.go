@@ -19,6 +19,10 @@ type LimitsApplyConfiguration struct {
 	// pagesPerHost is how many pages are visited on one host at most. No
 	// further bound than pages when it is not given.
 	PagesPerHost *int32 `json:"pagesPerHost,omitempty"`
+	// pagesPerPattern is how many pages of a host are visited at most whose
+	// addresses differ in numbers, hashes and the values of parameters alone, such as
+	// /ad/1 and /ad/2. No bound when it is not given.
+	PagesPerPattern *int32 `json:"pagesPerPattern,omitempty"`
 }
 
 // LimitsApplyConfiguration constructs a declarative configuration of the Limits type for use with
@@ -56,5 +60,13 @@ func (b *LimitsApplyConfiguration) WithDurationSeconds(value int32) *LimitsApply
 // If called multiple times, the PagesPerHost field is set to the value of the last call.
 func (b *LimitsApplyConfiguration) WithPagesPerHost(value int32) *LimitsApplyConfiguration {
 	b.PagesPerHost = &value
+	return b
+}
+
+// WithPagesPerPattern sets the PagesPerPattern field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PagesPerPattern field is set to the value of the last call.
+func (b *LimitsApplyConfiguration) WithPagesPerPattern(value int32) *LimitsApplyConfiguration {
+	b.PagesPerPattern = &value
 	return b
 }

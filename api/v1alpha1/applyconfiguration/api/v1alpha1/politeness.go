@@ -2,6 +2,10 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "crawlfleet.dev/crawlfleet/api/v1alpha1"
+)
+
 // PolitenessApplyConfiguration represents a declarative configuration of the Politeness type for use
 // with apply.
 //
@@ -11,6 +15,9 @@ type PolitenessApplyConfiguration struct {
 	// the start of the next. A longer pause that robots.txt asks for, or that a
 	// slow site needs, takes its place. 0 is for sites of one's own.
 	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
+	// scope says among whom a site has one visitor at a time, and its pause between two
+	// page loads: all jobs of the fleet, or this job alone.
+	Scope *apiv1alpha1.PolitenessScope `json:"scope,omitempty"`
 }
 
 // PolitenessApplyConfiguration constructs a declarative configuration of the Politeness type for use with
@@ -24,5 +31,13 @@ func Politeness() *PolitenessApplyConfiguration {
 // If called multiple times, the DelaySeconds field is set to the value of the last call.
 func (b *PolitenessApplyConfiguration) WithDelaySeconds(value int32) *PolitenessApplyConfiguration {
 	b.DelaySeconds = &value
+	return b
+}
+
+// WithScope sets the Scope field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Scope field is set to the value of the last call.
+func (b *PolitenessApplyConfiguration) WithScope(value apiv1alpha1.PolitenessScope) *PolitenessApplyConfiguration {
+	b.Scope = &value
 	return b
 }

@@ -14,13 +14,16 @@ type SeedsApplyConfiguration struct {
 	// urls are addresses of pages. For more than 1000 use configMaps or
 	// sitemaps. A part behind # is dropped.
 	URLs []apiv1alpha1.SeedURL `json:"urls,omitempty"`
-	// sitemaps are addresses of sitemaps or sitemap indexes (sitemaps.org),
-	// each of whose pages is a seed.
+	// sitemaps are addresses of sitemaps or sitemap indexes (sitemaps.org), or of
+	// feeds (RSS 2.0, Atom), each of whose pages is a seed.
 	Sitemaps []apiv1alpha1.SeedURL `json:"sitemaps,omitempty"`
 	// configMaps name ConfigMaps of the same namespace with one address a line;
 	// empty lines and lines that begin with # are passed over. They are read
 	// once, when the crawl starts.
 	ConfigMaps []SeedConfigMapApplyConfiguration `json:"configMaps,omitempty"`
+	// robotsSitemaps says whether the sitemaps are read, too, that the robots.txt of a
+	// seed's host names. Those of their pages that are in scope are seeds.
+	RobotsSitemaps *apiv1alpha1.Toggle `json:"robotsSitemaps,omitempty"`
 }
 
 // SeedsApplyConfiguration constructs a declarative configuration of the Seeds type for use with
@@ -59,5 +62,13 @@ func (b *SeedsApplyConfiguration) WithConfigMaps(values ...*SeedConfigMapApplyCo
 		}
 		b.ConfigMaps = append(b.ConfigMaps, *values[i])
 	}
+	return b
+}
+
+// WithRobotsSitemaps sets the RobotsSitemaps field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RobotsSitemaps field is set to the value of the last call.
+func (b *SeedsApplyConfiguration) WithRobotsSitemaps(value apiv1alpha1.Toggle) *SeedsApplyConfiguration {
+	b.RobotsSitemaps = &value
 	return b
 }
