@@ -89,7 +89,17 @@ func (t *tab) guard() {
 		return
 	}
 	t.guarded = true
-	t.session.post("Fetch.enable", map[string]any{"patterns": fetchPatterns(t.opaque)})
+	t.session.post("Fetch.enable", map[string]any{"patterns": fetchPatterns(t.opaque), "handleAuthRequests": true})
+}
+
+// logInNowhere answers a server that asks who is there. Chromium would ask the person at the
+// screen, and show an empty page instead of the answer for want of one.
+func (t *tab) logInNowhere(params jsonv2.Value) {
+	take(params, func(ev requestPaused) {
+		t.session.post("Fetch.continueWithAuth", map[string]any{
+			"requestId": ev.RequestID, "authChallengeResponse": map[string]any{"response": "CancelAuth"},
+		})
+	})
 }
 
 // paused answers for a document that Chrome waits to ask for. Every one has to be

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
@@ -158,7 +157,7 @@ func (s *Stay) userAgent() string {
 // failed ends a capture that could not begin: a full disk is the page's
 // failure, anything else the machinery's.
 func (c *capture) failed(err error) (*Page, error) {
-	if !errors.Is(err, syscall.ENOSPC) {
+	if !recorder.DiskFull(err) {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
 	c.page.Ended = c.stay.pool.opts.Now()
@@ -388,7 +387,7 @@ func (c *capture) outputs(ctx context.Context, d time.Duration) {
 // lost notes an output that could not be had.
 func (c *capture) lost(name string, err error) {
 	c.acct.limit(name, "%s", clip(err.Error(), 300))
-	if errors.Is(err, syscall.ENOSPC) {
+	if recorder.DiskFull(err) {
 		c.page.Outcome = Outcome{State: Failed, Reason: ReasonDiskFull, Detail: err.Error()}
 	}
 }

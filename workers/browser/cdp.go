@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/cdp"
@@ -19,6 +20,9 @@ var errLost = errors.New("lost the connection to the browser")
 // maxQueuedCommands bounds the commands that wait to be written: more than
 // that means that Chrome has stopped reading.
 const maxQueuedCommands = 16384
+
+// errDeaf is the end of a connection whose commands are not read any more.
+var errDeaf = fmt.Errorf("%w: it leaves more than %d commands unread", errLost, maxQueuedCommands)
 
 // eventHandler takes the events of one session. It runs on the goroutine that
 // reads the connection, so the order of events is kept and a slow handler slows
@@ -45,7 +49,20 @@ type conn struct {
 
 type pendingCall struct {
 	session string
-	reply   chan *cdproto.Message
+	reply   chan heldReply
+}
+
+// heldReply is the answer to a command. leave, unless nil, is called when it has been made
+// use of: it is a large one.
+type heldReply struct {
+	*cdproto.Message
+	leave func()
+}
+
+func (a heldReply) done() {
+	if a.leave != nil {
+		a.leave()
+	}
 }
 
 // session is one flat DevTools session: the browser's own (ID "") or that of
@@ -95,6 +112,22 @@ func (c *conn) fail(err error) {
 	c.transport.Close() // the pipes are of no further use either way
 }
 
+// lost is why the connection ended, errLost while it has not.
+func (c *conn) lost() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		return errLost
+	}
+	return c.err
+}
+
+// speaks reports whether something has come over the connection within d.
+func (c *conn) speaks(d time.Duration) bool {
+	p, ok := c.transport.(*pipe)
+	return ok && p.speaks(d)
+}
+
 // session returns the session with the ID and makes it when it is new.
 func (c *conn) session(id string) *session {
 	c.mu.Lock()
@@ -119,7 +152,7 @@ func (c *conn) drop(id string) {
 }
 
 // enqueue hands a command to the writer.
-func (c *conn) enqueue(sessionID, method string, params any, reply chan *cdproto.Message) (int64, error) {
+func (c *conn) enqueue(sessionID, method string, params any, reply chan heldReply) (int64, error) {
 	var raw jsonv2.Value
 	if params != nil {
 		b, err := jsonv2.Marshal(params, chromedp.DefaultMarshalOptions)
@@ -128,13 +161,24 @@ func (c *conn) enqueue(sessionID, method string, params any, reply chan *cdproto
 		}
 		raw = b
 	}
+	id, err := c.append(sessionID, method, raw, reply)
+	if errors.Is(err, errDeaf) {
+		// A command that is left out may be what a page waits for: nothing that comes
+		// after it can be relied on.
+		c.fail(err)
+	}
+	return id, err
+}
+
+// append puts a command into the queue.
+func (c *conn) append(sessionID, method string, raw jsonv2.Value, reply chan heldReply) (int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return 0, c.err
 	}
 	if len(c.queue) >= maxQueuedCommands {
-		return 0, fmt.Errorf("%s: %d commands are waiting: %w", method, len(c.queue), errLost)
+		return 0, errDeaf
 	}
 	c.next++
 	id := c.next
@@ -147,10 +191,14 @@ func (c *conn) enqueue(sessionID, method string, params any, reply chan *cdproto
 }
 
 // forget gives up waiting for a reply.
-func (c *conn) forget(id int64) {
+func (c *conn) forget(id int64, reply chan heldReply) {
 	c.mu.Lock()
+	_, waits := c.pending[id]
 	delete(c.pending, id)
 	c.mu.Unlock()
+	if !waits { // it is there, or about to be
+		(<-reply).done()
+	}
 }
 
 func (c *conn) write() {
@@ -184,12 +232,16 @@ func (c *conn) read() {
 			c.fail(fmt.Errorf("%w: %w", errLost, err))
 			return
 		}
-		c.route(msg)
+		var leave func()
+		if p, ok := c.transport.(*pipe); ok {
+			leave = p.takeRoom()
+		}
+		c.route(heldReply{msg, leave})
 	}
 }
 
 // route delivers one message of the browser.
-func (c *conn) route(msg *cdproto.Message) {
+func (c *conn) route(msg heldReply) {
 	if msg.ID != 0 {
 		c.mu.Lock()
 		p, ok := c.pending[msg.ID]
@@ -197,9 +249,12 @@ func (c *conn) route(msg *cdproto.Message) {
 		c.mu.Unlock()
 		if ok {
 			p.reply <- msg // buffered
+		} else {
+			msg.done()
 		}
 		return
 	}
+	defer msg.done()
 	c.mu.Lock()
 	s := c.sessions[string(msg.SessionID)]
 	c.mu.Unlock()
@@ -241,40 +296,48 @@ func (s *session) handle(h eventHandler) {
 
 // Call sends a command and decodes its result, which may be nil to ignore it.
 func (s *session) Call(ctx context.Context, method string, params, result any) error {
-	raw, err := s.callRaw(ctx, method, params)
-	if err != nil {
-		return err
-	}
-	if result == nil {
-		return nil
-	}
-	if err := decode(raw, result); err != nil {
-		return fmt.Errorf("decode %s: %w", method, err)
-	}
-	return nil
+	done, err := s.callHeld(ctx, method, params, result)
+	done()
+	return err
 }
 
-// callRaw sends a command and returns its undecoded result.
-func (s *session) callRaw(ctx context.Context, method string, params any) (jsonv2.Value, error) {
-	reply := make(chan *cdproto.Message, 1)
+// callHeld is Call for a result that may be large: done, which is never nil, is called when
+// it has been written away, and no other large one is taken before.
+func (s *session) callHeld(ctx context.Context, method string, params, result any) (done func(), err error) {
+	answer, err := s.callRaw(ctx, method, params)
+	if err != nil || result == nil {
+		return answer.done, err
+	}
+	if err := decode(answer.Result, result); err != nil {
+		return answer.done, fmt.Errorf("decode %s: %w", method, err)
+	}
+	answer.Message = nil // it takes as much again
+	return answer.done, nil
+}
+
+// callRaw sends a command and returns its answer.
+func (s *session) callRaw(ctx context.Context, method string, params any) (heldReply, error) {
+	reply := make(chan heldReply, 1)
 	id, err := s.conn.enqueue(s.id, method, params, reply)
 	if err != nil {
-		return nil, err
+		return heldReply{}, err
 	}
 	select {
 	case msg := <-reply:
 		if msg.Error != nil {
-			return nil, fmt.Errorf("%s: %w", method, msg.Error)
+			msg.done()
+			return heldReply{}, fmt.Errorf("%s: %w", method, msg.Error)
 		}
-		return msg.Result, nil
+		return msg, nil
 	case <-ctx.Done():
-		s.conn.forget(id)
-		return nil, fmt.Errorf("%s: %w", method, context.Cause(ctx))
+		s.conn.forget(id, reply)
+		return heldReply{}, fmt.Errorf("%s: %w", method, context.Cause(ctx))
 	case <-s.conn.done:
-		return nil, fmt.Errorf("%s: %w", method, errLost)
+		s.conn.forget(id, reply)
+		return heldReply{}, fmt.Errorf("%s: %w", method, errLost)
 	case <-s.detached:
-		s.conn.forget(id)
-		return nil, fmt.Errorf("%s: %w", method, errDetached)
+		s.conn.forget(id, reply)
+		return heldReply{}, fmt.Errorf("%s: %w", method, errDetached)
 	}
 }
 

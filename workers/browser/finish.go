@@ -2,12 +2,10 @@ package browser
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
@@ -31,7 +29,7 @@ func (c *capture) finish(ctx context.Context, o Outcome) error {
 	defer cancel()
 	exchanges, err := c.endRecord(end)
 	c.tab.end()
-	if err != nil && !errors.Is(err, syscall.ENOSPC) {
+	if err != nil && !recorder.DiskFull(err) {
 		return fmt.Errorf("close the page's record: %w", err)
 	}
 	if err != nil {

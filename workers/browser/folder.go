@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 
@@ -14,6 +15,9 @@ const folderPrefix = "cf-chrome-"
 // settleIn makes the folder of the pool's profiles.
 func (p *Pool) settleIn() (err error) {
 	parent := p.opts.Dir
+	if err := os.MkdirAll(parent, 0o755); err != nil { // what is not there cannot be looked at
+		return fmt.Errorf("make the folder for browsers: %w", err)
+	}
 	if os.Geteuid() == 0 && !traversable(parent) {
 		// Chrome's user could not reach a profile below a private folder.
 		parent = os.TempDir()

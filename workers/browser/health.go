@@ -97,6 +97,9 @@ func (c *capture) ping(ctx context.Context) error {
 	defer cancel()
 	_ = c.tab.chrome.proc.conn.root.Call(asking, "Browser.getVersion", nil, nil) // any answer will do
 	if asking.Err() != nil && ctx.Err() == nil {
+		if c.tab.chrome.proc.conn.speaks(hangTimeout) {
+			return nil // the answer is on its way
+		}
 		return errStuck
 	}
 	if c.stay.session.InFlight().Open > 0 {
@@ -120,7 +123,7 @@ func (c *capture) blame(o Outcome) Outcome {
 	defer cancel()
 	_ = c.tab.chrome.proc.conn.root.Call(ctx, "Browser.getVersion", nil, nil) // any answer will do
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !c.tab.chrome.proc.conn.speaks(failedTimeout):
 		c.tab.chrome.end(errStuck)
 		return Outcome{State: Failed, Reason: ReasonBrowserCrashed, Detail: errStuck.Error()}
 	case o.State != Failed:
@@ -183,7 +186,7 @@ const (
 	CauseStuck   = "Stuck"   // it does not answer
 	CauseHung    = "Hung"    // a page of it did not give way
 	CauseMaimed  = "Maimed"  // it lost a process that it cannot do without
-	CauseCrashed = "Crashed" // it ended by itself, or was killed
+	CauseCrashed = "Crashed" // it ended by itself, was killed, or hung up
 )
 
 // causeOf is the cause for which a Chrome is replaced after an error, empty when the

@@ -71,6 +71,7 @@ type chain struct {
 // hop is one request of a chain as the browser makes it.
 type hop struct {
 	request  takenRequest
+	prefetch bool // made by speculation rules
 	started  time.Time
 	ended    time.Time
 	response *takenResponse
@@ -234,7 +235,7 @@ func (k *intercept) willBeSent(s *session, worker bool, ev takenWillBeSent) {
 		}
 		h.response, h.hasExtra, h.ended = ev.RedirectResponse, ev.RedirectHasExtra, k.now()
 	}
-	c.hops = append(c.hops, &hop{request: ev.Request, started: k.now()})
+	c.hops = append(c.hops, &hop{request: ev.Request, prefetch: ev.Type == typePrefetch, started: k.now()})
 }
 
 func (k *intercept) loadingEnded(ev requestEnded) {

@@ -151,7 +151,8 @@ func (k *intercept) fetch(s *session, a *answer) (spent bool) {
 		Body    string `json:"body"`
 		Encoded bool   `json:"base64Encoded"`
 	}
-	ended, err := k.hold(s, a, &res)
+	done, ended, err := k.hold(s, a, &res)
+	defer done() // after the lock below
 	if errors.Is(err, errTooLarge) {
 		return k.tooLarge(a, ended)
 	}

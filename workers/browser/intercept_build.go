@@ -107,7 +107,7 @@ func (p *parts) wasAsked(told bool) bool {
 	if h.response == nil {
 		return p.extra != nil || p.answer != nil || told || connecting(h.failure)
 	}
-	if h.cached || h.response.FromServiceWorker || h.response.FromPrefetchCache {
+	if h.cached || h.response.FromServiceWorker || h.response.FromPrefetchCache && !h.prefetch {
 		return false
 	}
 	return p.extra != nil || !h.response.FromDiskCache

@@ -25,10 +25,12 @@ type weight struct {
 
 // hold asks for a body that Chrome holds until it is whole. The error is errTooLarge when
 // that is more than it should; ended reports whether Chrome had come to its end all the same.
-func (k *intercept) hold(s *session, a *answer, result any) (ended bool, err error) {
+// done is called when the result has been written away (see [session.callHeld]).
+func (k *intercept) hold(s *session, a *answer, result any) (done func(), ended bool, err error) {
 	coded := decodes(a.header("Content-Encoding"))
 	if a.length() >= 0 && !coded {
-		return true, s.Call(k.ctx, "Fetch.getResponseBody", map[string]any{"requestId": a.RequestID}, result)
+		done, err = s.callHeld(k.ctx, "Fetch.getResponseBody", map[string]any{"requestId": a.RequestID}, result)
+		return done, true, err
 	}
 	k.mu.Lock()
 	k.holding++
@@ -43,14 +45,14 @@ func (k *intercept) hold(s *session, a *answer, result any) (ended bool, err err
 		defer close(watched)
 		k.weigh(ctx, cancel, w)
 	}()
-	err = s.Call(ctx, "Fetch.getResponseBody", map[string]any{"requestId": a.RequestID}, result)
+	done, err = s.callHeld(ctx, "Fetch.getResponseBody", map[string]any{"requestId": a.RequestID}, result)
 	ended = ctx.Err() == nil
 	cancel(nil)
 	<-watched
 	k.mu.Lock()
 	k.holding--
 	k.mu.Unlock()
-	return ended, err
+	return done, ended, err
 }
 
 // weigh ends a context when what is held has become too large.

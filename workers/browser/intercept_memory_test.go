@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,6 +144,45 @@ func TestBrowserRecorderMemory(t *testing.T) {
 		}
 	}
 	if most := peak(t); most > memoryBound {
+		t.Errorf("the process took %d MB, the bound is %d", most>>20, memoryBound>>20)
+	}
+}
+
+// TestBrowserRecorderMemoryOfMany: documents that are as large as one may be, at once, each in a
+// Chrome of its own, take no more together than is said for the process.
+func TestBrowserRecorderMemoryOfMany(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(aloneEnv) == "" {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBrowserRecorderMemoryOfMany$", "-test.v")
+		cmd.Env = append(os.Environ(), aloneEnv+"=1")
+		out, err := cmd.CombinedOutput()
+		if t.Logf("%s", out); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	const pages = 3
+	site := serveTLS(t, false, hugeSite())
+	pool := newPool(t, func(o *Options) { o.Tabs, o.StaysPerBrowser = pages, 1 })
+	var wg sync.WaitGroup
+	for i := range pages {
+		s := newStay(t, pool, StayOptions{Recorder: RecorderBrowser, AcceptBadCertificates: true})
+		wg.Go(func() {
+			p, err := s.Capture(t.Context(), Visit{URL: site.URL + "/largest", Dir: filepath.Join(t.TempDir(), strconv.Itoa(i)), LoadTimeout: 3 * time.Minute, Timeout: 4 * time.Minute})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			main := p.MainExchange()
+			if p.Outcome.State != Archived || p.Incomplete() != "" || main == nil || main.Response.Body.Size < largest*int64(len(hugePiece)) {
+				t.Errorf("page %d: outcome %+v, limits %+v", i, p.Outcome, p.Limits)
+			}
+		})
+	}
+	wg.Wait()
+	most := peak(t)
+	t.Logf("peak %d MB", most>>20)
+	if most > memoryBound {
 		t.Errorf("the process took %d MB, the bound is %d", most>>20, memoryBound>>20)
 	}
 }

@@ -22,7 +22,7 @@ func (t *tab) intercept(s *session) {
 // endRecord ends the page's record and returns all exchanges: with the recorder's own
 // those that the browser took down.
 func (c *capture) endRecord(ctx context.Context) ([]recorder.Exchange, error) {
-	c.page.Refused = c.stay.session.TakeRefused()
+	c.page.Refused = c.stay.takeRefused()
 	k := c.acct.intercept
 	if k == nil {
 		return c.stay.session.End(ctx)

@@ -48,7 +48,7 @@ func (a *account) redirected(r *request, ev requestWillBeSent) {
 	res := ev.RedirectResponse
 	r.line.Status, r.line.MIME = res.Status, res.MIME
 	r.line.Ended = a.now().Sub(a.started)
-	r.line.Outcome = outcomeOf(res)
+	r.line.Outcome = outcomeOf(r.line, res)
 	if res.header("Non-Authoritative-Reason") != "" {
 		r.line.Outcome, r.line.Reason = OutcomeInternal, res.header("Non-Authoritative-Reason")
 	}
@@ -83,7 +83,7 @@ func (a *account) responseReceived(ev responseReceived) {
 		r.line.Type = ev.Type
 	}
 	if r.line.Outcome != OutcomeCache {
-		r.line.Outcome = outcomeOf(&ev.Response)
+		r.line.Outcome = outcomeOf(r.line, &ev.Response)
 	}
 	if ev.RequestID == a.document.request && !a.leaving {
 		d := &a.document
@@ -93,11 +93,15 @@ func (a *account) responseReceived(ev responseReceived) {
 	}
 }
 
-func outcomeOf(res *wireResponse) LineOutcome {
+// typePrefetch is the type of a request that speculation rules have made.
+const typePrefetch = "Prefetch"
+
+func outcomeOf(l *Line, res *wireResponse) LineOutcome {
 	switch {
 	case res.FromServiceWorker:
 		return OutcomeInternal
-	case res.FromDiskCache, res.FromPrefetchCache:
+	// The request that fills the cache of prefetched pages is said to come from it, too.
+	case res.FromDiskCache, res.FromPrefetchCache && l.Type != typePrefetch:
 		return OutcomeCache
 	}
 	return OutcomeRecord

@@ -52,6 +52,9 @@ type Options struct {
 	UserID int
 	// Sandbox says what to do where Chrome's sandbox cannot be used.
 	Sandbox SandboxPolicy
+	// Refused, unless nil, is called with the number of requests that came after the last
+	// page of a stay: no page can tell of them.
+	Refused func(n int)
 	// Replaced, unless nil, is called with one of the causes (CausePages and so on) when
 	// a Chrome is to be replaced. It must not wait.
 	Replaced func(cause string)

@@ -228,12 +228,13 @@ func (c *capture) screenshot(ctx context.Context) error {
 		params["captureBeyondViewport"] = true
 		params["clip"] = map[string]any{"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
 	}
-	raw, err := c.tab.session.callRaw(ctx, "Page.captureScreenshot", params)
+	answer, err := c.tab.session.callRaw(ctx, "Page.captureScreenshot", params)
 	if err != nil {
 		return fmt.Errorf("screenshot: %w", err)
 	}
+	defer answer.done()
 	path := filepath.Join(c.visit.Dir, "screenshot.png")
-	if err := writeBase64(path, raw); err != nil {
+	if err := writeBase64(path, answer.Result); err != nil {
 		return err
 	}
 	c.page.ScreenshotFile = path

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/visits"
 )
 
 // State says whether a page counts as archived.
@@ -84,12 +85,17 @@ type Page struct {
 	// Superseded is for the caller to set on a page that was captured again, with a
 	// better outcome: it is kept beside that one.
 	Superseded bool
-	Tunnels    []recorder.Tunnel
+	// Earlier is for the caller to set: what the run knows of the page that the order
+	// compares with, nil when it names none.
+	Earlier *visits.Earlier
+	Tunnels []recorder.Tunnel
 	// Challenge is the sign by which the answer is known to be a challenge to visitors
 	// rather than the page, empty when there is none.
 	Challenge string
 	// Exchanges are the proxy's records, in order of start.
 	Exchanges []recorder.Exchange
+	// Robots is for the caller to set: what was asked before the page was.
+	Robots []RobotsUse
 	// Ledger is the browser's own account, in order of start.
 	Ledger []Line
 	// Completeness is the agreement of Exchanges and Ledger.
@@ -248,4 +254,17 @@ type Completeness struct {
 	OnlyRecorder int `json:"onlyRecorder"`
 	// Ratio is Matched/Expected, 1 when nothing was expected.
 	Ratio float64 `json:"ratio"`
+}
+
+// RobotsUse is a robots.txt by which a page was visited, or not.
+type RobotsUse struct {
+	// URL of the robots.txt, and when it was fetched.
+	URL     string
+	Fetched time.Time
+	// Address is the page that it was asked about, Rule the line that decided; empty when
+	// no line speaks of the page.
+	Address, Rule string
+	// Exchanges are the recorder's, redirects first; none when nothing recorded them. Their
+	// bodies stay where they are.
+	Exchanges []recorder.Exchange
 }

@@ -71,7 +71,7 @@ func OpenPerson(ctx context.Context, o PersonOptions, address string) (*Person, 
 	if shell && o.Visible {
 		return nil, errors.New("chromium-headless-shell has no window: install chromium, or lead it from another browser")
 	}
-	if err := free(o.DebugPort); err != nil {
+	if err := awaitPort(ctx, o.DebugPort); err != nil {
 		return nil, err
 	}
 	p := &Person{changed: make(chan struct{}, 1)}
@@ -222,16 +222,29 @@ func (p *Person) listening(wanted int) string {
 	return address
 }
 
-// free reports whether a port can be listened at: Chrome would not say that it cannot.
-func free(port int) error {
+// portPatience is how long a port may be taken still by a browser that is ending: the one
+// of a command that was killed a moment ago.
+const portPatience = 5 * time.Second
+
+// awaitPort waits until a port can be listened at: Chrome would not say that it cannot.
+func awaitPort(ctx context.Context, port int) error {
 	if port == 0 {
 		return nil
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return fmt.Errorf("the port to lead the browser over: %w", err)
+	late := time.After(portPatience)
+	for {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return l.Close()
+		}
+		select {
+		case <-late:
+			return fmt.Errorf("the port to lead the browser over: %w", err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	return l.Close()
 }
 
 // DebugAddress is the address at which a browser without a window can be led, empty of

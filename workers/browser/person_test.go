@@ -196,6 +196,24 @@ func TestPersonPort(t *testing.T) {
 	}
 }
 
+// TestPersonPortOfTheLast: a browser that was killed a moment ago has its port still.
+func TestPersonPortOfTheLast(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	time.AfterFunc(300*time.Millisecond, func() { l.Close() })
+	p, err := OpenPerson(t.Context(), PersonOptions{Dir: scratch(t), DebugPort: port}, "http://127.0.0.1/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPersonWithoutWindow(t *testing.T) {
 	t.Parallel()
 	_, err := OpenPerson(t.Context(), PersonOptions{Dir: t.TempDir(), Engine: EngineShell, Visible: true}, "http://127.0.0.1/")

@@ -6,8 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/cdp/jsonv2"
@@ -31,6 +35,16 @@ type pipe struct {
 	in    *bufio.Reader
 	limit int
 	buf   []byte
+	// holds is set while the message that was read last has the process's room for a large
+	// one, and nobody has taken that over (see [pipe.takeRoom]).
+	holds bool
+	heard atomic.Int64 // when the last byte came, or the wait for room ended; Unix nanoseconds
+}
+
+// speaks reports whether something of Chrome came within d, or might have, but for the wait
+// for room: an answer that does not come may be behind a message that takes long to read.
+func (p *pipe) speaks(d time.Duration) bool {
+	return time.Since(time.Unix(0, p.heard.Load())) < d
 }
 
 func newPipe(r io.ReadCloser, w io.WriteCloser) *pipe {
@@ -40,6 +54,16 @@ func newPipe(r io.ReadCloser, w io.WriteCloser) *pipe {
 // Read reads the next message. Of one that is too large it tells only the command that it
 // answers, with errTooLarge; an event of that size is lost.
 func (p *pipe) Read(_ context.Context, msg *cdproto.Message) error {
+	err := p.read(msg)
+	if err != nil {
+		if leave := p.takeRoom(); leave != nil {
+			leave()
+		}
+	}
+	return err
+}
+
+func (p *pipe) read(msg *cdproto.Message) error {
 	for {
 		raw, whole, err := p.next()
 		if err != nil {
@@ -55,18 +79,60 @@ func (p *pipe) Read(_ context.Context, msg *cdproto.Message) error {
 	}
 }
 
+// room lets one message above keptBuffer be in memory at a time, for all Chromes of this
+// process: what is read, decoded and not yet written away takes several times its size.
+var room = make(chan struct{}, 1)
+
+// roomPatience is how long a large message may wait for another to be done with. Chrome
+// waits meanwhile, as it does for any reader. It is less than what makes it seem to hang.
+const roomPatience = 5 * time.Second
+
+// leaveRoom gives the room for a large message back. What it took is gone then, so that the
+// next one is not beside it.
+func leaveRoom() {
+	debug.FreeOSMemory()
+	<-room
+}
+
+// takeRoom hands the duty to leave the room to whoever uses the last message; nil when it
+// has none.
+func (p *pipe) takeRoom() (leave func()) {
+	if !p.holds {
+		return nil
+	}
+	p.holds, p.buf = false, nil
+	return sync.OnceFunc(leaveRoom)
+}
+
+// enterRoom reports whether there is room for a large message.
+func (p *pipe) enterRoom() bool {
+	select {
+	case room <- struct{}{}:
+		p.holds = true
+	case <-time.After(roomPatience):
+	}
+	p.heard.Store(time.Now().UnixNano())
+	return p.holds
+}
+
 // next reads up to the zero byte that ends a message (chromedp.PipeConn). Of a message that
 // is not whole it returns the beginning. What it returns is valid until the next call.
 func (p *pipe) next() (raw []byte, whole bool, err error) {
 	if cap(p.buf) > keptBuffer {
 		p.buf = nil
 	}
+	if leave := p.takeRoom(); leave != nil { // nobody was interested
+		leave()
+	}
 	p.buf, whole = p.buf[:0], true
 	for {
 		piece, err := p.in.ReadSlice(0)
+		if len(piece) > 0 {
+			p.heard.Store(time.Now().UnixNano())
+		}
 		switch {
 		case !whole:
-		case len(p.buf)+len(piece) > p.limit:
+		case len(p.buf)+len(piece) > p.limit, len(p.buf)+len(piece) > keptBuffer && !p.holds && !p.enterRoom():
 			whole = false
 			p.buf = append([]byte(nil), p.buf[:min(len(p.buf), 100)]...)
 		default:

@@ -199,10 +199,16 @@ func (p *Pool) add(c *chrome) {
 	go func() {
 		defer p.wg.Done()
 		<-c.proc.conn.done
+		p.mu.Lock()
+		unexpected := !c.retiring
+		c.retiring = true // what is found to be missing of it from now on, is so because it ends
+		p.mu.Unlock()
+		if unexpected {
+			c.proc.outlive()
+		}
 		c.proc.kill()
 		p.mu.Lock()
 		delete(p.chromes, c)
-		unexpected := !c.retiring
 		p.mu.Unlock()
 		if unexpected {
 			p.log.Warn("a Chrome died and will be replaced", "cause", c.proc.why())

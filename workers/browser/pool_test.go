@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -173,61 +172,6 @@ func TestNoSuchEngine(t *testing.T) {
 	_, err = New(t.Context(), Options{Engine: "/bin/false", Dir: t.TempDir(), Recorder: newRecorder(t)})
 	if err == nil || !strings.Contains(err.Error(), "exit") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Log("not root: the full disk is a file size limit in the recorder's own tests")
-	}
-	dir := filepath.Join(t.TempDir(), "small")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Fatalf("this test mounts a small file system and needs to be root in its own mount name space: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	site := serve(t, map[string]any{
-		"/":      `<p>Large</p><img src=/large><script>fetch('/large')</script>`,
-		"/large": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("0123456789abcdef", 1<<18)) },
-		"/after": `<p>All is well</p>`,
-	})
-	s := newStay(t, newPool(t), StayOptions{})
-	p := visit(t, s, site.URL, func(v *Visit) { v.Dir = filepath.Join(dir, "p") })
-	if p.Outcome.State != Failed || p.Outcome.Reason != ReasonDiskFull {
-		t.Errorf("outcome %+v, want %s", p.Outcome, ReasonDiskFull)
-	}
-	// Not even the folder of a page fits any more.
-	if err := fill(filepath.Join(dir, "rest")); err != nil {
-		t.Fatal(err)
-	}
-	p = visit(t, s, site.URL+"/after", func(v *Visit) { v.Dir = filepath.Join(dir, "q") })
-	if p.Outcome.State != Failed || p.Outcome.Reason != ReasonDiskFull {
-		t.Errorf("outcome %+v, want %s", p.Outcome, ReasonDiskFull)
-	}
-	if p := visit(t, s, site.URL+"/after"); p.Outcome.State != Archived {
-		t.Errorf("the page after it: %+v", p.Outcome)
-	}
-}
-
-// fill fills a file system up.
-func fill(path string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	for {
-		if _, err := f.Write(make([]byte, 4096)); errors.Is(err, syscall.ENOSPC) {
-			return nil
-		} else if err != nil {
-			return err
-		}
 	}
 }
 

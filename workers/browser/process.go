@@ -174,6 +174,24 @@ func (p *process) close() {
 // condemn notes why a Chrome is killed; the first reason counts.
 func (p *process) condemn(why error) { p.condemned.CompareAndSwap(nil, &why) }
 
+// exitGrace is how long a Chrome that hung up may take to be seen to have ended: its pipes
+// are closed first.
+const exitGrace = 250 * time.Millisecond
+
+// outlive condemns a Chrome that lives on without its connection: that it is killed then
+// is not what it died of.
+func (p *process) outlive() {
+	why := p.conn.lost()
+	if errors.Is(why, io.EOF) || errors.Is(why, io.ErrUnexpectedEOF) || errors.Is(why, syscall.EPIPE) { // it hung up
+		select {
+		case <-p.exited:
+			return
+		case <-time.After(exitGrace):
+		}
+	}
+	p.condemn(why)
+}
+
 // why says how Chrome ended, for people.
 func (p *process) why() string {
 	if why := p.condemned.Load(); why != nil {
@@ -182,7 +200,10 @@ func (p *process) why() string {
 	select {
 	case <-p.exited:
 	case <-time.After(time.Second):
-		return "the connection to Chrome was lost"
+		return p.conn.lost().Error()
+	}
+	if why := p.condemned.Load(); why != nil { // since
+		return (*why).Error()
 	}
 	s := "Chrome exited"
 	if p.exitErr != nil {

@@ -17,7 +17,8 @@ type Stay struct {
 	session *recorder.Session
 	chrome  *chrome
 	tab     *tab
-	used    bool // a page was captured
+	used    bool               // a page was captured
+	refused []recorder.Refusal // by sessions that have been given up
 	closed  bool
 }
 
@@ -129,10 +130,36 @@ func (s *Stay) renew(ctx context.Context) error {
 	}
 	old := s.session
 	s.session = next
-	if err := old.Close(); err != nil {
+	err = old.Close()
+	s.refused = append(s.refused, old.TakeRefused()...)
+	if err != nil {
 		return fmt.Errorf("close the recorder session: %w", err)
 	}
 	return nil
+}
+
+// takeRefused are the requests that were let nowhere since it was last asked.
+func (s *Stay) takeRefused() []recorder.Refusal {
+	list := append(s.refused, s.session.TakeRefused()...)
+	s.refused = nil
+	return list
+}
+
+// tellRefused tells of what no page can tell: the requests after the last one.
+func (s *Stay) tellRefused() {
+	n := 0
+	kinds := map[string]int{} // no hosts: a log is not the archive
+	for _, r := range s.takeRefused() {
+		n += r.Count
+		kinds[r.Method+" "+r.Why] += r.Count
+	}
+	if n == 0 {
+		return
+	}
+	s.pool.log.Info("requests after the last page of a stay were let nowhere", "count", n, "kinds", kinds)
+	if s.pool.opts.Refused != nil {
+		s.pool.opts.Refused(n)
+	}
 }
 
 // discard gives up the tab and its context.
@@ -173,6 +200,7 @@ func (s *Stay) Close() error {
 	s.closed = true
 	s.discard()
 	err := s.session.Close()
+	s.tellRefused()
 	<-s.pool.slots
 	if err != nil {
 		return fmt.Errorf("close the recorder session: %w", err)

@@ -145,33 +145,73 @@ func TestRefusedBetweenPagesIsTold(t *testing.T) {
 	if p := visit(t, s, site.URL); len(p.Refused) != 0 {
 		t.Errorf("refused before anything was asked: %+v", p.Refused)
 	}
-	proxy := &http.Client{Transport: &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://" + s.session.Addr()) }}}
-	defer proxy.CloseIdleConnections()
-	for range 2 {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://reports.example/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := proxy.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusBadGateway {
-			t.Errorf("answered %s, %v", res.Status, err)
-		}
-	}
+	report(t, s)
+	report(t, s)
 	for i, want := range []int{2, 0} {
 		p := visit(t, s, site.URL)
-		n := 0
-		for _, r := range p.Refused {
-			if r.Host == "reports.example" && r.Method == http.MethodPost && r.Why != "" {
-				n += r.Count
-			}
-		}
-		if n != want {
+		if n := reported(p); n != want {
 			t.Errorf("page %d tells of %d refused reports, want %d: %+v", i, n, want, p.Refused)
 		}
 	}
+}
+
+// TestRefusedAfterTheLastPageIsTold: of what no page follows, the pool tells the number. That
+// a stay has a session for each page loses nothing.
+func TestRefusedAfterTheLastPageIsTold(t *testing.T) {
+	t.Parallel()
+	site := serve(t, map[string]any{"/": `<p>a page</p>`})
+	for _, fresh := range []bool{false, true} {
+		t.Run(fmt.Sprint(fresh), func(t *testing.T) {
+			t.Parallel()
+			var told []int
+			pool := newPool(t, func(o *Options) { o.Refused = func(n int) { told = append(told, n) } })
+			s, err := pool.Stay(t.Context(), StayOptions{FreshPages: fresh})
+			if err != nil {
+				t.Fatal(err)
+			}
+			visit(t, s, site.URL)
+			report(t, s)
+			if p := visit(t, s, site.URL); reported(p) != 1 {
+				t.Errorf("the page after a report tells of %+v", p.Refused)
+			}
+			report(t, s)
+			report(t, s)
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if !slices.Equal(told, []int{2}) {
+				t.Errorf("told of %v refused requests, want 2 at once", told)
+			}
+		})
+	}
+}
+
+// report has a stay's recorder asked for something that belongs to no page.
+func report(t *testing.T, s *Stay) {
+	t.Helper()
+	proxy := &http.Client{Transport: &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://" + s.session.Addr()) }}}
+	defer proxy.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://reports.example/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := proxy.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusBadGateway {
+		t.Errorf("answered %s, %v", res.Status, err)
+	}
+}
+
+// reported is how many of such requests a page tells of.
+func reported(p *Page) (n int) {
+	for _, r := range p.Refused {
+		if r.Host == "reports.example" && r.Method == http.MethodPost && r.Why != "" {
+			n += r.Count
+		}
+	}
+	return n
 }
 
 // A server can tell the pages of a visitor by their connection, and by a TLS session that is

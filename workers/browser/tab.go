@@ -237,6 +237,9 @@ func (t *tab) event(method string, params jsonv2.Value) {
 	case "Fetch.requestPaused":
 		t.paused(params)
 		return
+	case "Fetch.authRequired":
+		t.logInNowhere(params)
+		return
 	case "Target.attachedToTarget":
 		t.attached(params)
 		return
