@@ -18,6 +18,8 @@ package archive
 
 import (
 	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/visits"
 )
 
 // Info is what a chunk says about how it came to be; it becomes the warcinfo
@@ -87,4 +89,9 @@ type PageEntry struct {
 	Time time.Time
 	// Archived is false for a page whose partial capture was kept.
 	Archived bool
+	// Visit is what a later visit of the page can be compared with; where its chunk lies is
+	// not known here. Compared says how the page is beside an earlier one, nil when it was
+	// not asked for.
+	Visit    visits.Visit
+	Compared *visits.Comparison
 }

@@ -50,6 +50,7 @@ type Chunk struct {
 	caches    caches
 	conns     map[int64]connection // by the recorder's connection ID
 	answers   map[string]string    // IDs of dns: records, by name and time of the answer
+	robots    map[string]string    // IDs of the records of robots.txt, by address and time
 	closed    bool
 }
 
@@ -89,6 +90,7 @@ func NewChunk(opts Options) (*Chunk, error) {
 		caches:    make(caches),
 		conns:     make(map[int64]connection),
 		answers:   make(map[string]string),
+		robots:    make(map[string]string),
 	}
 	c.warc = warc.NewWriter(c.buf, warc.WriterOptions{Level: gzipLevel})
 	if err := c.warcinfo(); err != nil {
@@ -169,8 +171,14 @@ func (c *Chunk) Add(p *browser.Page) error {
 	if c.closed {
 		return errors.New("chunk: closed")
 	}
+	for _, u := range p.Robots {
+		if err := c.AddRobots(u); err != nil {
+			return err
+		}
+	}
 	before := c.Size()
-	w := &pageWriter{chunk: c, page: p, id: warc.NewID(), index: cdxj.NewIndexer(warcName)}
+	w := newPageWriter(c, p)
+	w.id = warc.NewID()
 	err := w.write()
 	if err == nil {
 		err = c.buf.Flush()
@@ -181,6 +189,9 @@ func (c *Chunk) Add(p *browser.Page) error {
 	w.commit()
 	return nil
 }
+
+// Last is the entry of the page that was added last.
+func (c *Chunk) Last() PageEntry { return c.entries[len(c.entries)-1] }
 
 // rollBack removes what was written since.
 func (c *Chunk) rollBack(size int64) error {

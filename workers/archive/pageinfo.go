@@ -12,6 +12,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/urls"
+	"crawlfleet.dev/crawlfleet/internal/visits"
 	"crawlfleet.dev/crawlfleet/internal/warc"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 )
@@ -46,11 +47,16 @@ type pageInfo struct {
 	// Profile says with which stored state the page was visited, without a value of it.
 	Profile      *browser.ProfileUse  `json:"profile,omitempty"`
 	Completeness browser.Completeness `json:"completeness"`
+	// Compared says how the page is beside the visit of an earlier run, when the order
+	// names one.
+	Compared *visits.Comparison `json:"compared,omitempty"`
 	// Refused belongs to no page: what was let nowhere since the one before.
-	Refused   []recorder.Refusal `json:"refused,omitempty"`
-	Main      string             `json:"main,omitempty"` // ID of the main document's record
-	Exchanges []exchangeRef      `json:"exchanges"`
-	Ledger    []ledgerLine       `json:"ledger"`
+	Refused []recorder.Refusal `json:"refused,omitempty"`
+	// Robots are the robots.txt by which the page, and what it redirected to, was visited.
+	Robots    []robotsInfo  `json:"robots,omitempty"`
+	Main      string        `json:"main,omitempty"` // ID of the main document's record
+	Exchanges []exchangeRef `json:"exchanges"`
+	Ledger    []ledgerLine  `json:"ledger"`
 
 	witness
 }
@@ -106,7 +112,7 @@ func (w *pageWriter) pageinfo() error {
 		Started: p.Started.UTC(), Ended: p.Ended.UTC(), Browser: p.Browser, Viewport: p.Viewport, UserAgent: p.UserAgent,
 		witness:   w.witness(),
 		Redirects: p.Redirects, Frames: p.Frames, Timings: timings(p.Timings), Actions: p.Actions, Limits: p.Limits,
-		Behaviors: p.Behaviors, Scripts: p.Scripts, Profile: p.Profile, Refused: p.Refused,
+		Behaviors: p.Behaviors, Scripts: p.Scripts, Profile: p.Profile, Compared: w.compared, Refused: p.Refused, Robots: w.robots(),
 		Completeness: p.Completeness, Main: w.mainID, Exchanges: w.refs, Ledger: w.ledger(),
 	}
 	var b bytes.Buffer
@@ -115,7 +121,7 @@ func (w *pageWriter) pageinfo() error {
 	if err := enc.Encode(info); err != nil {
 		return fmt.Errorf("write the page's info: %w", err)
 	}
-	_, err := w.add(warc.NewMetadata("urn:pageinfo:"+urls.WithoutFragment(p.URL), p.Started, "application/json", warc.Bytes(b.Bytes()), w.mainID))
+	_, err := w.add(warc.NewMetadata("urn:pageinfo:"+uri(urls.WithoutFragment(p.URL)), p.Started, "application/json", warc.Bytes(b.Bytes()), w.mainID))
 	return err
 }
 

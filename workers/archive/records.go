@@ -15,6 +15,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/cdxj"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/urls"
+	"crawlfleet.dev/crawlfleet/internal/visits"
 	"crawlfleet.dev/crawlfleet/internal/wacz"
 	"crawlfleet.dev/crawlfleet/internal/warc"
 	"crawlfleet.dev/crawlfleet/workers/browser"
@@ -40,14 +41,13 @@ type pageWriter struct {
 	mainTime time.Time
 	mime     string
 	status   int
+
+	visit    visits.Visit
+	compared *visits.Comparison // nil when there is nothing to compare with
 }
 
 // write writes everything that there is to say about the page.
 func (w *pageWriter) write() error {
-	w.originals = make(map[string]original)
-	w.filled = make(caches)
-	w.conns = make(map[int64]connection)
-	w.answers = make(map[string]string)
 	main := w.page.MainExchange()
 	for i := range w.page.Exchanges {
 		if err := w.exchange(&w.page.Exchanges[i], main); err != nil {
@@ -65,6 +65,7 @@ func (w *pageWriter) write() error {
 	if err := w.derived(); err != nil {
 		return err
 	}
+	w.compare()
 	return w.pageinfo()
 }
 
@@ -73,7 +74,9 @@ func (w *pageWriter) add(r *warc.Record) (warc.Written, error) {
 	if r.ID == "" {
 		r.ID = warc.NewID()
 	}
-	r.Add(warc.FieldPageID, w.id)
+	if w.id != "" {
+		r.Add(warc.FieldPageID, w.id)
+	}
 	written, err := w.chunk.warc.Write(r)
 	if err != nil {
 		return written, err
@@ -106,9 +109,12 @@ func (w *pageWriter) exchange(e *recorder.Exchange, main *recorder.Exchange) err
 	}
 	responseID := ""
 	if e.Response != nil {
-		response, err := w.response(e)
+		response, body, err := w.response(e)
 		if err != nil {
 			return err
+		}
+		if e == main {
+			w.document(e, response.ID, body)
 		}
 		responseID = response.ID
 		ref.Response, ref.Status, ref.Truncated = response.ID, e.Response.Status(), e.Response.Body.Truncated
@@ -137,8 +143,9 @@ func (w *pageWriter) exchange(e *recorder.Exchange, main *recorder.Exchange) err
 }
 
 // response writes a response. A body that this chunk has already, or that the
-// server says has not changed, becomes a revisit of it.
-func (w *pageWriter) response(e *recorder.Exchange) (warc.Written, error) {
+// server says has not changed, becomes a revisit of it. The original is the record that holds
+// the body.
+func (w *pageWriter) response(e *recorder.Exchange) (warc.Written, original, error) {
 	head, body := e.Response.Head, e.Response.Body
 	status := e.Response.Status()
 	var r *warc.Record
@@ -159,7 +166,7 @@ func (w *pageWriter) response(e *recorder.Exchange) (warc.Written, error) {
 	truncate(r, body)
 	written, err := w.add(r)
 	if err != nil {
-		return written, err
+		return written, original{}, err
 	}
 	w.bytes += body.Size
 	if !repeats {
@@ -169,7 +176,7 @@ func (w *pageWriter) response(e *recorder.Exchange) (warc.Written, error) {
 		}
 	}
 	w.remember(e, status, before, repeats)
-	return written, nil
+	return written, before, nil
 }
 
 // minRevisit is the size of a body below which a revisit record would be larger
@@ -228,6 +235,7 @@ var forever = time.Unix(1<<40, 0)
 func (w *pageWriter) cachedMain() {
 	if o, ok := w.heldLast(urls.WithoutFragment(w.page.FinalURL)); ok {
 		w.mainID, w.mainTime, w.status, w.mime = o.ID, o.Date, o.status, w.page.MIME
+		w.cachedDocument(o)
 	}
 }
 
@@ -304,7 +312,7 @@ func (w *pageWriter) derived() error {
 	at := p.Started.Add(p.Timings.Outputs)
 	for _, d := range []struct{ urn, path, contentType string }{
 		{"urn:view:", p.ScreenshotFile, "image/png"},
-		{"urn:text:", p.TextFile, "text/plain; charset=utf-8"},
+		{urnText, p.TextFile, "text/plain; charset=utf-8"},
 		{"urn:dom:", p.DOMFile, "text/html; charset=utf-8"},
 	} {
 		body, err := fileContent(d.path)
@@ -314,8 +322,12 @@ func (w *pageWriter) derived() error {
 		if body == nil {
 			continue
 		}
-		if _, err := w.add(warc.NewConversion(d.urn+address, at, d.contentType, body, w.mainID)); err != nil {
+		written, err := w.add(warc.NewConversion(d.urn+address, at, d.contentType, body, w.mainID))
+		if err != nil {
 			return err
+		}
+		if d.urn == urnText {
+			w.visit.Text = string(written.BlockDigest)
 		}
 	}
 	if len(p.Links) == 0 {
@@ -333,9 +345,9 @@ func (w *pageWriter) derived() error {
 	return err
 }
 
-// commit makes what was written part of the chunk.
-func (w *pageWriter) commit() {
-	c, p := w.chunk, w.page
+// keep makes the records that were written part of the chunk.
+func (w *pageWriter) keep() {
+	c := w.chunk
 	c.records += w.records
 	c.bytes += w.bytes
 	c.index = append(c.index, w.index.Entries()...)
@@ -343,12 +355,22 @@ func (w *pageWriter) commit() {
 	c.caches.keep(w.filled)
 	maps.Copy(c.conns, w.conns)
 	maps.Copy(c.answers, w.answers)
+}
+
+// commit makes the page part of the chunk.
+func (w *pageWriter) commit() {
+	w.keep()
+	c, p := w.chunk, w.page
 	archived := p.Outcome.State == browser.Archived
-	at := w.entryTime()
+	address, at := w.entry()
 	c.entries = append(c.entries, PageEntry{
 		ID: p.ID, URL: p.URL, Title: p.Title, MIME: p.MIME, Status: p.Status, Time: at, Archived: archived,
+		Visit: w.visit, Compared: w.compared,
 	})
-	page := wacz.Page{ID: w.id, URL: indexed(p.URL), Time: at, Title: p.Title, Text: w.text(), Extra: map[string]any{"mime": w.mime, "status": w.status}}
+	page := wacz.Page{ID: w.id, URL: address, Time: at, Title: p.Title, Text: w.text(), Extra: map[string]any{"mime": w.mime, "status": w.status}}
+	if w.compared != nil {
+		page.Extra["compared"] = w.compared.Verdict
+	}
 	switch {
 	case w.mainID == "":
 		// There is nothing that a reader could open.
@@ -359,21 +381,29 @@ func (w *pageWriter) commit() {
 	}
 }
 
-// entryTime is when the page's address was asked for: replay finds the page by
-// its address and the date of that record.
-func (w *pageWriter) entryTime() time.Time {
+// entry is the page's address as it was asked for, and when: replay finds the page by both.
+func (w *pageWriter) entry() (string, time.Time) {
 	address := urls.WithoutFragment(w.page.URL)
-	i := slices.IndexFunc(w.page.Exchanges, func(e recorder.Exchange) bool { return e.URL == address && e.Response != nil })
+	asked := func(same func(string) bool) int {
+		return slices.IndexFunc(w.page.Exchanges, func(e recorder.Exchange) bool { return e.Response != nil && same(e.URL) })
+	}
+	i := asked(func(u string) bool { return u == address })
+	if i < 0 {
+		// The browser asks for "https://example.org/" when it is given "https://example.org".
+		canonical := indexed(address)
+		i = asked(func(u string) bool { return indexed(u) == canonical })
+	}
 	if i >= 0 {
-		return w.page.Exchanges[i].Started.UTC()
+		e := &w.page.Exchanges[i]
+		return e.URL, e.Started.UTC()
 	}
+	at := w.page.Started
 	if o, ok := w.heldLast(address); ok {
-		return o.Date.UTC()
+		at = o.Date
+	} else if !w.mainTime.IsZero() {
+		at = w.mainTime
 	}
-	if !w.mainTime.IsZero() {
-		return w.mainTime.UTC()
-	}
-	return w.page.Started.UTC()
+	return indexed(w.page.URL), at.UTC()
 }
 
 // text is the beginning of the page's text.
@@ -418,13 +448,21 @@ func fileContent(path string) (warc.Content, error) {
 	return warc.File(path, info.Size()), nil
 }
 
-// indexed is an address as the records have it: the browser asks for
-// "https://example.org/" when it is given "https://example.org", and replay looks a page
-// up by its exact address.
+// indexed is an address in the form in which two that are the same are equal. An address that
+// cannot be brought into it is as it was.
 func indexed(address string) string {
 	canonical, err := urls.Canonicalize(address)
 	if err != nil {
 		return address
 	}
 	return canonical
+}
+
+// uri is an address as a record can have it: one that was given by hand may have characters
+// that no URI has (RFC 3986 section 2).
+func uri(address string) string {
+	if strings.ContainsAny(address, " <>") {
+		return indexed(address)
+	}
+	return address
 }
