@@ -1,6 +1,10 @@
 package workflows
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
 
 // Job is what every activity of a run is told: whose work it is and what was
 // ordered. The seeds are not in it; they lie in the store once Seed has run.
@@ -13,6 +17,9 @@ type Job struct {
 	StartedAt  time.Time `json:"startedAt"`
 	// Profile names the stored state that pages are visited with, nil for none.
 	Profile *ProfileRef `json:"profile,omitempty"`
+	// Seeding is the number of the list of seeds: 0 is the one that the run began with, a
+	// later one, which was added to, has the generation of the order.
+	Seeding int64 `json:"seeding,omitempty"`
 }
 
 // PreflightInput asks whether the store can take a run's archive and frontier.
@@ -39,6 +46,58 @@ type SeedOutput struct {
 	// Seq is the number of the manifest that holds them.
 	Seq    int64  `json:"seq"`
 	Counts Counts `json:"counts"`
+	// Shards is how many shards the run has; 0 is 1. Of several, Each has the books.
+	Shards int      `json:"shards,omitempty"`
+	Each   []Counts `json:"each,omitempty"`
+}
+
+// Exchange names what a shard sent the others at one step.
+type Exchange struct {
+	From int `json:"from"`
+	// Seq counts the exchanges of a shard, from 1 on.
+	Seq int64  `json:"seq"`
+	Key string `json:"key"`
+	// Parts are those of the receivers that there is something for.
+	Parts []ExchangePart `json:"parts"`
+}
+
+// ExchangePart is where the part of a receiver lies in an exchange, in bytes. In JSON it is
+// [to, offset, length]: a run of 64 shards has tens of thousands of them.
+type ExchangePart struct {
+	To             int
+	Offset, Length int64
+}
+
+// MarshalJSON implements json.Marshaler.
+func (p ExchangePart) MarshalJSON() ([]byte, error) {
+	return json.Marshal([3]int64{int64(p.To), p.Offset, p.Length})
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It reads the object too that it once was.
+func (p *ExchangePart) UnmarshalJSON(data []byte) error {
+	var object struct {
+		To             int
+		Offset, Length int64
+	}
+	if json.Unmarshal(data, &object) == nil {
+		*p = ExchangePart(object)
+		return nil
+	}
+	var list [3]int64
+	if err := json.Unmarshal(data, &list); err != nil {
+		return fmt.Errorf("a part of an exchange is [to, offset, length]: %w", err)
+	}
+	*p = ExchangePart{int(list[0]), list[1], list[2]}
+	return nil
+}
+
+// Delivery tells a shard where the part of an exchange lies that is for it.
+type Delivery struct {
+	From   int    `json:"from"`
+	Seq    int64  `json:"seq"`
+	Key    string `json:"key"`
+	Offset int64  `json:"offset,omitempty"`
+	Length int64  `json:"length"`
 }
 
 // PlanInput is one step of the frontier: take in what bundles brought back, hand out
@@ -46,6 +105,13 @@ type SeedOutput struct {
 type PlanInput struct {
 	Job   Job `json:"job"`
 	Shard int `json:"shard"`
+	// Shards is how many there are; 0 is 1.
+	Shards int `json:"shards,omitempty"`
+	// Inbox is what other shards sent since.
+	Inbox []Delivery `json:"inbox,omitempty"`
+	// Allowance is how many pages this shard may visit, of what the order allows; nil
+	// is no bound, or that of the order when there is one shard.
+	Allowance *int64 `json:"allowance,omitempty"`
 	// Seq is the manifest that the step continues from. Two attempts, and two
 	// workers, that take the same step get the same result.
 	Seq int64 `json:"seq"`
@@ -68,6 +134,17 @@ type BundleDone struct {
 	// Lost is set when it is not known what was committed: the bundle was
 	// cancelled between two attempts. Plan then looks it up in the store.
 	Lost bool `json:"lost,omitempty"`
+	// Rests are hosts that were left alone.
+	Rests []HostRest `json:"rests,omitempty"`
+}
+
+// HostRest is a host that was left alone although it was its turn.
+type HostRest struct {
+	// Key is the politeness key of the host, Until when it may be visited.
+	Key    string    `json:"key"`
+	Until  time.Time `json:"until"`
+	Reason Reason    `json:"reason"`
+	Detail string    `json:"detail,omitempty"`
 }
 
 // PlanOutput is what the frontier decided.
@@ -83,6 +160,16 @@ type PlanOutput struct {
 	// DueIn is after how long the next page may be visited, zero when none waits for
 	// the clock. It is a length, not a time, because clocks differ.
 	DueIn time.Duration `json:"dueIn,omitempty"`
+	// Exchange is what the step sent to other shards, nil for nothing.
+	Exchange *Exchange `json:"exchange,omitempty"`
+	// Sent is, by receiver, the last exchange that had a part for it, TakenIn, by
+	// sender, the last that was taken in. Both are empty when there is one shard.
+	Sent    []int64 `json:"sent,omitempty"`
+	TakenIn []int64 `json:"takenIn,omitempty"`
+	// Used is how many pages count against Allowance, Hungry is set when there are more
+	// to visit than it lets.
+	Used   int64 `json:"used,omitempty"`
+	Hungry bool  `json:"hungry,omitempty"`
 	// Limit names the limit that ended the crawl, once one did.
 	Limit Reason `json:"limit,omitempty"`
 	// Waiting says what the shard waits for when all that is left are pages that
@@ -151,6 +238,24 @@ type BundleOutput struct {
 	Yielded string `json:"yielded,omitempty"`
 	// Trouble is a problem of the store that ended the bundle early.
 	Trouble *Waiting `json:"trouble,omitempty"`
+	// Rests are hosts that were left alone.
+	Rests []HostRest `json:"rests,omitempty"`
+}
+
+// SweepInput has what the frontier of a shard does not need any more removed.
+type SweepInput struct {
+	Job   Job `json:"job"`
+	Shard int `json:"shard"`
+	// Seq is a manifest of the shard, a late one.
+	Seq int64 `json:"seq"`
+	// Unread are the keys of its exchanges that some shard has not taken in.
+	Unread []string `json:"unread,omitempty"`
+}
+
+// SweepOutput says what was removed.
+type SweepOutput struct {
+	Objects int   `json:"objects"`
+	Bytes   int64 `json:"bytes"`
 }
 
 // SealInput closes a run.
@@ -161,6 +266,8 @@ type SealInput struct {
 	Seqs    []int64 `json:"seqs"`
 	Verdict Verdict `json:"verdict"`
 	Reason  Reason  `json:"reason"`
+	// Amendments are the changes of the order while the run lasted.
+	Amendments []Amendment `json:"amendments,omitempty"`
 }
 
 // SealOutput names the closing statement.
@@ -192,6 +299,28 @@ type ShardInput struct {
 	Reports int64 `json:"reports"`
 	// Expired is set while the log-in of the job's profile is over.
 	Expired *Waiting `json:"expired,omitempty"`
+	// Shards is how many there are; 0 is 1. The only shard ends when it is idle, one of
+	// several when it is told to Close.
+	Shards int  `json:"shards,omitempty"`
+	Close  bool `json:"close,omitempty"`
+	Hold   bool `json:"hold,omitempty"`
+	// Allowance is as of PlanInput, Grant the number of the control that set it.
+	Allowance *int64 `json:"allowance,omitempty"`
+	Grant     int64  `json:"grant,omitempty"`
+	// Idle is set when nothing was left to visit, Most is the largest allowance that a
+	// plan was given whose answer is not known.
+	Idle bool  `json:"idle,omitempty"`
+	Most int64 `json:"most,omitempty"`
+	// Inbox is what is to be taken in yet, Exchanges what the run was not told of, Used,
+	// Hungry, Sent and TakenIn what the last plan said.
+	Inbox     []Delivery `json:"inbox,omitempty"`
+	Exchanges []Exchange `json:"exchanges,omitempty"`
+	Used      int64      `json:"used,omitempty"`
+	Hungry    bool       `json:"hungry,omitempty"`
+	Sent      []int64    `json:"sent,omitempty"`
+	TakenIn   []int64    `json:"takenIn,omitempty"`
+	// Planned is the generation of the order that the last plan went by.
+	Planned int64 `json:"planned,omitempty"`
 }
 
 // ShardControl is the signal by which a run steers a shard.
@@ -202,6 +331,18 @@ type ShardControl struct {
 	// Profile names the state that pages are visited with from now on; nil changes
 	// nothing.
 	Profile *ProfileRef `json:"profile,omitempty"`
+	// Deliveries are parts of exchanges that lie ready.
+	Deliveries []Delivery `json:"deliveries,omitempty"`
+	// Allowance is how many pages the shard may visit, Grant numbers what it is told of
+	// that; an older one changes nothing.
+	Allowance *int64 `json:"allowance,omitempty"`
+	Grant     int64  `json:"grant,omitempty"`
+	// Close ends one shard of several, once it is idle. Hold has it hand out nothing for
+	// now: the others do not keep up with what it sends.
+	Close bool `json:"close,omitempty"`
+	Hold  bool `json:"hold,omitempty"`
+	// Order is the order as it was widened, nil when it was not.
+	Order *ShardOrder `json:"order,omitempty"`
 }
 
 // ShardReport is the signal by which a shard tells its run how it stands.
@@ -221,4 +362,20 @@ type ShardReport struct {
 	Limit Reason `json:"limit,omitempty"`
 	// Profile names the state that the shard has pages visited with, nil for none.
 	Profile *ProfileRef `json:"profile,omitempty"`
+	// Exchanges are those that the run was not told of. They count whatever the number
+	// of the report.
+	Exchanges []Exchange `json:"exchanges,omitempty"`
+	// Idle is set when there is nothing to do and nothing under way; Sent and TakenIn
+	// are as of PlanOutput.
+	Idle    bool    `json:"idle,omitempty"`
+	Sent    []int64 `json:"sent,omitempty"`
+	TakenIn []int64 `json:"takenIn,omitempty"`
+	// Allowance is what the shard keeps to, as of the control Grant; Used and Hungry
+	// are as of PlanOutput.
+	Allowance *int64 `json:"allowance,omitempty"`
+	Grant     int64  `json:"grant,omitempty"`
+	Used      int64  `json:"used,omitempty"`
+	Hungry    bool   `json:"hungry,omitempty"`
+	// Generation is that of the order that the last plan went by.
+	Generation int64 `json:"generation,omitempty"`
 }

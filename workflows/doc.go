@@ -9,6 +9,9 @@
 // visited next, and CrawlBundle, which visits it. Temporal holds pointers and
 // decides; the queue itself lies in the store as immutable objects.
 //
+// [CrawlFiring] is one firing of a CrawlSchedule. It runs in the operator, which alone may
+// create a CrawlJob, and lasts as long as that.
+//
 // Workflow code imports the Temporal SDK and pure standard packages only, so that
 // it cannot do I/O.
 package workflows

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,10 +19,10 @@ import (
 	"go.temporal.io/sdk/worker"
 )
 
-// updateHistories records the histories anew. A change of the workflows that does not agree
+// updateHistories records the histories of some worlds anew. A change of the workflows that does not agree
 // with them would break the crawls that are under way: record only with a format that is
 // new, or before anybody depends on the old one.
-var updateHistories = flag.Bool("update-histories", false, "record testdata/histories with the Temporal at $TEMPORAL_ADDRESS, namespace $TEMPORAL_NAMESPACE")
+var updateHistories = flag.String("update-histories", "", "record testdata/histories of these worlds (completed,trouble,lost,busy,gathered,sharded,firings) with the Temporal at $TEMPORAL_ADDRESS, namespace $TEMPORAL_NAMESPACE")
 
 const historyFolder = "testdata/histories"
 
@@ -30,8 +30,8 @@ const historyFolder = "testdata/histories"
 // differently now than it did then cannot go on with a crawl that is under way.
 func TestHistories(t *testing.T) {
 	t.Parallel()
-	if *updateHistories {
-		recordHistories(t)
+	if *updateHistories != "" {
+		recordHistories(t, strings.Split(*updateHistories, ","))
 	}
 	files, err := filepath.Glob(filepath.Join(historyFolder, "*.json"))
 	if err != nil {
@@ -41,19 +41,25 @@ func TestHistories(t *testing.T) {
 	for _, file := range files {
 		replayer := worker.NewWorkflowReplayer()
 		Register(replayer)
+		RegisterFiring(replayer)
 		if err := replayer.ReplayWorkflowHistoryFromJSONFile(quiet{}, file); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 		_, kind, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".json"), "-")
 		kinds[kind]++
 	}
-	if kinds["run"] == 0 || kinds["shard"] == 0 {
-		t.Errorf("%d histories of runs and %d of shards in %s, want some of both", kinds["run"], kinds["shard"], historyFolder)
+	for _, world := range []string{"sharded", "gathered"} { // of before and since shards gather what a step takes in
+		if raw, err := os.ReadFile(filepath.Join(historyFolder, world+"-shard.json")); err != nil || strings.Contains(string(raw), "EVENT_TYPE_MARKER_RECORDED") != (world == "gathered") {
+			t.Errorf("%s: %v, or it was recorded anew", world, err)
+		}
+	}
+	if kinds["run"] == 0 || kinds["shard"] == 0 || kinds["firing"] == 0 {
+		t.Errorf("%d histories of runs, %d of shards and %d of firings in %s, want some of each", kinds["run"], kinds["shard"], kinds["firing"], historyFolder)
 	}
 }
 
 // recordHistories crawls made-up worlds with a real server.
-func recordHistories(t *testing.T) {
+func recordHistories(t *testing.T, names []string) {
 	t.Helper()
 	c, err := client.Dial(client.Options{
 		HostPort: os.Getenv("TEMPORAL_ADDRESS"), Namespace: os.Getenv("TEMPORAL_NAMESPACE"), Identity: "recorder", Logger: quiet{},
@@ -65,22 +71,36 @@ func recordHistories(t *testing.T) {
 	if err := os.MkdirAll(historyFolder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, w := range map[string]*world{
-		"completed": {total: 60}, "trouble": {total: 10, storeDown: 4}, "lost": {total: 30, lose: 3},
+	if slices.Contains(names, "firings") {
+		recordFirings(t, c)
+	}
+	sharded := order()
+	sharded.Spec.Limits.Pages = 60
+	for name, w := range map[string]struct {
+		order      RunInput
+		shards     int
+		activities map[string]any
+	}{
+		"completed": {order(), 1, newWorld(&world{total: 60}).activities()},
+		"trouble":   {order(), 1, newWorld(&world{total: 10, storeDown: 4}).activities()},
+		"lost":      {order(), 1, newWorld(&world{total: 30, lose: 3}).activities()},
+		"busy":      {order(), 1, newWorld(&world{total: 200}).activities()},
+		"gathered":  {sharded, 3, (&shardWorld{t: t, shards: 3, hosts: 20, pages: 4}).activities()},
+		"sharded":   {sharded, 3, (&shardWorld{t: t, shards: 3, hosts: 20, pages: 4}).activities()},
 	} {
-		record(t, c, name, w)
+		if slices.Contains(names, name) {
+			record(t, c, name, w.order, w.shards, w.activities)
+		}
 	}
 }
 
-// record crawls one world and writes the histories of its run and of its shard.
-func record(t *testing.T, c client.Client, name string, w *world) {
+// record crawls one world and writes the histories of its run and of its shards.
+func record(t *testing.T, c client.Client, name string, in RunInput, shards int, activities map[string]any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	uid := name + "-" + time.Now().UTC().Format("20060102150405")
-	w.leased = map[string]int64{}
-	defer serveWorld(t, c, w)()
-	in := order()
+	defer serveWorld(t, c, activities)()
 	in.Run = uid
 	run, err := c.ExecuteWorkflow(ctx, startOptions(uid), WorkflowCrawlRun, in)
 	if err != nil {
@@ -90,28 +110,25 @@ func record(t *testing.T, c client.Client, name string, w *world) {
 		t.Fatalf("%s: %v", name, err)
 	}
 	save(ctx, t, c, run.GetID(), name+"-run")
-	save(ctx, t, c, ShardWorkflowID(uid, 0), name+"-shard")
+	for i := range shards {
+		as := name + "-shard"
+		if i > 0 {
+			as = fmt.Sprintf("%s%d-shard", name, i)
+		}
+		save(ctx, t, c, ShardWorkflowID(uid, i), as)
+	}
 }
 
 // serveWorld works on all task queues; the function that it returns ends that.
-func serveWorld(t *testing.T, c client.Client, w *world) (stop func()) {
+func serveWorld(t *testing.T, c client.Client, activities map[string]any) (stop func()) {
 	t.Helper()
-	var mu sync.Mutex
 	var stops []func()
 	for _, queue := range []string{TaskQueueRun, TaskQueuePlan, TaskQueueBrowser, TaskQueueOperator} {
 		work := worker.New(c, queue, worker.Options{Identity: "recorder"})
 		if queue == TaskQueueRun {
 			Register(work)
 		}
-		for name, f := range map[string]any{
-			ActivityPreflight: locked(&mu, w.preflight), ActivitySeed: locked(&mu, w.seed), ActivityPlan: locked(&mu, w.plan),
-			ActivityCrawlBundle: locked(&mu, w.bundle), ActivitySeal: locked(&mu, w.seal),
-			ActivityReportStatus: func(ctx context.Context, r Report) error {
-				mu.Lock()
-				defer mu.Unlock()
-				return w.report(ctx, r)
-			},
-		} {
+		for name, f := range activities {
 			work.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
 		}
 		if err := work.Start(); err != nil {
@@ -123,14 +140,6 @@ func serveWorld(t *testing.T, c client.Client, w *world) (stop func()) {
 		for _, stop := range stops {
 			stop()
 		}
-	}
-}
-
-func locked[In, Out any](mu *sync.Mutex, f func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
-	return func(ctx context.Context, in In) (Out, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		return f(ctx, in)
 	}
 }
 

@@ -1,6 +1,9 @@
 package workflows
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Namespace is the Temporal namespace that is used where none is configured.
 const Namespace = "crawlfleet"
@@ -10,12 +13,12 @@ const Namespace = "crawlfleet"
 const (
 	// TaskQueueRun is where the workflows run.
 	TaskQueueRun = "crawlfleet-run"
-	// TaskQueuePlan takes Preflight, StoreProfile, Seed, Plan and Seal: store work without a
-	// browser.
+	// TaskQueuePlan takes Preflight, StoreProfile, Seed, Plan, Sweep and Seal: store work
+	// without a browser.
 	TaskQueuePlan = "crawlfleet-plan"
 	// TaskQueueBrowser takes CrawlBundle.
 	TaskQueueBrowser = "crawlfleet-browser"
-	// TaskQueueOperator takes ReportStatus; the operator polls it.
+	// TaskQueueOperator takes ReportStatus, and all of CrawlFiring; the operator polls it.
 	TaskQueueOperator = "crawlfleet-operator"
 )
 
@@ -24,24 +27,35 @@ const (
 const (
 	WorkflowCrawlRun      = "CrawlRun"
 	WorkflowFrontierShard = "FrontierShard"
+	WorkflowCrawlFiring   = "CrawlFiring"
 
 	ActivityPreflight    = "Preflight"
 	ActivitySeed         = "Seed"
 	ActivityPlan         = "Plan"
 	ActivityCrawlBundle  = "CrawlBundle"
+	ActivityAmend        = "Amend"
+	ActivitySweep        = "Sweep"
 	ActivitySeal         = "Seal"
 	ActivityReportStatus = "ReportStatus"
 	ActivityStoreProfile = "StoreProfile"
+	// ActivityFireCrawlJob creates the CrawlJob of a firing, ActivityFollowCrawlJob asks
+	// how it is.
+	ActivityFireCrawlJob   = "FireCrawlJob"
+	ActivityFollowCrawlJob = "FollowCrawlJob"
 
 	QueryProgress  = "Progress"
 	UpdateSetState = "SetState"
 	// UpdateSetProfile gives a run the stored browser state of a new log-in.
 	UpdateSetProfile = "SetProfile"
+	// UpdateAmend has a run go by an order that was widened.
+	UpdateAmend = "Amend"
 
 	// SignalShardReport carries a ShardReport from a shard to its run,
 	// SignalShardControl a ShardControl from the run to a shard.
 	SignalShardReport  = "ShardReport"
 	SignalShardControl = "ShardControl"
+	// SignalLook tells a firing that its CrawlJob has changed. It carries nothing.
+	SignalLook = "Look"
 )
 
 // RunWorkflowID is the id of the CrawlRun of the CrawlJob with this UID.
@@ -49,3 +63,14 @@ func RunWorkflowID(uid string) string { return "crawl-" + uid }
 
 // ShardWorkflowID is the id of a shard of a run.
 func ShardWorkflowID(uid string, shard int) string { return fmt.Sprintf("crawl-%s-s%d", uid, shard) }
+
+// ScheduleID is the id of the Temporal Schedule of the CrawlSchedule with this UID.
+func ScheduleID(uid string) string { return "schedule-" + uid }
+
+// FiringActionID is what the ids of its firings begin with.
+func FiringActionID(uid string) string { return "firing-" + uid }
+
+// FiringWorkflowID is the id of its CrawlFiring for a time: Temporal appends it so.
+func FiringWorkflowID(uid string, at time.Time) string {
+	return FiringActionID(uid) + "-" + at.UTC().Truncate(time.Second).Format(time.RFC3339)
+}

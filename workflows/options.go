@@ -15,10 +15,10 @@ const (
 	HeartbeatEvery   = 15 * time.Second
 	// bundleTimeout is longer than any bundle: it has a time box of its own.
 	bundleTimeout = 2 * time.Hour
-	// stepTimeout bounds Preflight, Plan and Seal, seedTimeout Seed, which reads
-	// sitemaps with a delay in between.
+	// stepTimeout bounds Preflight, Plan and Sweep, longTimeout Seed, which reads
+	// sitemaps with a delay in between, and Seal, which reads all that is stored.
 	stepTimeout = 10 * time.Minute
-	seedTimeout = 2 * time.Hour
+	longTimeout = 2 * time.Hour
 	// reportTimeout is after how long a report is given up: the next one is newer.
 	reportTimeout = 30 * time.Second
 )

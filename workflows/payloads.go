@@ -3,7 +3,9 @@ package workflows
 import "time"
 
 // FormatVersion is the version of the payloads. They are additive: a reader takes
-// a payload of its own version or an older one.
+// a payload of its own version or an older one. (Parts of exchanges changed their form before
+// the first release: of runs of several shards, workers of before and after do not read each
+// other's.)
 const FormatVersion = 1
 
 // Phase says where a run is.
@@ -71,14 +73,20 @@ type Spec struct {
 	Capture       Capture       `json:"capture"`
 	Storage       Storage       `json:"storage"`
 	Authorization Authorization `json:"authorization"`
+	// Shards is how many shards the frontier has; 0 lets the seeds and limits decide.
+	Shards int `json:"shards,omitempty"`
 	// Priority is 1 (first) to 5 (last), Temporal's own scale.
 	Priority int `json:"priority"`
+	// CompareWith is the earlier run that pages are compared with, nil for none.
+	CompareWith *EarlierRun `json:"compareWith,omitempty"`
 }
 
 // Seeds are where a crawl begins.
 type Seeds struct {
 	URLs     []string `json:"urls,omitempty"`
 	Sitemaps []string `json:"sitemaps,omitempty"`
+	// RobotsSitemaps takes the pages in scope of the sitemaps that robots.txt names, too.
+	RobotsSitemaps bool `json:"robotsSitemaps,omitempty"`
 }
 
 // Scope says which linked pages are crawled.
@@ -98,13 +106,20 @@ type Limits struct {
 	Bytes        int64         `json:"bytes,omitempty"`
 	Duration     time.Duration `json:"duration,omitempty"`
 	PagesPerHost int64         `json:"pagesPerHost,omitempty"`
+	// PagesPerPattern bounds the pages of a host whose addresses differ in little.
+	PagesPerPattern int64 `json:"pagesPerPattern,omitempty"`
 }
 
 // Politeness is how a host is treated.
 type Politeness struct {
 	// Delay is the pause from the end of one page load to the start of the next.
 	Delay time.Duration `json:"delay"`
+	// Scope is Fleet, which is also what empty means, or Job.
+	Scope string `json:"scope,omitempty"`
 }
+
+// PolitenessJob keeps to the pause between two page loads of a host within a job alone.
+const PolitenessJob = "Job"
 
 // Browser is how pages are shown.
 type Browser struct {
@@ -199,9 +214,11 @@ type Counts struct {
 	Archived   int64 `json:"archived"`
 	// Incomplete counts those of Archived of which something is missing that should
 	// be there.
-	Incomplete int64            `json:"incomplete,omitempty"`
-	Failed     map[Reason]int64 `json:"failed,omitempty"`
-	Skipped    map[Reason]int64 `json:"skipped,omitempty"`
+	Incomplete int64 `json:"incomplete,omitempty"`
+	// Compared divides those of Archived that are compared with an earlier run.
+	Compared Compared         `json:"compared,omitzero"`
+	Failed   map[Reason]int64 `json:"failed,omitempty"`
+	Skipped  map[Reason]int64 `json:"skipped,omitempty"`
 	// Bytes are stored bytes, Chunks stored WACZ files.
 	Bytes  int64 `json:"bytes"`
 	Chunks int64 `json:"chunks"`
@@ -230,6 +247,9 @@ type Report struct {
 	At             time.Time `json:"at"`
 	// Profile says with which stored state pages are visited, nil for none.
 	Profile *ProfileRef `json:"profile,omitempty"`
+	// Generation is that of the order that the run goes by; 0 in reports of before it could
+	// change.
+	Generation int64 `json:"generation,omitempty"`
 	// Result is how the run ended; nil while it runs.
 	Result *RunResult `json:"result,omitempty"`
 }

@@ -53,14 +53,16 @@ func (p *reporter) last(ctx workflow.Context, r Report) {
 func (r *run) report() Report {
 	rep := Report{
 		Run: r.in.Run, Namespace: r.in.Namespace, Name: r.in.Name, Seq: r.reports.seq,
-		Phase: r.phase, State: r.in.State, Counts: r.shard.Counts, Archive: r.archive, StartedAt: r.job.StartedAt, Profile: r.job.Profile,
+		Phase: r.phase, State: r.in.State, Counts: r.counts(), Archive: r.archive, StartedAt: r.job.StartedAt, Profile: r.job.Profile,
+		Generation: r.accepted(),
 	}
 	if r.phase == PhaseCrawling && r.in.State == StateActive {
 		rep.PagesPerSecond = r.speed.perSecond()
 	}
-	trouble, stalled := r.trouble, r.trouble != nil
+	trouble, stalled, profile := r.trouble, r.trouble != nil, r.job.Profile
 	if trouble == nil && r.phase == PhaseCrawling {
-		trouble, stalled = r.shard.Trouble, r.shard.Stalled || r.shard.Trouble != nil
+		in := r.hindered()
+		trouble, stalled, profile = in.Trouble, in.Trouble != nil, in.Profile
 	}
 	switch {
 	case r.result != nil:
@@ -69,7 +71,7 @@ func (r *run) report() Report {
 	case trouble != nil:
 		rep.Reason, rep.Message, rep.NextStep, rep.Stalled = trouble.Reason, trouble.Message, trouble.NextStep, stalled
 		if trouble.Reason == ReasonLoginExpired {
-			rep.Profile = r.shard.Profile // of which that is said: a newer one may be on its way
+			rep.Profile = profile // of which that is said: a newer one may be on its way
 		}
 		return rep
 	}
@@ -89,21 +91,21 @@ func (r *run) where() (Reason, string) {
 		return ReasonSealing, "the crawl is ending; what was captured is being stored"
 	case r.early:
 		return ReasonAuthorizationNotYetValid, "the authorisation begins at " + r.job.Spec.Authorization.NotBefore.UTC().Format(time.RFC3339) + "; the crawl starts by itself then"
-	case r.in.State == StateSuspended && (r.phase == PhaseSeeding || r.shard.Suspended):
+	case r.in.State == StateSuspended && (r.phase == PhaseSeeding || r.suspended()):
 		return ReasonSuspended, "no page is being loaded; set spec.state to Active to go on"
 	case r.in.State == StateSuspended:
 		return ReasonSuspended, "the pages that are being loaded are finished first"
 	case r.phase == PhaseSeeding:
 		return ReasonSeeding, "the store is checked and the seeds are read"
 	}
-	c := r.shard.Counts
+	c := r.counts()
 	return ReasonCrawling, fmt.Sprintf("%d of %d discovered pages are archived", c.Archived, c.Discovered)
 }
 
 // verdict is how the run ended, in a word and a sentence.
 func (r *run) verdict() (Verdict, Reason, string) {
-	c := r.shard.Counts
-	archived := archivedOf(c)
+	c, limit := r.counts(), r.limitReached()
+	archived := archivedOf(c) + r.compared(c.Compared)
 	switch {
 	case r.finish == ReasonCancelled:
 		return VerdictCancelled, ReasonCancelled, "the crawl was cancelled; " + archived
@@ -121,8 +123,8 @@ func (r *run) verdict() (Verdict, Reason, string) {
 		return VerdictFailed, ReasonNothingArchived, "no page could be archived: " + sums(c.Failed, c.Skipped)
 	case r.finish == ReasonDurationLimit:
 		return VerdictSucceeded, ReasonLimitReached, archived + "; the limit on duration ended the crawl"
-	case r.shard.Limit != "":
-		return VerdictSucceeded, ReasonLimitReached, fmt.Sprintf("%s; the crawl was ended by %s", archived, r.shard.Limit)
+	case limit != "":
+		return VerdictSucceeded, ReasonLimitReached, fmt.Sprintf("%s; the crawl was ended by %s", archived, limit)
 	}
 	return VerdictSucceeded, ReasonCompleted, archived + ", and nothing is left to visit"
 }

@@ -11,18 +11,32 @@ import (
 
 // RunResume is what a CrawlRun that continues as new takes along.
 type RunResume struct {
-	Phase     Phase       `json:"phase"`
-	Archive   Archive     `json:"archive"`
-	StartedAt time.Time   `json:"startedAt"`
-	Suspended Pause       `json:"suspended"`
-	Seq       int64       `json:"seq"`
-	Shard     ShardReport `json:"shard"`
-	Finish    Reason      `json:"finish,omitempty"`
-	// Lost is set when the shard was ended from outside.
+	Phase     Phase     `json:"phase"`
+	Archive   Archive   `json:"archive"`
+	StartedAt time.Time `json:"startedAt"`
+	Suspended Pause     `json:"suspended"`
+	Seq       int64     `json:"seq"`
+	// Shard is how the first shard stands, Shards how the others do.
+	Shard  ShardReport   `json:"shard"`
+	Shards []ShardReport `json:"shards,omitempty"`
+	// Exchanges are those that some shard has not taken in, Limit the limit that ends
+	// the crawl: both of several shards.
+	Exchanges []Exchange `json:"exchanges,omitempty"`
+	Limit     Reason     `json:"limit,omitempty"`
+	Grants    []Grant    `json:"grants,omitempty"`
+	Finish    Reason     `json:"finish,omitempty"`
+	// Lost is set when a shard was ended from outside.
 	Lost    bool  `json:"lost,omitempty"`
 	Reports int64 `json:"reports"`
 	// Trouble is what the run waits for.
 	Trouble *Waiting `json:"trouble,omitempty"`
+	// Amendments are the changes of the order so far, Named is how many seeds it names
+	// itself, Seeding the number of the list of seeds.
+	Amendments []Amendment `json:"amendments,omitempty"`
+	Named      int         `json:"named,omitempty"`
+	Seeding    int64       `json:"seeding,omitempty"`
+	// Unchanged is the generation of a later order that changes nothing for the run.
+	Unchanged int64 `json:"unchanged,omitempty"`
 }
 
 // Pause measures how long a run was suspended.
@@ -65,20 +79,19 @@ type run struct {
 
 	phase   Phase
 	archive Archive
-	seq     int64
 	seeded  bool
 	paused  Pause
 	finish  Reason // why the crawl is to end before it is done
-	shard   ShardReport
-	gone    bool // the shard does not exist any more
-	lost    bool // and it has not sent its last report
+	shards  []*member
+	lost    bool // a shard does not exist any more, and has not sent its last report
+	sharding
+	amendments
 	speed   speed
 	early   bool // the authorisation is not valid yet
 	trouble *Waiting
 	result  *RunResult
 
-	controls int // how often the shard must be told
-	told     int
+	controls int // how often the shards must be told
 	reports  *reporter
 	signals  int
 }
@@ -91,6 +104,9 @@ func newRun(ctx workflow.Context, in RunInput) *run {
 		Profile: in.Profile.ref(),
 	}}
 	r.reports = &reporter{}
+	r.gaps = hasGaps(ctx)
+	r.named = len(in.Spec.Seeds.URLs)
+	r.shards = []*member{{}}
 	if in.State == "" {
 		r.in.State = StateActive
 	}
@@ -100,10 +116,16 @@ func newRun(ctx workflow.Context, in RunInput) *run {
 		}
 		return r
 	}
-	r.phase, r.archive, r.seq, r.shard = in.Resume.Phase, in.Resume.Archive, in.Resume.Seq, in.Resume.Shard
+	r.phase, r.archive, r.exchanges, r.limit = in.Resume.Phase, in.Resume.Archive, in.Resume.Exchanges, in.Resume.Limit
+	in.Resume.Shard.Seq = max(in.Resume.Shard.Seq, in.Resume.Seq) // runs of before kept it there
+	r.shards = resumed(in.Resume)
 	r.paused, r.finish, r.reports.seq = in.Resume.Suspended, in.Resume.Finish, in.Resume.Reports
 	r.seeded, r.lost, r.trouble = r.phase != PhaseSeeding, in.Resume.Lost, in.Resume.Trouble
 	r.job.StartedAt = in.Resume.StartedAt
+	if r.seeded {
+		r.list, r.named, r.job.Seeding = in.Resume.Amendments, in.Resume.Named, in.Resume.Seeding
+		r.unchanged = in.Resume.Unchanged
+	}
 	r.controls = 1 // what was asked for while the run before ended is told again
 	return r
 }
@@ -120,6 +142,10 @@ func (r *run) listen(ctx workflow.Context) error {
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateSetProfile, r.setProfile, workflow.UpdateHandlerOptions{Validator: r.checkProfile})
 	if err != nil {
 		return fmt.Errorf("answer %s: %w", UpdateSetProfile, err)
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateAmend, r.amend, workflow.UpdateHandlerOptions{Validator: r.checkAmend})
+	if err != nil {
+		return fmt.Errorf("answer %s: %w", UpdateAmend, err)
 	}
 	r.reports.start(ctx, r.report)
 	return nil
@@ -271,8 +297,8 @@ func (r *run) await(ctx workflow.Context, s step) error {
 // attempt does a step once, and breaks it off when it is not wanted now.
 func (r *run) attempt(ctx workflow.Context, s step) error {
 	ctx, cancel := workflow.WithCancel(stepContext(ctx, r.job.Spec.Priority))
-	if s.name == ActivitySeed {
-		ctx = workflow.WithStartToCloseTimeout(ctx, seedTimeout)
+	if s.name == ActivitySeed || s.name == ActivitySeal {
+		ctx = workflow.WithStartToCloseTimeout(ctx, longTimeout)
 	}
 	defer cancel()
 	done := workflow.ExecuteActivity(ctx, s.name, s.in)
@@ -325,8 +351,17 @@ func (r *run) seed(ctx workflow.Context, stop func() bool) error {
 	if err != nil {
 		return r.giveUp(err)
 	}
-	r.seq, r.seeded = seeded.Seq, true
-	r.shard.Counts, r.shard.Seq = seeded.Counts, seeded.Seq
+	r.seeded = true
+	for len(r.shards) < seeded.Shards {
+		r.shards = append(r.shards, &member{})
+	}
+	r.shards[0].last.Counts = seeded.Counts
+	for i, m := range r.shards {
+		m.last.Seq = seeded.Seq
+		if i < len(seeded.Each) {
+			m.last.Counts = seeded.Each[i]
+		}
+	}
 	r.speed.note(workflow.Now(ctx), seeded.Counts)
 	r.phase = PhaseCrawling
 	r.reports.changed = true
@@ -367,8 +402,10 @@ func (r *run) continueAsNew(ctx workflow.Context) error {
 	}
 	in.Resume = &RunResume{
 		Phase: r.phase, Archive: r.archive, StartedAt: r.job.StartedAt, Suspended: r.paused,
-		Seq: r.seq, Shard: r.shard, Finish: r.finish, Lost: r.lost, Reports: r.reports.seq, Trouble: r.trouble,
+		Finish: r.finish, Lost: r.lost, Reports: r.reports.seq, Trouble: r.trouble,
+		Amendments: r.list, Named: r.named, Seeding: r.job.Seeding, Unchanged: r.unchanged,
 	}
+	r.suspend(in.Resume)
 	return workflow.NewContinueAsNewError(ctx, WorkflowCrawlRun, in)
 }
 
@@ -376,18 +413,21 @@ func (r *run) continueAsNew(ctx workflow.Context) error {
 func (r *run) seal(ctx workflow.Context) (RunResult, error) {
 	r.phase = PhaseSealing
 	r.reports.changed = true
-	result := RunResult{Archive: r.archive, Counts: r.shard.Counts}
+	result := RunResult{Archive: r.archive, Counts: r.counts()}
 	result.Verdict, result.Reason, result.Message = r.verdict()
 	if r.seeded {
 		var out SealOutput
-		in := SealInput{Job: r.job, Archive: r.archive, Seqs: []int64{r.seq}, Verdict: result.Verdict, Reason: result.Reason}
+		in := SealInput{Job: r.job, Archive: r.archive, Verdict: result.Verdict, Reason: result.Reason, Amendments: r.list}
+		for _, m := range r.shards {
+			in.Seqs = append(in.Seqs, m.last.Seq)
+		}
 		never := func() bool { return false }
 		err := r.persist(ctx, step{name: ActivitySeal, in: in, out: &out, stop: never, hold: never})
 		if err != nil {
 			return RunResult{}, err
 		}
 		result.Statement, result.Counts = out.Statement, out.Counts
-		r.shard.Counts = out.Counts
+		r.sealed = &out.Counts
 		if !out.Balanced && !r.lost {
 			result.Verdict, result.Reason, result.Message = VerdictFailed, ReasonBooksUnbalanced, out.Message
 		}

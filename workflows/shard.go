@@ -23,22 +23,27 @@ const (
 	// first minute and later.
 	reportFast = 3 * time.Second
 	reportSlow = 10 * time.Second
+	// reportShards is how many shards may report at that rate.
+	reportShards = 16
 )
 
 // FrontierShard crawls the part of a frontier that belongs to one shard, until
-// nothing is left of it. It steps Plan and CrawlBundle: results are planned in as
-// soon as they come, and free slots are filled at once.
+// nothing is left of it. It steps Plan and CrawlBundle: results are planned in and free slots
+// filled as soon as they come, or on a beat where there is much or many do so (gap.go).
 func FrontierShard(ctx workflow.Context, in ShardInput) error {
 	s := &shard{
 		in: in, open: map[string]*openBundle{}, began: workflow.Now(ctx),
 		wantPlan: true, counts: in.Counts, limit: in.Limit, done: in.Done, expired: in.Expired,
-		control: workflow.GetSignalChannel(ctx, SignalShardControl),
+		idle:     in.Idle,
+		exchange: exchange{arrived: workflow.NewBufferedChannel(ctx, 16)},
+		gaps:     gaps{on: hasGaps(ctx)},
+		control:  workflow.GetSignalChannel(ctx, SignalShardControl),
 	}
 	for {
 		s.steer(ctx)
 		s.plan(ctx)
 		s.report(ctx)
-		if s.idle && len(s.open) == 0 && s.planning == nil {
+		if s.atRest() && (!s.several() || s.in.Close) {
 			return s.close(ctx)
 		}
 		if s.drained() {
@@ -60,11 +65,16 @@ type shard struct {
 
 	planning workflow.Future
 	wantPlan bool
-	nextDue  time.Time
-	resumeAt time.Time // after trouble
-	alarm    alarm
+	// planningOrder is the generation of the order that the plan under way goes by.
+	planningOrder int64
+	nextDue       time.Time
+	resumeAt      time.Time // after trouble
+	alarm         alarm
 	// fruitless counts bundles in a row that brought nothing back.
 	fruitless int
+
+	exchange
+	gaps gaps
 
 	counts  Counts
 	limit   Reason
@@ -109,32 +119,41 @@ func (s *shard) steer(ctx workflow.Context) {
 
 // plan starts a Plan when there is something to plan.
 func (s *shard) plan(ctx workflow.Context) {
-	if s.planning != nil || workflow.Now(ctx).Before(s.resumeAt) {
+	now := workflow.Now(ctx)
+	if s.planning != nil || now.Before(s.resumeAt) {
 		return
 	}
-	slots := 0
-	switch {
-	case !s.running():
-	case s.trouble.visiting: // one bundle finds out whether it is over
-		slots = max(0, 1-len(s.open))
-	default:
-		slots = openBundles - len(s.open)
-	}
-	finish := s.in.Finish
-	if len(s.open) > 0 {
-		finish = "" // what the open bundles bring back is planned in first
-	}
-	due := s.running() && slots > 0 && !s.nextDue.IsZero() && !workflow.Now(ctx).Before(s.nextDue)
-	switch {
-	case len(s.done) > 0, finish != "" && !s.idle, s.running() && s.wantPlan, due:
-	default:
+	if !s.toPlan(now) || now.Before(s.nextStep(now)) {
 		return
 	}
+	s.gaps.begin(now, s.slots() > 0 && !s.toPlanBeside(now))
 	s.wantPlan, s.nextDue = false, time.Time{}
+	s.planWith()
+	s.planningOrder = s.in.Job.Generation
 	s.planning = workflow.ExecuteActivity(stepContext(ctx, s.in.Job.Spec.Priority), ActivityPlan, PlanInput{
-		Job: s.in.Job, Shard: s.in.Shard, Seq: s.in.Seq, Done: slices.Clone(s.done), Slots: slots, Finish: finish,
-		Probe: s.trouble.visiting,
+		Job: s.in.Job, Shard: s.in.Shard, Shards: s.in.Shards, Seq: s.in.Seq, Done: slices.Clone(s.done), Slots: s.slots(), Finish: s.finish(),
+		Probe: s.trouble.visiting, Inbox: slices.Clone(s.in.Inbox), Allowance: s.in.Allowance,
 	})
+}
+
+// finish is the reason for which all that is left is dropped, empty while bundles are out:
+// what they bring back is planned in first.
+func (s *shard) finish() Reason {
+	if len(s.open) > 0 {
+		return ""
+	}
+	return s.in.Finish
+}
+
+// slots is how many bundles may be handed out.
+func (s *shard) slots() int {
+	switch {
+	case !s.running(), s.in.Hold:
+		return 0
+	case s.trouble.visiting: // one bundle finds out whether it is over
+		return max(0, 1-len(s.open))
+	}
+	return max(0, openBundles-len(s.open))
 }
 
 // wait blocks until something happens, and takes it in.
@@ -150,6 +169,9 @@ func (s *shard) wait(ctx workflow.Context) {
 	}
 	for _, id := range workflow.DeterministicKeys(s.open) {
 		sel.AddFuture(s.open[id].future, func(f workflow.Future) { s.returned(ctx, id, f) })
+	}
+	if s.several() {
+		sel.AddReceive(s.arrived, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
 	}
 	s.alarm.set(ctx, s.nextEvent(ctx))
 	if s.alarm.timer != nil {
@@ -170,14 +192,11 @@ func (s *shard) nextEvent(ctx workflow.Context) time.Time {
 			next = t
 		}
 	}
-	if s.resumeAt.After(now) {
-		earlier(s.resumeAt)
-	} else if s.planning == nil && s.running() {
-		earlier(s.nextDue)
-	}
+	earlier(s.wake(now))
 	if s.stale {
 		earlier(s.reported.Add(s.reportEvery(now)))
 	}
+	earlier(s.nextAge())
 	return next
 }
 
@@ -208,8 +227,11 @@ func (s *shard) obey(msg ShardControl) {
 	s.signals++
 	if msg.State == StateActive && s.in.State != StateActive {
 		s.wantPlan, s.expired = true, nil
+		s.gaps.stepped = time.Time{}
 	}
 	s.renew(msg.Profile)
+	s.widen(msg.Order)
+	s.take(msg)
 	s.in.State, s.in.Deadline = msg.State, msg.Deadline
 	if msg.Finish != "" {
 		s.in.Finish = msg.Finish
@@ -234,12 +256,16 @@ func (s *shard) planned(ctx workflow.Context, f workflow.Future) {
 	s.resumeAt = time.Time{}
 	s.done = slices.DeleteFunc(s.done, func(d BundleDone) bool { return slices.Contains(out.Applied, d.ID) })
 	s.in.Seq, s.counts, s.waiting, s.idle = out.Seq, out.Counts, out.Waiting, out.Idle
+	s.in.Planned = s.planningOrder
+	s.idle = s.idle && s.in.Planned == s.in.Job.Generation // else it is planned again
+	s.exchanged(out)
 	if out.DueIn > 0 {
 		s.nextDue = workflow.Now(ctx).Add(out.DueIn)
 	}
 	if out.Limit != "" {
 		s.limit = out.Limit
 	}
+	s.gaps.end(len(out.Bundles))
 	for _, ref := range out.Bundles {
 		s.lease(ctx, ref)
 	}
@@ -265,7 +291,7 @@ func (s *shard) returned(ctx workflow.Context, id string, f workflow.Future) {
 	var out BundleOutput
 	err := f.Get(ctx, &out)
 	if err == nil {
-		s.done = append(s.done, BundleDone{ID: id, Results: out.Results})
+		s.done = append(s.done, BundleDone{ID: id, Results: out.Results, Rests: out.Rests})
 		s.judge(ctx, out, profile)
 		return
 	}
@@ -295,6 +321,7 @@ func (s *shard) judge(ctx workflow.Context, out BundleOutput, profile *ProfileRe
 		if s.trouble.visiting {
 			s.trouble.clear()
 		}
+	case len(out.Rests) > 0: // they say when
 	case s.running():
 		s.fruitless++
 		s.resumeAt = workflow.Now(ctx).Add(pause(s.fruitless))
@@ -312,7 +339,13 @@ func (s *shard) reportEvery(now time.Time) time.Duration {
 	if now.Sub(s.in.Job.StartedAt) < time.Minute {
 		return reportFast
 	}
-	return reportSlow
+	return reportBeat(s.in.Shards)
+}
+
+// reportBeat is the beat of the reports of so many shards: their run is not told more than it
+// can take in.
+func reportBeat(shards int) time.Duration {
+	return reportSlow * time.Duration(max(1, shards/reportShards))
 }
 
 // report tells the run how the shard stands: at once when the trouble or the state
@@ -321,7 +354,8 @@ func (s *shard) report(ctx workflow.Context) {
 	now := workflow.Now(ctx)
 	r := s.current()
 	urgent := r.Suspended != s.told.Suspended || r.Stalled != s.told.Stalled || reasonOf(r.Trouble) != reasonOf(s.told.Trouble) ||
-		r.Limit != s.told.Limit || (r.Counts.Archived > 0) != (s.told.Counts.Archived > 0)
+		r.Limit != s.told.Limit || (r.Counts.Archived > 0) != (s.told.Counts.Archived > 0) ||
+		s.several() && (r.Idle != s.told.Idle || r.Hungry != s.told.Hungry || r.Grant != s.told.Grant)
 	if !s.stale && !urgent {
 		return
 	}
@@ -335,7 +369,9 @@ func (s *shard) current() ShardReport {
 	r := ShardReport{
 		Shard: s.in.Shard, Seq: s.in.Seq, Counts: s.counts, Limit: s.limit,
 		Trouble: s.waiting, Suspended: s.in.State == StateSuspended && len(s.open) == 0, Profile: s.in.Job.Profile,
+		Generation: s.in.Planned,
 	}
+	s.fill(&r)
 	if s.trouble.last != nil {
 		r.Trouble, r.Stalled = s.trouble.last, true
 	}
@@ -352,9 +388,11 @@ func (s *shard) send(ctx workflow.Context, r ShardReport) {
 	sent := workflow.SignalExternalWorkflow(ctx, RunWorkflowID(s.in.Job.Run), "", SignalShardReport, r)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		var gone *temporal.UnknownExternalWorkflowExecutionError
-		if errors.As(sent.Get(ctx, nil), &gone) {
-			s.in.Finish = ReasonCancelled // a run that was ended from outside wants no more pages
+		err := sent.Get(ctx, nil)
+		if errors.As(err, &gone) {
+			s.in.Finish, s.in.Close = ReasonCancelled, true // a run that was ended from outside wants no more pages
 		}
+		s.confirm(r, err)
 	})
 }
 
@@ -387,6 +425,7 @@ func (s *shard) drained() bool {
 func (s *shard) continueAsNew(ctx workflow.Context) error {
 	in := s.in
 	in.Done, in.Counts, in.Limit, in.Expired = s.done, s.counts, s.limit, s.expired
+	in.Idle = s.idle
 	return workflow.NewContinueAsNewError(ctx, WorkflowFrontierShard, in)
 }
 

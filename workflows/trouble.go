@@ -11,10 +11,12 @@ import (
 var nextSteps = map[Reason]string{
 	ReasonStoreUnreachable:  "Check that the store runs and that the workers' --s3-endpoint is right; the crawl goes on by itself then.",
 	ReasonStoreDenied:       "Check the workers' store credentials and what they are allowed to do; the crawl goes on by itself then.",
+	ReasonClocksDiffer:      "Set the clocks of the workers' machines and of the store, with NTP for instance: a store refuses a request that was signed more than 15 minutes before or after its own time. The crawl goes on by itself then.",
 	ReasonBucketMissing:     "Create the bucket, or correct spec.storage.bucket or the workers' --archive-bucket and --frontier-bucket; the crawl goes on by itself then.",
 	ReasonStoreFull:         "Make room in the store or raise its quota; the crawl goes on by itself then.",
 	ReasonStoreUnfit:        "Use a store that honours If-None-Match on PUT, as Amazon S3, MinIO, Ceph, Garage and Versity do: without it two writers could overwrite each other.",
 	ReasonDiskFull:          "Give the workers more scratch space (--dir), or remove what fills it; the crawl goes on by itself then.",
+	ReasonDiskUnwritable:    "Look at the file system of the workers' scratch space (--dir): it is read-only, or its device fails. The crawl goes on by itself when it can be written to.",
 	ReasonBooksUnbalanced:   "Keep the frontier bucket as it is and report it with the workers' logs.",
 	ReasonSeedUnreachable:   "Check the address and that the workers can resolve and reach its host; the crawl goes on by itself then.",
 	ReasonLoginExpired:      "Log in again with crawlctl profile create and the profile's name, or put new state into its Secret; the crawl goes on by itself then. To try again with the same state, set spec.state to Suspended and back to Active.",

@@ -18,8 +18,7 @@ func TestVerdictTellsOfIncompletePages(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := &run{seeded: true}
-			r.shard.Counts = tc.counts
+			r := &run{seeded: true, shards: []*member{{last: ShardReport{Counts: tc.counts}}}}
 			verdict, reason, message := r.verdict()
 			if verdict != VerdictSucceeded || reason != ReasonCompleted || message != tc.want {
 				t.Errorf("%s: got %s %s %q, want %q", tc.reason, verdict, reason, message, tc.want)

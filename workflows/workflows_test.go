@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,6 +136,34 @@ func (w *world) report(_ context.Context, r Report) error {
 	return nil
 }
 
+// newWorld is a world in which nothing has happened yet.
+func newWorld(w *world) *world {
+	w.leased = map[string]int64{}
+	return w
+}
+
+// activities are what a world does, one thing at a time.
+func (w *world) activities() map[string]any {
+	mu := &sync.Mutex{}
+	return map[string]any{
+		ActivityPreflight: locked(mu, w.preflight), ActivitySeed: locked(mu, w.seed), ActivityPlan: locked(mu, w.plan),
+		ActivityCrawlBundle: locked(mu, w.bundle), ActivitySeal: locked(mu, w.seal),
+		ActivityReportStatus: func(ctx context.Context, r Report) error {
+			mu.Lock()
+			defer mu.Unlock()
+			return w.report(ctx, r)
+		},
+	}
+}
+
+func locked[In, Out any](mu *sync.Mutex, f func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
+	return func(ctx context.Context, in In) (Out, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return f(ctx, in)
+	}
+}
+
 func newEnv(t *testing.T, w *world) *testsuite.TestWorkflowEnvironment {
 	t.Helper()
 	if w.leased == nil {
@@ -144,10 +174,7 @@ func newEnv(t *testing.T, w *world) *testsuite.TestWorkflowEnvironment {
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartWorkflowOptions(startOptions("uid"))
 	Register(env)
-	for name, f := range map[string]any{
-		ActivityPreflight: w.preflight, ActivitySeed: w.seed, ActivityPlan: w.plan, ActivityCrawlBundle: w.bundle,
-		ActivitySeal: w.seal, ActivityReportStatus: w.report,
-	} {
+	for name, f := range w.activities() {
 		env.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
 	}
 	env.SetTestTimeout(30 * time.Second)
@@ -352,6 +379,7 @@ func TestShardContinuesAsNew(t *testing.T) {
 	t.Parallel()
 	w := world{total: 300, queued: 300}
 	in := ShardInput{Job: Job{Run: "uid"}, State: StateActive}
+	var mu sync.Mutex
 	var reports []ShardReport
 	for runs := 1; ; runs++ {
 		env := newEnv(t, &w)
@@ -364,6 +392,8 @@ func TestShardContinuesAsNew(t *testing.T) {
 		}
 		env.OnSignalExternalWorkflow("default-test-namespace", RunWorkflowID("uid"), "", SignalShardReport, anything).Return(
 			func(_, _, _, _ string, arg any) error {
+				mu.Lock()
+				defer mu.Unlock()
 				reports = append(reports, arg.(ShardReport))
 				return nil
 			})
@@ -384,12 +414,14 @@ func TestShardContinuesAsNew(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// The environment hands out what is sent at about one time in any order.
+	slices.SortFunc(reports, func(a, b ShardReport) int { return int(a.Number - b.Number) })
 	last := reports[len(reports)-1]
 	if !last.Done || last.Counts.Archived != 300 || w.archived != 300 {
 		t.Errorf("the last report is %+v, want 300 archived", last)
 	}
 	for i := range reports[1:] {
-		if reports[i+1].Number <= reports[i].Number {
+		if reports[i+1].Number != reports[i].Number+1 {
 			t.Errorf("report %d follows report %d", reports[i+1].Number, reports[i].Number)
 		}
 	}
