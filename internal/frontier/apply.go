@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/urls"
+	"crawlfleet.dev/crawlfleet/internal/visits"
 )
 
 // Chunk is a stored chunk that a result speaks of.
@@ -17,6 +18,12 @@ type Chunk struct {
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 	Pages  int    `json:"pages"`
+	// Incomplete is how many of Pages have something missing; nil where a program wrote it
+	// that did not count them.
+	Incomplete *int `json:"incomplete,omitempty"`
+	// Compared is how many of Pages were compared with an earlier run, by how they are; nil
+	// where a program wrote it that compares nothing.
+	Compared *visits.Counts `json:"compared,omitempty"`
 }
 
 // Outcome is what became of one page of a bundle.
@@ -29,6 +36,10 @@ type Outcome struct {
 	Reason string `json:"reason,omitempty"`
 	// Incomplete is set for an archived page of which something is missing.
 	Incomplete bool `json:"incomplete,omitempty"`
+	// Compared says how an archived page is beside the visit of an earlier run, empty when
+	// there is none to compare with. Visit is what a later run compares its own with.
+	Compared visits.Verdict `json:"compared,omitempty"`
+	Visit    *visits.Visit  `json:"visit,omitempty"`
 	// Detail says in words what happened; it holds no page content.
 	Detail string `json:"detail,omitempty"`
 	// Final is the address that the page was at in the end.
@@ -76,16 +87,17 @@ const (
 	maxLost         = 64
 	// maxMoved bounds how many places of a host seeds may be redirected to.
 	maxMoved = 64
-	// maxRetryAfter and maxHostDelay bound how long a host can keep a crawl waiting.
+	// maxRetryAfter and MaxHostDelay bound how long a host can keep a crawl waiting.
 	maxRetryAfter = time.Hour
-	maxHostDelay  = time.Minute
+	// MaxHostDelay is the longest pause between two page loads that robots.txt may ask for.
+	MaxHostDelay = time.Minute
 	// maxReason and maxDetail bound texts that results bring, in bytes.
 	maxReason = 64
 	maxDetail = 512
 )
 
 // unreached are the reasons that speak of a host rather than of a page.
-var unreached = []string{"DNSFailed", "ConnectFailed", "ConnectionReset", "TLSFailed", "RobotsUnreachable", ReasonHostBusy}
+var unreached = []string{"DNSFailed", "ConnectFailed", "ConnectionReset", "TLSFailed", "RobotsUnreachable", "PageTimeout", ReasonHostBusy}
 
 // ReasonHostBusy is the reason of a visit that the host answered by asking for patience.
 // The last of MaxTries visits is archived with it: the answer is the page then.
@@ -95,7 +107,7 @@ const ReasonHostBusy = "HostBusy"
 // go back into the queue. Applying a bundle again changes nothing, whether the whole of
 // it or a part.
 func (s *State) Apply(bundle string, results []Result, now time.Time) error {
-	s.at(now)
+	s.At(now)
 	for _, r := range results {
 		if r.Bundle != bundle {
 			return fmt.Errorf("result of bundle %q among those of %q", r.Bundle, bundle)
@@ -126,7 +138,7 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("%q is no fingerprint", o.FP)
 	}
-	if !o.Status.Terminal() || len(o.Reason) > maxReason || o.Status != Archived && o.Reason == "" {
+	if !o.Status.Terminal() || len(o.Reason) > maxReason || o.Status != Archived && o.Reason == "" || !o.Compared.Valid() {
 		return false, fmt.Errorf("the outcome %q, %q is none", o.Status, o.Reason)
 	}
 	p := s.held[key]
@@ -137,7 +149,11 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 		return false, s.err
 	}
 	h := s.host(p.host)
+	h.wait = ""
 	s.rest(h, o, now)
+	if o.Reason == ReasonHostBusy || o.RetryAfter > 0 {
+		s.asked = append(s.asked, h)
+	}
 	if slices.Contains(unreached, o.Reason) && !elsewhere(p, o) {
 		s.missed(p, h, o, now)
 	} else if o.Status != Archived && o.Retry && p.Tries < len(retries) {
@@ -171,11 +187,12 @@ func (s *State) conclude(p *Page, h *host, o Outcome) {
 		if o.Incomplete {
 			s.counts.Incomplete++
 		}
+		s.counts.Compared.Add(o.Compared)
 		s.move(p, Archived, "")
 		s.follow(p, o)
 	}
 	if s.full(h) {
-		s.drop(h, Skipped, reasonHostLimit)
+		s.drop(h, reasonHostLimit)
 	}
 }
 
@@ -186,7 +203,7 @@ func (s *State) rest(h *host, o Outcome, now time.Time) {
 		ended = now
 	}
 	if o.Delay > 0 {
-		h.delay = min(o.Delay, maxHostDelay).Milliseconds()
+		h.delay = min(o.Delay, MaxHostDelay).Milliseconds()
 	}
 	if o.Status != Skipped || o.Final != "" { // what has a final place was asked for
 		h.rest(ended.Add(s.delay(h)))
@@ -274,26 +291,40 @@ func (s *State) follow(p *Page, o Outcome) {
 			s.counts.Ignored[whyInvalid(err)]++
 			continue
 		}
-		if _, known := s.fate(fpOf(canonical)); known {
-			continue
-		}
-		d := s.decide(canonical, p.Depth+1, p.Hops)
-		switch {
-		case d.In:
-			s.insert(&Page{URL: canonical, Status: Queued, Depth: p.Depth + 1, Hops: d.Hops, Seed: p.Seed, Via: p.FP})
-		case d.Trap():
-			s.insert(&Page{URL: canonical, Status: Skipped, Reason: d.Reason, Depth: p.Depth + 1, Hops: d.Hops, Seed: p.Seed, Via: p.FP})
-		default:
-			s.counts.Ignored[d.Reason]++
+		link := &Page{URL: canonical, Depth: p.Depth + 1, Hops: p.Hops, Seed: p.Seed, Via: p.FP}
+		if !s.foreign(linkFound, link) {
+			s.enter(link)
 		}
 	}
+}
+
+// enter brings in a link to a page of this shard, when it is new and belongs to the
+// crawl. Its hops are those of the page that it was found on.
+func (s *State) enter(p *Page) {
+	if _, known := s.fate(fpOf(p.URL)); known || s.err != nil {
+		return
+	}
+	d := s.decide(p.URL, p.Depth, p.Hops)
+	p.Hops = d.Hops
+	switch {
+	case d.In:
+		if p.Status, p.Reason = Queued, s.trapped(p); p.Reason != "" {
+			p.Status = Skipped
+		}
+	case d.Trap():
+		p.Status, p.Reason = Skipped, d.Reason
+	default:
+		s.counts.Ignored[d.Reason]++
+		return
+	}
+	s.insert(p)
 }
 
 // widen takes into the scope where a seed has moved to, as from example.org to
 // www.example.org: the site calls itself so. It has to be of the same owner, because that
 // is who the order names.
 func (s *State) widen(seed *Page, final string) {
-	if seed.Depth > 0 || hostOf(final) != seed.host {
+	if seed.Depth > 0 || s.hostOf(final) != seed.host {
 		return
 	}
 	place := s.rules.place(final)
@@ -308,7 +339,7 @@ func (s *State) widen(seed *Page, final string) {
 // decide judges a link by the rules, and by where seeds have moved to.
 func (s *State) decide(u string, depth, hops int) Decision {
 	var moved []string
-	if h := s.hosts[hostOf(u)]; h != nil {
+	if h := s.hosts[s.hostOf(u)]; h != nil {
 		moved = h.moved
 	}
 	return s.rules.Decide(u, depth, hops, moved)
@@ -326,17 +357,25 @@ func whyInvalid(err error) string {
 // redirected marks the address that a redirect led to: its content has just been
 // archived, so it is not fetched again.
 func (s *State) redirected(from *Page, final string) {
-	key := fpOf(final)
+	p := &Page{URL: final, Depth: from.Depth, Hops: from.Hops, Seed: from.Seed, Via: from.FP}
+	if !s.foreign(linkMoved, p) {
+		s.duplicate(p)
+	}
+}
+
+// duplicate marks a page as one that was archived under another address.
+func (s *State) duplicate(p *Page) {
+	key, final := fpOf(p.URL), p.URL
 	f, known := s.fate(key)
 	if s.err != nil || known && f != fateOpen {
 		return
 	}
-	p := &Page{URL: final, Status: Skipped, Reason: reasonDuplicate, Depth: from.Depth, Hops: from.Hops, Seed: from.Seed, Via: from.FP}
+	p.Status, p.Reason = Skipped, reasonDuplicate
 	if !known {
 		s.insert(p)
 		return
 	}
-	h := s.host(hostOf(final))
+	h := s.host(s.hostOf(final))
 	if held := s.held[key]; held != nil {
 		if held.Status == Leased {
 			return // it is being visited just now

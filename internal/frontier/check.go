@@ -49,6 +49,9 @@ func (c Counts) check() error {
 	if c.Incomplete > c.Archived {
 		return fmt.Errorf("%w: %d archived pages, %d of them incomplete", ErrBooks, c.Archived, c.Incomplete)
 	}
+	if c.Compared.Sum() > c.Archived {
+		return fmt.Errorf("%w: %d archived pages, compared %+v", ErrBooks, c.Archived, c.Compared)
+	}
 	if sum != c.Discovered {
 		return fmt.Errorf("%w: %d discovered, %d accounted for", ErrBooks, c.Discovered, sum)
 	}

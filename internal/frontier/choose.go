@@ -14,10 +14,22 @@ const (
 	// pageTime what a page takes beside the delay.
 	bundleTime = 60 * time.Second
 	pageTime   = time.Second
-	// horizon is how long before its time a host is handed out: the bundle waits,
-	// which holds no browser, and saves a step of the frontier.
-	horizon = 3 * time.Second
+	// leastHorizon is how long before its time a host is handed out, at least: the bundle
+	// waits, which holds no browser, and saves a step of the frontier.
+	leastHorizon = 3 * time.Second
 )
+
+// horizon is how long before its time a host is handed out. A run of many shards, each of
+// which steps more seldom, looks as far ahead as it is to the next step (workflows/gap.go).
+func (s *State) horizon() time.Duration {
+	return max(leastHorizon, time.Duration(s.manifest.Shards)*time.Second/8)
+}
+
+// fill is how many pages a bundle has at least, while there are hosts for it: one shard
+// spreads what there is over the workers, many shards spread their bundles.
+func (s *State) fill() int {
+	return min(s.manifest.Shards, maxBundlePages/2)
+}
 
 // Bundle is a lease of pages to a worker. A host is in one open bundle at most.
 type Bundle struct {
@@ -71,7 +83,7 @@ func (s *State) Limit() string {
 	switch {
 	case spec.Bytes > 0 && s.counts.Bytes >= spec.Bytes:
 		return reasonByteLimit
-	case spec.Pages > 0 && s.visited+s.counts.Leased >= spec.Pages:
+	case s.bound() >= 0 && s.Used() >= s.bound():
 		return reasonPageLimit
 	}
 	return ""
@@ -81,12 +93,12 @@ func (s *State) Limit() string {
 // no open bundle: a bundle each while there are slots, several to a bundle when there
 // are more hosts. prefix makes the names of the bundles unique.
 func (s *State) Choose(now time.Time, slots int, prefix string) []Bundle {
-	s.at(now)
+	s.At(now)
 	s.wake(now)
 	if slots <= 0 || s.err != nil {
 		return nil
 	}
-	until := millis(now.Add(horizon))
+	until := millis(now.Add(s.horizon()))
 	var hosts []*host
 	for len(s.due) > 0 && s.due[0].ready <= until && len(hosts) < slots*maxBundleHosts {
 		hosts = append(hosts, heap.Pop(&s.due).(*host))
@@ -101,7 +113,7 @@ func (s *State) Choose(now time.Time, slots int, prefix string) []Bundle {
 	var bundles []Bundle
 	for len(left) > 0 && len(bundles) < slots {
 		b := Bundle{Version: 1, ID: prefix + "-" + itoa(len(bundles)), Delay: s.rules.spec.Delay}
-		for pages := 0; len(left) > 0 && len(b.Hosts) < perBundle && pages < maxBundlePages; left = left[1:] {
+		for pages := 0; len(left) > 0 && s.takes(len(b.Hosts), pages, perBundle); left = left[1:] {
 			bh := s.lease(left[0], b.ID, maxBundlePages-pages)
 			if len(bh.Pages) > 0 {
 				b.Hosts = append(b.Hosts, bh)
@@ -114,6 +126,11 @@ func (s *State) Choose(now time.Time, slots int, prefix string) []Bundle {
 		bundles = append(bundles, b)
 	}
 	return bundles
+}
+
+// takes tells whether a bundle of so many hosts and pages takes another host.
+func (s *State) takes(hosts, pages, perBundle int) bool {
+	return pages < maxBundlePages && (hosts < perBundle || hosts < maxBundleHosts && pages < s.fill())
 }
 
 // wake puts delayed pages that are due back into the queue.
@@ -139,8 +156,8 @@ func (s *State) share(h *host, room int) int {
 	if h.failures > 0 {
 		n = 1
 	}
-	if spec.Pages > 0 {
-		n = min(n, spec.Pages-s.visited-s.counts.Leased)
+	if s.bound() >= 0 {
+		n = min(n, s.bound()-s.Used())
 	}
 	if spec.PagesPerHost > 0 {
 		n = min(n, spec.PagesPerHost-h.visited)
@@ -155,7 +172,7 @@ func (s *State) lease(h *host, bundle string, room int) BundleHost {
 		b.Ready = time.UnixMilli(h.ready).UTC()
 	}
 	if s.full(h) {
-		s.drop(h, Skipped, reasonHostLimit)
+		s.drop(h, reasonHostLimit)
 		return b
 	}
 	n := s.share(h, room)
@@ -195,17 +212,18 @@ func (s *State) bundlePage(p *Page) BundlePage {
 // there is none that waits for the clock alone.
 func (s *State) NextDue() time.Time {
 	var next int64
+	ahead := s.horizon().Milliseconds()
 	earlier := func(at int64) {
 		if next == 0 || at < next {
 			next = at
 		}
 	}
 	if len(s.due) > 0 {
-		earlier(max(s.due[0].ready-horizon.Milliseconds(), 1))
+		earlier(max(s.due[0].ready-ahead, 1))
 	}
 	for _, p := range s.held {
 		if p.Status == Delayed && s.host(p.host).bundle == "" {
-			earlier(max(p.RetryAt, s.host(p.host).ready-horizon.Milliseconds()))
+			earlier(max(p.RetryAt, s.host(p.host).ready-ahead))
 		}
 	}
 	if next == 0 {

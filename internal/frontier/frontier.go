@@ -3,8 +3,9 @@
 // clock; objects are fetched by a function that is handed in, and time is passed in.
 //
 // A [State] is the frontier of one shard at one manifest. [State.Add] brings in seeds,
-// [State.Apply] what a bundle brought back, [State.Choose] hands out bundles, and
-// [State.Seal] yields the next [Manifest] with the objects that it needs. A step is
+// [State.Receive] what other shards found, [State.Apply] what a bundle brought back.
+// [State.Choose] hands out bundles, [State.Send] tells the other shards, and [State.Seal]
+// yields the next [Manifest] with the objects that it needs. A step is
 // those calls in that order; what they decide follows from the manifest and their
 // arguments alone.
 //
@@ -46,6 +47,7 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/urls"
+	"crawlfleet.dev/crawlfleet/internal/visits"
 )
 
 // Slots is the number of slots that politeness keys are hashed into. A shard owns a
@@ -122,6 +124,10 @@ const (
 	reasonTrapPathDepth     = "TrapPathDepth"
 	reasonTrapRepeated      = "TrapRepeatedSegment"
 	reasonTrapQuery         = "TrapQuery"
+	reasonTrapCalendar      = "TrapCalendar"
+	reasonTrapFacets        = "TrapFacets"
+	reasonTrapSession       = "TrapSession"
+	reasonPatternLimit      = "PatternLimit"
 )
 
 // Page is a URL and how it was found.
@@ -162,6 +168,8 @@ type Counts struct {
 	Skipped    map[string]int64 `json:"skipped,omitempty"`
 	// Incomplete counts those of Archived of which something is missing.
 	Incomplete int64 `json:"incomplete,omitempty"`
+	// Compared divides those of Archived that were to be compared with an earlier run.
+	Compared visits.Counts `json:"compared,omitzero"`
 	// Bytes and Chunks are what is stored.
 	Bytes  int64 `json:"bytes"`
 	Chunks int64 `json:"chunks"`
@@ -177,4 +185,13 @@ func millis(t time.Time) int64 {
 		return 0
 	}
 	return t.UnixMilli()
+}
+
+// Hosts is how many politeness keys canonical URLs have.
+func Hosts(canonical []string) int {
+	keys := map[string]bool{}
+	for _, u := range canonical {
+		keys[hostOf(u)] = true
+	}
+	return len(keys)
 }

@@ -218,7 +218,8 @@ func TestPoliteness(t *testing.T) {
 		"Capped":     {"and not for ever", Outcome{Status: Archived, Delay: time.Hour}, time.Minute},
 		"RetryAfter": {"Retry-After", Outcome{Status: Archived, RetryAfter: 90 * time.Second}, 90 * time.Second},
 		"RetryMax":   {"within bounds", Outcome{Status: Archived, RetryAfter: 9000 * time.Hour}, time.Hour},
-		"Failed":     {"a page that failed was a page load too", Outcome{Status: Failed, Reason: "PageTimeout"}, 2 * time.Second},
+		"Failed":     {"a page that failed was a page load too", Outcome{Status: Failed, Reason: "RendererCrashed"}, 2 * time.Second},
+		"TimedOut":   {"a host that does not answer rests, five seconds from when that is known", Outcome{Status: Failed, Reason: "PageTimeout"}, 10 * time.Second},
 		"Skipped":    {"nothing was loaded", Outcome{Status: Skipped, Reason: "RobotsDisallowed"}, -10 * time.Second},
 	}
 	for name, tc := range cases {
@@ -273,7 +274,7 @@ func TestReturnedHostRests(t *testing.T) {
 	if got := s.Choose(now, 1, "y"); len(got) != 0 {
 		t.Errorf("handed out at once: %+v", got)
 	}
-	if due := s.NextDue(); due != now.Add(30*time.Second-horizon).UTC() {
+	if due := s.NextDue(); due != now.Add(30*time.Second-leastHorizon).UTC() {
 		t.Errorf("due %v after its return", due.Sub(now))
 	}
 }

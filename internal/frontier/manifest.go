@@ -5,20 +5,29 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Version is the version of manifests. The first was of builds that were never released.
-const Version = 2
+// Version is the version of manifests, that of several shards is VersionShards: a program
+// that knows nothing of these must not go on with one. The first was of builds that were
+// never released.
+const (
+	Version       = 2
+	VersionShards = 3
+)
 
 // Manifest is the state of a shard at one step, as pointers to segments. Manifests
 // are numbered without a gap, and each names the hash of the one before.
 type Manifest struct {
 	Version int    `json:"version"`
 	Run     string `json:"run"`
-	Shard   int    `json:"shard"`
+	// Shard is the place of the shard among Shards; 0 of those is 1, as in manifests
+	// from before there were several.
+	Shard  int `json:"shard"`
+	Shards int `json:"shards,omitempty"`
 	// FirstSlot and EndSlot are the slots that the shard owns, the end excluded.
 	FirstSlot int `json:"firstSlot"`
 	EndSlot   int `json:"endSlot"`
@@ -43,9 +52,12 @@ type Manifest struct {
 	// Tables are segments, the oldest first; Deltas are the rows since, of all tables.
 	Tables Tables    `json:"tables"`
 	Deltas []Segment `json:"deltas,omitempty"`
-	// Sent and Applied are the exchange's sequence vectors, by shard.
-	Sent    map[string]int64 `json:"sent,omitempty"`
-	Applied map[string]int64 `json:"applied,omitempty"`
+	// Sent and Applied are the exchange's sequence vectors, by shard: the last exchange
+	// that had a part for it, and the last of its own that was taken in.
+	Sent    map[int]int64 `json:"sent,omitempty"`
+	Applied map[int]int64 `json:"applied,omitempty"`
+	// Exchanged counts the exchanges that the shard has sent.
+	Exchanged int64 `json:"exchanged,omitempty"`
 	// Output is what the step returned to its caller, so that a second attempt
 	// returns the same.
 	Output json.RawMessage `json:"output,omitempty"`
@@ -92,28 +104,49 @@ func DecodeManifest(data []byte) (Manifest, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Manifest{}, fmt.Errorf("%w: %w", ErrManifest, err)
 	}
+	if m.Shards == 0 {
+		m.Shards = 1
+	}
 	return m, m.check()
+}
+
+func versionOf(shards int) int {
+	if shards > 1 {
+		return VersionShards
+	}
+	return Version
 }
 
 // check tells what about a manifest cannot be.
 func (m Manifest) check() error {
 	wrong := ""
 	c := m.Counts
+	first, end := slots(m.Shard, max(m.Shards, 1))
 	switch {
-	case m.Version != Version:
-		wrong = fmt.Sprintf("it has version %d, this program knows %d: use the workers that the run was started with", m.Version, Version)
+	case m.Version != versionOf(m.Shards):
+		wrong = fmt.Sprintf("it has version %d, this program knows %d and %d: use the workers that the run was started with", m.Version, Version, VersionShards)
 	case m.Seq < 0, m.Order < 0, m.Logged < 0, m.Visited < 0:
 		wrong = "a number is negative"
-	case m.FirstSlot < 0, m.EndSlot <= m.FirstSlot, m.EndSlot > Slots:
+	case m.Shards < 1, m.Shards > MaxShards, m.Shard < 0, m.Shard >= m.Shards, m.Exchanged < 0:
+		wrong = fmt.Sprintf("it is of shard %d of %d, after %d exchanges", m.Shard, m.Shards, m.Exchanged)
+	case m.FirstSlot != first, m.EndSlot != end:
 		wrong = fmt.Sprintf("it owns the slots from %d to %d", m.FirstSlot, m.EndSlot)
 	case len(m.Reasons) > maxReasons:
 		wrong = fmt.Sprintf("it has %d reasons", len(m.Reasons))
-	case min(c.Discovered, c.Queued, c.Delayed, c.Leased, c.Archived, c.Incomplete, c.Bytes, c.Chunks) < 0:
+	case min(c.Discovered, c.Queued, c.Delayed, c.Leased, c.Archived, c.Incomplete, c.Bytes, c.Chunks) < 0,
+		min(c.Compared.Unchanged, c.Compared.Changed, c.Compared.New, c.Compared.NotCompared) < 0:
 		wrong = "a count is negative"
 	}
 	for _, r := range m.Reasons {
 		if status, reason, ok := strings.Cut(r, ":"); !ok || reason == "" || Status(status) != Failed && Status(status) != Skipped {
 			wrong = fmt.Sprintf("%q is no reason", r)
+		}
+	}
+	for _, vector := range []map[int]int64{m.Sent, m.Applied} {
+		for shard, seq := range vector {
+			if shard < 0 || shard >= m.Shards || shard == m.Shard || seq < 1 {
+				wrong = fmt.Sprintf("it has exchange %d with shard %d", seq, shard)
+			}
 		}
 	}
 	for _, seg := range m.Segments() {
@@ -152,8 +185,11 @@ func Open(rules *Rules, m Manifest, load func(key string) ([]byte, error)) (*Sta
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	s := New(rules)
+	s := NewShard(rules, m.Shard, m.Shards)
 	s.load = load
+	s.exchanged = m.Exchanged
+	maps.Copy(s.sent, m.Sent)
+	maps.Copy(s.applied, m.Applied)
 	s.order, s.visited, s.logged, s.now = m.Order, m.Visited, m.Logged, m.Created
 	s.counts = m.Counts
 	for _, books := range []*map[string]int64{&s.counts.Failed, &s.counts.Skipped, &s.counts.Ignored} {
@@ -276,6 +312,7 @@ func (r *reader) takeHeld(row row) error {
 	if err != nil {
 		return err
 	}
+	p.host = s.hostOf(p.URL)
 	s.held[key] = p
 	return nil
 }

@@ -139,8 +139,7 @@ func (s *State) loadQueue(run *queueRun) bool {
 
 // open notes which hosts are in a segment.
 func (r *queueRun) open(c codec, seg *segment) error {
-	hosts := map[uint64]int{}
-	var last []byte
+	index := queueIndex{hosts: map[uint64]int{}}
 	for i := range seg.blocks {
 		rows, err := seg.block(c, i)
 		if err != nil {
@@ -151,17 +150,28 @@ func (r *queueRun) open(c codec, seg *segment) error {
 			if !ok {
 				return damaged("segment %q: a row of the queue cannot be read", r.ref.Key)
 			}
-			if bytes.Equal(host, last) {
-				continue
-			}
-			last = host
-			if _, known := hosts[hashOf(host)]; !known {
-				hosts[hashOf(host)] = i
-			}
+			index.note(host, i)
 		}
 	}
-	r.seg, r.hosts = seg, hosts
+	r.seg, r.hosts = seg, index.hosts
 	return nil
+}
+
+// queueIndex gathers which hosts are in a segment, row by row.
+type queueIndex struct {
+	hosts map[uint64]int
+	last  []byte
+}
+
+// note notes that a row of a host is in a block.
+func (x *queueIndex) note(host []byte, block int) {
+	if bytes.Equal(host, x.last) {
+		return
+	}
+	x.last = append(x.last[:0], host...)
+	if _, known := x.hosts[hashOf(host)]; !known {
+		x.hosts[hashOf(host)] = block
+	}
 }
 
 // waiting tells whether a row of the queue was neither read nor skipped.
@@ -247,19 +257,21 @@ func (s *State) mergeQueue(w *sealer, a, b *queueRun) (*queueRun, error) {
 // writeQueue makes a run of rows.
 func (s *State) writeQueue(w *sealer, rows func(func(row) error) error) (*queueRun, error) {
 	sw := newSegmentWriter(s.codec, kindQueue)
-	if err := rows(sw.add); err != nil {
+	index := queueIndex{hosts: map[uint64]int{}}
+	err := rows(func(r row) error {
+		index.note(r.key[:len(r.key)-9], sw.cuts)
+		return sw.add(r)
+	})
+	if err != nil {
 		return nil, err
 	}
 	run := &queueRun{}
 	if sw.total == 0 {
 		return run, nil
 	}
-	run.ref = w.put(kindQueue, sw)
-	seg, err := openSegment(s.codec, w.data(run.ref.Key), kindQueue)
-	if err != nil {
-		return nil, err
-	}
-	return run, run.open(s.codec, seg)
+	run.ref, run.hosts = w.put(kindQueue, sw), index.hosts
+	run.seg, err = openSegment(s.codec, w.data(run.ref.Key), kindQueue)
+	return run, err
 }
 
 // blockCache keeps the blocks that were unpacked last.

@@ -1,6 +1,10 @@
 package frontier
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"crawlfleet.dev/crawlfleet/internal/visits"
+)
 
 // Rows are sequences of numbers and strings. A reader passes over what follows the
 // fields that it knows, and takes fields that are not there for zero: rows can grow
@@ -154,7 +158,6 @@ func readHeldRow(r row) (*Page, error) {
 		return nil, damaged("a row of a held page cannot be read")
 	}
 	p.Status, p.Reason, p.Order, p.Tries, p.RetryAt, p.Bundle = status, reason, order, tries, at, bundle
-	p.host = hostOf(p.URL)
 	return p, nil
 }
 
@@ -184,12 +187,28 @@ func chunkRow(n int64, c Chunk) row {
 	b := appendString(nil, c.Key)
 	b = appendInt(b, c.Size)
 	b = appendString(b, c.SHA256)
-	return row{key: numberKey(n), value: appendInt(b, c.Pages)}
+	b = appendInt(b, c.Pages)
+	if c.Incomplete != nil { // earlier rows end before it
+		b = appendInt(b, *c.Incomplete)
+		if v := c.Compared; v != nil { // rows of runs that compare nothing end before it
+			for _, n := range []int64{v.Unchanged, v.Changed, v.New, v.NotCompared} {
+				b = appendInt(b, n)
+			}
+		}
+	}
+	return row{key: numberKey(n), value: b}
 }
 
 func readChunkRow(r row) (Chunk, error) {
 	d := decoder{data: r.value}
 	c := Chunk{Key: d.string(), Size: d.int64(), SHA256: d.string(), Pages: d.int()}
+	if len(d.data) > 0 && !d.bad {
+		n := d.int()
+		c.Incomplete = &n
+	}
+	if len(d.data) > 0 && !d.bad {
+		c.Compared = &visits.Counts{Unchanged: d.int64(), Changed: d.int64(), New: d.int64(), NotCompared: d.int64()}
+	}
 	if d.bad || c.Key == "" || len(r.key) != 8 {
 		return c, damaged("a row of a chunk cannot be read")
 	}
@@ -219,6 +238,12 @@ func hostRow(h *host) row {
 	for _, place := range h.moved {
 		b = appendString(b, place)
 	}
+	if h.wait != "" || len(h.patterns) > 0 { // last: earlier rows end before it
+		b = appendString(b, h.wait)
+	}
+	if len(h.patterns) > 0 {
+		b = appendPatterns(b, h.patterns)
+	}
 	return row{key: []byte(h.key), value: b}
 }
 
@@ -235,6 +260,7 @@ func readHostRow(r row) (*host, error) {
 	for n := min(d.int(), maxMoved); n > 0 && !d.bad; n-- {
 		h.moved = append(h.moved, d.string())
 	}
+	h.wait, h.patterns = d.string(), d.patterns()
 	if d.bad || h.key == "" || r.deleted {
 		return nil, damaged("a row of a host cannot be read")
 	}

@@ -30,11 +30,17 @@ type Spec struct {
 	Seeds []string
 	// Pages, PagesPerHost and Bytes bound the crawl; 0 is no bound.
 	Pages, PagesPerHost, Bytes int64
+	// PagesPerPattern bounds the pages of a host whose addresses differ in numbers, hashes
+	// and the values of parameters alone; 0 is no bound.
+	PagesPerPattern int64
 	// Delay is the pause between two page loads from a host.
 	Delay time.Duration
 	// Traps are the bounds beyond which a URL is taken for a trap.
 	Traps Traps
 }
+
+// Bounds are the bounds of traps that hold, with the defaults filled in.
+func (r *Rules) Bounds() Traps { return r.spec.Traps }
 
 // Traps bound what a URL may look like. Beyond them it is taken for a part of an
 // endless space of pages that a site makes up as it is asked for them: it is counted
@@ -70,7 +76,10 @@ type Rules struct {
 	// places are what the scope's type is about: the folders, hosts or domains of
 	// the seeds, each with the rule that names it.
 	places map[string]string
-	hash   string
+	// seedHosts are the politeness keys of the seeds.
+	seedHosts map[string]bool
+	hash      string
+	memory    int // of the seeds and their places, about, in bytes
 }
 
 // pattern is a regular expression and the rule that names it.
@@ -98,7 +107,7 @@ func (e Exclude) Match(u string) (rule string) {
 // NewRules compiles a Spec. Its error names what is wrong.
 func NewRules(spec Spec) (*Rules, error) {
 	spec.Traps = spec.Traps.withDefaults()
-	r := &Rules{spec: spec, places: map[string]string{}}
+	r := &Rules{spec: spec, places: map[string]string{}, seedHosts: map[string]bool{}}
 	var err error
 	if r.include, err = compile("scope.include", spec.Include); err != nil {
 		return nil, err
@@ -116,10 +125,13 @@ func NewRules(spec Spec) (*Rules, error) {
 		if err != nil || u.Host == "" {
 			return nil, fmt.Errorf("seed %q: it is not a canonical URL", s)
 		}
+		r.seedHosts[hostOf(s)] = true
+		r.memory += len(s) + 16
 		if place := r.place(s); place != "" {
 			r.places[place] = "scope.type " + spec.Scope + ": " + place
 		}
 	}
+	r.memory += (len(r.seedHosts) + len(r.places)) * ownerMemory
 	order, err := json.Marshal(spec)
 	if err != nil {
 		return nil, fmt.Errorf("encode the order: %w", err)
@@ -241,6 +253,10 @@ func (r *Rules) inPlace(u string, lookup func(place string) (rule string, ok boo
 	return "", false
 }
 
+// Trap returns the reason for which a canonical URL is taken for a trap, empty when it is
+// not.
+func (r *Rules) Trap(u string) string { return r.trap(u) }
+
 // trap returns the reason for which a URL is taken for a trap.
 func (r *Rules) trap(u string) string {
 	bounds := r.spec.Traps
@@ -253,15 +269,30 @@ func (r *Rules) trap(u string) string {
 	}
 	_, address, _ = strings.Cut(address, "://")
 	_, path, _ := strings.Cut(address, "/")
-	segments := strings.Split(strings.TrimSuffix(path, "/"), "/")
-	if len(segments) > bounds.PathSegments {
+	path = strings.TrimSuffix(path, "/")
+	if strings.Count(path, "/")+1 > bounds.PathSegments {
 		return reasonTrapPathDepth
 	}
-	times := map[string]int{}
-	for _, s := range segments {
-		if times[s]++; times[s] > bounds.RepeatedSegment {
+	for rest := path; ; {
+		segment, after, more := strings.Cut(rest, "/")
+		// How often it comes from here on: a folder that is repeated too often is so from
+		// its first place.
+		if !more {
+			return ""
+		}
+		if strings.Count(after, segment) >= bounds.RepeatedSegment && repeats(after, segment) >= bounds.RepeatedSegment {
 			return reasonTrapRepeated
 		}
+		rest = after
 	}
-	return ""
+}
+
+// repeats is how often a folder is in a path.
+func repeats(path, folder string) (n int) {
+	for s := range strings.SplitSeq(path, "/") {
+		if s == folder {
+			n++
+		}
+	}
+	return n
 }

@@ -2,6 +2,7 @@ package frontier
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -99,5 +100,35 @@ func BenchmarkDecideManySeeds(b *testing.B) {
 	r := mustRules(b, spec)
 	for b.Loop() {
 		r.Decide("https://h77.example/ads/77/some/page?a=1", 3, 0, nil)
+	}
+}
+
+// TestRepeatedSegments compares with a plain count of every folder.
+func TestRepeatedSegments(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	trapped := 0
+	for range 20_000 {
+		bound := 1 + r.IntN(3)
+		rules := mustRules(t, Spec{Scope: "Page", Traps: Traps{RepeatedSegment: bound}})
+		path := ""
+		for range r.IntN(8) {
+			path += "/" + []string{"", "a", "b", "ab", "aa"}[r.IntN(5)]
+		}
+		times, most := map[string]int{}, 0
+		for _, s := range strings.Split(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/"), "/") {
+			times[s]++
+			most = max(most, times[s])
+		}
+		want := ""
+		if most > bound {
+			want = reasonTrapRepeated
+			trapped++
+		}
+		if got := rules.Trap("https://h.example" + path); got != want {
+			t.Fatalf("%q, at most %d: got %q, want %q", path, bound, got, want)
+		}
+	}
+	if trapped == 0 {
+		t.Error("nothing was trapped")
 	}
 }

@@ -58,6 +58,9 @@ func (s *State) Seal(run, nonce, parent, key string, output json.RawMessage) (Ma
 	if err := s.Check(); err != nil {
 		return Manifest{}, nil, err
 	}
+	if len(s.out) > 0 {
+		return Manifest{}, nil, errors.New("seal a frontier: what the other shards are to learn was not sent")
+	}
 	w := &sealer{key: key}
 	m := s.manifest
 	m.Tables.Log = slices.Clone(m.Tables.Log)
@@ -70,11 +73,12 @@ func (s *State) Seal(run, nonce, parent, key string, output json.RawMessage) (Ma
 	if err != nil {
 		return Manifest{}, nil, fmt.Errorf("seal manifest %d: %w", m.Seq+1, err)
 	}
-	m.Version, m.Run, m.Nonce, m.Parent = Version, run, nonce, parent
+	m.Version, m.Run, m.Nonce, m.Parent = versionOf(m.Shards), run, nonce, parent
 	m.Seq++
 	m.Created = s.now.UTC()
 	m.Order, m.Visited, m.Logged = s.order, s.visited, s.logged
 	m.Counts, m.Reasons = s.Counts(), slices.Clone(s.reasons)
+	m.Exchanged, m.Sent, m.Applied = s.exchanged, maps.Clone(s.sent), maps.Clone(s.applied)
 	s.dropRead()
 	m.Tables.Seen, m.Tables.Queue = nil, nil
 	for _, r := range s.seen.runs {
@@ -86,7 +90,9 @@ func (s *State) Seal(run, nonce, parent, key string, output json.RawMessage) (Ma
 	s.manifest = m
 	s.changed = newChanges()
 	m.Output = output
-	return m, w.objects, nil
+	objects := append(w.objects, s.sending...)
+	s.sending = nil
+	return m, objects, nil
 }
 
 // unfoldedRows is how many rows are in no table.
@@ -104,9 +110,11 @@ func (s *State) delta(w *sealer, m *Manifest) error {
 		c = s.allUnfolded()
 	}
 	sw := newSegmentWriter(s.codec, kindDelta)
+	var key []byte // the writer keeps none
 	for _, table := range s.deltaRows(c) {
 		for _, r := range table.rows {
-			r.key = append([]byte{byte(table.kind)}, r.key...)
+			key = append(append(key[:0], byte(table.kind)), r.key...)
+			r.key = key
 			if err := sw.add(r); err != nil {
 				return err
 			}

@@ -3,8 +3,10 @@ package frontier
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"maps"
+	"math/bits"
 	"slices"
 	"sort"
 )
@@ -56,12 +58,29 @@ func (s *State) fate(key fp) (f fate, known bool) {
 
 func (r *seenRun) find(key fp) (fate, bool) {
 	n := len(r.rows) / seenRow
-	i := sort.Search(n, func(i int) bool { return bytes.Compare(r.rows[i*seenRow:i*seenRow+len(key)], key[:]) >= 0 })
-	if i == n || fp(r.rows[i*seenRow:]) != key {
-		return fateOpen, false
+	// Fingerprints are spread evenly, so that where one has to be is nearly known: from
+	// there on ever larger steps lead to a short stretch that holds it.
+	head := binary.BigEndian.Uint64(key[:])
+	guess, _ := bits.Mul64(head, uint64(n))
+	low, high := int(guess), int(guess)
+	for step := 1; low > 0 && r.head(low-1) >= head; step *= 4 {
+		low = max(low-step, 0)
 	}
-	return fate(r.rows[i*seenRow+len(key)]), true
+	for step := 1; high < n && r.head(high) < head; step *= 4 {
+		high = min(high+step, n)
+	}
+	high = max(high, int(guess))
+	i := low + sort.Search(high-low, func(i int) bool { return bytes.Compare(r.rows[(low+i)*seenRow:(low+i)*seenRow+len(key)], key[:]) >= 0 })
+	for ; i < n && r.head(i) == head; i++ {
+		if fp(r.rows[i*seenRow:]) == key {
+			return fate(r.rows[i*seenRow+len(key)]), true
+		}
+	}
+	return fateOpen, false
 }
+
+// head is the first eight bytes of a row's fingerprint.
+func (r *seenRun) head(i int) uint64 { return binary.BigEndian.Uint64(r.rows[i*seenRow:]) }
 
 // loadSeen fetches a run when it is not there. It returns false after an error, which
 // the state keeps.

@@ -75,7 +75,7 @@ type codec struct {
 }
 
 func newCodec() (codec, error) {
-	enc, err1 := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(256<<10))
+	enc, err1 := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(256<<10))
 	dec, err2 := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxUnpacked))
 	return codec{enc, dec}, errors.Join(err1, err2)
 }
@@ -89,6 +89,7 @@ type segmentWriter struct {
 	last  []byte // the key before
 	index []byte
 	rows  int // of the present block
+	cuts  int // blocks before it
 	total int
 }
 
@@ -141,6 +142,7 @@ func (w *segmentWriter) cut() {
 	w.index = binary.AppendUvarint(w.index, uint64(w.rows))
 	w.index = appendBytes(w.index, w.first)
 	w.raw, w.rows = w.raw[:0], 0
+	w.cuts++
 }
 
 // finish returns the segment.

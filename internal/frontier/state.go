@@ -38,6 +38,8 @@ type State struct {
 	queue queueTable
 	hosts map[string]*host
 	due   hostHeap
+	// owners are the politeness keys of hosts that were met before.
+	owners owners
 	// held are the pages that were handed out and are not done, leased those in each
 	// open bundle.
 	held   map[fp]*Page
@@ -47,6 +49,19 @@ type State struct {
 	// logged counts the rows of the log, log holds those that are in no run yet.
 	logged int64
 	log    []row
+
+	// out is what the other shards are to learn, by shard, sending the object of it.
+	// exchanged counts those objects. sent is, by receiver, the last that had a part
+	// for it, applied, by sender, the last that was taken in.
+	out       map[int]*outbox
+	sending   []Object
+	exchanged int64
+	sent      map[int]int64
+	applied   map[int]int64
+	// asked are the hosts that asked to be left alone, since Rests was called.
+	asked []*host
+	// allowance is how many pages the run lets this shard visit; negative is no bound.
+	allowance int64
 
 	// changed are the rows that changed since the manifest, unfolded those that
 	// changed since the tables were last folded.
@@ -98,6 +113,10 @@ type host struct {
 	lost   []lostName
 	// moved are the places, as the scope has them, that seeds were redirected to.
 	moved []string
+	// patterns count pages that differ in little; see trapped.
+	patterns map[uint64]int64
+	// wait is why it rests, when that comes from outside of the run.
+	wait string
 	// bundle is the open bundle that the host is in; it is in one at most.
 	bundle string
 
@@ -126,9 +145,13 @@ type lostName struct{ name, reason string }
 // queued is how many pages of a host wait to be handed out.
 func (h *host) queued() int64 { return h.stored + int64(len(h.returned)) }
 
-// New is an empty frontier, before its first manifest.
-func New(rules *Rules) *State {
+// New is the empty frontier of a run with one shard, before its first manifest.
+func New(rules *Rules) *State { return NewShard(rules, 0, 1) }
+
+// NewShard is the empty frontier of one of the shards of a run, before its first manifest.
+func NewShard(rules *Rules, shard, shards int) *State {
 	codec, err := newCodec()
+	first, end := slots(shard, shards)
 	return &State{
 		rules: rules, codec: codec, sizes: standardSizes(), err: err,
 		load: func(key string) ([]byte, error) {
@@ -136,9 +159,10 @@ func New(rules *Rules) *State {
 		},
 		counts: Counts{Failed: map[string]int64{}, Skipped: map[string]int64{}, Ignored: map[string]int64{}},
 		seen:   seen{recent: map[fp]fate{}}, queue: queueTable{recent: map[string][]entry{}},
-		hosts: map[string]*host{}, held: map[fp]*Page{}, leased: map[string][]*Page{},
+		hosts: map[string]*host{}, owners: owners{}, held: map[fp]*Page{}, leased: map[string][]*Page{},
 		changed: newChanges(), unfolded: newChanges(),
-		manifest: Manifest{Seq: -1, EndSlot: Slots, Spec: rules.hash},
+		out: map[int]*outbox{}, sent: map[int]int64{}, applied: map[int]int64{}, allowance: -1,
+		manifest: Manifest{Seq: -1, Shard: shard, Shards: shards, FirstSlot: first, EndSlot: end, Spec: rules.hash},
 	}
 }
 
@@ -153,8 +177,36 @@ func (s *State) fail(err error) {
 	}
 }
 
-// at notes the time that a step is told.
-func (s *State) at(now time.Time) {
+// What rows take in memory, roughly, in bytes: with the maps and texts that they are in.
+const (
+	hostMemory  = 400
+	heldMemory  = 400
+	chunkMemory = 400
+	entryMemory = 150
+	ownerMemory = 150
+	freshMemory = 64
+	blockMemory = 160 << 10
+	codecMemory = 200 << 10
+)
+
+// Memory is about how many bytes the state holds with its rules, for who keeps some of them.
+// The tables of all URLs are counted as far as they were fetched.
+func (s *State) Memory() int64 {
+	n := codecMemory + s.rules.memory + len(s.hosts)*hostMemory + len(s.held)*heldMemory + len(s.chunks)*chunkMemory + (s.queue.rows+len(s.log))*entryMemory +
+		len(s.owners)*ownerMemory + len(s.seen.recent)*freshMemory + len(s.queue.blocks.blocks)*blockMemory
+	for _, r := range s.seen.runs {
+		n += cap(r.rows)
+	}
+	for _, r := range s.queue.runs {
+		if r.seg != nil {
+			n += len(r.seg.data) + len(r.hosts)*freshMemory
+		}
+	}
+	return int64(n)
+}
+
+// At notes the time of a step; Apply and Choose do so by themselves.
+func (s *State) At(now time.Time) {
 	if now.After(s.now) {
 		s.now = now
 	}
@@ -169,6 +221,46 @@ func (s *State) Counts() Counts {
 
 // Chunks are the archive's chunks that results told of, in order.
 func (s *State) Chunks() []Chunk { return slices.Clone(s.chunks) }
+
+// Open are the names of the bundles that are out, in order.
+func (s *State) Open() []string { return slices.Sorted(maps.Keys(s.leased)) }
+
+// Sent and Applied are the exchange's vectors: by receiver the last exchange that had
+// something for it, by sender the last that was taken in; 0 is none.
+func (s *State) Sent() []int64 { return s.vector(s.sent) }
+
+// Applied is described at Sent.
+func (s *State) Applied() []int64 { return s.vector(s.applied) }
+
+// vector is nil for a run of one shard.
+func (s *State) vector(by map[int]int64) []int64 {
+	if s.manifest.Shards == 1 {
+		return nil
+	}
+	v := make([]int64, s.manifest.Shards)
+	for i, n := range by {
+		v[i] = n
+	}
+	return v
+}
+
+// Allow bounds how many pages this shard may visit: its part of what the order allows.
+// It is for runs of several shards; a negative number is no bound.
+func (s *State) Allow(pages int64) { s.allowance = pages }
+
+// Used is how many pages count against what the order, or Allow, allows.
+func (s *State) Used() int64 { return s.visited + s.counts.Leased }
+
+// bound is how many pages the shard may visit, negative for no bound.
+func (s *State) bound() int64 {
+	switch pages := s.rules.spec.Pages; {
+	case s.manifest.Shards > 1:
+		return s.allowance
+	case pages > 0:
+		return pages
+	}
+	return -1
+}
 
 // Seq is the number of the manifest that the state was opened from, -1 before the
 // first.
@@ -239,7 +331,7 @@ func (s *State) noteHeld(p *Page) {
 func (s *State) insert(p *Page) {
 	p.key = fpOf(p.URL)
 	p.FP = p.key.hex()
-	p.host = hostOf(p.URL)
+	p.host = s.hostOf(p.URL)
 	p.Order = s.order
 	s.order++
 	s.counts.Discovered++
@@ -295,13 +387,16 @@ func (s *State) place(h *host) {
 	}
 }
 
-// Add brings in the seeds. A seed is in scope whatever the rules say; one that is
+// Add brings in the seeds that the shard owns. A seed is in scope whatever the rules say; one that is
 // known already is passed over.
 func (s *State) Add(seeds []string) error {
 	for i, u := range seeds {
 		canonical, err := urls.Canonicalize(u)
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", i+1, err)
+		}
+		if s.ownerOf(canonical) != s.manifest.Shard {
+			continue
 		}
 		if _, known := s.fate(fpOf(canonical)); !known && s.err == nil {
 			s.insert(&Page{URL: canonical, Status: Queued, Seed: i})
@@ -322,12 +417,12 @@ func (s *State) Finish(reason string) {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.hosts)) {
-		s.drop(s.hosts[key], Skipped, reason)
+		s.drop(s.hosts[key], reason)
 	}
 }
 
 // drop ends all pages that are queued for a host.
-func (s *State) drop(h *host, status Status, reason string) {
+func (s *State) drop(h *host, reason string) {
 	if h.queued() == 0 {
 		return
 	}
@@ -337,7 +432,7 @@ func (s *State) drop(h *host, status Status, reason string) {
 			s.failQueue(h)
 		}
 		for _, p := range pages {
-			s.move(p, status, reason)
+			s.move(p, Skipped, reason)
 		}
 	}
 	s.touch(h)
@@ -391,7 +486,7 @@ func (s *State) Hindered() (Hindrance, bool) {
 	}
 	var resting *host
 	for _, h := range s.due {
-		if h.failures == 0 {
+		if h.failures == 0 && h.wait == "" {
 			return Hindrance{}, false
 		}
 		if resting == nil || h.ready < resting.ready {
@@ -405,7 +500,7 @@ func (s *State) Hindered() (Hindrance, bool) {
 		}
 	}
 	if next == nil {
-		return Hindrance{Host: resting.outage.name, Detail: resting.detail, Next: s.NextDue()}, true
+		return Hindrance{Host: cmp.Or(resting.outage.name, resting.key), Reason: resting.wait, Detail: resting.detail, Next: s.NextDue()}, true
 	}
 	return Hindrance{
 		Host: hostname(next.URL), Reason: next.Reason, Detail: s.host(next.host).detail, Seed: next.Depth == 0, Next: s.NextDue(),

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -56,28 +55,8 @@ func (w web) links(u string) []string {
 	return links
 }
 
-// walk is a plain breadth-first walk, by none of the frontier's means: every address
-// that is linked or redirected to.
-func (w web) walk(seeds []string) map[string]bool {
-	seen := map[string]bool{}
-	todo := slices.Clone(seeds)
-	for len(todo) > 0 {
-		u := todo[0]
-		todo = todo[1:]
-		if seen[u] {
-			continue
-		}
-		seen[u] = true
-		todo = append(todo, w.links(u)...)
-		if f := w.final(u); f != u {
-			seen[f] = true // it has the same links
-		}
-	}
-	return seen
-}
-
-// fleet is everything around a frontier: a store, workers that visit pages and die, and
-// a clock. It feeds two states the same: one that lives on, and one that is read back
+// fleet is the little that a crawl with limits needs around a frontier, and one whose objects
+// get damaged; for all that can go wrong otherwise see sim. It feeds two states the same: one that lives on, and one that is read back
 // from the store before each step. They must never differ in a byte.
 type fleet struct {
 	t     testing.TB
@@ -107,13 +86,14 @@ type visit struct {
 }
 
 func newFleet(t testing.TB, w web, spec Spec, r *rand.Rand, sizes sizes) *fleet {
+	t.Helper()
 	f := &fleet{
 		t: t, web: w, rules: mustRules(t, spec), r: r, sizes: sizes, now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
 		store: map[string][]byte{}, ended: map[string]time.Time{}, fates: map[string]string{},
 	}
 	f.live, f.opened = New(f.rules), New(f.rules)
 	f.live.LoadWith(f.fetch)
-	f.both(func(s *State) error { return s.Add(spec.Seeds) })
+	f.both(func(s *State) error { return s.Add(f.rules.spec.Seeds) })
 	f.seal()
 	f.step++
 	return f
@@ -341,75 +321,4 @@ func mustRules(t testing.TB, s Spec) *Rules {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// check compares the end of a crawl with a plain walk.
-func (f *fleet) check(want map[string]bool) {
-	f.t.Helper()
-	got := map[string]bool{}
-	fates := map[Fingerprint]string{}
-	for u := range want {
-		fates[FingerprintOf(u)] = u
-	}
-	for key, times := range f.fates {
-		if len(times) != 1 {
-			f.t.Errorf("%s was archived %d times", fates[Fingerprint(key)], len(times))
-		}
-		got[fates[Fingerprint(key)]] = true
-	}
-	logged := int64(0)
-	if err := f.opened.Log(func(p Page) bool {
-		logged++
-		if p.Reason == reasonDuplicate || p.Status == Failed {
-			got[p.URL] = true
-		}
-		return true
-	}); err != nil {
-		f.t.Error(err)
-	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
-		f.t.Errorf("pages (-walk +crawl):\n%s", diff)
-	}
-	c := f.live.Counts()
-	if c.Discovered != int64(len(want)) || c.Archived != int64(len(f.fates)) || c.Discovered-c.Archived != logged {
-		f.t.Errorf("books: %+v, %d pages walked, %d archived, %d logged", c, len(want), len(f.fates), logged)
-	}
-	pages := 0
-	for _, chunk := range f.live.Chunks() {
-		pages += chunk.Pages
-	}
-	if int64(pages) != c.Archived || c.Ignored[reasonOutOfScope] == 0 || c.Ignored[reasonUnsupportedScheme] == 0 {
-		f.t.Errorf("%d pages in chunks, books %+v", pages, c)
-	}
-}
-
-// TestSimulation crawls synthetic webs with workers that die, results that come twice
-// or late, pages that fail and redirect, and small segments, so that every table is
-// folded and merged often. Whatever happens, the set of pages is that of a plain walk.
-func TestSimulation(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(16) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			r := rand.New(rand.NewPCG(seed, 1))
-			w := web{seed: seed, hosts: 1 + r.IntN(30), pages: 20 + r.IntN(60), fanout: 2 + r.IntN(10)}
-			seeds := []string{w.url(0, 0), w.url(0, 1), w.url(0, 2)}
-			spec := Spec{Scope: "Custom", Include: []string{`^https://h\d+\.example/`}, Seeds: seeds, Delay: time.Duration(r.IntN(3)) * time.Second}
-			f := newFleet(t, w, spec, r, sizes{fold: 10 + r.IntN(300), deltas: 1 + r.IntN(6), merge: 30 + r.IntN(500), runs: 2 + r.IntN(5)})
-			f.run()
-			f.check(w.walk(seeds))
-		})
-	}
-}
-
-// TestSimulationStandardSizes is one larger crawl as in production.
-func TestSimulationStandardSizes(t *testing.T) {
-	t.Parallel()
-	w := web{seed: 99, hosts: 120, pages: 40, fanout: 40}
-	seeds := []string{w.url(0, 0)}
-	spec := Spec{Scope: "Custom", Include: []string{`^https://h\d+\.example/`}, Seeds: seeds, Delay: 2 * time.Second}
-	f := newFleet(t, w, spec, rand.New(rand.NewPCG(9, 9)), standardSizes())
-	f.run()
-	f.check(w.walk(seeds))
-	t.Logf("%d pages, %d steps, %d page loads, %d objects", f.live.Counts().Archived, f.step, f.loads, len(f.store))
 }
