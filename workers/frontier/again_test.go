@@ -46,6 +46,23 @@ func unanswered(p *browser.Page, reason string) {
 func (r *rig) captured() []string {
 	r.t.Helper()
 	var out []string
+	r.records(func(rec *warc.Record, body []byte) {
+		if !strings.HasPrefix(rec.TargetURI, "urn:pageinfo:") {
+			return
+		}
+		var info struct{ Recorder, RetryOf, Refusal, Outcome string }
+		if err := json.Unmarshal(body, &info); err != nil {
+			r.t.Fatal(err)
+		}
+		out = append(out, strings.TrimSuffix(strings.Join([]string{info.Recorder, info.Outcome, info.Refusal, info.RetryOf}, "; "), "; "))
+	})
+	slices.Sort(out)
+	return out
+}
+
+// records reads all records of the chunks that are stored.
+func (r *rig) records(yield func(rec *warc.Record, body []byte)) {
+	r.t.Helper()
 	for _, key := range r.store.Keys("/archive/ns/name/uid/chunks/") {
 		raw := r.store.Object(key)
 		z, err := wacz.Open(bytes.NewReader(raw), int64(len(raw)))
@@ -66,23 +83,18 @@ func (r *rig) captured() []string {
 				if err != nil {
 					r.t.Fatal(err)
 				}
-				if !strings.HasPrefix(rec.TargetURI, "urn:pageinfo:") {
-					continue
-				}
 				body, err := rec.Body.Open()
 				if err != nil {
 					r.t.Fatal(err)
 				}
-				var info struct{ Recorder, RetryOf, Refusal, Outcome string }
-				if err := json.NewDecoder(body).Decode(&info); err != nil {
+				data, err := io.ReadAll(body)
+				if err != nil {
 					r.t.Fatal(err)
 				}
-				out = append(out, strings.TrimSuffix(strings.Join([]string{info.Recorder, info.Outcome, info.Refusal, info.RetryOf}, "; "), "; "))
+				yield(rec, data)
 			}
 		}
 	}
-	slices.Sort(out)
-	return out
 }
 
 func TestRefusedPagesAreTriedWithTheBrowser(t *testing.T) {

@@ -29,6 +29,8 @@ const (
 	stopGrace = 12 * time.Second
 	// minFreeDisk is the free space in bytes below which no page is begun.
 	minFreeDisk = 256 << 20
+	// minFreeFiles is the same in files that the file system has room for.
+	minFreeFiles = 1000
 )
 
 // CrawlBundle visits the pages of a bundle, one at a time on each host, and commits
@@ -66,6 +68,12 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 	if err == nil {
 		state, err = c.openProfile(ctx, in.Job)
 	}
+	dir := ""
+	if err == nil {
+		if dir, err = os.MkdirTemp(c.Dir, "bundle-"); err != nil {
+			err = fmt.Errorf("make a folder for the bundle: %w", err)
+		}
+	}
 	if err != nil {
 		if out.Trouble = troubleOf(err); out.Trouble == nil {
 			return out, err
@@ -73,15 +81,15 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 		out.Results = progress.Results
 		return out, nil
 	}
+	defer func() {
+		if left := os.RemoveAll(dir); out.Trouble == nil { // else it is told: a disk that is read-only keeps the folder
+			err = errors.Join(err, left)
+		}
+	}()
 	exclude, err := frontier.NewExclude(in.Job.Spec.Scope.Exclude)
 	if err != nil {
 		return out, err
 	}
-	dir, err := os.MkdirTemp(c.Dir, "bundle-")
-	if err != nil {
-		return out, fmt.Errorf("make a folder for the bundle: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	l := newLease(c.Heartbeats, a.token, progress, c.Logger, cancel)
@@ -99,6 +107,9 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 	defer cut(nil)
 	background.Go(func() { b.watch(ctx, a.stopping, cut) })
 	err = b.visitAll(ctx, visits)
+	if trouble := troubleOf(err); trouble != nil && b.troubled() == nil {
+		b.setTrouble(trouble)
+	}
 	// What was captured is committed also when the bundle ends early, but not when it
 	// belongs to someone else by now.
 	if ctx.Err() == nil {
@@ -112,7 +123,8 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 	cancel(nil)
 	background.Wait()
 	b.abandon()
-	out = workflows.BundleOutput{Results: l.committed(), Yielded: l.asked(), Trouble: b.troubled()}
+	b.claim.release(ctx, b.rested, &c.background)
+	out = workflows.BundleOutput{Results: l.committed(), Yielded: l.asked(), Trouble: b.troubled(), Rests: b.rests}
 	if out.Trouble != nil && l.live() {
 		err = nil // it is told with the result
 	}
@@ -176,6 +188,11 @@ type bundleRun struct {
 	profile *profile.Profile // nil for none
 	started time.Time        // monotonic
 
+	claim  *claim // nil for none
+	restMu sync.Mutex
+	rests  []workflows.HostRest
+	rested time.Time // when the last of the hosts has had its pause
+
 	finalsMu sync.Mutex
 	finals   map[frontier.Fingerprint]bool // addresses that redirects led to
 }
@@ -202,6 +219,11 @@ func (b *bundleRun) watch(ctx context.Context, stopping <-chan struct{}, cut con
 // visitAll visits the hosts of the bundle side by side. The end of visits cuts pages off,
 // that of ctx also what is being stored.
 func (b *bundleRun) visitAll(ctx, visits context.Context) error {
+	if b.claim = b.newClaim(); b.claim != nil {
+		if err := b.claim.take(ctx); err != nil {
+			return err
+		}
+	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(b.bundle.Hosts))
 	first := 0
@@ -231,10 +253,10 @@ func (b *bundleRun) stopReason(ctx context.Context) string {
 		return "the limit on duration is reached"
 	case time.Since(b.started) > timeBox:
 		return "the bundle's time is over"
-	case freeDisk(b.dir) < minFreeDisk:
-		w := workflows.TroubleWith(workflows.ReasonDiskFull, "the disk of a worker is nearly full")
-		b.setTrouble(w)
-		return w.Message
+	}
+	if scarce := scarceDisk(b.dir); scarce != "" {
+		b.setTrouble(workflows.TroubleWith(workflows.ReasonDiskFull, scarce))
+		return scarce
 	}
 	return ""
 }

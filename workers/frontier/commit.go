@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/visits"
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
@@ -51,6 +54,13 @@ type gathered struct {
 	chunk    *archive.Chunk // nil when no page is kept
 	outcomes []frontier.Outcome
 	archived int
+	// incomplete are those of archived of which something is missing.
+	incomplete int
+	// compared counts them by how they are beside an earlier run.
+	compared visits.Counts
+	// robots are those that wait for the chunk to begin: with a page, which says what came
+	// to see it.
+	robots []browser.RobotsUse
 }
 
 // hold keeps the present chunk until the returned function is called.
@@ -79,8 +89,9 @@ func (c *committer) setTrouble(w *workflows.Waiting) {
 }
 
 // take adds a page, when there is one, and its outcome to the chunk, and with it what other
-// captures of it there are. It tells whether the page is archived with it.
-func (c *committer) take(p *browser.Page, o frontier.Outcome, others ...*browser.Page) (archived bool, err error) {
+// captures of it there are. Without a page it is the robots.txt that is kept, which says why.
+// It tells whether the page is archived with it.
+func (c *committer) take(p *browser.Page, o frontier.Outcome, robots []browser.RobotsUse, others ...*browser.Page) (archived bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.outcomes) == 0 {
@@ -93,51 +104,113 @@ func (c *committer) take(p *browser.Page, o frontier.Outcome, others ...*browser
 		c.gathered = gathered{}
 	}
 	if p != nil && (o.Status == frontier.Archived || len(p.Exchanges) > 0) {
-		switch err := c.add(p); {
-		case errors.Is(err, syscall.ENOSPC) && o.Status == frontier.Archived:
-			o.Status, o.Reason, o.Retry = frontier.Failed, string(workflows.ReasonDiskFull), true
-			o.Detail, o.Links, o.Leads = "there is no room on the worker's disk for what the page brought", nil, nil
-		case errors.Is(err, syscall.ENOSPC): // what is left of a page that failed is not kept then
-		case err != nil:
+		if err := c.keep(p, &o); err != nil {
 			return false, err
 		}
-		o.Incomplete = o.Status == frontier.Archived && p.Incomplete() != "" // the chunk, too, may have found something missing
+	}
+	for _, use := range robots {
+		if err := c.addRobots(use); err != nil && !recorder.DiskFull(err) {
+			return false, err
+		}
 	}
 	for _, other := range others {
 		// What does not fit on the disk costs only itself: it is not what counts.
-		if err := c.add(other); err != nil && !errors.Is(err, syscall.ENOSPC) {
+		if _, err := c.add(other); err != nil && !recorder.DiskFull(err) {
 			return false, err
 		}
 	}
-	archived = o.Status == frontier.Archived
-	if archived {
+	if archived = o.Status == frontier.Archived; archived {
 		c.archived++
+		// The chunk, too, may have found something missing.
+		if o.Incomplete = incomplete(append(others, p)...); o.Incomplete {
+			c.incomplete++
+		}
+		c.compared.Add(o.Compared)
 	}
 	c.outcomes = append(c.outcomes, o)
 	return archived, nil
 }
 
-// add writes a page into the chunk, which is begun when there is none.
-func (c *committer) add(p *browser.Page) error {
-	if c.chunk == nil {
-		b := c.run
-		info := b.Info
-		job := b.in.Job
-		info.Job, info.Run, info.Bundle, info.Attempt = job.Namespace+"/"+job.Name, job.Run, b.in.Bundle.ID, b.attempt
-		info.Authorization, info.Robots = job.Spec.Authorization.Reference, "obey"
-		if p.Browser != "" { // else no browser came to see it
-			info.Chrome, info.Flags = p.Browser, p.BrowserFlags
+// keep writes a page into the chunk, and into its outcome what the chunk says of it.
+func (c *committer) keep(p *browser.Page, o *frontier.Outcome) error {
+	entry, err := c.add(p)
+	switch {
+	case recorder.DiskFull(err) && o.Status == frontier.Archived:
+		o.Status, o.Reason, o.Retry = frontier.Failed, string(workflows.ReasonDiskFull), true
+		o.Detail, o.Links, o.Leads = "there is no room on the worker's disk for what the page brought", nil, nil
+		return nil
+	case recorder.DiskFull(err): // what is left of a page that failed is not kept then
+		return nil
+	case err != nil:
+		return err
+	case o.Status == frontier.Archived:
+		o.Visit = &entry.Visit
+		if entry.Compared != nil {
+			o.Compared = entry.Compared.Verdict
 		}
+	}
+	return nil
+}
+
+// incomplete reports whether something is missing of one of the captures of a page. What is
+// stored of each is evidence, whichever counts as the page.
+func incomplete(captures ...*browser.Page) bool {
+	return slices.ContainsFunc(captures, func(p *browser.Page) bool { return p != nil && p.Incomplete() != "" })
+}
+
+// add writes a page into the chunk.
+func (c *committer) add(p *browser.Page) (archive.PageEntry, error) {
+	if err := c.begin(p); err != nil {
+		return archive.PageEntry{}, err
+	}
+	if err := c.chunk.Add(p); err != nil {
+		return archive.PageEntry{}, err
+	}
+	return c.chunk.Last(), nil
+}
+
+// addRobots writes a robots.txt into the chunk, if it was recorded.
+func (c *committer) addRobots(use browser.RobotsUse) error {
+	if c.chunk != nil {
+		return c.chunk.AddRobots(use)
+	}
+	known := func(r browser.RobotsUse) bool { return r.URL == use.URL && r.Fetched.Equal(use.Fetched) }
+	if len(use.Exchanges) > 0 && !slices.ContainsFunc(c.robots, known) {
+		c.robots = append(c.robots, use)
+	}
+	return nil
+}
+
+// begin begins a chunk when there is none. The page, when there is one, says what came to see
+// it.
+func (c *committer) begin(p *browser.Page) error {
+	if c.chunk != nil {
+		return nil
+	}
+	b := c.run
+	info := b.Info
+	job := b.in.Job
+	info.Job, info.Run, info.Bundle, info.Attempt = job.Namespace+"/"+job.Name, job.Run, b.in.Bundle.ID, b.attempt
+	info.Authorization, info.Robots = job.Spec.Authorization.Reference, "obey"
+	if p != nil && p.Browser != "" { // else no browser came to see it
+		info.Chrome, info.Flags = p.Browser, p.BrowserFlags
+	}
+	if p != nil {
 		info.UserAgent, info.Viewport = p.UserAgent, fmt.Sprintf("%dx%d", p.Viewport.Width, p.Viewport.Height)
-		chunk, err := archive.NewChunk(archive.Options{
-			Dir: filepath.Join(b.dir, fmt.Sprintf("chunk-%d-%d", c.chunks, len(c.full))), Name: "chunk", Title: info.Job, Info: info, Now: b.Now,
-		})
-		if err != nil {
+	}
+	chunk, err := archive.NewChunk(archive.Options{
+		Dir: filepath.Join(b.dir, fmt.Sprintf("chunk-%d-%d", c.chunks, len(c.full))), Name: "chunk", Title: info.Job, Info: info, Now: b.Now,
+	})
+	if err != nil {
+		return err
+	}
+	c.chunk = chunk
+	for _, use := range c.robots {
+		if err := chunk.AddRobots(use); err != nil {
 			return err
 		}
-		c.chunk = chunk
 	}
-	return c.chunk.Add(p)
+	return nil
 }
 
 // bodies is the size of all bodies of a page, in both directions.
@@ -169,7 +242,11 @@ func (c *committer) commitIfDue(ctx context.Context) error {
 func (c *committer) commit(ctx context.Context) error {
 	c.committing.Lock()
 	defer c.committing.Unlock()
-	for _, g := range c.change() {
+	list, err := c.change()
+	if err != nil {
+		return err
+	}
+	for _, g := range list {
 		if err := c.commitOne(ctx, g); err != nil {
 			return err
 		}
@@ -197,7 +274,10 @@ func (c *committer) commitOne(ctx context.Context, g gathered) error {
 			if err != nil {
 				return err
 			}
-			stored.Pages = g.archived
+			stored.Pages, stored.Incomplete = g.archived, &g.incomplete
+			if g.compared != (visits.Counts{}) {
+				stored.Compared = &g.compared
+			}
 			result.Chunk = stored
 		}
 		return putPacked(ctx, c.run.Buckets.Bucket(c.run.FrontierBucket), key, result)
@@ -217,18 +297,23 @@ func (c *committer) commitOne(ctx context.Context, g gathered) error {
 
 // change takes what was gathered away, once no page is being loaded into the present
 // chunk. The next page begins a new one.
-func (c *committer) change() []gathered {
+func (c *committer) change() ([]gathered, error) {
 	c.loading.Lock()
 	defer c.loading.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list := c.full
+	if c.chunk == nil && len(c.robots) > 0 { // no page was visited: they say why
+		if err := c.begin(nil); err != nil && !recorder.DiskFull(err) {
+			return nil, err
+		}
+	}
 	if len(c.outcomes) > 0 {
 		list = append(list, c.gathered)
 	}
 	c.full, c.gathered = nil, gathered{}
 	c.chunks++
-	return list
+	return list, nil
 }
 
 // closing is a chunk that is being stored; a second try finds it closed.
@@ -272,7 +357,7 @@ func (c *committer) persist(ctx context.Context, do func() error) error {
 		if trouble == nil || ctx.Err() != nil {
 			return err
 		}
-		if time.Since(began) > c.run.Patience || trouble.Reason == workflows.ReasonDiskFull {
+		if time.Since(began) > c.run.Patience || trouble.Reason == workflows.ReasonDiskFull || trouble.Reason == workflows.ReasonDiskUnwritable {
 			c.setTrouble(trouble)
 			return err
 		}
@@ -286,8 +371,11 @@ func (c *committer) persist(ctx context.Context, do func() error) error {
 // troubleOf tells what an error means for the run, nil when it is none that help from
 // outside ends.
 func troubleOf(err error) *workflows.Waiting {
-	if errors.Is(err, syscall.ENOSPC) {
+	switch {
+	case recorder.DiskFull(err):
 		return workflows.TroubleWith(workflows.ReasonDiskFull, "the disk of a worker is full")
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO):
+		return workflows.TroubleWith(workflows.ReasonDiskUnwritable, "the disk of a worker cannot be written to")
 	}
 	var sealed *sealedError
 	if errors.As(err, &sealed) {

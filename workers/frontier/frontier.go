@@ -6,8 +6,10 @@
 //   - Preflight asks whether the store can be used.
 //   - StoreProfile puts the sealed state of a log-in where bundles find it.
 //   - Seed brings the seeds into the first manifest.
+//   - Amend brings in seeds that are added later.
 //   - Plan takes in results, hands out bundles and writes the next manifest.
 //   - CrawlBundle visits the pages of a bundle and commits them chunk by chunk.
+//   - Sweep removes what the frontier of a long crawl does not need any more.
 //   - Seal recounts a run from what is stored and writes its closing statement.
 //
 // A page counts as archived only when its chunk is stored, the store has confirmed its
@@ -18,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -43,6 +46,8 @@ type Planner struct {
 	ArchiveBucket, FrontierBucket string
 	// Robots decides which sitemaps may be loaded, and lends the client for it.
 	Robots *RobotsCache
+	// Dir is for files of a moment, the system's folder when it is empty.
+	Dir    string
 	Logger *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
@@ -55,7 +60,9 @@ func (p *Planner) Register(r worker.ActivityRegistry) {
 	r.RegisterActivityWithOptions(p.Preflight, activity.RegisterOptions{Name: workflows.ActivityPreflight})
 	r.RegisterActivityWithOptions(p.StoreProfile, activity.RegisterOptions{Name: workflows.ActivityStoreProfile})
 	r.RegisterActivityWithOptions(p.Seed, activity.RegisterOptions{Name: workflows.ActivitySeed})
+	r.RegisterActivityWithOptions(p.Amend, activity.RegisterOptions{Name: workflows.ActivityAmend})
 	r.RegisterActivityWithOptions(p.Plan, activity.RegisterOptions{Name: workflows.ActivityPlan})
+	r.RegisterActivityWithOptions(p.Sweep, activity.RegisterOptions{Name: workflows.ActivitySweep})
 	r.RegisterActivityWithOptions(p.Seal, activity.RegisterOptions{Name: workflows.ActivitySeal})
 }
 
@@ -116,6 +123,24 @@ type Crawler struct {
 	Info   archive.Info
 	Logger *slog.Logger
 	Now    func() time.Time
+
+	// background is what outlives a bundle: claims that are given back after a pause.
+	background sync.WaitGroup
+	indexes    indexes
+}
+
+// Wait returns when the claims of bundles that ended are given back, or after a time: what
+// is left of them then is over by itself.
+func (c *Crawler) Wait(patience time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		c.background.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+	}
 }
 
 // Register makes the crawler's activity known to a worker.
@@ -131,6 +156,7 @@ var troubles = []struct {
 }{
 	{blob.ErrUnreachable, workflows.ReasonStoreUnreachable, "the store does not answer"},
 	{blob.ErrDenied, workflows.ReasonStoreDenied, "the store refuses the workers' credentials"},
+	{blob.ErrClock, workflows.ReasonClocksDiffer, "the clocks of a worker and of the store differ"},
 	{blob.ErrNoBucket, workflows.ReasonBucketMissing, "a bucket does not exist"},
 	{blob.ErrUnfit, workflows.ReasonStoreUnfit, "the store cannot be used"},
 	{frontier.ErrBooks, workflows.ReasonBooksUnbalanced, "the frontier's books do not balance"},

@@ -16,6 +16,7 @@ type Metrics struct {
 	expected   prometheus.Counter
 	missing    prometheus.Counter
 	incomplete prometheus.Counter
+	refused    prometheus.Counter
 	browsers   *prometheus.CounterVec // by cause
 }
 
@@ -47,6 +48,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "crawlfleet_pages_incomplete_total",
 			Help: "Captured pages of which something is missing that should be there.",
 		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "crawlfleet_requests_refused_total",
+			Help: "Requests of browsers after the last page of a stay, which belonged to no page and were let nowhere.",
+		}),
 		browsers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "crawlfleet_browser_replacements_total",
 			Help: "Chromes that were replaced, by cause.",
@@ -55,7 +60,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, cause := range []string{browser.CausePages, browser.CauseMemory, browser.CauseStuck, browser.CauseHung, browser.CauseMaimed, browser.CauseCrashed} {
 		m.browsers.WithLabelValues(cause) // so that the first of a kind is seen as a rise from 0
 	}
-	r.MustRegister(m.pages, m.phases, m.received, m.expected, m.missing, m.incomplete, m.browsers)
+	r.MustRegister(m.pages, m.phases, m.received, m.expected, m.missing, m.incomplete, m.refused, m.browsers)
 	return m
 }
 
@@ -66,19 +71,28 @@ func (m *Metrics) Replaced(cause string) {
 	}
 }
 
-// captured counts a page that was loaded.
-func (m *Metrics) captured(p *browser.Page, track *browser.Tracker) {
+// captured counts a page that was loaded, with each of its captures.
+func (m *Metrics) captured(captures []*browser.Page, track *browser.Tracker) {
 	if m == nil {
 		return
 	}
 	for phase, d := range track.Spent() {
 		m.phases.WithLabelValues(string(phase)).Observe(d.Seconds())
 	}
-	m.received.Add(float64(p.Bytes))
-	m.expected.Add(float64(p.Completeness.Expected))
-	m.missing.Add(float64(max(p.Completeness.Expected-p.Completeness.Matched, 0)))
-	if p.Incomplete() != "" {
+	for _, p := range captures {
+		m.received.Add(float64(p.Bytes))
+		m.expected.Add(float64(p.Completeness.Expected))
+		m.missing.Add(float64(max(p.Completeness.Expected-p.Completeness.Matched, 0)))
+	}
+	if incomplete(captures...) {
 		m.incomplete.Inc()
+	}
+}
+
+// Refused counts requests that belonged to no page.
+func (m *Metrics) Refused(n int) {
+	if m != nil {
+		m.refused.Add(float64(n))
 	}
 }
 

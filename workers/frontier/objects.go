@@ -2,12 +2,14 @@ package frontier
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -111,24 +113,42 @@ type stored struct {
 	state *frontier.State
 	hash  string
 	rules *frontier.Rules
+	// memory is what the state took when it was kept.
+	memory int64
+	// order is what the rules were made of that may change while a run lasts.
+	order orderOf
 }
 
-// stateCache keeps the state of a few shards between two plans. It is right as long as
-// the manifest that a plan names is the one that the state is at; else it is read anew.
+// orderOf is the part of an order that can be widened.
+type orderOf struct {
+	limits  workflows.Limits
+	seeding int64
+}
+
+// stateCache keeps the state of a few shards between two plans, those that were planned
+// last. One is right as long as the manifest that a plan names is the one that the state
+// is at; else it is read anew.
 type stateCache struct {
 	mu     sync.Mutex
 	states map[string]*stored
+	order  []string // of the keys, the oldest first
+	memory int64    // of all of them
+	most   int64    // in place of stateMemory, unless 0
 }
 
-// maxStates bounds the cache.
-const maxStates = 16
+// maxStates and stateMemory, in bytes, bound the cache: all shards of the largest run and a few more,
+// while they are small.
+const (
+	maxStates   = 4 * frontier.MaxShards
+	stateMemory = 384 << 20
+)
 
 // take removes a state from the cache: whoever takes it is the only one to use it.
 func (c *stateCache) take(shard string, seq int64) *stored {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.states[shard]
-	delete(c.states, shard)
+	c.drop(shard)
 	if s == nil || s.state.Seq() != seq {
 		return nil
 	}
@@ -138,46 +158,82 @@ func (c *stateCache) take(shard string, seq int64) *stored {
 func (c *stateCache) keep(shard string, s *stored) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.states == nil || len(c.states) >= maxStates {
+	c.drop(shard)
+	s.memory = s.state.Memory()
+	for len(c.order) > 0 && (len(c.order) == maxStates || c.memory+s.memory > cmp.Or(c.most, stateMemory)) {
+		c.drop(c.order[0])
+	}
+	if c.states == nil {
 		c.states = map[string]*stored{}
 	}
 	c.states[shard] = s
+	c.order = append(c.order, shard)
+	c.memory += s.memory
+}
+
+func (c *stateCache) drop(shard string) {
+	s := c.states[shard]
+	if s == nil {
+		return
+	}
+	delete(c.states, shard)
+	c.order = slices.DeleteFunc(c.order, func(key string) bool { return key == shard })
+	c.memory -= s.memory
 }
 
 // seedsObject is the list of seeds, in order, as the rules need it.
 type seedsObject struct {
 	Version int      `json:"version"`
 	Seeds   []string `json:"seeds"`
+	// Shards is how many shards the run has; 0 is 1.
+	Shards int `json:"shards,omitempty"`
 }
 
-func seedsKey(j workflows.Job) string { return base(j) + "/seeds" }
+func (o seedsObject) shards() int { return max(o.Shards, 1) }
 
-// rules compiles the order's rules, for which the seeds are needed.
-func (p *Planner) rules(ctx context.Context, store blob.Store, j workflows.Job) (*frontier.Rules, error) {
+// seedsKey is where the list of seeds lies, and each later one that was added to.
+func seedsKey(j workflows.Job) string {
+	if j.Seeding > 0 {
+		return fmt.Sprintf("%s/seeds-%d", base(j), j.Seeding)
+	}
+	return base(j) + "/seeds"
+}
+
+func (p *Planner) readSeeds(ctx context.Context, store blob.Store, j workflows.Job) (seedsObject, error) {
 	var o seedsObject
 	if err := getPacked(ctx, store, seedsKey(j), maxSeeds, &o); err != nil {
-		return nil, fmt.Errorf("read the seeds: %w", err)
+		return o, fmt.Errorf("read the seeds: %w", err)
 	}
-	return frontier.NewRules(specOf(j, o.Seeds))
+	return o, nil
 }
 
-// specOf is the order in the frontier's words.
-func specOf(j workflows.Job, seeds []string) frontier.Spec {
-	s := j.Spec
+// rules compiles the order's rules, for which the seeds are needed.
+func (p *Planner) rules(ctx context.Context, store blob.Store, j workflows.Job) (*frontier.Rules, []string, error) {
+	o, err := p.readSeeds(ctx, store, j)
+	if err != nil {
+		return nil, nil, err
+	}
+	rules, err := frontier.NewRules(SpecOf(j.Spec, o.Seeds))
+	return rules, o.Seeds, err
+}
+
+// SpecOf is an order in the frontier's words.
+func SpecOf(s workflows.Spec, seeds []string) frontier.Spec {
 	return frontier.Spec{
 		Scope: s.Scope.Type, Depth: s.Scope.Depth, ExtraHops: s.Scope.ExtraHops, Include: s.Scope.Include, Exclude: s.Scope.Exclude,
-		Seeds: seeds, Pages: s.Limits.Pages, PagesPerHost: s.Limits.PagesPerHost, Bytes: s.Limits.Bytes, Delay: s.Politeness.Delay,
+		Seeds: seeds, Pages: s.Limits.Pages, PagesPerHost: s.Limits.PagesPerHost, PagesPerPattern: s.Limits.PagesPerPattern, Bytes: s.Limits.Bytes, Delay: s.Politeness.Delay,
 	}
 }
 
 // open reads the state of a shard at a manifest.
 func (p *Planner) open(ctx context.Context, store blob.Store, j workflows.Job, shard int, seq int64) (*stored, error) {
 	load := func(key string) ([]byte, error) { return get(ctx, store, key, maxSegment) }
-	if s := p.states.take(shardBase(j, shard), seq); s != nil {
+	order := orderOf{j.Spec.Limits, j.Seeding}
+	if s := p.states.take(shardBase(j, shard), seq); s != nil && s.order == order {
 		s.state.LoadWith(load) // the function of the step before ended with it
 		return s, nil
 	}
-	rules, err := p.rules(ctx, store, j)
+	rules, seeds, err := p.rules(ctx, store, j)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +245,12 @@ func (p *Planner) open(ctx context.Context, store blob.Store, j workflows.Job, s
 	if err != nil {
 		return nil, err
 	}
-	return &stored{state: state, hash: hash, rules: rules}, nil
+	if j.Seeding > 0 { // those that are known already change nothing
+		if err := state.Add(seeds); err != nil {
+			return nil, err
+		}
+	}
+	return &stored{state: state, hash: hash, rules: rules, order: order}, nil
 }
 
 func readManifest(ctx context.Context, store blob.Store, j workflows.Job, shard int, seq int64) (m frontier.Manifest, hash string, err error) {

@@ -38,8 +38,20 @@ func (p *Planner) plan(ctx context.Context, in workflows.PlanInput) (out workflo
 		return out, err
 	}
 	now := p.Now()
+	s.state.At(now)
+	if in.Shards > 1 {
+		s.state.Allow(allowance(in))
+	}
+	if err := p.receive(ctx, store, in, s.state); err != nil {
+		return out, err
+	}
 	if err := p.apply(ctx, store, in, s.state, now, &out); err != nil {
 		return out, err
+	}
+	if in.Job.Spec.Politeness.Scope != workflows.PolitenessJob {
+		if err := remember(ctx, store, s.state.Rests(now)); err != nil {
+			return out, err
+		}
 	}
 	bundles := step(s.state, in, now, &out)
 	for _, b := range bundles {
@@ -49,6 +61,7 @@ func (p *Planner) plan(ctx context.Context, in workflows.PlanInput) (out workflo
 		}
 		out.Bundles = append(out.Bundles, ref)
 	}
+	p.send(in, s.state, &out)
 	if err := s.state.Check(); err != nil {
 		return out, err
 	}
@@ -89,9 +102,18 @@ func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.Plan
 		if err := s.Apply(done.ID, results, now); err != nil {
 			return err
 		}
+		s.Rest(restsOf(done.Rests), now)
 		out.Applied = append(out.Applied, done.ID)
 	}
 	return nil
+}
+
+func restsOf(list []workflows.HostRest) []frontier.HostRest {
+	var rests []frontier.HostRest
+	for _, r := range list {
+		rests = append(rests, frontier.HostRest{Key: r.Key, Until: r.Until, Reason: string(r.Reason), Detail: r.Detail})
+	}
+	return rests
 }
 
 // step is the pure part of a plan: it fills in the output and returns the bundles.
@@ -101,20 +123,31 @@ func step(s *frontier.State, in workflows.PlanInput, now time.Time, out *workflo
 	}
 	limit := s.Limit()
 	before := s.Counts()
-	if limit != "" && before.Queued+before.Delayed > 0 && before.Leased == 0 {
+	if in.Shards > 1 { // what the order allows is the run's to judge
+		out.Hungry = limit != "" && before.Queued+before.Delayed > 0
+	} else if limit != "" && before.Queued+before.Delayed > 0 && before.Leased == 0 {
 		out.Limit = workflows.Reason(limit)
 		s.Finish(limit)
 	}
 	var bundles []frontier.Bundle
 	if limit == "" && in.Finish == "" && in.Slots > 0 {
-		bundles = s.Choose(now, in.Slots, "b"+strconv.FormatInt(s.Seq()+1, 10))
+		bundles = s.Choose(now, in.Slots, bundlePrefix(in)+strconv.FormatInt(s.Seq()+1, 10))
 	}
 	if next := s.NextDue(); limit == "" && !next.IsZero() {
 		out.DueIn = max(next.Sub(now), time.Millisecond)
 	}
+	out.Used = s.Used()
 	out.Seq, out.Counts, out.Idle = s.Seq()+1, countsOf(s.Counts()), s.Idle()
 	out.Waiting = waitingFor(s, out.Counts)
 	return bundles
+}
+
+// bundlePrefix begins the names of bundles: those of several shards differ.
+func bundlePrefix(in workflows.PlanInput) string {
+	if in.Shards > 1 {
+		return fmt.Sprintf("s%db", in.Shard)
+	}
+	return "b"
 }
 
 // waitingFor says what the crawl waits for when all that is left failed before, or is
@@ -135,6 +168,13 @@ func waitingFor(s *frontier.State, c workflows.Counts) *workflows.Waiting {
 			NextStep: "Nothing has to be done. If this happens often, a larger politeness.delaySeconds in a new CrawlJob may help.",
 		}
 	}
+	if h.Reason == frontier.ReasonHostShared {
+		return &workflows.Waiting{
+			Reason:   workflows.ReasonHostShared,
+			Message:  h.Host + " is left alone: " + h.Detail + "; next try at " + h.Next.UTC().Format(time.TimeOnly+" UTC"),
+			NextStep: "Nothing has to be done: jobs take turns at a host. For a site of one's own, politeness.scope: Job in a new CrawlJob takes no heed of others.",
+		}
+	}
 	message := what + " on " + h.Host + " cannot be loaded"
 	for _, why := range []string{h.Reason, h.Detail} {
 		if why != "" {
@@ -151,7 +191,8 @@ func waitingFor(s *frontier.State, c workflows.Counts) *workflows.Waiting {
 func countsOf(c frontier.Counts) workflows.Counts {
 	return workflows.Counts{
 		Discovered: c.Discovered, Queued: c.Queued, Delayed: c.Delayed, Leased: c.Leased, Archived: c.Archived, Incomplete: c.Incomplete,
-		Failed: reasons(c.Failed), Skipped: reasons(c.Skipped), Bytes: c.Bytes, Chunks: c.Chunks,
+		Compared: workflows.Compared(c.Compared),
+		Failed:   reasons(c.Failed), Skipped: reasons(c.Skipped), Bytes: c.Bytes, Chunks: c.Chunks,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/robots"
 	"crawlfleet.dev/crawlfleet/internal/urls"
+	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -22,9 +23,13 @@ const (
 	robotsRetry = 5 * time.Second
 	// robotsTimeout bounds one fetch.
 	robotsTimeout = 30 * time.Second
-	// maxOrigins bounds the cache.
-	maxOrigins = 10_000
+	// maxOrigins bounds the cache, maxRobotsHead the head of an answer in bytes.
+	maxOrigins    = 10_000
+	maxRobotsHead = 64 << 10
 )
+
+// ProductToken is what robots.txt knows us by (RFC 9309 section 2.2.1).
+const ProductToken = "crawlfleet"
 
 // RobotsCache fetches the robots.txt of each origin and keeps it.
 type RobotsCache struct {
@@ -33,6 +38,9 @@ type RobotsCache struct {
 	// UserAgent is sent, Token is what rules are looked up for.
 	UserAgent, Token string
 	Now              func() time.Time
+	// Recorder, when it is set, makes the requests instead of Client, for pages that are to
+	// be archived.
+	Recorder *RobotsRecorder
 
 	mu      sync.Mutex
 	origins map[string]*robotsEntry
@@ -50,21 +58,30 @@ type robotsEntry struct {
 	mu      sync.Mutex
 	rules   *robots.Rules
 	failure *RobotsFailure
+	fetched time.Time
 	until   time.Time
+	tape    tape
 }
 
 // Rules returns the rules for the origin of a page.
 func (c *RobotsCache) Rules(ctx context.Context, page string) (*robots.Rules, *RobotsFailure) {
+	rules, failure, _ := c.rules(ctx, page)
+	return rules, failure
+}
+
+// rules is Rules that also tells what was asked.
+func (c *RobotsCache) rules(ctx context.Context, page string) (*robots.Rules, *RobotsFailure, browser.RobotsUse) {
 	origin, err := urls.Origin(page)
 	if err != nil {
-		return nil, &RobotsFailure{Reason: workflows.ReasonInvalidURL, Detail: err.Error()}
+		return nil, &RobotsFailure{Reason: workflows.ReasonInvalidURL, Detail: err.Error()}, browser.RobotsUse{}
 	}
 	e := c.entry(origin)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if now := c.Now(); !now.Before(e.until) {
-		e.rules, e.failure = c.fetch(ctx, origin)
-		e.until = now.Add(robotsFresh)
+		e.tape.retire()
+		e.rules, e.failure, e.tape = c.fetch(ctx, origin)
+		e.fetched, e.until = now, now.Add(robotsFresh)
 		if e.failure != nil {
 			e.until = now.Add(robotsRetry)
 		}
@@ -72,13 +89,20 @@ func (c *RobotsCache) Rules(ctx context.Context, page string) (*robots.Rules, *R
 			e.until = now
 		}
 	}
-	return e.rules, e.failure
+	return e.rules, e.failure, browser.RobotsUse{URL: origin + "/robots.txt", Fetched: e.fetched, Exchanges: e.tape.exchanges}
 }
 
 func (c *RobotsCache) entry(origin string) *robotsEntry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.origins == nil || len(c.origins) >= maxOrigins {
+		for _, e := range c.origins {
+			go func() { // one may be fetched just now
+				e.mu.Lock()
+				defer e.mu.Unlock()
+				e.tape.retire()
+			}()
+		}
 		c.origins = map[string]*robotsEntry{}
 	}
 	e := c.origins[origin]
@@ -89,20 +113,37 @@ func (c *RobotsCache) entry(origin string) *robotsEntry {
 	return e
 }
 
-func (c *RobotsCache) fetch(ctx context.Context, origin string) (*robots.Rules, *RobotsFailure) {
+func (c *RobotsCache) fetch(ctx context.Context, origin string) (*robots.Rules, *RobotsFailure, tape) {
 	ctx, cancel := context.WithTimeout(ctx, robotsTimeout)
 	defer cancel()
+	ask := func(client *http.Client) (*robots.Rules, *RobotsFailure) { return c.ask(ctx, client, origin) }
+	if c.Recorder == nil {
+		rules, failure := ask(c.Client)
+		return rules, failure, tape{}
+	}
+	rules, failure, t, err := c.Recorder.fetch(ctx, ask)
+	if err != nil { // of this machine: the site is left alone as long as it lasts
+		failure = robotsFailed(string(workflows.ReasonRobotsUnreachable), err.Error())
+	}
+	return rules, failure, t
+}
+
+func robotsFailed(reason, detail string) *RobotsFailure {
+	return &RobotsFailure{Reason: workflows.Reason(reason), Detail: "robots.txt: " + detail}
+}
+
+func (c *RobotsCache) ask(ctx context.Context, client *http.Client, origin string) (*robots.Rules, *RobotsFailure) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, origin+"/robots.txt", nil)
 	if err != nil {
 		return nil, &RobotsFailure{Reason: workflows.ReasonInvalidURL, Detail: err.Error()}
 	}
 	req.Header.Set("User-Agent", c.UserAgent)
-	resp, err := c.Client.Do(req)
+	resp, err := client.Do(req)
 	if errors.Is(err, errTooManyRedirects) {
 		return robots.AllowAll, nil // section 2.3.1.2: as if there were none
 	}
 	if err != nil {
-		return nil, &RobotsFailure{Reason: workflows.Reason(netguard.Reason(err)), Detail: "robots.txt: " + whyNot(err)}
+		return nil, robotsFailed(netguard.Reason(err), whyNot(err))
 	}
 	defer resp.Body.Close()
 	if rules := robots.ForStatus(resp.StatusCode); rules == robots.DisallowAll {
@@ -127,15 +168,18 @@ func NewClient(guard *netguard.Dialer) *http.Client {
 			DialContext:            guard.DialContext,
 			TLSHandshakeTimeout:    10 * time.Second,
 			ResponseHeaderTimeout:  20 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
+			MaxResponseHeaderBytes: maxRobotsHead,
 			MaxIdleConnsPerHost:    1,
 			IdleConnTimeout:        10 * time.Second,
 		},
-		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
-			if len(via) > robots.MaxRedirects {
-				return errTooManyRedirects
-			}
-			return nil
-		},
+		CheckRedirect: followRobots,
 	}
+}
+
+// followRobots follows redirects as far as section 2.3.1.2 says.
+func followRobots(_ *http.Request, via []*http.Request) error {
+	if len(via) > robots.MaxRedirects {
+		return errTooManyRedirects
+	}
+	return nil
 }

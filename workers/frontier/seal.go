@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -12,6 +13,8 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/frontier"
+	"crawlfleet.dev/crawlfleet/internal/termination"
+	"crawlfleet.dev/crawlfleet/internal/visits"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -35,19 +38,62 @@ type Statement struct {
 	// Problems say where the books do not balance; empty when they do.
 	Problems []string `json:"problems,omitempty"`
 	// Chunks are the stored files, each with what the store says of it.
-	Chunks        []frontier.Chunk        `json:"chunks"`
+	Chunks []frontier.Chunk `json:"chunks"`
+	// Leads are the mailto: and tel: links of the archived pages; nil when there is none.
+	Leads *LeadsStatement `json:"leads,omitempty"`
+	// Visits are the index of the archived pages; nil when there is none. CompareWith is
+	// the earlier run that they are compared with.
+	Visits        *VisitsStatement        `json:"visits,omitempty"`
+	CompareWith   *workflows.EarlierRun   `json:"compareWith,omitempty"`
 	Authorization workflows.Authorization `json:"authorization"`
 	// Profile names the stored browser state that pages were visited with at last.
 	Profile *workflows.ProfileRef `json:"profile,omitempty"`
-	// Manifest is the last manifest of the shard, and the SHA-256 of it.
-	Manifest     int64     `json:"manifest"`
-	ManifestHash string    `json:"manifestHash"`
-	StartedAt    time.Time `json:"startedAt"`
-	SealedAt     time.Time `json:"sealedAt"`
+	// Manifest is the last manifest of the first shard, and the SHA-256 of it; Shards are
+	// those of all when there are several.
+	Manifest     int64            `json:"manifest"`
+	ManifestHash string           `json:"manifestHash"`
+	Shards       []ShardStatement `json:"shards,omitempty"`
+
+	// Amendments are the changes of the order while the run lasted.
+	Amendments []workflows.Amendment `json:"amendments,omitempty"`
+
+	StartedAt time.Time `json:"startedAt"`
+	SealedAt  time.Time `json:"sealedAt"`
+}
+
+// beat sends heartbeats until the function that it returns is called.
+func beat(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		every := time.NewTicker(workflows.HeartbeatEvery)
+		defer every.Stop()
+		for {
+			select {
+			case <-every.C:
+				activity.RecordHeartbeat(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() {
+		cancel()
+		beating.Wait()
+	}
+}
+
+// ShardStatement is what a closing statement says of one of several shards.
+type ShardStatement struct {
+	Shard        int              `json:"shard"`
+	Counts       workflows.Counts `json:"counts"`
+	Manifest     int64            `json:"manifest"`
+	ManifestHash string           `json:"manifestHash"`
 }
 
 // Seal recounts a run from what is stored and writes its closing statement, once.
 func (p *Planner) Seal(ctx context.Context, in workflows.SealInput) (workflows.SealOutput, error) {
+	defer beat(ctx)() // counting all rows of a shard may take longer than a heartbeat may
 	out, err := p.seal(ctx, in)
 	return out, storeError(err)
 }
@@ -58,19 +104,21 @@ func (p *Planner) seal(ctx context.Context, in workflows.SealInput) (workflows.S
 	if err != nil {
 		return workflows.SealOutput{}, err
 	}
-	if len(in.Seqs) != 1 {
-		return workflows.SealOutput{}, fmt.Errorf("seal: %d shards, this program knows 1: upgrade the workers", len(in.Seqs))
+	st := Statement{
+		Format: "crawlfleet-run", Version: 1, Run: in.Job.Run, Namespace: in.Job.Namespace, Name: in.Job.Name, Generation: in.Job.Generation,
+		Verdict: in.Verdict, Reason: in.Reason,
+		Authorization: in.Job.Spec.Authorization, Profile: in.Job.Profile, CompareWith: in.Job.Spec.CompareWith, Amendments: in.Amendments,
+		StartedAt: in.Job.StartedAt, SealedAt: p.Now().UTC(),
 	}
-	s, err := p.open(ctx, frontierStore, in.Job, 0, in.Seqs[0])
+	if err := p.recountShards(ctx, frontierStore, in, &st); err != nil {
+		return workflows.SealOutput{}, err
+	}
+	problems, err := recountChunks(ctx, archiveStore, st)
 	if err != nil {
 		return workflows.SealOutput{}, err
 	}
-	st := Statement{
-		Format: "crawlfleet-run", Version: 1, Run: in.Job.Run, Namespace: in.Job.Namespace, Name: in.Job.Name, Generation: in.Job.Generation,
-		Verdict: in.Verdict, Reason: in.Reason, Counts: countsOf(s.state.Counts()), Chunks: s.state.Chunks(),
-		Authorization: in.Job.Spec.Authorization, Profile: in.Job.Profile, Manifest: in.Seqs[0], ManifestHash: s.hash, StartedAt: in.Job.StartedAt, SealedAt: p.Now().UTC(),
-	}
-	if st.Problems, err = recount(ctx, archiveStore, s.state, st); err != nil {
+	st.Problems = append(st.Problems, problems...)
+	if err := p.gather(ctx, frontierStore, archiveStore, in, &st); err != nil {
 		return workflows.SealOutput{}, err
 	}
 	if len(st.Problems) > 0 {
@@ -100,21 +148,60 @@ func (p *Planner) seal(ctx context.Context, in workflows.SealInput) (workflows.S
 	return out, nil
 }
 
-// recount asks the store for every chunk and compares it with the books.
-func recount(ctx context.Context, store blob.Store, s *frontier.State, st Statement) (problems []string, err error) {
+// recountShards recounts the frontier's rows, shard by shard, and compares what the shards
+// sent each other with what they took in.
+func (p *Planner) recountShards(ctx context.Context, store blob.Store, in workflows.SealInput, st *Statement) error {
+	standing := make([]termination.Standing, len(in.Seqs))
+	for shard, seq := range in.Seqs {
+		s, err := p.open(ctx, store, in.Job, shard, seq)
+		if err != nil {
+			return err
+		}
+		problems, err := recountRows(s.state)
+		if err != nil {
+			return err
+		}
+		counts := countsOf(s.state.Counts())
+		if shard == 0 {
+			st.Manifest, st.ManifestHash = seq, s.hash
+		}
+		if len(in.Seqs) > 1 {
+			st.Shards = append(st.Shards, ShardStatement{Shard: shard, Counts: counts, Manifest: seq, ManifestHash: s.hash})
+			for i := range problems {
+				problems[i] = fmt.Sprintf("shard %d: %s", shard, problems[i])
+			}
+		}
+		st.Counts, st.Chunks, st.Problems = st.Counts.Plus(counts), append(st.Chunks, s.state.Chunks()...), append(st.Problems, problems...)
+		standing[shard] = termination.Standing{Idle: true, Sent: s.state.Sent(), Applied: s.state.Applied()}
+	}
+	if !termination.Reached(standing) {
+		st.Problems = append(st.Problems, "a shard sent another what that one has not taken in")
+	}
+	return nil
+}
+
+// recountRows compares the books of a shard with its rows.
+func recountRows(s *frontier.State) (problems []string, err error) {
 	if err := s.Recount(); errors.Is(err, frontier.ErrBooks) || errors.Is(err, frontier.ErrSegment) {
 		problems = append(problems, err.Error())
 	} else if err != nil { // the store has trouble, which passes
 		return nil, err
 	}
-	if !s.Idle() {
-		problems = append(problems, fmt.Sprintf("%d pages have no outcome", st.Counts.Queued+st.Counts.Delayed+st.Counts.Leased))
+	if c := s.Counts(); !s.Idle() {
+		problems = append(problems, fmt.Sprintf("%d pages have no outcome", c.Queued+c.Delayed+c.Leased))
 	}
+	return problems, nil
+}
+
+// recountChunks asks the store for every chunk and compares it with the books.
+func recountChunks(ctx context.Context, store blob.Store, st Statement) (problems []string, err error) {
 	found, err := lookUp(ctx, store, st.Chunks)
 	if err != nil {
 		return nil, err
 	}
-	var pages, bytes int64
+	var pages, bytes, missing int64
+	counted := true // also in all chunks what is missing of pages
+	var compared visits.Counts
 	for i, c := range st.Chunks {
 		info := found[i]
 		if info == nil {
@@ -126,9 +213,21 @@ func recount(ctx context.Context, store blob.Store, s *frontier.State, st Statem
 		}
 		pages += int64(c.Pages)
 		bytes += info.Size
+		if counted = counted && c.Incomplete != nil; counted {
+			missing += int64(*c.Incomplete)
+		}
+		if c.Compared != nil {
+			compared = compared.Plus(*c.Compared)
+		}
 	}
 	if pages != st.Counts.Archived {
 		problems = append(problems, fmt.Sprintf("%d pages are archived, the stored chunks hold %d", st.Counts.Archived, pages))
+	}
+	if counted && missing != st.Counts.Incomplete {
+		problems = append(problems, fmt.Sprintf("%d archived pages are incomplete, the stored chunks hold %d", st.Counts.Incomplete, missing))
+	}
+	if counted && workflows.Compared(compared) != st.Counts.Compared {
+		problems = append(problems, fmt.Sprintf("compared with an earlier run are %+v, by the stored chunks %+v", st.Counts.Compared, compared))
 	}
 	if bytes != st.Counts.Bytes {
 		problems = append(problems, fmt.Sprintf("%d bytes are booked, the store holds %d", st.Counts.Bytes, bytes))
@@ -146,7 +245,6 @@ func lookUp(ctx context.Context, store blob.Store, chunks []frontier.Chunk) ([]*
 	group.SetLimit(lookUps)
 	for i, c := range chunks {
 		group.Go(func() error {
-			activity.RecordHeartbeat(ctx)
 			key, err := blob.NewKey(c.Key)
 			if err != nil {
 				return err

@@ -1,29 +1,15 @@
 package frontier
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net/url"
-	"slices"
-	"strings"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/frontier"
-	"crawlfleet.dev/crawlfleet/internal/urls"
 	"crawlfleet.dev/crawlfleet/workflows"
-)
-
-// The bounds of seeding.
-const (
-	maxSeedCount = 1_000_000
-	maxSeedList  = 64 << 20 // unpacked bytes
 )
 
 // Preflight asks whether both buckets are there, may be written to, and refuse to
@@ -50,140 +36,122 @@ func (p *Planner) Seed(ctx context.Context, in workflows.SeedInput) (workflows.S
 
 func (p *Planner) seed(ctx context.Context, in workflows.SeedInput) (workflows.SeedOutput, error) {
 	store := p.Store.Bucket(p.FrontierBucket)
-	first, _, err := readManifest(ctx, store, in.Job, 0, 0)
-	if err == nil { // an attempt before this one was there
-		return workflows.SeedOutput{Counts: countsOf(first.Counts)}, nil
+	o, err := p.readSeeds(ctx, store, in.Job)
+	if errors.Is(err, blob.ErrNotFound) {
+		o, err = p.storeSeeds(ctx, store, in)
 	}
-	if !errors.Is(err, blob.ErrNotFound) {
+	if err != nil {
 		return workflows.SeedOutput{}, err
 	}
+	rules, err := frontier.NewRules(SpecOf(in.Job.Spec, o.Seeds))
+	if err != nil {
+		return workflows.SeedOutput{}, invalidSeeds(err)
+	}
+	out := workflows.SeedOutput{Shards: o.shards()}
+	for shard := range out.Shards {
+		activity.RecordHeartbeat(ctx)
+		counts, err := p.begin(ctx, store, in.Job, o, rules, shard)
+		if err != nil {
+			return workflows.SeedOutput{}, err
+		}
+		out.Counts = out.Counts.Plus(counts)
+		if out.Shards > 1 {
+			out.Each = append(out.Each, counts)
+		}
+	}
+	return out, nil
+}
+
+// storeSeeds collects the seeds and stores them, once.
+func (p *Planner) storeSeeds(ctx context.Context, store blob.Store, in workflows.SeedInput) (seedsObject, error) {
 	if err := storeScripts(ctx, store, in); err != nil {
-		return workflows.SeedOutput{}, err
+		return seedsObject{}, err
 	}
 	seeds, err := p.collect(ctx, in)
 	if err != nil {
-		return workflows.SeedOutput{}, err
+		return seedsObject{}, err
 	}
-	err = putPacked(ctx, store, seedsKey(in.Job), seedsObject{Version: 1, Seeds: seeds})
-	if err != nil && !errors.Is(err, blob.ErrExists) {
-		return workflows.SeedOutput{}, err
+	o := seedsObject{Version: 1, Seeds: seeds, Shards: ShardsFor(in.Job.Spec, seeds)}
+	if err := putPacked(ctx, store, seedsKey(in.Job), o); err != nil && !errors.Is(err, blob.ErrExists) {
+		return seedsObject{}, err
 	}
 	// What is stored counts: another attempt may have read another sitemap.
-	var o seedsObject
-	if err := getPacked(ctx, store, seedsKey(in.Job), maxSeeds, &o); err != nil {
-		return workflows.SeedOutput{}, err
-	}
-	rules, err := frontier.NewRules(specOf(in.Job, o.Seeds))
+	return p.readSeeds(ctx, store, in.Job)
+}
+
+// Amend stores the list of seeds of an order that was widened, once: those of before, and
+// those that are new.
+func (p *Planner) Amend(ctx context.Context, in workflows.AmendInput) error {
+	return storeError(p.amend(ctx, in))
+}
+
+func (p *Planner) amend(ctx context.Context, in workflows.AmendInput) error {
+	store := p.Store.Bucket(p.FrontierBucket)
+	before, err := p.readSeeds(ctx, store, in.Job)
 	if err != nil {
-		return workflows.SeedOutput{}, invalidSeeds(err)
+		return err
 	}
-	state := frontier.New(rules)
+	var r SeedReader
+	for _, list := range [][]string{before.Seeds, in.Seeds} {
+		if err := r.Lists(workflows.Seeds{URLs: list}, nil); err != nil {
+			return seedFailure(err)
+		}
+	}
+	o := seedsObject{Version: 1, Seeds: r.Seeds(), Shards: before.Shards}
+	job := in.Job
+	job.Seeding = in.Seeding
+	if err := putPacked(ctx, store, seedsKey(job), o); err != nil && !errors.Is(err, blob.ErrExists) {
+		return err
+	}
+	return nil
+}
+
+// begin writes the first manifest of a shard, unless an attempt before this one did, and
+// returns its books.
+func (p *Planner) begin(ctx context.Context, store blob.Store, j workflows.Job, o seedsObject, rules *frontier.Rules, shard int) (workflows.Counts, error) {
+	first, _, err := readManifest(ctx, store, j, shard, 0)
+	if err == nil {
+		return countsOf(first.Counts), nil
+	}
+	if !errors.Is(err, blob.ErrNotFound) {
+		return workflows.Counts{}, err
+	}
+	state := frontier.NewShard(rules, shard, o.shards())
 	if err := state.Add(o.Seeds); err != nil {
-		return workflows.SeedOutput{}, invalidSeeds(err)
+		return workflows.Counts{}, invalidSeeds(err)
 	}
 	counts := countsOf(state.Counts())
-	if _, err := p.commit(ctx, store, in.Job, 0, &stored{state: state, rules: rules}, nil); err != nil {
-		return workflows.SeedOutput{}, err
-	}
-	return workflows.SeedOutput{Counts: counts}, nil
+	_, err = p.commit(ctx, store, j, shard, &stored{state: state, rules: rules, order: orderOf{j.Spec.Limits, j.Seeding}}, nil)
+	return counts, err
 }
 
 // invalidSeeds ends the run: trying again would not help.
 func invalidSeeds(err error) error {
-	message := err.Error() + ". An order cannot be changed: correct it in a new CrawlJob"
+	message := err.Error() + ". Correct it in a new CrawlJob"
 	return temporal.NewNonRetryableApplicationError(message, string(workflows.ReasonInvalidSeeds), err)
-}
-
-// collector gathers canonical seeds, each once.
-type collector struct {
-	seeds []string
-	seen  map[string]bool
-}
-
-func (c *collector) add(raw string) error {
-	canonical, err := urls.Canonicalize(raw)
-	if err != nil {
-		return err
-	}
-	if c.seen[canonical] {
-		return nil
-	}
-	if len(c.seeds) == maxSeedCount {
-		return fmt.Errorf("there are more than %d seeds", maxSeedCount)
-	}
-	c.seen[canonical] = true
-	c.seeds = append(c.seeds, canonical)
-	return nil
 }
 
 // collect gathers the seeds of the order, of the packed list and of the sitemaps.
 func (p *Planner) collect(ctx context.Context, in workflows.SeedInput) ([]string, error) {
-	c := collector{seen: map[string]bool{}}
-	for i, u := range in.Seeds.URLs {
-		if err := c.add(u); err != nil {
-			return nil, invalidSeeds(fmt.Errorf("seed %d: %s", i+1, whyInvalid(err)))
-		}
+	r := SeedReader{
+		Robots: p.Robots, Delay: in.Job.Spec.Politeness.Delay,
+		Tick: func() { activity.RecordHeartbeat(ctx) },
+		Warn: func(message string, err error) { p.Logger.Warn(message, "run", in.Job.Run, "error", err) },
 	}
-	if err := c.list(in.SeedList); err != nil {
-		return nil, invalidSeeds(err)
+	if err := r.Order(ctx, in.Job.Spec, in.Seeds, in.SeedList); err != nil {
+		return nil, seedFailure(err)
 	}
-	s := siteMaps{Planner: p, in: in, to: &c, seen: map[string]bool{}}
-	if err := s.read(ctx); err != nil {
-		return nil, err
-	}
-	if len(c.seeds) == 0 {
-		return nil, invalidSeeds(noSeed(in.Seeds.Sitemaps))
-	}
-	return c.seeds, nil
+	return r.Seeds(), nil
 }
 
-// whyInvalid says what is wrong with an address without repeating it: it may hold what
-// logs and histories must not.
-func whyInvalid(err error) string {
-	var invalid *urls.Error
-	if errors.As(err, &invalid) {
-		return invalid.Detail
+// seedFailure gives what is wrong with seeds the type by which a workflow knows it.
+func seedFailure(err error) error {
+	var e *SeedError
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.Reason == workflows.ReasonInvalidSeeds:
+		return invalidSeeds(e)
 	}
-	return err.Error()
-}
-
-// noSeed says that an order names no page, and the hosts of its sitemaps.
-func noSeed(sitemaps []string) error {
-	var hosts []string
-	for _, s := range sitemaps {
-		if u, err := url.Parse(s); err == nil && !slices.Contains(hosts, u.Host) {
-			hosts = append(hosts, u.Host)
-		}
-	}
-	if len(hosts) == 0 {
-		return errors.New("there is no seed: the lists of the order name no page")
-	}
-	return fmt.Errorf("there is no seed: the sitemaps on %s name no page; each must be a sitemap or sitemap index in XML, or a text of one address a line",
-		strings.Join(hosts[:min(len(hosts), 3)], ", "))
-}
-
-// list reads a packed list, one address a line.
-func (c *collector) list(packed []byte) error {
-	if len(packed) == 0 {
-		return nil
-	}
-	z, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		return fmt.Errorf("unpack the list of seeds: %w", err)
-	}
-	lines := bufio.NewScanner(io.LimitReader(z, maxSeedList))
-	lines.Buffer(make([]byte, 4<<10), 64<<10)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if err := c.add(line); err != nil {
-			return fmt.Errorf("line %d of the list of seeds: %s", n, whyInvalid(err))
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read the list of seeds: %w", err)
-	}
-	return nil
+	return workflows.NewTrouble(e.Reason, e.Message, e.Err)
 }

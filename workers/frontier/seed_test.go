@@ -45,9 +45,13 @@ func TestSeed(t *testing.T) {
 		case "/foreign.xml":
 			fmt.Fprintf(w, `<urlset><url><loc>http://victim.test/</loc></url><url><loc>%s/p1</loc></url></urlset>`, base)
 		case "/robots.txt":
-			fmt.Fprint(w, "User-agent: *\nDisallow: /private")
+			fmt.Fprint(w, "User-agent: *\nDisallow: /private\nSitemap: /one.xml\nSitemap: http://"+r.Host+"/none.xml\nSitemap: http://%zz/")
 		case "/partly.xml":
 			fmt.Fprintf(w, `<sitemapindex><sitemap><loc>%s/private.xml</loc></sitemap><sitemap><loc>%s/one.xml</loc></sitemap></sitemapindex>`, base, base)
+		case "/feed.rss":
+			fmt.Fprintf(w, `<rss><channel><link>%s/</link><item><link>%s/p1</link></item><item><link>http://victim.test/</link></item></channel></rss>`, base, base)
+		case "/feed.atom":
+			fmt.Fprint(w, `<feed><link rel="next" href="feed.rss"/><entry><link href="/p2"/></entry></feed>`)
 		case "/private.xml":
 			fmt.Fprintf(w, `<urlset><url><loc>%s/p3</loc></url></urlset>`, base)
 		case "/empty.xml":
@@ -69,6 +73,10 @@ func TestSeed(t *testing.T) {
 		"List":     {reason: "comments and empty lines are passed over", in: workflows.SeedInput{SeedList: packed(t, "# seeds", "", "http://a.test/", " http://b.test/ ")}, pages: 2},
 		"BadLine":  {reason: "the error names the line", in: workflows.SeedInput{SeedList: packed(t, "http://a.test/", "", "not an address")}, word: workflows.ReasonInvalidSeeds, says: "line 3", final: true},
 		"BadSeed":  {reason: "the error names the seed", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{"http://a.test/", "ftp://a.test/"}}}, word: workflows.ReasonInvalidSeeds, says: "seed 2", final: true},
+		"Windows":  {reason: "a byte order mark and CRLF are taken for what they are", in: workflows.SeedInput{SeedList: packed(t, "\ufeffhttp://a.test/\r", "http://a.test/\r", "http://b.test/\r")}, pages: 2},
+		"Feed":     {reason: "a feed names the pages of its items", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/feed.rss"}}}, pages: 1},
+		"Atom":     {reason: "relative to where it is, and what follows", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/feed.atom"}}}, pages: 2},
+		"TooMuch":  {reason: "a list is not cut in silence", in: workflows.SeedInput{SeedList: packed(t, "http://a.test/", strings.Repeat("#"+strings.Repeat("x", 1022)+"\n", maxSeedList>>10)+"#"+strings.Repeat("x", 1022))}, word: workflows.ReasonInvalidSeeds, says: "larger than", final: true},
 		"NotGzip":  {reason: "a list that cannot be read", in: workflows.SeedInput{SeedList: []byte("http://a.test/")}, word: workflows.ReasonInvalidSeeds, final: true},
 		"Nothing":  {reason: "a crawl needs a seed", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/empty.xml"}}}, word: workflows.ReasonInvalidSeeds, says: strings.TrimPrefix(site.URL, "http://") + " name no page", final: true},
 		"BadPort":  {reason: "it says what to do", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{"http://a.test:99999/"}}}, word: workflows.ReasonInvalidSeeds, says: "in a new CrawlJob", final: true},
@@ -77,6 +85,9 @@ func TestSeed(t *testing.T) {
 		"Foreign":  {reason: "a sitemap speaks for its own site", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/foreign.xml"}}}, pages: 1},
 		"Robots":   {reason: "a sitemap that robots.txt forbids is not loaded", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/private.xml"}}}, word: workflows.ReasonInvalidSeeds, says: "robots.txt", final: true},
 		"Partly":   {reason: "nor one of an index, which does not keep the others", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/partly.xml"}}}, pages: 2},
+		"InRobots": {reason: "robots.txt names one with two pages in scope, and one that is gone", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{site.URL + "/p1"}, RobotsSitemaps: true}}, pages: 2},
+		"NotAsked": {reason: "nobody wants what robots.txt names", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{site.URL + "/p1"}}}, pages: 1},
+		"OutOfIt":  {reason: "what is out of scope nobody ordered", in: workflows.SeedInput{Job: workflows.Job{Spec: workflows.Spec{Scope: workflows.Scope{Type: "Prefix"}}}, Seeds: workflows.Seeds{URLs: []string{site.URL + "/ads/"}, RobotsSitemaps: true}}, pages: 1},
 		"NotFound": {reason: "a sitemap may be there later", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/none.xml"}}}, word: workflows.ReasonSeedUnreachable, says: "404"},
 	}
 	for name, tc := range cases {
@@ -84,6 +95,9 @@ func TestSeed(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, tree(1, "a.test"))
 			r.planner.Robots.Client = &http.Client{Timeout: 10 * time.Second}
+			if scope := tc.in.Job.Spec.Scope; scope.Type != "" {
+				r.job.Spec.Scope = scope
+			}
 			tc.in.Job = r.job
 			out, err := activityOf(r, r.planner.Seed, tc.in)
 			if tc.word == "" {

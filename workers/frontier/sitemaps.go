@@ -8,8 +8,7 @@ import (
 	"net/url"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
+	"crawlfleet.dev/crawlfleet/internal/frontier"
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/sitemap"
 	"crawlfleet.dev/crawlfleet/internal/urls"
@@ -23,76 +22,100 @@ const (
 	sitemapTimeout  = 5 * time.Minute
 )
 
-// siteMaps gathers the seeds that the sitemaps of an order name, and the sitemaps that
-// those point to. It is as polite as a visit: one at a time, with the job's delay, and
-// where robots.txt allows it.
+// siteMaps are the sitemaps that are to be read, and those that they point to.
 type siteMaps struct {
-	*Planner
-	in    workflows.SeedInput
-	to    *collector
 	queue []siteMap
-	seen  map[string]bool
-	cut   int // sitemaps that were too many
+	known map[string]bool
+	cut   int                  // sitemaps that were too many
+	rest  map[string]time.Time // when a site may be asked again
 }
 
 type siteMap struct {
 	address string
 	depth   int
+	// scope is what takes pages of a sitemap that nobody ordered; nil takes them all.
+	scope *frontier.Rules
 }
 
-func (s *siteMaps) push(m siteMap) {
+func (r *SeedReader) push(m siteMap) {
+	limit := r.MaxSitemaps
+	if limit <= 0 {
+		limit = maxSitemaps
+	}
 	switch {
-	case s.seen[m.address] || m.depth > maxSitemapDepth:
-	case len(s.seen) == maxSitemaps:
-		s.cut++
+	case r.known[m.address] || m.depth > maxSitemapDepth:
+	case len(r.known) >= limit:
+		r.cut++
 	default:
-		s.seen[m.address] = true
-		s.queue = append(s.queue, m)
+		if r.known == nil {
+			r.known = map[string]bool{}
+		}
+		r.known[m.address] = true
+		r.queue = append(r.queue, m)
 	}
 }
 
-func (s *siteMaps) read(ctx context.Context) error {
-	for _, address := range s.in.Seeds.Sitemaps {
-		s.push(siteMap{address: address})
+// Sitemaps gathers the seeds that sitemaps name, and the sitemaps that those point to. It is
+// as polite as a visit: one at a time, with the job's delay between two of a site, and where
+// robots.txt allows it. Its error is a *SeedError, or that of ctx; what was gathered until then is kept.
+func (r *SeedReader) Sitemaps(ctx context.Context, addresses ...string) error {
+	for _, address := range addresses {
+		r.push(siteMap{address: address})
 	}
-	pause := time.Duration(0)
-	for len(s.queue) > 0 {
-		next := s.queue[0]
-		s.queue = s.queue[1:]
-		if err := wait(ctx, pause); err != nil {
+	return r.readQueue(ctx)
+}
+
+func (r *SeedReader) readQueue(ctx context.Context) error {
+	for len(r.queue) > 0 {
+		next := r.queue[0]
+		r.queue = r.queue[1:]
+		site, _ := urls.PolitenessKey(next.address) // what is no address fails below
+		if err := r.wait(ctx, time.Until(r.rest[site])); err != nil {
 			return err
 		}
-		delay, err := s.one(ctx, next)
-		pause = max(s.in.Job.Spec.Politeness.Delay, delay)
+		delay, err := r.one(ctx, next)
+		if r.rest == nil {
+			r.rest = map[string]time.Time{}
+		}
+		r.rest[site] = time.Now().Add(max(r.Delay, delay))
 		switch {
 		case err == nil:
 		case errors.Is(err, sitemap.ErrTooLarge):
-			s.warn("what follows in a sitemap is passed over", err)
+			r.warn("what follows in a sitemap is passed over", err)
 		case errors.Is(err, errTooManySeeds):
-			return invalidSeeds(err)
-		case next.depth > 0 && ctx.Err() == nil: // one of many that an index names does not keep the others
-			s.warn("a sitemap of an index is passed over", err)
+			return badSeeds(err)
+		case (next.depth > 0 || next.scope != nil) && ctx.Err() == nil: // one of many that an index names does not keep the others
+			r.warn("a sitemap is passed over", err)
 		default:
 			return err
 		}
 	}
-	if s.cut > 0 {
-		s.warn("sitemaps are passed over", fmt.Errorf("an order may have %d, there are %d more", maxSitemaps, s.cut))
+	if r.cut > 0 {
+		r.warn("sitemaps are passed over", fmt.Errorf("%d can be read, there are %d more", len(r.known), r.cut))
+		r.cut = 0
 	}
 	return nil
 }
 
-func (s *siteMaps) warn(message string, err error) {
-	s.Logger.Warn(message, "run", s.in.Job.Run, "error", err)
+func (r *SeedReader) warn(message string, err error) {
+	if r.Warn != nil {
+		r.Warn(message, err)
+	}
 }
 
-// wait lets a time pass, and tells meanwhile that the activity lives.
-func wait(ctx context.Context, d time.Duration) error {
-	activity.RecordHeartbeat(ctx)
-	for left := d; left > 0; left -= workflows.HeartbeatEvery {
+func (r *SeedReader) tick() {
+	if r.Tick != nil {
+		r.Tick()
+	}
+}
+
+// wait lets a time pass, and tells meanwhile that somebody lives.
+func (r *SeedReader) wait(ctx context.Context, d time.Duration) error {
+	r.tick()
+	for left := d; left > 0 && ctx.Err() == nil; left -= workflows.HeartbeatEvery {
 		select {
 		case <-time.After(min(left, workflows.HeartbeatEvery)):
-			activity.RecordHeartbeat(ctx)
+			r.tick()
 		case <-ctx.Done():
 		}
 	}
@@ -102,30 +125,33 @@ func wait(ctx context.Context, d time.Duration) error {
 var errTooManySeeds = fmt.Errorf("the sitemaps name more than %d pages", maxSeedCount)
 
 // one reads a sitemap. It returns the pause that the host asks for.
-func (s *siteMaps) one(ctx context.Context, m siteMap) (delay time.Duration, err error) {
+func (r *SeedReader) one(ctx context.Context, m siteMap) (delay time.Duration, err error) {
 	u, err := url.Parse(m.address)
 	if err != nil {
-		return 0, invalidSeeds(fmt.Errorf("sitemap: %w", err))
+		return 0, badSeeds(fmt.Errorf("sitemap: %w", err))
 	}
-	rules, failure := s.Robots.Rules(ctx, m.address)
+	rules, failure := r.Robots.Rules(ctx, m.address)
 	switch {
 	case failure != nil:
-		return 0, workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s cannot be loaded: %s", u.Host, failure.Detail), nil)
+		return 0, unreachable(fmt.Sprintf("the sitemap on %s cannot be loaded: %s", u.Host, failure.Detail), nil)
 	case !rules.Allowed(u.RequestURI()):
-		return 0, invalidSeeds(fmt.Errorf("the robots.txt of %s does not allow a sitemap to be loaded that the order names", u.Host))
+		return 0, badSeeds(fmt.Errorf("the robots.txt of %s does not allow a sitemap to be loaded that the order names", u.Host))
 	}
 	var tooMany error
-	err = s.fetch(ctx, m.address, func(kind sitemap.Kind, address string) bool {
-		activity.RecordHeartbeat(ctx)
+	err = r.fetch(ctx, m.address, func(kind sitemap.Kind, address string) bool {
+		r.tick()
+		address, err := urls.Resolve(m.address, address) // feeds may name a page from where they are
 		switch {
+		case err != nil: // an entry that is no address is no seed
 		case !sameOwner(m.address, address): // a sitemap speaks for its own site alone (sitemaps.org, "Sitemap file location")
 		case kind == sitemap.Sitemap:
-			s.push(siteMap{address, m.depth + 1})
-		case len(s.to.seeds) == maxSeedCount:
+			r.push(siteMap{address, m.depth + 1, m.scope})
+		case m.scope != nil && !takes(m.scope, address):
+		case len(r.seeds) == maxSeedCount:
 			tooMany = errTooManySeeds
 			return false
 		default:
-			_ = s.to.add(address) // an entry that is no address is no seed
+			_ = r.Add(address) // it is canonical
 		}
 		return true
 	})
@@ -133,6 +159,57 @@ func (s *siteMaps) one(ctx context.Context, m siteMap) (delay time.Duration, err
 		return 0, tooMany
 	}
 	return rules.Delay, err
+}
+
+// maxRobotsHosts bounds how many hosts are asked for the sitemaps that they name.
+const maxRobotsHosts = 1000
+
+// FromRobots reads the sitemaps that the robots.txt of each host of the seeds names, and takes
+// the pages of them that are in the scope of the order: nobody ordered the others. A host or
+// sitemap that cannot be had is passed over.
+func (r *SeedReader) FromRobots(ctx context.Context, spec workflows.Spec) error {
+	rules, err := frontier.NewRules(SpecOf(spec, r.seeds))
+	if err != nil {
+		return badSeeds(err)
+	}
+	asked := map[string]bool{}
+	for _, seed := range r.seeds {
+		origin, err := urls.Origin(seed)
+		if err != nil || asked[origin] { // seeds are canonical
+			continue
+		}
+		if len(asked) == maxRobotsHosts {
+			r.warn("the sitemaps of further hosts are passed over", fmt.Errorf("%d hosts are asked", maxRobotsHosts))
+			break
+		}
+		asked[origin] = true
+		r.tick()
+		robots, failure := r.Robots.Rules(ctx, seed)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if failure != nil {
+			r.warn("the sitemaps of a host are passed over", errors.New(origin+": "+failure.Detail))
+			continue
+		}
+		for _, address := range robots.Sitemaps {
+			if address, err := urls.Resolve(origin+"/robots.txt", address); err == nil {
+				r.push(siteMap{address: address, scope: rules})
+			}
+		}
+	}
+	return r.readQueue(ctx)
+}
+
+// takes tells whether a page is in a scope without a hop beyond it.
+func takes(rules *frontier.Rules, canonical string) bool {
+	d := rules.Decide(canonical, 1, 0, nil)
+	return d.In && d.Hops == 0
+}
+
+// unreachable says that a sitemap may be there another time.
+func unreachable(message string, err error) *SeedError {
+	return &SeedError{Reason: workflows.ReasonSeedUnreachable, Message: message, Err: err}
 }
 
 // sameOwner tells whether two addresses are of one registrable domain.
@@ -143,27 +220,27 @@ func sameOwner(a, b string) bool {
 }
 
 // fetch loads a sitemap through the guard.
-func (s *siteMaps) fetch(ctx context.Context, address string, visit func(sitemap.Kind, string) bool) error {
+func (r *SeedReader) fetch(ctx context.Context, address string, visit func(sitemap.Kind, string) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sitemapTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return invalidSeeds(fmt.Errorf("sitemap: %w", err))
+		return badSeeds(fmt.Errorf("sitemap: %w", err))
 	}
-	req.Header.Set("User-Agent", s.Robots.UserAgent)
-	resp, err := s.Robots.Client.Do(req)
+	req.Header.Set("User-Agent", r.Robots.UserAgent)
+	resp, err := r.Robots.Client.Do(req)
 	if err != nil {
-		return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s cannot be loaded (%s)", req.URL.Host, whyNot(err)), err)
+		return unreachable(fmt.Sprintf("the sitemap on %s cannot be loaded (%s)", req.URL.Host, whyNot(err)), err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s answers %s", req.URL.Host, resp.Status), nil)
+		return unreachable(fmt.Sprintf("the sitemap on %s answers %s", req.URL.Host, resp.Status), nil)
 	}
 	err = sitemap.Read(resp.Body, visit)
 	if err == nil || errors.Is(err, sitemap.ErrTooLarge) {
 		return err
 	}
-	return workflows.NewTrouble(workflows.ReasonSeedUnreachable, fmt.Sprintf("the sitemap on %s is damaged: %v", req.URL.Host, err), err)
+	return unreachable(fmt.Sprintf("the sitemap on %s is damaged: %v", req.URL.Host, err), err)
 }
 
 // whyNot is the reason of a request that failed, without the address that it was for.

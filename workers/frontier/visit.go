@@ -8,8 +8,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -42,6 +44,9 @@ type hostVisit struct {
 	given *profile.Profile // what the stay began with
 	busy  bool             // the host asked to be left alone
 	chunk int              // the generation of the chunk that the stay's cache belongs to
+
+	consultedMu sync.Mutex
+	consulted   []browser.RobotsUse // for the page that is visited
 }
 
 // visitHost visits the pages of a host one after another. first is the index of its
@@ -52,6 +57,10 @@ func (b *bundleRun) visitHost(ctx, visits context.Context, h frontier.BundleHost
 		v.ready = b.Now().Add(h.Delay)
 	}
 	defer func() { err = errors.Join(err, v.leave()) }()
+	defer func() { b.restUntil(v.ready) }()
+	if turn, err := v.awaitTurn(visits); err != nil || !turn {
+		return v.unlessEnding(visits, err)
+	}
 	for i, page := range h.Pages {
 		if b.done[page.FP] {
 			continue
@@ -121,6 +130,7 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 	if v.reached(page.FP) {
 		return v.conclude(ctx, frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonDuplicate)})
 	}
+	v.consulted = nil
 	delay, refusal := v.askRobots(ctx, page.URL)
 	if ctx.Err() != nil {
 		return nil // that it was not answered is our own doing, and no outcome
@@ -131,6 +141,10 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 	v.delay = max(v.delay, delay)
 	if err := v.arrive(ctx, page); err != nil {
 		return v.unlessEnding(ctx, err)
+	}
+	if !v.claim.lasts() {
+		v.lease.ask("another run may be at the host soon")
+		return nil
 	}
 	v.lease.begin(index)
 	defer v.lease.end(index)
@@ -187,12 +201,14 @@ func (v *hostVisit) refresh(ctx context.Context) error {
 func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index int, track *browser.Tracker) error {
 	dir := filepath.Join(v.dir, "page-"+strconv.Itoa(index))
 	defer os.RemoveAll(dir) // the bundle's folder is removed in the end
-	release := v.hold()     // no new chunk is begun while a page is being loaded
+	earlier := v.earlier(ctx, page.URL)
+	release := v.hold() // no new chunk is begun while a page is being loaded
 	defer func() { release() }()
 	if err := v.refresh(ctx); err != nil {
 		return v.unlessEnding(ctx, err)
 	}
 	p, err := v.stay.Capture(ctx, v.order(page, filepath.Join(dir, "first"), track))
+	v.ready = v.Now().Add(v.delay) // also when it was cut off
 	if err != nil {
 		return v.unlessEnding(ctx, fmt.Errorf("capture a page: %w", err))
 	}
@@ -201,6 +217,7 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	o.Delay = v.asked()
 	v.ready = o.Ended.Add(v.delay)
 	v.busy = o.Reason == frontier.ReasonHostBusy
+	v.tell(ctx, o)
 	var others []*browser.Page
 	if p.Refusal() != "" {
 		release()
@@ -211,19 +228,24 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 		}
 	}
 	track.Enter(browser.PhaseStoring)
-	archived, err := v.take(p, o, others...)
-	v.account(p, page, track)
+	p.Robots, p.Earlier = v.robotsOf(), earlier
+	archived, err := v.take(p, o, nil, others...)
+	v.account(p, others, page, track)
 	if err == nil && archived {
 		v.reach(p.FinalURL, page.URL)
 	}
 	return err
 }
 
-// account counts a page that was captured, and tells of one that is not complete.
-func (v *hostVisit) account(p *browser.Page, page frontier.BundlePage, track *browser.Tracker) {
-	v.Metrics.captured(p, track)
-	if why := p.Incomplete(); why != "" {
-		v.Logger.Warn("a page is incomplete", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID, "page", page.FP, "why", why)
+// account counts a page that was captured with all its captures, and tells of those that are
+// not complete.
+func (v *hostVisit) account(p *browser.Page, others []*browser.Page, page frontier.BundlePage, track *browser.Tracker) {
+	captures := append([]*browser.Page{p}, others...)
+	v.Metrics.captured(captures, track)
+	for _, c := range captures {
+		if why := c.Incomplete(); why != "" {
+			v.Logger.Warn("a page is incomplete", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID, "page", page.FP, "superseded", c.Superseded, "why", why)
+		}
 	}
 }
 
@@ -239,14 +261,15 @@ func (v *hostVisit) asked() time.Duration {
 func (v *hostVisit) conclude(_ context.Context, o frontier.Outcome) error {
 	o.Ended = v.Now()
 	defer v.hold()()
-	_, err := v.take(nil, o)
+	_, err := v.take(nil, o, v.robotsOf())
 	return err
 }
 
 // askRobots says why robots.txt keeps us from an address, nil when it may be visited, and
 // what pause it asks for.
 func (v *hostVisit) askRobots(ctx context.Context, address string) (delay time.Duration, refusal *browser.Refusal) {
-	rules, failure := v.Robots.Rules(ctx, address)
+	rules, failure, use := v.Robots.rules(ctx, address)
+	defer func() { v.consult(use, address) }()
 	if failure != nil {
 		return 0, &browser.Refusal{Reason: string(failure.Reason), Detail: failure.Detail}
 	}
@@ -254,10 +277,27 @@ func (v *hostVisit) askRobots(ctx context.Context, address string) (delay time.D
 	if err != nil {
 		return 0, &browser.Refusal{Reason: string(workflows.ReasonInvalidURL)}
 	}
-	if !rules.Allowed(u.RequestURI()) {
+	decision := rules.Decide(u.RequestURI())
+	if use.Rule = decision.Rule; !decision.Allowed {
 		return 0, &browser.Refusal{Reason: string(workflows.ReasonRobotsDisallowed), Detail: "robots.txt does not allow it"}
 	}
 	return rules.Delay, nil
+}
+
+// consult notes a robots.txt that was asked for the page, for its record.
+func (v *hostVisit) consult(use browser.RobotsUse, address string) {
+	v.consultedMu.Lock()
+	defer v.consultedMu.Unlock()
+	if use.Address = address; use.URL != "" {
+		v.consulted = append(v.consulted, use)
+	}
+}
+
+// robotsOf are those that were asked so far.
+func (v *hostVisit) robotsOf() []browser.RobotsUse {
+	v.consultedMu.Lock()
+	defer v.consultedMu.Unlock()
+	return slices.Clone(v.consulted)
 }
 
 // admit says why a document is not asked for that a page redirects to. A page may lead to
@@ -337,12 +377,18 @@ func outcomeOf(page frontier.BundlePage, p *browser.Page) frontier.Outcome {
 	return o
 }
 
-// freeDisk is the free space in bytes where a folder is; as much as there can be when
-// it is not known.
-func freeDisk(dir string) uint64 {
+// scarceDisk says what is running out where a folder is; empty when nothing is, or when that
+// is not known.
+func scarceDisk(dir string) string {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil || s.Bsize <= 0 {
-		return 1<<64 - 1
+		return ""
 	}
-	return s.Bavail * uint64(s.Bsize)
+	switch {
+	case s.Bavail < minFreeDisk/uint64(s.Bsize):
+		return "the disk of a worker is nearly full"
+	case s.Files > 0 && s.Ffree < minFreeFiles: // not every file system counts them
+		return "the disk of a worker has hardly room for further files (inodes)"
+	}
+	return ""
 }

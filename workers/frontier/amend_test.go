@@ -1,0 +1,78 @@
+package frontier
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// amend has the order widened.
+func (r *rig) amend(generation int64, seeds ...string) error {
+	do := func(ctx context.Context, in workflows.AmendInput) (struct{}, error) {
+		return struct{}{}, r.planner.Amend(ctx, in)
+	}
+	_, err := activityOf(r, do, workflows.AmendInput{Job: r.job, Seeding: generation, Seeds: seeds})
+	if err == nil {
+		r.job.Generation, r.job.Seeding = generation, generation
+	}
+	return err
+}
+
+// TestSeedsAreAdded: seeds that are added bring their places into the scope, one that is known
+// changes nothing, and the state that a planner keeps is not used with another order.
+func TestSeedsAreAdded(t *testing.T) {
+	t.Parallel()
+	w := tree(4, "a.example", "b.example", "c.example")
+	r := newRig(t, w)
+	r.job.Spec.Limits.Pages = 3
+	r.seed("http://a.example/0")
+	out := r.plan(1)
+	done := r.persist(out.Bundles[0])
+	for range 2 { // another attempt changes nothing
+		if err := r.amend(2, "http://a.example/0", "http://b.example/0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.job.Spec.Limits.Pages = 100
+	before := r.seq
+	out = r.plan(0, done)
+	if out.Counts.Queued != 3 { // two links of a, and the seed b
+		t.Errorf("queued: %+v", out.Counts)
+	}
+	r.planner.states = stateCache{} // a worker that knows nothing takes the step again
+	r.seq = before
+	if again := r.plan(0, done); again.Counts.Queued != 3 || again.Seq != out.Seq {
+		t.Errorf("again: %+v", again)
+	}
+	if out = r.run(2); out.Counts.Archived != 8 || out.Limit != "" {
+		t.Errorf("in the end: %+v", out)
+	}
+	if err := r.amend(3, "http://a.example/0", "http://b.example/0", "http://c.example/0"); err != nil {
+		t.Fatal(err)
+	}
+	if out = r.run(2); out.Counts.Archived != 12 {
+		t.Errorf("after another: %+v", out)
+	}
+	if sealed := r.seal(); !sealed.Balanced || sealed.Counts.Archived != 12 {
+		t.Errorf("sealed: %+v", sealed)
+	}
+	if got := r.store.Keys("/frontier/ns/name/uid/seeds"); !slices.Equal(got, []string{"/frontier/ns/name/uid/seeds", "/frontier/ns/name/uid/seeds-2", "/frontier/ns/name/uid/seeds-3"}) {
+		t.Errorf("lists of seeds: %v", got)
+	}
+}
+
+// TestSeedThatIsNone: an address that cannot be visited is refused, and the order stays.
+func TestSeedThatIsNone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, tree(1, "a.example"))
+	r.seed("http://a.example/0")
+	if err := r.amend(2, "http://a.example/0", "gopher://b.example/"); err == nil || !strings.Contains(err.Error(), "seed 2") || strings.Contains(err.Error(), "b.example") {
+		t.Errorf("error %v", err)
+	}
+	if out := r.run(1); out.Counts.Archived != 1 {
+		t.Errorf("%+v", out.Counts)
+	}
+}

@@ -1,0 +1,155 @@
+package frontier
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"crawlfleet.dev/crawlfleet/internal/netguard"
+	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/warc"
+	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// recordsRobots has the rig ask a real site for robots.txt, through a recorder.
+func (r *rig) recordsRobots(allow ...netip.Prefix) {
+	r.t.Helper()
+	rec, err := recorder.New(recorder.Options{Dir: r.t.TempDir(), Dialer: &netguard.Dialer{Allow: allow}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		if err := rec.Close(); err != nil {
+			r.t.Error(err)
+		}
+	})
+	r.crawler.Robots.Recorder = &RobotsRecorder{Recorder: rec, Dir: r.t.TempDir()}
+}
+
+var loopback = netip.MustParsePrefix("127.0.0.0/8")
+
+// TestRobotsAreArchived: the robots.txt that a page was visited by, or not, is a record, with the
+// redirect that led to it; the page's own record names it and the line that decided.
+func TestRobotsAreArchived(t *testing.T) {
+	t.Parallel()
+	const rules = "User-agent: *\nAllow: /open\nDisallow: /\n"
+	asked := 0
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		switch req.URL.Path {
+		case "/robots.txt":
+			http.Redirect(w, req, "/moved.txt", http.StatusMovedPermanently)
+		case "/moved.txt":
+			asked++
+			w.Header().Set("X-Kept", "as it came")
+			_, _ = io.WriteString(w, rules)
+		}
+	}))
+	defer site.Close()
+	w := &web{links: map[string][]string{site.URL + "/open/1": {site.URL + "/open/2", site.URL + "/closed"}}}
+	w.visit = func(_ context.Context, p *browser.Page) error { answered(p, 200, "HTTP/1.1 200 OK"); return nil }
+	r := newRig(t, w)
+	r.recordsRobots(loopback)
+	r.seed(site.URL + "/open/1")
+	out := r.run(1)
+	if out.Counts.Archived != 2 || out.Counts.Skipped[workflows.ReasonRobotsDisallowed] != 1 || asked != 1 {
+		t.Fatalf("counts %+v, asked %d times", out.Counts, asked)
+	}
+	heads := map[string]int{}
+	ids := map[string]string{}
+	pages := 0
+	r.records(func(rec *warc.Record, body []byte) {
+		switch {
+		case rec.Type == warc.Response && strings.HasPrefix(rec.TargetURI, site.URL) && strings.HasSuffix(rec.TargetURI, ".txt"):
+			heads[rec.TargetURI]++
+			ids[rec.ID] = rec.TargetURI
+			if strings.HasSuffix(rec.TargetURI, "moved.txt") && (string(body) != rules || !strings.Contains(string(rec.Head), "X-Kept: as it came")) {
+				t.Errorf("the record of the robots.txt is %q %q", rec.Head, body)
+			}
+		case strings.HasPrefix(rec.TargetURI, "urn:pageinfo:"):
+			pages++
+			var info struct{ Robots []robotsSeen }
+			if err := json.Unmarshal(body, &info); err != nil {
+				t.Fatal(err)
+			}
+			if len(info.Robots) != 1 || info.Robots[0].Rule != "Allow: /open" || ids[info.Robots[0].Record] != site.URL+"/moved.txt" || info.Robots[0].URL != site.URL+"/robots.txt" {
+				t.Errorf("%s says %+v; records %v", rec.TargetURI, info.Robots, ids)
+			}
+		}
+	})
+	chunks := len(r.store.Keys("/archive/ns/name/uid/chunks/"))
+	if pages != 2 || heads[site.URL+"/robots.txt"] != chunks || heads[site.URL+"/moved.txt"] != chunks {
+		t.Errorf("%d pages; records %v in %d chunks, want each once in each", pages, heads, chunks)
+	}
+}
+
+type robotsSeen struct{ URL, Rule, Record string }
+
+// TestRobotsThatForbidAll: also of a site of which no page may be visited it is kept why.
+func TestRobotsThatForbidAll(t *testing.T) {
+	t.Parallel()
+	site := httptest.NewServer(text("User-agent: *\nDisallow: /\n"))
+	defer site.Close()
+	r := newRig(t, &web{})
+	r.recordsRobots(loopback)
+	r.seed(site.URL + "/")
+	if out := r.run(1); out.Counts.Skipped[workflows.ReasonRobotsDisallowed] != 1 {
+		t.Fatalf("counts %+v", out.Counts)
+	}
+	found := 0
+	r.records(func(rec *warc.Record, _ []byte) {
+		if rec.Type == warc.Response && rec.TargetURI == site.URL+"/robots.txt" {
+			found++
+		}
+	})
+	if sealed := r.seal(); found != 1 || !sealed.Balanced {
+		t.Errorf("%d records of robots.txt; the seal %+v", found, sealed)
+	}
+}
+
+// TestRobotsOverTheRecorder: what keeps the recorder from a site keeps the page from being
+// visited, with the same word for it, and a robots.txt that is too large counts as far as it goes.
+func TestRobotsOverTheRecorder(t *testing.T) {
+	t.Parallel()
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	defer secure.Close()
+	large := httptest.NewServer(text("User-agent: *\nDisallow: /private\n" + strings.Repeat("# padding\n", 200_000)))
+	defer large.Close()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for name, tc := range map[string]struct {
+		url    string
+		allow  []netip.Prefix
+		reason string
+	}{
+		"Private":     {url: large.URL, reason: netguard.ReasonAddressBlocked},
+		"Certificate": {url: secure.URL, allow: []netip.Prefix{loopback}, reason: recorder.ReasonTLSFailed},
+		"Gone":        {url: gone.URL, allow: []netip.Prefix{loopback}, reason: netguard.ReasonConnectFailed},
+		"Large":       {url: large.URL, allow: []netip.Prefix{loopback}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, &web{})
+			r.recordsRobots(tc.allow...)
+			cache := r.crawler.Robots
+			rules, failure := cache.Rules(t.Context(), tc.url+"/page")
+			if tc.reason != "" {
+				if failure == nil || string(failure.Reason) != tc.reason {
+					t.Errorf("failure %+v, want %s", failure, tc.reason)
+				}
+				return
+			}
+			if failure != nil || rules.Allowed("/private/x") || !rules.Allowed("/") {
+				t.Errorf("rules %+v, failure %+v", rules, failure)
+			}
+			if left, err := os.ReadDir(cache.Recorder.Dir); err != nil || len(left) != 1 {
+				t.Errorf("folders %v, error %v", left, err)
+			}
+		})
+	}
+}
