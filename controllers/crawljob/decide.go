@@ -73,6 +73,8 @@ type Decision struct {
 	Steer v1alpha1.State
 	// Renew gives the crawl the state of a new log-in.
 	Renew bool
+	// Amend has the crawl go by the order as it is now: it was widened.
+	Amend bool
 	// Standing is how the crawl stands, before anything was done.
 	Standing Standing
 	// Again is when to look again, if nothing happens before. Zero is never.
@@ -181,8 +183,16 @@ func decideRunning(o Observation) Decision {
 	}
 	d.Steer = steer(o)
 	d.Renew = o.Profile != nil && o.Latest != nil && (o.Latest.Profile == nil || o.Latest.Profile.SHA256 != o.Profile.SHA256)
+	d.Amend = widened(o)
 	d.Standing = settle(o.Job, o.Latest, follow(o.Latest))
 	return d
+}
+
+// widened tells whether the crawl goes by an order of before, and can still be told.
+func widened(o Observation) bool {
+	r := o.Latest
+	return r != nil && r.Generation > 0 && r.Generation < o.Job.Generation && r.State != workflows.StateCancelled &&
+		(r.Phase == workflows.PhaseCrawling || r.Phase == workflows.PhaseSuspended)
 }
 
 // steer returns the state to ask the crawl for, empty when it is in it or cannot
@@ -232,7 +242,7 @@ func settle(job *v1alpha1.CrawlJob, r *workflows.Report, s Standing) Standing {
 	case r.Phase != workflows.PhaseSeeding && r.Phase != workflows.PhaseCrawling, r.State != workflows.StateActive:
 		return s
 	case reason == workflows.ReasonWaitingForWorkers, reason == workflows.ReasonTemporalUnreachable, reason == workflows.ReasonConfigMapMissing,
-		reason == workflows.ReasonInvalidScript:
+		reason == workflows.ReasonInvalidScript, reason == workflows.ReasonEarlierRunNotFound, reason == workflows.ReasonEarlierRunNotSealed:
 		return s // not the crawl's own: that it reports is the end of it
 	case reason == workflows.ReasonLoginExpired && renewed(job.Status.Profile, r.Profile):
 		return s

@@ -55,6 +55,26 @@ func TestDecide(t *testing.T) {
 			want: Decision{Finalize: true, Again: silence,
 				Standing: Standing{Mood: Moves, Reason: workflows.ReasonCrawling}},
 		},
+		"Widened": {
+			reason: "A crawl that goes by an order of before is told of the wider one.",
+			o:      Observation{Job: jobWith(generation(5)), Run: known, Latest: crawling(func(r *workflows.Report) { r.Generation = 4 })},
+			want: Decision{Finalize: true, Amend: true, Again: silence,
+				Standing: Standing{Mood: Moves, Reason: workflows.ReasonCrawling}},
+		},
+		"WidenedWhileSeeding": {
+			reason: "A crawl that has not begun is told later.",
+			o: Observation{Job: jobWith(generation(5)), Run: known, Latest: crawling(func(r *workflows.Report) {
+				r.Generation, r.Phase, r.Reason = 4, workflows.PhaseSeeding, workflows.ReasonSeeding
+			})},
+			want: Decision{Finalize: true, Again: silence,
+				Standing: Standing{Mood: Moves, Reason: workflows.ReasonSeeding}},
+		},
+		"WidenedOfAnOldWorker": {
+			reason: "One that does not say by which order it goes cannot be told.",
+			o:      Observation{Job: jobWith(generation(5)), Run: known, Latest: crawling()},
+			want: Decision{Finalize: true, Again: silence,
+				Standing: Standing{Mood: Moves, Reason: workflows.ReasonCrawling}},
+		},
 		"CancelledBefore": {
 			reason: "An order that is cancelled before it runs is over.",
 			o:      Observation{Job: jobWith(state(v1alpha1.StateCancelled)), Asked: true},

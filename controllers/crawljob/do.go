@@ -3,12 +3,9 @@ package crawljob
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
@@ -35,7 +32,7 @@ func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, e
 		return Done{}, r.release(ctx, o, d)
 	}
 	if d.Finalize {
-		if err := r.finalizer(ctx, o.Job, controllerutil.AddFinalizer); err != nil {
+		if err := kube.ChangeFinalizer(ctx, r.Client, o.Job, v1alpha1.Finalizer, controllerutil.AddFinalizer); err != nil {
 			return Done{}, err
 		}
 	}
@@ -46,6 +43,18 @@ func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, e
 		answer, err := r.Runs.SetState(ctx, o.Job.UID, d.Steer)
 		if errors.Is(err, ErrNoAnswer) {
 			return Done{}, nil // it is asked again, and the silence is looked into
+		}
+		return Done{Steered: answer, Unreachable: err}, nil
+	case d.Amend:
+		answer, err := r.Runs.Amend(ctx, o.Job.UID, amendment(o.Job))
+		var refusal *Refusal
+		switch {
+		case errors.Is(err, ErrNoAnswer):
+			return Done{}, nil // as above
+		case errors.As(err, &refusal):
+			r.Events.Eventf(o.Job, nil, corev1.EventTypeWarning, string(refusal.Reason), "Amend", "The order was changed, but its crawl goes on as it was: %s", refusal.Message)
+			d.Amend = false // what else there is to do is done all the same
+			return r.do(ctx, o, d)
 		}
 		return Done{Steered: answer, Unreachable: err}, nil
 	case d.Renew:
@@ -60,7 +69,9 @@ func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, e
 }
 
 func (r *Reconciler) start(ctx context.Context, o Observation) Done {
-	started, err := r.Runs.Start(ctx, runInput(o.Job, o.Seeds, o.Scripts, o.Profile))
+	in := runInput(o.Job, o.Seeds, o.Scripts, o.Profile)
+	in.Spec.CompareWith = o.Earlier
+	started, err := r.Runs.Start(ctx, in)
 	var refusal *Refusal
 	switch {
 	case errors.As(err, &refusal):
@@ -75,7 +86,7 @@ func (r *Reconciler) start(ctx context.Context, o Observation) Done {
 // release lets a CrawlJob go, and says so when that was before its crawl was
 // sealed.
 func (r *Reconciler) release(ctx context.Context, o Observation, d Decision) error {
-	if err := r.finalizer(ctx, o.Job, controllerutil.RemoveFinalizer); err != nil {
+	if err := kube.ChangeFinalizer(ctx, r.Client, o.Job, v1alpha1.Finalizer, controllerutil.RemoveFinalizer); err != nil {
 		return err
 	}
 	if d.Standing.Mood == Stalls {
@@ -83,24 +94,6 @@ func (r *Reconciler) release(ctx context.Context, o Observation, d Decision) err
 		return nil // keep what is known of the crawl: when it reports again it is cancelled
 	}
 	r.Reports.Forget(o.Job.UID)
-	return nil
-}
-
-// finalizer changes the finalizers of a job, unless somebody else changed the job
-// in between.
-func (r *Reconciler) finalizer(ctx context.Context, job *v1alpha1.CrawlJob, change func(client.Object, string) bool) error {
-	before := job.DeepCopy()
-	if !change(job, v1alpha1.Finalizer) {
-		return nil
-	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	err := r.Client.Patch(ctx, job, patch, kube.FieldOwner)
-	if apierrors.IsNotFound(err) && !controllerutil.ContainsFinalizer(job, v1alpha1.Finalizer) {
-		return nil // it is gone, as it was to be
-	}
-	if err != nil {
-		return fmt.Errorf("change the finalizer: %w", err)
-	}
 	return nil
 }
 

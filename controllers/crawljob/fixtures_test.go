@@ -55,6 +55,10 @@ func state(s v1alpha1.State) func(*v1alpha1.CrawlJob) {
 	return func(job *v1alpha1.CrawlJob) { job.Spec.State = s }
 }
 
+func generation(n int64) func(*v1alpha1.CrawlJob) {
+	return func(job *v1alpha1.CrawlJob) { job.Generation = n }
+}
+
 func finalized(job *v1alpha1.CrawlJob) { job.Finalizers = []string{v1alpha1.Finalizer} }
 
 func deleted(ago time.Duration) func(*v1alpha1.CrawlJob) {
@@ -131,6 +135,8 @@ type runs struct {
 	inputs   []workflows.RunInput
 
 	profiles []workflows.SealedProfile
+	amends   []workflows.Amend
+	amendErr error
 
 	states   []v1alpha1.State
 	stateErr error
@@ -162,6 +168,14 @@ func (r *runs) SetProfile(_ context.Context, _ types.UID, p workflows.SealedProf
 	}
 	r.profiles = append(r.profiles, p)
 	return crawling(func(rep *workflows.Report) { rep.Seq, rep.Profile = 8, &p.ProfileRef }), nil
+}
+
+func (r *runs) Amend(_ context.Context, _ types.UID, a workflows.Amend) (*workflows.Report, error) {
+	if r.amendErr != nil {
+		return nil, r.amendErr
+	}
+	r.amends = append(r.amends, a)
+	return crawling(func(rep *workflows.Report) { rep.Seq, rep.Generation = 8, a.Generation }), nil
 }
 
 type health struct{ err error }

@@ -99,7 +99,7 @@ func (m *Monitor) check(ctx context.Context) bool {
 		return wasDown
 	}
 	m.failures++
-	m.err = plain(err)
+	m.err = Plain(err)
 	isDown := m.failures >= failuresToBelieve
 	if isDown && !wasDown {
 		m.Log.Warn("Temporal does not answer", "error", m.err)

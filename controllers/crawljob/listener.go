@@ -16,14 +16,23 @@ import (
 // there.
 const retryListen = 5 * time.Second
 
+// Also is what else is served on the operator's task queue.
+type Also interface {
+	// Register makes workflows and activities known to the worker.
+	Register(worker.Registry)
+}
+
 // Listener is the worker inside the operator that serves the activity
-// ReportStatus, by which crawls push their progress. It runs as a part of the
-// manager, on the leader only, because the reports are kept in its memory.
+// ReportStatus, by which crawls push their progress, and the firings of
+// CrawlSchedules. It runs as a part of the manager, on the leader only, because the
+// reports are kept in its memory.
 type Listener struct {
 	// Client is Temporal.
 	Client temporal.Client
 	// Reports takes what crawls push.
 	Reports *Reports
+	// Also is registered too. It must be set.
+	Also Also
 	// Log is told when listening begins and ends.
 	Log *slog.Logger
 }
@@ -36,7 +45,7 @@ func (l *Listener) NeedLeaderElection() bool { return true }
 func (l *Listener) Start(ctx context.Context) error {
 	for {
 		if err := l.listen(ctx); err != nil {
-			l.Log.Warn("cannot listen for reports, trying again", "error", plain(err), "after", retryListen)
+			l.Log.Warn("cannot listen for reports, trying again", "error", Plain(err), "after", retryListen)
 		}
 		select {
 		case <-ctx.Done():
@@ -56,7 +65,7 @@ func (l *Listener) listen(ctx context.Context) error {
 	}
 	broken := make(chan error, 1)
 	w := worker.New(l.Client, workflows.TaskQueueOperator, worker.Options{
-		DisableWorkflowWorker:                   true,
+		MaxConcurrentWorkflowTaskPollers:        2,
 		MaxConcurrentActivityExecutionSize:      64,
 		MaxConcurrentActivityTaskPollers:        2,
 		WorkerStopTimeout:                       5 * time.Second,
@@ -69,6 +78,7 @@ func (l *Listener) listen(ctx context.Context) error {
 		},
 	})
 	w.RegisterActivityWithOptions(l.ReportStatus, activity.RegisterOptions{Name: workflows.ActivityReportStatus})
+	l.Also.Register(w)
 	if err := w.Start(); err != nil {
 		return err
 	}

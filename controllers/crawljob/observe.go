@@ -57,6 +57,8 @@ type Observation struct {
 	// Profile is the sealed state of the profile that the order names, read when the crawl
 	// may start, and while it waits for a new log-in.
 	Profile *workflows.SealedProfile
+	// Earlier is the run that the order compares its pages with, read with the seeds.
+	Earlier *workflows.EarlierRun
 	// Refusal says what is wrong with them.
 	Refusal *Refusal
 }
@@ -89,6 +91,9 @@ func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Obser
 	var scripts ScriptList
 	if err == nil {
 		scripts, err = readScripts(ctx, r.Reader, job)
+	}
+	if err == nil {
+		o.Earlier, err = r.readEarlier(ctx, job)
 	}
 	if errors.As(err, &o.Refusal) {
 		return o, nil

@@ -58,6 +58,9 @@ type Runs interface {
 	SetState(ctx context.Context, uid types.UID, state v1alpha1.State) (*workflows.Report, error)
 	// SetProfile gives a running crawl the state of a new log-in and returns its answer.
 	SetProfile(ctx context.Context, uid types.UID, profile workflows.SealedProfile) (*workflows.Report, error)
+	// Amend has a running crawl go by an order that was widened and returns its answer. The
+	// error is a *Refusal when it does not take it.
+	Amend(ctx context.Context, uid types.UID, order workflows.Amend) (*workflows.Report, error)
 }
 
 // Health tells whether Temporal can be reached.

@@ -45,26 +45,26 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	if done.Steered != nil && (newest == nil || done.Steered.Seq >= newest.Seq) {
 		newest = done.Steered
 	}
-	follows(&status, newest)
+	follows(&status, &o.Job.Spec, newest)
 	if standing.Mood != Moves {
 		status.PagesPerMinute, status.SecondsLeft = nil, nil
 	}
 	if result := standing.Result; result != nil {
-		conclude(&status, result, o.Now)
+		conclude(&status, &o.Job.Spec, result, o.Now)
 	}
 	status.Conditions = conditions(o, standing)
 	return status
 }
 
 // follows copies what a crawl reports of itself.
-func follows(status *v1alpha1.CrawlJobStatus, r *workflows.Report) {
+func follows(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, r *workflows.Report) {
 	if r == nil {
 		return
 	}
 	if status.StartedAt == nil && !r.StartedAt.IsZero() {
 		status.StartedAt = seconds(r.StartedAt)
 	}
-	count(status, r.Counts)
+	count(status, o, r.Counts)
 	speed(status, r)
 	if p := r.Profile; p != nil {
 		status.Profile = &v1alpha1.UsedProfile{Name: p.Name, UID: p.UID, SHA256: p.SHA256}
@@ -102,7 +102,7 @@ func reference(o Observation, done Done) *RunReference {
 }
 
 // conclude writes what only the end of a crawl tells.
-func conclude(status *v1alpha1.CrawlJobStatus, result *workflows.RunResult, now time.Time) {
+func conclude(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, result *workflows.RunResult, now time.Time) {
 	if status.FinishedAt == nil {
 		at := now
 		if !result.FinishedAt.IsZero() {
@@ -114,7 +114,7 @@ func conclude(status *v1alpha1.CrawlJobStatus, result *workflows.RunResult, now 
 		return // it never ran
 	}
 	if result.Reason != workflows.ReasonRunLost || result.Counts.Discovered > 0 { // those that were reported stay else
-		count(status, result.Counts)
+		count(status, o, result.Counts)
 	}
 	if result.Archive.Prefix != "" {
 		status.Archive = &v1alpha1.ArchiveReference{
@@ -202,7 +202,7 @@ func truth(b bool) metav1.ConditionStatus {
 }
 
 // count copies the counters of a report.
-func count(status *v1alpha1.CrawlJobStatus, c workflows.Counts) {
+func count(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, c workflows.Counts) {
 	failed, skipped := total(c.Failed), total(c.Skipped)
 	status.Counters = &v1alpha1.Counters{
 		Discovered: new(c.Discovered),
@@ -214,6 +214,10 @@ func count(status *v1alpha1.CrawlJobStatus, c workflows.Counts) {
 		Skipped:    new(skipped),
 		Bytes:      new(c.Bytes),
 		Chunks:     new(c.Chunks),
+	}
+	if o.CompareWith.Name != "" {
+		n := status.Counters
+		n.Unchanged, n.Changed, n.New, n.NotCompared = new(c.Compared.Unchanged), new(c.Compared.Changed), new(c.Compared.New), new(c.Compared.NotCompared)
 	}
 	status.FailedByReason = byReason(c.Failed)
 	status.SkippedByReason = byReason(c.Skipped)

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/order"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -84,7 +85,7 @@ func behaviors(b *v1alpha1.Behaviors, scripts ScriptList) *workflows.Behaviors {
 	out := &workflows.Behaviors{Scroll: on(b.Scroll), Media: on(b.Media), Expand: on(b.Expand), Consent: on(b.Consent)}
 	for i, s := range b.Scripts {
 		if i < len(scripts.Digests) {
-			out.Scripts = append(out.Scripts, workflows.Script{Name: s.Name + "/" + s.Key, Hosts: plainStrings(s.Hosts), SHA256: scripts.Digests[i]})
+			out.Scripts = append(out.Scripts, workflows.Script{Name: s.Name + "/" + s.Key, Hosts: order.Strings(s.Hosts), SHA256: scripts.Digests[i]})
 		}
 	}
 	return out

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,15 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/order"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
-
-// maxSeedURL is the length of an address in bytes that a seed may have, the same
-// in a ConfigMap as in spec.seeds.urls.
-const maxSeedURL = 2048
-
-// maxSlips is how many wrong lines of a ConfigMap a message names.
-const maxSlips = 3
 
 // SeedList is what the ConfigMaps of an order hold.
 type SeedList struct {
@@ -102,34 +94,14 @@ func readEntry(ctx context.Context, reader client.Reader, namespace string, e en
 	return text, nil
 }
 
-// parseLines returns the addresses in text, one a line. It passes over empty lines
-// and lines that begin with #, and collects the first few that are no address into
-// a Refusal, without repeating what they hold.
+// parseLines returns the addresses in text, one a line. Its error is a *Refusal when there
+// is none, or something that is no address.
 func parseLines(source v1alpha1.SeedConfigMap, text string) ([]string, error) {
-	var urls, slips []string
-	wrong, number := 0, 0
-	text = strings.TrimPrefix(text, "\ufeff") // the byte order mark that some editors write
-	for line := range strings.Lines(text) {
-		number++
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if err := checkSeed(line); err != nil {
-			if wrong++; wrong <= maxSlips {
-				slips = append(slips, fmt.Sprintf("line %d %v", number, err))
-			}
-			continue
-		}
-		urls = append(urls, line)
-	}
-	if wrong > 0 {
-		if wrong > maxSlips {
-			slips = append(slips, fmt.Sprintf("and %d more lines", wrong-maxSlips))
-		}
+	var urls []string
+	err := order.ReadSeeds(strings.NewReader(text), func(u string) { urls = append(urls, u) })
+	if err != nil {
 		return nil, &Refusal{workflows.ReasonInvalidSeeds, fmt.Sprintf(
-			"ConfigMap %q, key %q: %s. Correct the ConfigMap; the crawl starts by itself then.",
-			source.Name, source.Key, strings.Join(slips, "; "))}
+			"ConfigMap %q, key %q: %v. Correct the ConfigMap; the crawl starts by itself then.", source.Name, source.Key, err)}
 	}
 	if len(urls) == 0 {
 		return nil, &Refusal{workflows.ReasonInvalidSeeds, fmt.Sprintf(
@@ -137,28 +109,6 @@ func parseLines(source v1alpha1.SeedConfigMap, text string) ([]string, error) {
 			source.Name, source.Key)}
 	}
 	return urls, nil
-}
-
-// checkSeed holds a line of a ConfigMap to the rules that the API server holds
-// spec.seeds.urls to.
-func checkSeed(line string) error {
-	if len(line) > maxSeedURL {
-		return fmt.Errorf("is longer than %d bytes", maxSeedURL)
-	}
-	if strings.ContainsFunc(line, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return errors.New("contains a space (write %20, and one address a line)")
-	}
-	u, err := url.Parse(line)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return errors.New("is not a whole web address such as https://www.example.org/path")
-	}
-	if u.User != nil {
-		return errors.New("carries a user name or password (the part before @)")
-	}
-	if strings.HasPrefix(u.Fragment, "/") || strings.HasPrefix(u.Fragment, "!") {
-		return errors.New("points at a route behind #, which is never sent to a server")
-	}
-	return nil
 }
 
 // compress packs what fill writes with gzip.

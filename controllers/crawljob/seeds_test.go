@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/order"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -59,7 +60,7 @@ func TestReadSeeds(t *testing.T) {
 		},
 		"Long": {
 			reason:  "Every string is bounded.",
-			data:    map[string]string{"urls": "https://example.org/" + strings.Repeat("a", maxSeedURL)},
+			data:    map[string]string{"urls": "https://example.org/" + strings.Repeat("a", order.MaxSeedURL)},
 			refusal: workflows.ReasonInvalidSeeds,
 			message: "line 1 is longer than 2048 bytes",
 		},
@@ -111,7 +112,7 @@ func FuzzParseLines(f *testing.F) {
 			t.Fatalf("%d addresses with error %v", len(urls), err)
 		}
 		for _, u := range urls {
-			if err := checkSeed(u); err != nil {
+			if err := order.CheckSeed(u); err != nil {
 				t.Fatalf("%q is taken although it %v", u, err)
 			}
 		}

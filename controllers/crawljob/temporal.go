@@ -83,7 +83,7 @@ func (t *Temporal) Start(ctx context.Context, in workflows.RunInput) (RunReferen
 		Priority:              sdk.Priority{PriorityKey: in.Spec.Priority},
 	}, workflows.WorkflowCrawlRun, in)
 	if err != nil {
-		return RunReference{}, fmt.Errorf("start the workflow: %w", plain(err))
+		return RunReference{}, fmt.Errorf("start the workflow: %w", Plain(err))
 	}
 	return RunReference{WorkflowID: run.GetID(), RunID: run.GetRunID(), StartedAt: t.now()}, nil
 }
@@ -98,7 +98,7 @@ func (t *Temporal) Look(ctx context.Context, uid types.UID) (Run, error) {
 		return Run{}, nil
 	}
 	if err != nil {
-		return Run{}, fmt.Errorf("describe the workflow: %w", plain(err))
+		return Run{}, fmt.Errorf("describe the workflow: %w", Plain(err))
 	}
 	info := described.GetWorkflowExecutionInfo()
 	run := Run{Known: true, Reference: RunReference{
@@ -141,7 +141,7 @@ func (t *Temporal) result(ctx context.Context, id string, how enumspb.WorkflowEx
 			Message: fmt.Sprintf("Workflow %s ended as %s without a verdict, so it was not sealed. What was archived is stored and complete. See its history in Temporal for the cause; create a new CrawlJob to crawl again.", id, how),
 		}, nil
 	default:
-		return nil, fmt.Errorf("read the verdict: %w", plain(err))
+		return nil, fmt.Errorf("read the verdict: %w", Plain(err))
 	}
 }
 
@@ -166,14 +166,26 @@ func (t *Temporal) progress(ctx context.Context, id string) *workflows.Report {
 func (t *Temporal) SetState(ctx context.Context, uid types.UID, state v1alpha1.State) (*workflows.Report, error) {
 	report, err := t.update(ctx, uid, workflows.UpdateSetState, workflows.SetState{State: workflows.State(state)})
 	if err != nil && !errors.Is(err, ErrNoAnswer) {
-		err = fmt.Errorf("ask the workflow to be %s: %w", state, plain(err))
+		err = fmt.Errorf("ask the workflow to be %s: %w", state, Plain(err))
 	}
 	return report, err
 }
 
-// update sends an update that is answered with a report; nil when there is nobody to
-// take it, or it is refused.
+// update is ask for what nobody needs when there is nobody to take it, or it is refused: nil
+// then.
 func (t *Temporal) update(ctx context.Context, uid types.UID, name string, argument any) (*workflows.Report, error) {
+	report, err := t.ask(ctx, uid, name, argument)
+	var missing *serviceerror.NotFound
+	var refused *sdk.ApplicationError
+	if errors.As(err, &missing) || errors.As(err, &refused) {
+		return nil, nil
+	}
+	return report, err
+}
+
+// ask sends an update that is answered with a report. The error is ErrNoAnswer when no
+// worker has taken it in time.
+func (t *Temporal) ask(ctx context.Context, uid types.UID, name string, argument any) (*workflows.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	handle, err := t.client.UpdateWorkflow(ctx, temporal.UpdateWorkflowOptions{
@@ -188,13 +200,8 @@ func (t *Temporal) update(ctx context.Context, uid types.UID, name string, argum
 			return &report, nil
 		}
 	}
-	var missing *serviceerror.NotFound
-	var refused *sdk.ApplicationError
 	var late *temporal.WorkflowUpdateServiceTimeoutOrCanceledError
-	switch {
-	case errors.As(err, &missing), errors.As(err, &refused):
-		return nil, nil
-	case errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
+	if errors.As(err, &late) || errors.Is(err, context.DeadlineExceeded) {
 		return nil, ErrNoAnswer
 	}
 	return nil, err
@@ -204,7 +211,23 @@ func (t *Temporal) update(ctx context.Context, uid types.UID, name string, argum
 func (t *Temporal) SetProfile(ctx context.Context, uid types.UID, profile workflows.SealedProfile) (*workflows.Report, error) {
 	report, err := t.update(ctx, uid, workflows.UpdateSetProfile, workflows.SetProfile{Profile: profile})
 	if err != nil && !errors.Is(err, ErrNoAnswer) {
-		err = fmt.Errorf("give the workflow a new log-in: %w", plain(err))
+		err = fmt.Errorf("give the workflow a new log-in: %w", Plain(err))
+	}
+	return report, err
+}
+
+// Amend sends the update. A crawl that is over, or is just ending, refuses it.
+func (t *Temporal) Amend(ctx context.Context, uid types.UID, order workflows.Amend) (*workflows.Report, error) {
+	report, err := t.ask(ctx, uid, workflows.UpdateAmend, order)
+	var missing *serviceerror.NotFound
+	var refused *sdk.ApplicationError
+	switch {
+	case errors.As(err, &missing):
+		return nil, &Refusal{Reason: workflows.ReasonOrderNotWidened, Message: "the crawl has ended: create a new CrawlJob"}
+	case errors.As(err, &refused):
+		return nil, &Refusal{Reason: workflows.ReasonOrderNotWidened, Message: refused.Message()}
+	case err != nil && !errors.Is(err, ErrNoAnswer):
+		err = fmt.Errorf("widen the order of the workflow: %w", Plain(err))
 	}
 	return report, err
 }
@@ -227,7 +250,7 @@ func (t *Temporal) idleQueues(ctx context.Context) ([]string, error) {
 	} {
 		polled, err := t.polled(ctx, queue.name, queue.kind)
 		if err != nil {
-			return nil, fmt.Errorf("describe task queue %s: %w", queue.name, plain(err))
+			return nil, fmt.Errorf("describe task queue %s: %w", queue.name, Plain(err))
 		}
 		if !polled {
 			idle = append(idle, queue.name)
@@ -252,9 +275,9 @@ func (t *Temporal) polled(ctx context.Context, queue string, kind enumspb.TaskQu
 	return false, nil
 }
 
-// plain takes what changes from one try to the next, such as a port, out of an
+// Plain takes what changes from one try to the next, such as a port, out of an
 // error that will stand in a condition.
-func plain(err error) error {
+func Plain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errors.New("no answer in time")
 	}

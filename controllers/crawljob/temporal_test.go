@@ -133,6 +133,7 @@ func TestStart(t *testing.T) {
 	s := &server{}
 	job := jobWith(func(job *v1alpha1.CrawlJob) {
 		job.Spec.Priority = 2
+		job.Spec.Shards = 4
 		job.Spec.Capture.Behaviors = v1alpha1.Behaviors{Expand: v1alpha1.Disabled, Scripts: []v1alpha1.BehaviorScript{{Name: "own", Key: "gallery.js", Hosts: []v1alpha1.HostPattern{"*.example.org"}}}}
 		job.Spec.Scope = v1alpha1.Scope{Type: v1alpha1.ScopeCustom, Depth: new(int32(0)), Include: []v1alpha1.Pattern{"x"}}
 		job.Spec.Storage = &v1alpha1.Storage{Prefix: "p"}
@@ -166,6 +167,7 @@ func TestStart(t *testing.T) {
 			Authorization: workflows.Authorization{
 				Reference: "DPIA-1", Purpose: "Test", Basis: "consent", RequestedBy: "desk", NotAfter: noon.Add(24 * time.Hour),
 			},
+			Shards:   4,
 			Priority: 2,
 		},
 	}
