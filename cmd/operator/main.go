@@ -1,5 +1,6 @@
-// Command operator watches CrawlJob resources and has Temporal do what they order, and
-// BrowserProfile resources, whose state it encrypts to the workers.
+// Command operator watches CrawlJob resources and has Temporal do what they order,
+// CrawlSchedule resources, for which it creates CrawlJobs, and BrowserProfile resources,
+// whose state it encrypts to the workers.
 //
 // It holds no state of its own: everything is in the Kubernetes API and in Temporal,
 // so it may be killed and started again at any moment. It needs the API server to
@@ -16,6 +17,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // time zones of CrawlSchedules are known wherever the operator runs
 
 	"filippo.io/age"
 	"github.com/spf13/cobra"
@@ -32,6 +34,7 @@ import (
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/controllers/browserprofile"
 	"crawlfleet.dev/crawlfleet/controllers/crawljob"
+	"crawlfleet.dev/crawlfleet/controllers/crawlschedule"
 	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
@@ -68,7 +71,7 @@ func command() *cobra.Command {
 	level := "info"
 	c := &cobra.Command{
 		Use:           "operator",
-		Short:         "Reconcile CrawlJob resources with their crawls in Temporal, and BrowserProfiles",
+		Short:         "Reconcile CrawlJob resources with their crawls in Temporal, CrawlSchedules, and BrowserProfiles",
 		Args:          cobra.NoArgs,
 		Version:       cli.ReadBuild().String(),
 		SilenceUsage:  true,
@@ -127,7 +130,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer runs.Close()
 
-	if err := wire(mgr, runs, recipients, log); err != nil {
+	if err := wire(mgr, runs, recipients, o.temporalNamespace, log); err != nil {
 		return err
 	}
 	log.Info("operator starts", "temporalAddress", o.temporalAddress, "temporalNamespace", o.temporalNamespace)
@@ -160,11 +163,16 @@ func manager(config *rest.Config, o options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-// wire adds the parts that reconcile CrawlJobs and BrowserProfiles to the manager.
-func wire(mgr ctrl.Manager, runs temporal.Client, recipients []age.Recipient, log *slog.Logger) error {
+// wire adds the parts that reconcile CrawlJobs, CrawlSchedules and BrowserProfiles to the
+// manager.
+func wire(mgr ctrl.Manager, runs temporal.Client, recipients []age.Recipient, namespace string, log *slog.Logger) error {
 	reports := crawljob.NewReports(time.Now)
 	monitor := &crawljob.Monitor{Checker: runs, Client: mgr.GetClient(), Reports: reports, Log: log}
-	listener := &crawljob.Listener{Client: runs, Reports: reports, Log: log}
+	calendar := &crawlschedule.Temporal{Client: runs, Namespace: namespace}
+	firings := crawlschedule.NewFirings()
+	firings.Client, firings.Reader, firings.Schedules = mgr.GetClient(), mgr.GetAPIReader(), calendar
+	firings.Events, firings.Now = mgr.GetEventRecorder("crawlfleet-operator"), time.Now
+	listener := &crawljob.Listener{Client: runs, Reports: reports, Also: firings, Log: log}
 	reconciler := &crawljob.Reconciler{
 		Client:     mgr.GetClient(),
 		Reader:     mgr.GetAPIReader(),
@@ -181,7 +189,17 @@ func wire(mgr ctrl.Manager, runs temporal.Client, recipients []age.Recipient, lo
 		Events: mgr.GetEventRecorder("crawlfleet-operator"),
 		Now:    time.Now,
 	}
-	if err := errors.Join(mgr.Add(monitor), mgr.Add(listener), reconciler.SetupWithManager(mgr), profiles.SetupWithManager(mgr)); err != nil {
+	schedules := &crawlschedule.Reconciler{
+		Client:    mgr.GetClient(),
+		Schedules: calendar,
+		Health:    monitor,
+		Firings:   firings,
+		Events:    mgr.GetEventRecorder("crawlfleet-operator"),
+		Now:       time.Now,
+	}
+	err := errors.Join(mgr.Add(monitor), mgr.Add(listener),
+		reconciler.SetupWithManager(mgr), profiles.SetupWithManager(mgr), schedules.SetupWithManager(mgr))
+	if err != nil {
 		return fmt.Errorf("set up the reconciler: %w", err)
 	}
 	return nil
