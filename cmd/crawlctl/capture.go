@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,35 +13,35 @@ import (
 	"github.com/spf13/cobra"
 
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 )
 
 // captureFlags are the flags as they were given.
 type captureFlags struct {
-	pages, out, screenshot, proxy, viewport, chrome, dir, userAgent string
-	resolve, allowPrivate, behaviors, scripts                       []string
-	profile                                                         string
-	concurrency                                                     int
-	text, dom, json, force, verbose, fresh                          bool
-	timeout, loadTimeout                                            time.Duration
-	maxPageBytes, maxBodyBytes                                      int64
-	badCertificates, recorder                                       string
+	pages, out, screenshot, viewport, chrome, dir, userAgent string
+	resolve, allowPrivate, behaviors, scripts                []string
+	profile                                                  string
+	route                                                    cli.Route
+	concurrency                                              int
+	text, dom, json, force, verbose, fresh                   bool
+	timeout, loadTimeout                                     time.Duration
+	maxPageBytes, maxBodyBytes                               int64
+	badCertificates, recorder                                string
 }
 
 // captureJob is what they mean.
 type captureJob struct {
 	captureFlags
-	urls     []string
-	shot     browser.Screenshot
-	witness  browser.Recorder
-	view     browser.Viewport
-	allow    []netip.Prefix
-	resolves map[string]string
-	behave   behavior
-	upstream *url.URL
-	state    *profile.Profile
-	started  time.Time
+	urls    []string
+	shot    browser.Screenshot
+	witness browser.Recorder
+	view    browser.Viewport
+	behave  behavior
+	guard   netguard.Dialer
+	state   *profile.Profile
+	started time.Time
 }
 
 func newCapture() *cobra.Command {
@@ -98,7 +96,9 @@ Exit codes:
 	fl.StringArrayVar(&f.scripts, "behavior-script", nil, "`HOST=FILE`: run this script on pages of the host, or with *.HOST also of those below it (repeatable; docs/behaviors.md)")
 	fl.StringArrayVar(&f.resolve, "resolve", nil, "connect to `HOST[:PORT]=ADDR:PORT` instead of asking the DNS (repeatable)")
 	fl.StringArrayVar(&f.allowPrivate, "allow-private", nil, "`CIDR` that may be connected to although it is not public (repeatable)")
-	fl.StringVar(&f.proxy, "proxy", "", "`URL` of a proxy for everything: http, https, socks5 or socks5h")
+	fl.StringVar(&f.route.Proxy, "proxy", "", "`URL` of a proxy for everything: http, https, socks5 or socks5h")
+	fl.StringVar(&f.route.ProxyCA, "proxy-ca-file", "", "`FILE` with PEM certificates of the authorities that an https proxy's certificate is taken from, in place of the system's")
+	fl.StringVar(&f.route.NameServer, "name-server", "", "`ADDR[:PORT]` of the name server to ask, in place of those of the system")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "time for a page in all")
 	fl.DurationVar(&f.loadTimeout, "load-timeout", 30*time.Second, "time for a page's document to be complete")
 	fl.Int64Var(&f.maxPageBytes, "max-page-bytes", 2_000_000_000, "bytes of all bodies of a page after which they are cut off, 0 for no limit")
@@ -131,10 +131,13 @@ func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, err
 	if j.view.Width, j.view.Height, err = cli.ParseSize(f.viewport); err != nil {
 		return nil, fmt.Errorf("--viewport: %w", err)
 	}
-	if j.allow, err = cli.ParsePrefixes(f.allowPrivate); err != nil {
+	if j.guard.Allow, err = cli.ParsePrefixes(f.allowPrivate); err != nil {
 		return nil, err
 	}
-	if j.resolves, err = cli.ParseResolve(f.resolve); err != nil {
+	if j.guard.Resolve, err = cli.ParseResolve(f.resolve); err != nil {
+		return nil, err
+	}
+	if err := f.route.Apply(&j.guard); err != nil {
 		return nil, err
 	}
 	if j.behave, err = f.readBehaviors(); err != nil {
@@ -142,11 +145,6 @@ func (f captureFlags) complete(stdin io.Reader, args []string) (*captureJob, err
 	}
 	if j.state, err = f.readProfile(stdin); err != nil {
 		return nil, err
-	}
-	if f.proxy != "" {
-		if j.upstream, err = proxyOf(f.proxy); err != nil {
-			return nil, err
-		}
 	}
 	if err := f.check(); err != nil {
 		return nil, err
@@ -243,20 +241,6 @@ func screenshotOf(s string) (browser.Screenshot, error) {
 		return browser.ScreenshotFull, nil
 	}
 	return "", cli.Usage("--screenshot %q: want none, viewport or full", s)
-}
-
-func proxyOf(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return nil, cli.Usage("--proxy: %w", err)
-	}
-	switch u.Scheme {
-	case "http", "https", "socks5", "socks5h":
-		if u.Hostname() != "" {
-			return u, nil
-		}
-	}
-	return nil, cli.Usage("--proxy %q: want a URL such as socks5://127.0.0.1:1080", s)
 }
 
 // checkOut finds out before the work what would spoil it after.

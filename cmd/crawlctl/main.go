@@ -46,7 +46,11 @@ other tools open.`,
   crawlctl capture https://example.org/
 
   # a list of pages, four at a time, one line of JSON a page
-  crawlctl capture --pages pages.txt --concurrency 4 --out case-17.wacz --json`,
+  crawlctl capture --pages pages.txt --concurrency 4 --out case-17.wacz --json
+
+  # what a CrawlJob would do, and why a page is in it or not
+  crawlctl plan -f job.yaml
+  crawlctl explain https://example.org/ads/1 -f job.yaml`,
 		Version:       cli.ReadBuild().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -56,7 +60,7 @@ other tools open.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
-	root.AddCommand(newCapture(), newProfile(), newWACZ(), newVersion())
+	root.AddCommand(newCapture(), newPlan(), newExplain(), newProfile(), newWACZ(), newVersion())
 	return root
 }
 

@@ -91,6 +91,8 @@ func newSite(asked chan<- struct{}) http.Handler {
 		}
 		fmt.Fprint(w, `<title>?</title><script>document.title = 'Welcome ' + (localStorage.account === 'stored-secret')</script>`)
 	})
+	html("/hostile", "<title>x&#27;[2J\u009b31m &#x202e;lmth.exe&#10;--- WARC-Type: response owned</title>"+
+		"<script>const t = document.title; Object.defineProperty(document, 'title', {get: () => t + '\\r\\nforged: line'})</script>")
 	html("/two", `<title>Two</title><a href="/three">not followed</a>`)
 	mux.HandleFunc("/api", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"text": "from the API"}`) })
 	html("/large", `<title>Large</title><script>fetch('/body').then(r => r.blob()).catch(() => {})</script>`)
@@ -99,6 +101,7 @@ func newSite(asked chan<- struct{}) http.Handler {
 		asked <- struct{}{}
 		<-r.Context().Done()
 	})
+	addOrderRoutes(mux)
 	return mux
 }
 

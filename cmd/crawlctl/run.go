@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/cli"
-	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
 	"crawlfleet.dev/crawlfleet/internal/tempdir"
@@ -88,7 +86,7 @@ func (j *captureJob) run(ctx context.Context, stdout, stderr io.Writer) (err err
 	scratch := folder.Path
 	rec, err := recorder.New(recorder.Options{
 		Dir:    scratch,
-		Dialer: &netguard.Dialer{Allow: j.allow, Resolve: j.resolves, Upstream: j.upstream},
+		Dialer: &j.guard,
 		Logger: log,
 	})
 	if err != nil {
@@ -145,7 +143,7 @@ func (s *session) capture(ctx context.Context) error {
 	s.progress.Stop()
 	if failure != nil && !errors.Is(failure, context.Canceled) {
 		// What was captured until then is kept all the same.
-		fmt.Fprintf(s.stderr, "crawlctl: %v\n", failure)
+		fmt.Fprintf(s.stderr, "crawlctl: %s\n", cli.OneLine(failure.Error()))
 	}
 	if s.received == 0 {
 		return errors.Join(s.chunk.Abandon(), s.nothing(ctx))
@@ -294,11 +292,7 @@ func (s *session) report(p *browser.Page, ok bool) error {
 	if !s.job.json {
 		return nil
 	}
-	line, err := json.Marshal(resultOf(p))
-	if err != nil {
-		return fmt.Errorf("write the page's line: %w", err)
-	}
-	if _, err := fmt.Fprintf(s.stdout, "%s\n", line); err != nil {
+	if err := cli.WriteJSON(s.stdout, resultOf(p)); err != nil {
 		return fmt.Errorf("write the page's line: %w", err)
 	}
 	return nil

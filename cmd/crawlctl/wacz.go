@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -42,7 +41,7 @@ func newInspect() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(c)
+				return cli.WriteJSON(cmd.OutOrStdout(), c)
 			}
 			return c.print(cmd.OutOrStdout())
 		},
@@ -58,12 +57,16 @@ type contents struct {
 	Pages    []pageLine     `json:"pages"`
 	Captures int            `json:"captures"`
 	Statuses map[string]int `json:"statuses"`
+	// Compared counts pages by how they are beside an earlier crawl.
+	Compared map[string]int `json:"compared,omitempty"`
 }
 
 type pageLine struct {
 	Time  time.Time `json:"time"`
 	URL   string    `json:"url"`
 	Title string    `json:"title,omitempty"`
+	// Compared is how the page is beside an earlier crawl, where that was asked.
+	Compared string `json:"compared,omitempty"`
 }
 
 func inspect(path string) (*contents, error) {
@@ -80,12 +83,16 @@ func inspect(path string) (*contents, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	c := &contents{File: path, Size: info.Size(), Pages: []pageLine{}, Statuses: make(map[string]int)}
+	c := &contents{File: path, Size: info.Size(), Pages: []pageLine{}, Statuses: make(map[string]int), Compared: make(map[string]int)}
 	for p, err := range r.Pages() {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		c.Pages = append(c.Pages, pageLine{Time: p.Time, URL: p.URL, Title: p.Title})
+		compared, _ := p.Extra["compared"].(string) // most files have none
+		c.Pages = append(c.Pages, pageLine{Time: p.Time, URL: p.URL, Title: p.Title, Compared: compared})
+		if compared != "" {
+			c.Compared[compared]++
+		}
 	}
 	for e, err := range r.Index() {
 		if err != nil {
@@ -103,6 +110,9 @@ func inspect(path string) (*contents, error) {
 func (c *contents) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range c.Pages {
+		if len(c.Compared) > 0 {
+			fmt.Fprintf(t, "%s\t", cli.OneLine(p.Compared))
+		}
 		fmt.Fprintf(t, "%s\t%s\t%s\n", p.Time.UTC().Format(time.RFC3339), cli.OneLine(p.URL), cli.OneLine(p.Title))
 	}
 	if err := t.Flush(); err != nil {
@@ -113,6 +123,16 @@ func (c *contents) print(w io.Writer) error {
 		fmt.Fprintf(w, ", %d of status %s", c.Statuses[s], s)
 	}
 	fmt.Fprintf(w, ", %s\n", cli.Bytes(c.Size))
+	for i, v := range slices.Sorted(maps.Keys(c.Compared)) {
+		lead := ", "
+		if i == 0 {
+			lead = "beside an earlier crawl: "
+		}
+		fmt.Fprintf(w, "%s%d %s", lead, c.Compared[v], cli.OneLine(v))
+	}
+	if len(c.Compared) > 0 {
+		fmt.Fprintln(w)
+	}
 	return err
 }
 
@@ -136,7 +156,7 @@ Exit codes: 0 when all files are sound, 1 when one is not.`,
 				}
 				if err != nil { // the other files are checked all the same
 					bad++
-					fmt.Fprintf(cmd.OutOrStdout(), "%s: cannot be checked: %v\n", path, err)
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: cannot be checked: %s\n", path, cli.OneLine(err.Error()))
 					continue
 				}
 				if len(findings) == 0 {
