@@ -27,6 +27,7 @@ var problems = []struct {
 	{ErrNoPage, problem{http.StatusNotFound, "This page is not in this crawl.", "The crawl's list has every page that was archived."}},
 	{blob.ErrNotFound, problem{http.StatusNotFound, "The archive has no file of this name.", "The crawl's page lists its files. A file that was there before has been removed from the store: tell whoever runs it."}},
 	{blob.ErrUnreachable, problem{http.StatusBadGateway, "The store does not answer.", "Nothing is lost by that. Check that the store runs and that --s3-endpoint of the portal is right, then load this page again."}},
+	{blob.ErrClock, problem{http.StatusBadGateway, "The clocks of the portal and of the store differ.", "Set the clocks of both machines, with NTP for instance, then load this page again."}},
 	{blob.ErrDenied, problem{http.StatusBadGateway, "The store refuses the portal's credentials.", "Check the file that --s3-credentials-file names and that its key may read and list the archive bucket, then load this page again."}},
 	{blob.ErrNoBucket, problem{http.StatusBadGateway, "The archive bucket does not exist.", "Create the bucket, or correct --archive-bucket of the portal, then load this page again."}},
 }

@@ -41,7 +41,8 @@ type options struct {
 	archiveBucket, frontierBucket      string
 	roles, allowPrivate, resolve       []string
 	tabs                               int
-	dir, chrome, proxy                 string
+	dir, chrome                        string
+	route                              cli.Route
 	profileIdentity                    string
 	health, metrics                    string
 	logFormat, logLevel                string
@@ -81,7 +82,9 @@ another worker.`,
 	f.IntVar(&o.tabs, "tabs", 2*runtime.NumCPU(), "pages that are loaded at once")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "folder for scratch files and browser profiles; 1 GB and more of free space")
 	f.StringVar(&o.chrome, "chrome", "", "path of the Chrome to use (default: chromium-headless-shell, then chromium)")
-	f.StringVar(&o.proxy, "proxy", "", "proxy that all visits go through: http://, https:// or socks5://")
+	f.StringVar(&o.route.Proxy, "proxy", "", "proxy that all visits go through: http://, https:// or socks5://; with socks5h:// it resolves the names, too")
+	f.StringVar(&o.route.ProxyCA, "proxy-ca-file", "", "PEM certificates of the authorities that an https:// proxy's certificate is taken from, in place of the system's")
+	f.StringVar(&o.route.NameServer, "name-server", "", "address[:port] of the name server to ask for the hosts of visits, in place of those of the system")
 	f.StringArrayVar(&o.allowPrivate, "allow-private", nil, "address range (CIDR) that may be visited although it is not public; for development; may be repeated")
 	f.StringArrayVar(&o.resolve, "resolve", nil, "host[:port]=address[:port] to use instead of the name service; may be repeated")
 	f.StringVar(&o.profileIdentity, "profile-identity-file", os.Getenv("CRAWLFLEET_PROFILE_IDENTITY_FILE"),

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -37,15 +37,16 @@ const stopTimeout = 30 * time.Second
 // storePatience is how long a bundle waits for a store that has trouble.
 const storePatience = 20 * time.Second
 
+// claimPatience is how long a worker that stops waits until hosts may be given back to other
+// runs: most pauses are shorter.
+const claimPatience = 3 * time.Second
+
 // bundlesPerTab is how many bundles a worker takes for each tab: one that waits for a
 // host's delay holds none.
 const bundlesPerTab = 3
 
 // scratchPrefix begins the names of the workers' folders in --dir.
 const scratchPrefix = "worker-"
-
-// productToken is what robots.txt knows us by (RFC 9309 section 2.2.1).
-const productToken = "crawlfleet"
 
 // run wires everything together and works until ctx ends.
 func run(ctx context.Context, o options) (err error) {
@@ -82,27 +83,38 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer temporal.Close()
-	workers := workersFor(o, temporal)
+	clock := frontier.NewClock()
+	workers := workersFor(o, temporal, clock)
 	if w := workers[roleRun]; w != nil {
 		workflows.Register(w)
 	}
 	robots := &frontier.RobotsCache{
-		Client: frontier.NewClient(guard), UserAgent: productToken + "/" + cli.ReadBuild().Version, Token: productToken, Now: time.Now,
+		Client: frontier.NewClient(guard), UserAgent: frontier.ProductToken + "/" + cli.ReadBuild().Version, Token: frontier.ProductToken, Now: time.Now,
+	}
+	dir := "" // a worker that only decides needs none
+	if workers[rolePlan] != nil || workers[roleBrowser] != nil {
+		folder, failed := scratch(o.dir, log)
+		if failed != nil {
+			return failed
+		}
+		dir = folder.Path
+		defer func() { err = errors.Join(err, folder.Remove()) }()
 	}
 	if w := workers[rolePlan]; w != nil {
 		planner := &frontier.Planner{
 			Store: store, ArchiveBucket: o.archiveBucket, FrontierBucket: o.frontierBucket,
-			Robots: robots, Logger: log, Now: time.Now,
+			Robots: robots, Dir: dir, Logger: log, Now: clock.Now,
 		}
 		planner.Register(w)
 	}
 	if w := workers[roleBrowser]; w != nil {
-		crawler, closeCrawler, err := newCrawler(ctx, o, guard, store, temporal, log, frontier.NewMetrics(registry))
+		crawler, recorded, closeCrawler, err := newCrawler(ctx, o, dir, guard, store, temporal, log, frontier.NewMetrics(registry))
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, closeCrawler()) }()
-		crawler.Robots = robots
+		robots.Recorder = recorded
+		crawler.Robots, crawler.Now = robots, clock.Now
 		crawler.Register(w)
 	}
 	return work(ctx, workers, &ready, log)
@@ -146,10 +158,8 @@ func newGuard(o options) (*netguard.Dialer, error) {
 		return nil, err
 	}
 	guard := &netguard.Dialer{Allow: allow, Resolve: resolve}
-	if o.proxy != "" {
-		if guard.Upstream, err = url.Parse(o.proxy); err != nil || guard.Upstream.Host == "" {
-			return nil, fmt.Errorf("--proxy %q: must be http://host:port, https://host:port or socks5://host:port", o.proxy)
-		}
+	if err := o.route.Apply(guard); err != nil {
+		return nil, err
 	}
 	return guard, nil
 }
@@ -174,10 +184,10 @@ func dial(ctx context.Context, o options, log *slog.Logger) (client.Client, erro
 }
 
 // workersFor makes a Temporal worker for each role.
-func workersFor(o options, c client.Client) map[string]worker.Worker {
+func workersFor(o options, c client.Client, clock *frontier.Clock) map[string]worker.Worker {
 	workers := map[string]worker.Worker{}
 	for _, role := range o.roles {
-		options := worker.Options{WorkerStopTimeout: stopTimeout}
+		options := worker.Options{WorkerStopTimeout: stopTimeout, Interceptors: []interceptor.WorkerInterceptor{clock.Interceptor()}}
 		queue := workflows.TaskQueueRun
 		switch role {
 		case rolePlan:
@@ -195,36 +205,35 @@ func workersFor(o options, c client.Client) map[string]worker.Worker {
 	return workers
 }
 
-// newCrawler starts the browsers and what records them.
-func newCrawler(ctx context.Context, o options, guard *netguard.Dialer, store *blob.Client, beats client.Client, log *slog.Logger, metrics *frontier.Metrics) (*frontier.Crawler, func() error, error) {
-	folder, err := scratch(o.dir, log)
-	if err != nil {
-		return nil, nil, err
-	}
-	dir, release := folder.Path, folder.Remove
+// newCrawler starts the browsers and what records them. They use a folder of the worker's.
+func newCrawler(ctx context.Context, o options, dir string, guard *netguard.Dialer, store *blob.Client, beats client.Client, log *slog.Logger, metrics *frontier.Metrics) (*frontier.Crawler, *frontier.RobotsRecorder, func() error, error) {
 	rec, err := recorder.New(recorder.Options{Dir: dir, Dialer: guard, Logger: log})
 	if err != nil {
-		return nil, nil, errors.Join(err, release())
+		return nil, nil, nil, err
 	}
 	pool, err := browser.New(ctx, browser.Options{
 		Engine: browser.Engine(o.chrome), Tabs: o.tabs, Dir: filepath.Join(dir, "chrome"), Recorder: rec, Logger: log,
+		Refused:  metrics.Refused,
 		Replaced: metrics.Replaced,
 	})
 	if err != nil {
-		return nil, nil, errors.Join(err, rec.Close(), release())
+		return nil, nil, nil, errors.Join(err, rec.Close())
 	}
 	log.Info("browsers are ready", "chrome", pool.Version().Product, "sandbox", pool.Sandbox(), "tabs", o.tabs)
 	hostname, _ := os.Hostname() // it is left out when it is not known
 	crawler := &frontier.Crawler{
 		Buckets: store, FrontierBucket: o.frontierBucket, Tabs: frontier.Pool{Pool: pool}, Heartbeats: beats, Dir: dir, Patience: storePatience,
 		IdentityFile: o.profileIdentity,
-		Logger:       log, Now: time.Now, Metrics: metrics,
+		Logger:       log, Metrics: metrics,
 		Info: archive.Info{
 			Software: "crawlfleet", Version: cli.ReadBuild().String(), Chrome: pool.Version().Product,
 			Flags: pool.Flags(), Sandbox: pool.Sandbox(), Hostname: hostname,
 		},
 	}
-	return crawler, func() error { return errors.Join(pool.Close(), rec.Close(), release()) }, nil
+	return crawler, &frontier.RobotsRecorder{Recorder: rec, Dir: dir}, func() error {
+		crawler.Wait(claimPatience)
+		return errors.Join(pool.Close(), rec.Close())
+	}, nil
 }
 
 // scratch makes a folder of this process's own, and removes those that dead processes

@@ -41,7 +41,7 @@ func (k kubectl) applyPath(ctx context.Context, path string) error {
 
 func (k kubectl) waitEstablished(ctx context.Context) error {
 	_, err := k.run(ctx, nil, "wait", "--for=condition=Established", "--timeout=60s",
-		"crd/crawljobs.crawlfleet.dev", "crd/browserprofiles.crawlfleet.dev")
+		"crd/crawljobs.crawlfleet.dev", "crd/browserprofiles.crawlfleet.dev", "crd/crawlschedules.crawlfleet.dev")
 	return err
 }
 

@@ -166,7 +166,7 @@ func (o Options) start(ctx context.Context, procs *processes) (*fleet, error) {
 	if err := f.kubectl.waitEstablished(ctx); err != nil {
 		return nil, err
 	}
-	step("kinds    CrawlJob and BrowserProfile are known to the API server")
+	step("kinds    CrawlJob, CrawlSchedule and BrowserProfile are known to the API server")
 	if o.URL == "" && o.File == "" {
 		address, err := sameAddress(filepath.Join(o.Dir, "site-address"))
 		if err != nil {
