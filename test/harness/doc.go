@@ -11,6 +11,10 @@
 //	run := fleet.ReadRun(t, "board")             // from the bucket, not from anybody's word
 //	cmp.Diff(site.Account().Followed(), run.URLs())
 //
+// What stands between the processes may be disturbed, and the machine too: a [Relay] is the network, a [Gateway] the load
+// balancer before the store, [Browsers] finds Chromes to kill or freeze, [Fleet.FreezePart] freezes a part of the stack,
+// [ShiftClock] sets the clock of one process off.
+//
 // Nothing is mocked and nothing is taken from the programs under test but their own output: the archive reader here is
 // written from the WARC, CDXJ and WACZ specifications and shares no code with the fleet's writer.
 //

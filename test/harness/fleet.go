@@ -11,11 +11,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -66,6 +64,8 @@ type Fleet struct {
 	Operator *Process
 	Workers  []*Process
 
+	operators []*Process
+
 	options Options
 	bin     string
 	root    string
@@ -88,7 +88,7 @@ func Start(t testing.TB, o Options) *Fleet {
 	f.startStack(t)
 	f.InstallCRDs(t)
 	if !o.NoOperator {
-		f.addOperator(t)
+		f.Operator = f.AddOperator(t)
 	}
 	n := o.Workers
 	if n == 0 {
@@ -201,37 +201,6 @@ func (f *Fleet) StartStack(ctx context.Context) error {
 	return nil
 }
 
-// KillPart is kill -9 of one part of the stack ("kube", "temporal" or "s3"), which the stack starts again. It returns when
-// the part is back.
-func (f *Fleet) KillPart(ctx context.Context, part string) error {
-	before, err := f.readState()
-	if err != nil {
-		return fmt.Errorf("kill %s: %w", part, err)
-	}
-	pid := before.PIDs[part]
-	ours, err := marked(f.mark)
-	if err != nil {
-		return fmt.Errorf("kill %s: %w", part, err)
-	}
-	if !slices.Contains(ours, pid) {
-		return fmt.Errorf("kill %s: process %d is not of this stack", part, pid)
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		return fmt.Errorf("kill %s: %w", part, err)
-	}
-	err = f.poll(ctx, readyTimeout, f.Stack, func() error {
-		s, err := f.readState()
-		if err == nil && s.PIDs[part] == pid {
-			err = errors.New("it is not back yet")
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("wait for %s to come back: %w", part, err)
-	}
-	return nil
-}
-
 func (f *Fleet) readState() (State, error) {
 	var s State
 	b, err := os.ReadFile(filepath.Join(f.stackDir(), "stack.json"))
@@ -262,32 +231,40 @@ func (f *Fleet) poll(ctx context.Context, timeout time.Duration, p *Process, che
 	}
 }
 
-func (f *Fleet) addOperator(t testing.TB) {
+// AddOperator starts an operator, with flags of its own, and returns when it is ready. A
+// fleet that has several needs --leader-elect for each.
+func (f *Fleet) AddOperator(t testing.TB, flags ...string) *Process {
 	t.Helper()
 	s := f.State()
+	name := "operator"
+	if n := len(f.operators); n > 0 {
+		name += "-" + strconv.Itoa(n)
+	}
 	health := FreeAddress(t)
-	f.Operator = &Process{
-		Name: "operator", Path: f.Binary(t, "operator"), Log: filepath.Join(f.Logs, "operator.log"), mark: f.mark,
-		Args: append([]string{
+	p := &Process{
+		Name: name, Path: f.Binary(t, "operator"), Log: filepath.Join(f.Logs, name+".log"), mark: f.mark,
+		Args: append(append([]string{
 			"--kubeconfig", s.Kubeconfig,
 			"--temporal-address", s.Temporal.Address,
 			"--temporal-namespace", s.Temporal.Namespace,
 			"--health-probe-bind-address", health,
 			"--metrics-bind-address", "0",
 			"--log-format", "json",
-		}, f.options.OperatorFlags...),
+		}, f.options.OperatorFlags...), flags...),
 	}
-	f.operatorOrWorker(t, f.Operator, health)
+	f.operators = append(f.operators, p)
+	f.operatorOrWorker(t, p, health)
+	return p
 }
 
-// AddWorker starts one more worker and returns when it is ready.
-func (f *Fleet) AddWorker(t testing.TB) *Process {
+// AddWorker starts one more worker, with flags of its own, and returns when it is ready.
+func (f *Fleet) AddWorker(t testing.TB, flags ...string) *Process {
 	t.Helper()
 	name := "worker-" + strconv.Itoa(len(f.Workers))
 	health := FreeAddress(t)
 	p := &Process{
 		Name: name, Path: f.Binary(t, "worker"), Log: filepath.Join(f.Logs, name+".log"), mark: f.mark,
-		Args: f.workerArgs(name, health),
+		Args: append(f.workerArgs(name, health), flags...),
 	}
 	f.Workers = append(f.Workers, p)
 	f.operatorOrWorker(t, p, health)
@@ -367,10 +344,7 @@ func FreeAddress(t testing.TB) string {
 // close ends everything in the order in which it depends on each other, and shows the logs' ends of a failed test.
 func (f *Fleet) close(t testing.TB) {
 	t.Helper()
-	processes := append([]*Process{}, f.Workers...)
-	if f.Operator != nil {
-		processes = append(processes, f.Operator)
-	}
+	processes := append(append([]*Process{}, f.Workers...), f.operators...)
 	var wait sync.WaitGroup
 	for _, p := range processes {
 		wait.Go(func() {

@@ -27,6 +27,8 @@ type Page struct {
 	TS    time.Time `json:"ts"`
 	Title string    `json:"title"`
 	Text  string    `json:"text"`
+	// Compared is how the page is beside an earlier run.
+	Compared string `json:"compared"`
 	// Chunk is the object that the page was found in; [OpenWACZ] leaves it empty.
 	Chunk string `json:"-"`
 }
