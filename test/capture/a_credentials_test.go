@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/test/sites/wire"
+	"crawlfleet.dev/crawlfleet/workers/browser"
 )
 
 // credentials are the rest of group A: who is asking, and what the browser decides by itself.
@@ -17,6 +18,32 @@ func credentials() []testCase {
 			lines: `GET www: Document 401 record`,
 			text:  "please log in",
 			note:  "The fleet logs in nowhere: the page that asks is what is archived.",
+		},
+		{
+			name: "A authentication in frames",
+			serve: routes{
+				"":      html(`around <iframe src=near></iframe><iframe src='{far}/a/authentication-in-frames/there'></iframe>`),
+				"near":  answer("401 Unauthorized", mimeHTML, document("<img src=inside>"), `WWW-Authenticate: Basic realm="a"`),
+				"there": answer("401 Unauthorized", mimeHTML, document("<img src=inside>"), `WWW-Authenticate: Basic realm="a"`),
+				// What the frames show is asked for only where they show it.
+				"inside": file(mimeGIF, pixel),
+			},
+			lines: `GET www: Document 200 record
+				GET www:near Document 401 record
+				GET far:there Document 401 record
+				GET www:inside Image 200 record
+				GET far:inside Image 200 record`,
+			text: "around",
+		},
+		{
+			name: "A authentication wanted for a picture",
+			serve: routes{
+				"":        html(`beside <img src=picture>`),
+				"picture": answer("401 Unauthorized", mimeGIF, pixel, `WWW-Authenticate: Basic realm="a"`),
+			},
+			visit: func(v *browser.Visit) { v.LoadTimeout = 5 * time.Second },
+			lines: "GET www: Document 200 record\nGET www:picture Image 401 record (?)",
+			text:  "beside",
 		},
 		{
 			name: "A client certificate asked for", from: asking,

@@ -16,26 +16,9 @@ import (
 	"crawlfleet.dev/crawlfleet/workers/browser"
 )
 
-// byBrowser is what differs where the browser is the recorder. Everything else of a case must
-// come out the same.
-type byBrowser struct {
-	// lines, outcome and limits take the place of the case's own, unless they are empty.
-	lines, outcome string
-	limits         []string
-	// check takes the place of the case's.
-	check func(t *testing.T, r *result)
-	// text is what the page shows instead.
-	text string
-	// untold are addresses of which the browser does not tell that it asked for them.
-	untold []string
-	// why says it for people.
-	why string
-}
-
 // inBrowser are the cases that differ, by name.
-func inBrowser() map[string]byBrowser {
-	list := map[string]byBrowser{
-		"A redirect chain": {why: "The hop over TLS is the browser's, the others are the proxy's."},
+func inBrowser() map[string]difference {
+	list := map[string]difference{
 		"A early hints over HTTP/2": {
 			lines: "GET two: Document 200 record\nGET two:style.css Stylesheet 200 not captured: it came from the browser's cache, and what filled that is not in this file",
 			why:   "The browser tells neither of interim answers nor of what it asks for because of them; the ledger says what is missing.",
@@ -54,9 +37,19 @@ func inBrowser() map[string]byBrowser {
 				}
 			},
 		},
+		"G dedicated, nested and module workers": {
+			unreplayed: true, bodiless: []string{"tls:nested.js"},
+			why:   "The browser does not hand out the script of a worker that a worker starts, which its record says: in the replay that one does nothing.",
+			check: textIs("3 of 3: fetched by a worker"),
+		},
+		"F speculation rules over TLS": {
+			bodiless: []string{"tls:next", "tls:other"},
+			why:      "The browser does not hand out what it prefetches, which the records say.",
+		},
 		"G service worker of a second visit": {
 			limits: []string{browser.LimitNoDocument},
-			why:    "The browser does not tell the body of what it preloads for a service worker, which answers with it.",
+			why:    "The browser does not tell the body of what it preloads for a service worker, which answers with it; nor that it asks whether the worker has changed.",
+			untold: []string{"tls:sw.js"}, bodiless: []string{"tls:"},
 		},
 		"J certificate of an unknown authority": {
 			why: "The browser does not tell the chain that it refuses.",
@@ -67,9 +60,17 @@ func inBrowser() map[string]byBrowser {
 			},
 		},
 	}
+	list["J stapled OCSP and SCTs"] = difference{
+		why: "The browser does not tell what was stapled; the chain it does.",
+		check: func(t *testing.T, r *result) {
+			if info := r.connectionOf(t, stapled); !strings.Contains(info, `"chain":["`) || strings.Contains(info, `"ocsp"`) {
+				t.Errorf("the connection's record: %.300s", info)
+			}
+		},
+	}
 	// The suite's authority is not a public one: see recorder.Options.Roots.
 	for name, origin := range map[string]string{"J certificate for another host": misnamed, "J certificate that is past its time": expired} {
-		list[name] = byBrowser{
+		list[name] = difference{
 			lines: "GET " + origin + ": Document 200 record", outcome: "Archived",
 			why: "Of an authority that the browser was told to trust it looks at neither names nor dates. What is wrong stands in the record.",
 			check: func(t *testing.T, r *result) {
@@ -80,7 +81,7 @@ func inBrowser() map[string]byBrowser {
 		}
 	}
 	for _, names := range []string{"gzip", "br", "deflate", "gzip, br", "gzip, gzip"} {
-		list["C coding "+names] = byBrowser{
+		list["C coding "+names] = difference{
 			why: "The body is kept decoded; x-orig-content-encoding says what it was.",
 			check: func(t *testing.T, r *result) {
 				rec := r.about(warc.Response, r.page.URL)[0]
@@ -92,7 +93,7 @@ func inBrowser() map[string]byBrowser {
 		}
 	}
 	maps.Copy(list, socketsInBrowser())
-	list["C coding zstd that was not asked for"] = byBrowser{
+	list["C coding zstd that was not asked for"] = difference{
 		why: "The body is kept decoded.",
 		check: func(t *testing.T, r *result) {
 			if rec := r.about(warc.Response, r.page.URL)[0]; !strings.Contains(string(rec.text), "encoded with zstd") || warc.HTTPField(rec.Head, "x-orig-content-encoding") != "zstd" {
@@ -101,7 +102,7 @@ func inBrowser() map[string]byBrowser {
 		},
 	}
 	for _, version := range []string{"HTTP/1.1", "HTTP/2"} {
-		list["C coding zstd over "+version] = byBrowser{
+		list["C coding zstd over "+version] = difference{
 			why: "The browser asks for zstd, and decodes it.", text: "asked for gzip, deflate, br, zstd",
 		}
 	}
@@ -117,56 +118,37 @@ func (s *site) secureCases(all []testCase) []testCase {
 // compares what it tells with the site's account: heads field by field (HTTP/1.1 answers to the
 // byte, but for what is renamed), bodies as the browser decoded them.
 func TestConformanceBrowser(t *testing.T) {
-	s := newSite(t)
-	byBrowser := func(o *setup) { o.stay.Recorder = browser.RecorderBrowser }
-	common := newEngine(t, s, byBrowser)
-	out := t.TempDir()
-	list := s.secureCases(cases())
-	differs := inBrowser()
-	for i := range list {
-		s.add(&list[i])
-	}
-	for i := range list {
-		c := &list[i]
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			e := common
-			if c.ownEngine() {
-				e = newEngine(t, s, func(o *setup) { c.change(t, o); byBrowser(o) })
-			}
-			if d, ok := differs[c.name]; ok {
-				c.differ(d)
-			}
-			r := e.capture(t, s, c, out)
-			r.judgeBrowser(t, differs[c.name].untold)
-		})
-	}
+	withBrowser.run(t)
 }
 
-// differ makes a case what it is with the browser as recorder.
-func (c *testCase) differ(d byBrowser) {
-	if d.lines != "" {
-		c.lines = d.lines
-	}
-	if d.outcome != "" {
-		c.outcome = d.outcome
-	}
-	if d.limits != nil {
-		c.limits = d.limits
-	}
-	if d.check != nil {
-		c.check = d.check
-	}
-	if d.text != "" {
-		c.text = d.text
-	}
+// withBrowser is recorder Browser. What goes over plain HTTP is the proxy's there, too.
+var withBrowser = &variant{
+	title: "With recorder Browser",
+	preface: `The cases whose page is on an https origin, with ` + "`spec.capture.recorder: Browser`" + `: what went over TLS is what the browser tells of it, and says
+so in its records. "complete" means here that the fields of heads are those that were sent, that the head of an answer of HTTP/1.1 is the one that was sent to
+the byte (but for what is renamed because the body is decoded), and bodies as the browser decoded them. What is plain HTTP is recorded as ever. Where a remark
+says nothing, the case comes out as above.
+`,
+	change:  func(o *setup) { o.stay.Recorder = browser.RecorderBrowser },
+	cases:   (*site).secureCases,
+	differs: inBrowser,
+	judge:   (*result).judgeBrowser,
+	table:   compactTable,
+	replays: true,
 }
 
-// judgeBrowser is judge, for what the browser took down. Of what is untold there is no record.
-func (r *result) judgeBrowser(t *testing.T, untold []string) {
+// judgeBrowser is judge, for what the browser took down. Of what is untold there may be no record.
+func (r *result) judgeBrowser(t *testing.T) {
 	t.Helper()
-	seen := slices.DeleteFunc(r.site.seen(r.c), func(x wire.Seen) bool { return slices.Contains(untold, r.site.short(r.c, x.URL())) })
-	r.compareSeen(t, seen, sameTold, func(wire.Seen) bool { return false })
+	for _, p := range r.exchanges() {
+		handed := !slices.Contains(r.differs.bodiless, r.site.short(r.c, p.request.TargetURI))
+		if p.response != nil && p.response.truncated() == "unspecified" && p.response.size == 0 && handed {
+			t.Errorf("%s: recorded without its body", r.site.short(r.c, p.request.TargetURI))
+		}
+	}
+	r.compareSeen(t, r.site.seen(r.c), sameTold, func(x wire.Seen) bool {
+		return slices.Contains(r.differs.untold, r.site.short(r.c, x.URL()))
+	})
 	r.compareLedger(t)
 	r.judgePage(t)
 	if t.Failed() {
@@ -230,13 +212,15 @@ func sameTold(x wire.Seen, p pair) (ok bool, diff string) {
 }
 
 // socketsInBrowser are the WebSocket cases over TLS: the browser tells messages, not frames.
-func socketsInBrowser() map[string]byBrowser {
-	list := make(map[string]byBrowser)
+func socketsInBrowser() map[string]difference {
+	list := make(map[string]difference)
 	for name, said := range map[string][2]string{
-		"I WebSocket compressed":                  {strings.Repeat("again and ", 20) + "again" + "not compressed", "text 1\x00\xff\x02"},
-		"I WebSocket over TLS in both directions": {"onetwothree", "text 1\x00\xff\x02text 3"},
+		"I WebSocket compressed":                     {strings.Repeat("again and ", 20) + "again" + "not compressed", "text 1\x00\xff\x02"},
+		"I WebSocket over TLS in both directions":    {"onetwothree", "text 1\x00\xff\x02text 3"},
+		"I WebSocket through a SOCKS5 proxy":         {"onetwothree", "text 1\x00\xff\x02text 3"},
+		"I WebSocket through an HTTP proxy over TLS": {"onetwothree", "text 1\x00\xff\x02text 3"},
 	} {
-		list[name] = byBrowser{
+		list[name] = difference{
 			why: "The browser tells the messages, without frames and decompressed.",
 			check: func(t *testing.T, r *result) {
 				address := strings.Replace(r.page.URL, "https", "wss", 1) + "socket"

@@ -371,6 +371,23 @@ func bodies() []testCase {
 			},
 			note: "Recorded as a file: headless-shell has no PDF viewer.",
 		},
+		{
+			name:  "C a PDF in a frame",
+			serve: routes{"": html("<iframe src=paper.pdf width=600 height=400></iframe>around it"), "paper.pdf": file("application/pdf", paper)},
+			lines: `GET www: Document 200 record
+				GET www:paper.pdf Document 200 record (ERR_ABORTED)`,
+			check: textIs("around it"),
+		},
+		{
+			name:  "C a PDF of a page",
+			serve: routes{"": file("application/pdf", paper)},
+			lines: "GET www: Document 200 record (ERR_ABORTED)",
+			check: func(t *testing.T, r *result) {
+				if !r.page.Download {
+					t.Error("the page is not said to be a file")
+				}
+			},
+		},
 	}
 	for _, names := range []string{"gzip", "br", "deflate", "gzip, br", "gzip, gzip"} {
 		c := testCase{
@@ -428,3 +445,9 @@ func wantTruncated(path, why string, size int64) func(*testing.T, *result) {
 		}
 	}
 }
+
+// paper is a PDF of one page.
+const paper = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n" +
+	"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj\n" +
+	"4 0 obj<</Length 47>>stream\nBT /F 24 Tf 20 100 Td (shown by a viewer) Tj ET \nendstream endobj\n" +
+	"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"

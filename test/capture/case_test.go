@@ -30,6 +30,7 @@ const (
 	onion    = "onion"    // http, a name that only a proxy can resolve
 	asking   = "asking"   // https, asks for a certificate of the client
 	locked   = "locked"   // https, and does not go on without one
+	stapled  = "stapled"  // https, with what a status server and two logs have signed
 )
 
 // A testCase is one page of the adversarial site and what the archive must hold of it.

@@ -293,8 +293,9 @@ type line struct {
 // ledger reads the ledger that stands in the archive.
 func (r *result) ledger(t *testing.T) []line {
 	t.Helper()
+	page, _, _ := strings.Cut(r.page.URL, "#")
 	for _, rec := range r.records {
-		if rec.TargetURI == "urn:pageinfo:"+r.page.URL {
+		if rec.TargetURI == "urn:pageinfo:"+page {
 			var info struct{ Ledger []line }
 			if err := json.Unmarshal(rec.text, &info); err != nil {
 				t.Fatalf("pageinfo: %v", err)

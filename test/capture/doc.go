@@ -12,6 +12,10 @@
 //   - other people's tools read the file: warcio.js agrees on records and digests, and where replay is meaningful
 //     ReplayWeb.page shows the text that the case names.
 //
+// That is done with the default set-up, with the browser as recorder (the cases of https origins), and with the whole of
+// Chromium: a variant each, with a part of docs/conformance.md to itself.
+//
 // `make conformance` runs the suite and writes docs/conformance.md; the test fails when the file is not what it would
-// write.
+// write. The ordinary run captures only some of the cases with Chromium, and compares their rows. With -run a part of
+// the cases can be captured and compared or written (-update), if the subtests "formats" and "replay" run, too.
 package capture

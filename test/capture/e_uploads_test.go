@@ -271,6 +271,17 @@ func caching() []testCase {
 			lines: `GET www: Document 200 record
 				?GET www:next Prefetch 200 record`,
 			text: "speculating",
+			note: "Chrome prefetches over https only, and prerenders nothing while it is led by a program.",
+		},
+		{
+			name: "F speculation rules over TLS", from: tls,
+			serve: routes{"": html(`<script type=speculationrules>{"prefetch": [{"urls": ["next"], "eagerness": "immediate"}], "prerender": [{"urls": ["other"], "eagerness": "immediate"}]}</script>speculating`),
+				"next": html("next<img src=pixel>"), "other": html("other<img src=pixel>"), "pixel": file(mimeGIF, pixel)},
+			lines: `GET tls: Document 200 record
+				GET tls:next Prefetch 200 record
+				GET tls:other Prefetch 200 record`,
+			text: "speculating",
+			note: "The page that is to be prerendered is prefetched instead: none of its own requests is made.",
 		},
 		{
 			name:  "F back and forward",

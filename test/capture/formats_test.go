@@ -37,9 +37,6 @@ func checkFormats(t *testing.T, results []*result) (records int) {
 	var paths []string
 	var of []*result
 	for i, r := range results {
-		if r == nil {
-			continue
-		}
 		path := filepath.Join(dir, fmt.Sprintf("%d.warc.gz", i))
 		if err := unpack(r.wacz, path); err != nil {
 			t.Errorf("%s: %v", r.c.name, err)

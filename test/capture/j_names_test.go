@@ -27,7 +27,7 @@ func names() []testCase {
 			name: "J names whose servers fail", text: "nobody knows",
 			serve: routes{"": html(`<img src='http://servfail.fleet.test/x'><img src='http://silent.fleet.test/x'>nobody knows`)},
 			setup: func(t testing.TB, o *setup) {
-				o.recorder.Dialer.Resolver, o.recorder.Dialer.Timeout = nameServer(t, servfail), 3*time.Second
+				o.recorder.Dialer.NameServer, o.recorder.Dialer.Timeout = nameServer(t, servfail), 3*time.Second
 			},
 			lines: `GET www: Document 200 record
 				GET http://servfail.fleet.test/x Image not captured: there was no answer: DNSFailed

@@ -2,6 +2,8 @@ package capture
 
 import (
 	"bufio"
+	stdtls "crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"crawlfleet.dev/crawlfleet/test/sites/wire"
 )
@@ -27,11 +30,14 @@ type upstreamProxy struct {
 
 const proxyPassword = "sesame"
 
-// newProxy starts a proxy for CONNECT, or of SOCKS5 (RFC 1928, RFC 1929).
-func newProxy(t testing.TB, serve func(p *upstreamProxy, c net.Conn) (target string)) *upstreamProxy {
+// newProxy starts a proxy for CONNECT, or of SOCKS5 (RFC 1928, RFC 1929), that is asked over TLS when there is a config.
+func newProxy(t testing.TB, config *stdtls.Config, serve func(p *upstreamProxy, c net.Conn) (target string)) *upstreamProxy {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if config != nil {
+		l = stdtls.NewListener(l, config)
 	}
 	p := &upstreamProxy{address: l.Addr().String()}
 	var running sync.WaitGroup
@@ -127,34 +133,82 @@ func socksProxy(_ *upstreamProxy, c net.Conn) string {
 	return net.JoinHostPort(host, fmt.Sprint(port))
 }
 
-// proxied are the cases of group J behind an upstream proxy.
-func proxied() []testCase {
-	var list []testCase
-	kinds := []struct {
-		name, scheme, from string
-		serve              func(*upstreamProxy, net.Conn) string
-		asked              string
-	}{
+// A proxyKind is a way to ask a proxy.
+type proxyKind struct {
+	name, scheme, from string
+	serve              func(*upstreamProxy, net.Conn) string
+	// asked is the host that the proxy hears of.
+	asked string
+}
+
+func proxyKinds() []proxyKind {
+	return []proxyKind{
 		{"an HTTP proxy", "http", www, connectProxy, "127.0.0.1"},
 		{"a SOCKS5 proxy", "socks5", tls, socksProxy, "127.0.0.1"},
 		{"a SOCKS5 proxy that resolves", "socks5h", onion, socksProxy, hosts[onion]},
+		{"an HTTP proxy over TLS", "https", tls, connectProxy, "127.0.0.1"},
 	}
-	for _, k := range kinds {
-		through := func(password string, p **upstreamProxy) func(testing.TB, *setup) {
-			return func(t testing.TB, o *setup) {
-				*p = newProxy(t, k.serve)
-				o.recorder.Dialer.Upstream = &url.URL{Scheme: k.scheme, User: url.UserPassword("user", password), Host: (*p).address}
-				if k.from == onion {
-					o.recorder.Dialer.Resolve = nil
+}
+
+// through has a case go through a proxy of its own.
+func (k proxyKind) through(password string, p **upstreamProxy) func(testing.TB, *setup) {
+	return func(t testing.TB, o *setup) {
+		var config *stdtls.Config
+		if k.scheme == "https" {
+			authority, issue := newAuthority(t)
+			config = &stdtls.Config{Certificates: []stdtls.Certificate{issue(time.Now().Add(time.Hour), "127.0.0.1")}}
+			o.recorder.Dialer.UpstreamRoots = poolOf(authority)
+		}
+		*p = newProxy(t, config, k.serve)
+		o.recorder.Dialer.Upstream = &url.URL{Scheme: k.scheme, User: url.UserPassword("user", password), Host: (*p).address}
+		if k.from == onion {
+			o.recorder.Dialer.Resolve = nil
+		}
+	}
+}
+
+func poolOf(authority *x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(authority)
+	return pool
+}
+
+// socketsThroughProxies are those of group I behind an upstream proxy.
+func socketsThroughProxies() []testCase {
+	var list []testCase
+	for _, k := range proxyKinds() {
+		p := new(*upstreamProxy)
+		c := testCase{name: "I WebSocket through " + k.name, from: k.from, setup: k.through(proxyPassword, p)}
+		c.serve = routes{
+			"": html(`<p id=p></p><script>const l = [], s = new WebSocket('ws' + location.href.slice(4) + 'socket');
+				s.onmessage = e => { l.push(e.data); p.textContent = l.join(', '); s.send(l.length % 2 ? 'text ' + l.length : new Uint8Array([0, 255, l.length])) }</script>`),
+			"socket": talk(nil, frame(0x81, "one"), frame(0x81, "two"), frame(0x81, "three")),
+		}
+		c.lines = "GET " + k.from + ": Document 200 record\nGET " + k.from + "(ws):socket WebSocket 101 record"
+		c.check = both(textIs("one, two, three"), bothWays("socket"), func(t *testing.T, r *result) {
+			t.Helper()
+			for _, e := range r.page.Exchanges {
+				if e.Conn == nil || e.Conn.Proxy != (*p).address {
+					t.Errorf("%s: connection %+v", e.URL, e.Conn)
 				}
 			}
-		}
+		})
+		c.note = "ReplayWeb.page replays no sockets."
+		list = append(list, c)
+	}
+	return list
+}
+
+// proxied are the cases of group J behind an upstream proxy.
+func proxied() []testCase {
+	var list []testCase
+	for _, k := range proxyKinds() {
 		p := new(*upstreamProxy)
 		list = append(list, testCase{
 			name: "J through " + k.name, from: k.from,
 			serve: routes{"": html(`<p id=p></p><script>fetch('data').then(r => r.text()).then(t => { p.textContent = t })</script>`),
 				"data": func(_ *site, x *wire.Exchange) { x.Answer("200 OK", mimeText, "through the proxy") }},
-			setup: through(proxyPassword, p),
+			setup: k.through(proxyPassword, p),
 			lines: "GET " + k.from + ": Document 200 record\nGET " + k.from + ":data Fetch 200 record",
 			text:  "through the proxy",
 			check: func(t *testing.T, r *result) {
@@ -174,7 +228,7 @@ func proxied() []testCase {
 		}, testCase{
 			name: "J " + k.name + " that lets nobody in", from: k.from,
 			serve:   routes{"": html("never shown")},
-			setup:   through("wrong", p),
+			setup:   k.through("wrong", p),
 			lines:   "GET " + k.from + ": Document not captured: there was no answer: ConnectFailed",
 			outcome: "Failed: ConnectFailed",
 		}, testCase{
@@ -188,5 +242,21 @@ func proxied() []testCase {
 		})
 	}
 	list[6].note = "An onion service (RFC 7686): the proxy is asked for the name, there is no address to record."
-	return list
+	overTLS := proxyKinds()[3]
+	return append(list, testCase{
+		name: "J an HTTP proxy over TLS of another authority", from: overTLS.from,
+		serve: routes{"": html("never shown")},
+		setup: func(t testing.TB, o *setup) {
+			overTLS.through(proxyPassword, new(*upstreamProxy))(t, o)
+			other, _ := newAuthority(t)
+			o.recorder.Dialer.UpstreamRoots = poolOf(other)
+		},
+		lines:   "GET " + overTLS.from + ": Document not captured: there was no answer: ConnectFailed",
+		outcome: "Failed: ConnectFailed",
+		check: func(t *testing.T, r *result) {
+			if !strings.Contains(r.page.Outcome.Detail, "the proxy's certificate does not verify") {
+				t.Errorf("the page says %q", r.page.Outcome.Detail)
+			}
+		},
+	})
 }

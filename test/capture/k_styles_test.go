@@ -10,6 +10,18 @@ func idleAndStyles() []testCase {
 			text:  "fetched when idle",
 		},
 		{
+			name: "K what a browser has questions about",
+			serve: routes{
+				"": html(`<form action=login method=post><input name=user autocomplete=username><input type=password name=p autocomplete=current-password><input name=cc autocomplete=cc-number></form>
+					<p lang=de>Dies ist ein Text in einer anderen Sprache, lang genug, dass man sie erkennen kann.</p><a id=a href=setup.exe download>setup</a><script>a.click()</script>`),
+				"setup.exe": file("application/vnd.microsoft.portable-executable", "MZ and no more", "Content-Disposition: attachment"),
+			},
+			lines: `GET www: Document 200 record
+				GET www:setup.exe Download 200 record`,
+			text: "Dies ist ein Text",
+			note: "Passwords, cards, languages, programs: a browser likes to ask its maker. Nothing of that is the page's, and nothing of it is in the file.",
+		},
+		{
 			name: "K content of style sheets alone",
 			text: "target",
 			serve: routes{"pixel": file(mimeGIF, pixel), "": html(`<style>

@@ -1,14 +1,14 @@
 package capture
 
 import (
-	"context"
 	"net"
+	"net/netip"
 	"testing"
 )
 
-// nameServer starts a name server, and makes a resolver that asks it alone. answer makes the
-// answer to a question, which it may change; nil for none.
-func nameServer(t testing.TB, answer func(question []byte) []byte) *net.Resolver {
+// nameServer starts a name server. answer makes the answer to a question, which it may change;
+// nil for none.
+func nameServer(t testing.TB, answer func(question []byte) []byte) netip.AddrPort {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -31,8 +31,5 @@ func nameServer(t testing.TB, answer func(question []byte) []byte) *net.Resolver
 		_ = conn.Close()
 		<-ended
 	})
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "udp", conn.LocalAddr().String())
-	}}
+	return netip.MustParseAddrPort(conn.LocalAddr().String())
 }

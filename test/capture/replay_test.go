@@ -71,7 +71,7 @@ func replay(t *testing.T, results []*result, dir string) {
 	a := newShelf(t, dir)
 	v := viewer.New(t, a.URL)
 	for _, r := range results {
-		if r == nil || r.c.text == "" {
+		if r.c.text == "" {
 			continue
 		}
 		address := r.page.URL

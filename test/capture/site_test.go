@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -25,7 +26,7 @@ var hosts = map[string]string{
 	www: "www.fleet.test", cdn: "cdn.fleet.test", far: "www.other.test", tls: "tls.fleet.test", two: "two.fleet.test", twin: "twin.fleet.test",
 	expired: "expired.fleet.test", stranger: "stranger.fleet.test", misnamed: "misnamed.fleet.test", old: "old.fleet.test",
 	idn: "xn--bcher-kva.fleet.test", dotted: "dotted.fleet.test.", six: "six.fleet.test", bare: "tls.fleet.test", onion: "fleetfleetfleet.onion",
-	asking: "asking.fleet.test", twelve: "twelve.fleet.test", named: "named.fleet.test", locked: "locked.fleet.test",
+	asking: "asking.fleet.test", stapled: "stapled.fleet.test", twelve: "twelve.fleet.test", named: "named.fleet.test", locked: "locked.fleet.test",
 }
 
 // A site is the adversarial site: its servers, its origins, the routes of all cases.
@@ -82,9 +83,10 @@ func newSite(t *testing.T) *site {
 		misnamed: {Certificates: []stdtls.Certificate{issue(later, "another.fleet.test")}},
 		asking:   {Certificates: []stdtls.Certificate{issue(later, hosts[asking])}, ClientAuth: stdtls.RequestClientCert},
 		// With TLS 1.3 a client hears only after its handshake that it was refused, and may have sent a request.
-		locked: {Certificates: []stdtls.Certificate{issue(later, hosts[locked])}, ClientAuth: stdtls.RequireAnyClientCert, MaxVersion: stdtls.VersionTLS12},
-		twelve: {Certificates: []stdtls.Certificate{issue(later, hosts[twelve])}, MaxVersion: stdtls.VersionTLS12},
-		old:    {Certificates: []stdtls.Certificate{issue(later, hosts[old])}, MinVersion: stdtls.VersionTLS10, MaxVersion: stdtls.VersionTLS11},
+		locked:  {Certificates: []stdtls.Certificate{issue(later, hosts[locked])}, ClientAuth: stdtls.RequireAnyClientCert, MaxVersion: stdtls.VersionTLS12},
+		twelve:  {Certificates: []stdtls.Certificate{issue(later, hosts[twelve])}, MaxVersion: stdtls.VersionTLS12},
+		stapled: {Certificates: []stdtls.Certificate{withStaple(issue(later, hosts[stapled]))}},
+		old:     {Certificates: []stdtls.Certificate{issue(later, hosts[old])}, MinVersion: stdtls.VersionTLS10, MaxVersion: stdtls.VersionTLS11},
 	} {
 		s.odd[name] = start(config)
 	}
@@ -98,7 +100,7 @@ func newSite(t *testing.T) *site {
 			scheme, port = "https", s.secure.Port
 		case two, twin:
 			scheme, port = "https", s.h2.Port
-		case expired, stranger, misnamed, old, asking, locked, twelve:
+		case expired, stranger, misnamed, old, asking, locked, twelve, stapled:
 			scheme, port = "https", s.odd[name].Port
 		case bare:
 			port = s.secure.Port
@@ -174,8 +176,21 @@ func (s *site) short(c *testCase, address string) string {
 	return address
 }
 
+// What is stapled is a client's to judge (RFC 6066 section 8, RFC 6962 section 3.3): to the recorder it is bytes.
+const staple = "an answer of a status server\x00\xff"
+
+var signedTimestamps = []string{"the timestamp of a log\x00\xfe", "the timestamp of another log"}
+
+func withStaple(c stdtls.Certificate) stdtls.Certificate {
+	c.OCSPStaple = []byte(staple)
+	for _, sct := range signedTimestamps {
+		c.SignedCertificateTimestamps = append(c.SignedCertificateTimestamps, []byte(sct))
+	}
+	return c
+}
+
 // newAuthority makes a certificate authority and a function that issues certificates that are valid until a time.
-func newAuthority(t *testing.T) (*x509.Certificate, func(until time.Time, names ...string) stdtls.Certificate) {
+func newAuthority(t testing.TB) (*x509.Certificate, func(until time.Time, names ...string) stdtls.Certificate) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -200,6 +215,11 @@ func newAuthority(t *testing.T) (*x509.Certificate, func(until time.Time, names 
 			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
 			NotBefore: now.Add(-48 * time.Hour), NotAfter: until,
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		}
+		for _, name := range names {
+			if ip := net.ParseIP(name); ip != nil {
+				leaf.IPAddresses = append(leaf.IPAddresses, ip)
+			}
 		}
 		der, err := x509.CreateCertificate(rand.Reader, leaf, authority, key.Public(), key)
 		if err != nil {
