@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,6 +58,28 @@ func TestPeopleSteerACrawl(t *testing.T) {
 		fleet.WaitFor(t, "crawl/steered", "Finished", troubleTimeout)
 		archivedExactly(t, fleet.ReadRun(t, "steered"), srv.URL, b.Account())
 		loadedOnce(t, srv, b.Account())
+	})
+	t.Run("Widen", func(t *testing.T) {
+		second := board.New(board.Options{})
+		other := serve(t, second)
+		job := harness.NewJob("widened", srv.URL+"/")
+		job.Spec.Limits.Pages = 6
+		fleet.Apply(t, job)
+		fleet.WaitUntil(t, "widened", "some pages are archived", crawlTimeout, archivedMoreThan(0))
+		fleet.SetState(t, "widened", "Suspended")
+		patch := fmt.Sprintf(`{"spec":{"limits":{"pages":5000},"seeds":{"urls":[%q,%q]},"state":"Active"}}`, srv.URL+"/", other.URL+"/")
+		if _, err := fleet.Kubectl(t.Context(), "", "patch", "crawl/widened", "--type=merge", "-p", patch); err != nil {
+			t.Fatal(err)
+		}
+		succeeded(t, fleet, "widened")
+		run := fleet.ReadRun(t, "widened")
+		for site, account := range map[string]*sites.Account{srv.URL: b.Account(), other.URL: second.Account()} {
+			for _, p := range account.Pages {
+				if !slices.Contains(run.Paths(site), p) {
+					t.Errorf("%s%s is missing; skipped %+v", site, p, fleet.Job(t, "widened").Status.SkippedByReason)
+				}
+			}
+		}
 	})
 	t.Run("CancelAndDelete", func(t *testing.T) {
 		fleet.Apply(t, harness.NewJob("cancelled", srv.URL+"/"))
