@@ -190,9 +190,10 @@ func (b *bare) visit(ctx context.Context, session, url string) error {
 	}
 }
 
-// runBare is the limit: navigate, wait for the load event, next. With record, everything goes through a recorder,
-// which writes down each page; with picture, the window is drawn and photographed.
-func (r *run) runBare(ctx context.Context, record, picture bool) (timing, error) {
+// runBare is the limit: navigate, wait for the load event, next. With the variant record, everything goes through a
+// recorder, which writes down each page, with relay through a proxy that does no more than pass bytes on; with
+// picture, the window is drawn and photographed.
+func (r *run) runBare(ctx context.Context) (timing, error) {
 	profile, err := os.MkdirTemp("", "crawlfleet-bench-")
 	if err != nil {
 		return timing{}, err
@@ -205,7 +206,7 @@ func (r *run) runBare(ctx context.Context, record, picture bool) (timing, error)
 	defer b.close()
 	visits := make([]func(string) error, r.Tabs)
 	for i := range visits {
-		visit, end, err := r.bareTab(ctx, b, record, picture)
+		visit, end, err := r.bareTab(ctx, b)
 		if err != nil {
 			return timing{}, err
 		}
@@ -216,12 +217,19 @@ func (r *run) runBare(ctx context.Context, record, picture bool) (timing, error)
 }
 
 // bareTab opens a tab and says how it visits a page.
-func (r *run) bareTab(ctx context.Context, b *bare, record, picture bool) (visit func(string) error, end func(), err error) {
+func (r *run) bareTab(ctx context.Context, b *bare) (visit func(string) error, end func(), err error) {
 	end = func() {}
 	proxy := ""
 	begin := func() error { return nil }
 	finish := begin
-	if record {
+	switch r.Variant {
+	case variantRelay:
+		address, stop, err := relay(r.URLs[0])
+		if err != nil {
+			return nil, end, err
+		}
+		proxy, end = "http://"+address, stop
+	case variantRecord:
 		session, err := r.recorder.NewSession(ctx)
 		if err != nil {
 			return nil, end, err
@@ -240,7 +248,7 @@ func (r *run) bareTab(ctx context.Context, b *bare, record, picture bool) (visit
 			return err
 		}
 		err := b.visit(ctx, tab, url)
-		if err == nil && picture {
+		if err == nil && r.Variant == variantPicture {
 			err = b.call(ctx, tab, "Page.captureScreenshot", map[string]any{"format": "png", "optimizeForSpeed": true}, nil)
 		}
 		return errors.Join(err, finish())

@@ -22,7 +22,7 @@ var (
 	rounds   = flag.Int("rounds", 5, "how often each variant runs")
 	pages    = flag.Int("pages", 60, "pages a run")
 	tabsFlag = flag.String("tabs", "1,2,4", "how many pages are worked on at once")
-	variants = flag.String("variants", strings.Join([]string{variantBare, variantRecord, variantPicture, variantSettled, variantAll}, ","), "what is compared with "+variantBare)
+	variants = flag.String("variants", strings.Join([]string{variantBare, variantRelay, variantRecord, variantPicture, variantSettled, variantAll}, ","), "what is compared with "+variantBare)
 	profile  = flag.String("profile", "", "file for a profile of the run's own processor time")
 )
 

@@ -26,6 +26,7 @@ import (
 // The variants, from the limit to everything.
 const (
 	variantBare    = "bare"    // navigate, wait for the load event, next
+	variantRelay   = "relay"   // the same through a proxy that only copies bytes
 	variantRecord  = "record"  // the same through the recorder
 	variantPicture = "picture" // the bare loop, with a screenshot of each page
 	variantSettled = "settled" // what the fleet does with a page, without derived outputs
@@ -138,8 +139,8 @@ func follow(raw string) (t timing, err error) {
 		defer pprof.StopCPUProfile()
 	}
 	switch r.Variant {
-	case variantBare, variantRecord, variantPicture:
-		return r.runBare(ctx, r.Variant == variantRecord, r.Variant == variantPicture)
+	case variantBare, variantRelay, variantRecord, variantPicture:
+		return r.runBare(ctx)
 	default:
 		return r.runCapture(ctx, r.Variant == variantAll)
 	}

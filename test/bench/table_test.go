@@ -19,6 +19,7 @@ rounds. **Ratios are those within a round**, as median (least–most): they mean
 | variant | does |
 | --- | --- |
 | bare | the limit: navigate, wait for the load event, next, with no more of the DevTools protocol than that takes |
+| relay | the bare loop through a proxy that passes bytes on and does nothing else: what any proxy costs |
 | record | the bare loop through the recorder, which writes each page down |
 | picture | the bare loop, and a screenshot of the window after each load event: what drawing a page costs by itself |
 | settled | what the fleet does with a page but for derived outputs: waits until it is quiet, scrolls, checks the ledger against the record |

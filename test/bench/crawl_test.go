@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/test/harness"
+	"crawlfleet.dev/crawlfleet/test/sites"
+	"crawlfleet.dev/crawlfleet/test/sites/dynamic"
+)
+
+// The crawl that is compared with crawlctl capture: pages of as many hosts, so that politeness,
+// which crawlctl leaves to whoever lists the pages, is no bound.
+const (
+	crawlHosts = 12
+	crawlTabs  = 2
+)
+
+// BenchmarkCrawl measures what a crawl costs beside the capture of its pages: how long it takes
+// from the applied CrawlJob to the first snapshot in the store, and how fast pages follow each
+// other, in turn with crawlctl capture over as many pages at the same concurrency.
+func BenchmarkCrawl(b *testing.B) {
+	srv, err := sites.Start(sites.Options{Handler: dynamic.New(dynamic.Options{Latency: latency})})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	var resolve []string
+	for i := range crawlHosts {
+		resolve = append(resolve, fmt.Sprintf("h%d.test:80=%s", i, srv.Addr))
+	}
+	fleet := harness.Start(b, harness.Options{Tabs: crawlTabs, Resolve: resolve})
+	list := func(round int) (urls []string) {
+		for i := range *pages {
+			urls = append(urls, fmt.Sprintf("http://h%d.test/page/%d", i%crawlHosts, 1+round**pages+i))
+		}
+		return urls
+	}
+	var first, rates []float64
+	for round := range *rounds {
+		first = append(first, firstSnapshot(b, fleet, fmt.Sprint("small-", round), list(3 * round)[0]))
+		srv.Log.Reset()
+		job := newOrder(fmt.Sprint("large-", round), list(3*round+1)...)
+		fleet.Apply(b, job)
+		fleet.WaitUntil(b, job.Name, "it has finished", 10*time.Minute, func(j *v1alpha1.CrawlJob) bool {
+			return harness.Condition(j, "Succeeded").Status == "True"
+		})
+		crawled := rate(b, srv)
+		srv.Log.Reset()
+		capture(b, fleet, resolve, list(3*round+2))
+		captured := rate(b, srv)
+		rates = append(rates, crawled/captured)
+		b.Logf("first snapshot after %.2f s; %5.2f pages/s, crawlctl capture %5.2f", first[round], crawled, captured)
+	}
+	b.ReportMetric(0, "ns/op") // the whole of it says nothing
+	b.ReportMetric(spreadOf(first).median, "s-to-first")
+	b.ReportMetric(spreadOf(rates).median, "crawl/capture")
+	b.Logf("to the first snapshot %.2f s (%.2f-%.2f); pages/s beside crawlctl capture %.2f (%.2f-%.2f)",
+		spreadOf(first).median, spreadOf(first).min, spreadOf(first).max, spreadOf(rates).median, spreadOf(rates).min, spreadOf(rates).max)
+}
+
+// newOrder crawls a list of pages and nothing else, with the outputs of crawlctl capture.
+func newOrder(name string, urls ...string) *v1alpha1.CrawlJob {
+	job := harness.NewJob(name, urls...)
+	job.Spec.Scope.Type = v1alpha1.ScopePage
+	job.Spec.Capture.Screenshot = v1alpha1.ScreenshotViewport
+	return job
+}
+
+// firstSnapshot crawls one page and tells how long it takes, in seconds, until its snapshot is
+// in the store.
+func firstSnapshot(b *testing.B, fleet *harness.Fleet, name, page string) float64 {
+	b.Helper()
+	store, err := fleet.S3()
+	if err != nil {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	fleet.Apply(b, newOrder(name, page))
+	for {
+		for o := range store.ListObjectsIter(b.Context(), fleet.State().S3.ArchiveBucket, minio.ListObjectsOptions{Prefix: "default/" + name + "/", Recursive: true}) {
+			if o.Err != nil {
+				b.Fatal(o.Err)
+			}
+			if strings.HasSuffix(o.Key, ".wacz") {
+				return time.Since(began).Seconds()
+			}
+		}
+		if time.Since(began) > time.Minute {
+			b.Fatalf("%s: no snapshot after a minute", name)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// capture captures pages with crawlctl.
+func capture(b *testing.B, fleet *harness.Fleet, resolve, urls []string) {
+	b.Helper()
+	file := filepath.Join(b.TempDir(), "pages.txt")
+	if err := os.WriteFile(file, []byte(strings.Join(urls, "\n")), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	args := []string{"capture", "--pages", file, "--concurrency", fmt.Sprint(crawlTabs), "--out", filepath.Join(b.TempDir(), "pages.wacz"), "--allow-private", "127.0.0.0/8"}
+	for _, r := range resolve {
+		args = append(args, "--resolve", r)
+	}
+	if out, err := exec.CommandContext(b.Context(), fleet.Binary(b, "crawlctl"), args...).CombinedOutput(); err != nil {
+		b.Fatalf("crawlctl capture: %v\n%s", err, out)
+	}
+}
+
+// rate is how many pages a second a site was asked for, from the first to the last.
+func rate(b *testing.B, srv *sites.Server) float64 {
+	b.Helper()
+	entries := srv.Log.Entries(sites.Filter{Navigate: true})
+	if len(entries) < *pages {
+		b.Fatalf("%d of %d pages were loaded", len(entries), *pages)
+	}
+	return float64(len(entries)-1) / entries[len(entries)-1].Start.Sub(entries[0].Start).Seconds()
+}
