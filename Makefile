@@ -81,7 +81,8 @@ verify: generate lint ## Check generated files, linters, the Kubernetes API lint
 
 .PHONY: test
 test: build chromiums docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
-	@go test ./...
+	@go test -timeout 30m ./...
+	@$(MAKE) --no-print-directory sim SEEDS=12
 	@# (go vet would walk through all of Kubernetes. No kept results where the
 	@# binaries of bin/ are what is tested: Go does not see that they changed.)
 	@cd devstack && DEVSTACK=$(CURDIR)/bin/devstack go test -count=1 -vet=off ./...
@@ -89,17 +90,37 @@ test: build chromiums docs-site ## Run every test: real API server, Temporal, S3
 	@# processors take longer than both in turn, and run into each other's times.)
 	@cd test && go test -count=1 -p 1 -timeout 80m ./...
 
+# The frontier in a fleet in which everything goes wrong: each seed is a web of 100,000 addresses.
+.PHONY: sim
+sim: ## Simulate crawls of 100,000 addresses with all faults (SEEDS=200, a quarter of an hour)
+	@go test -count=1 -timeout 60m -run '^TestSimulation$$' ./internal/frontier -seeds $(or $(SEEDS),200)
+
+.PHONY: sim-large
+sim-large: ## Simulate one crawl of 10^8 addresses with 64 shards and write docs/frontier-simulation.md (SIM_URLS=100000000, hours)
+	@go test -count=1 -timeout 0 -v -run '^TestSimulationLarge$$' ./internal/frontier \
+		-urls $(or $(SIM_URLS),100000000) -write $(CURDIR)/docs/frontier-simulation.md
+
 .PHONY: test-whole
 test-whole: build chromiums docs-site ## Crawl a manual of 500 pages and compare the archive with it (a quarter of an hour)
 	@cd test && go test -count=1 -timeout 80m -run TestDocumentationIsArchived ./e2e -whole
 
+.PHONY: chaos
+chaos: build chromiums ## Disturb crawls with every fault at every moment, and kill two of four workers again and again (an hour and a half)
+	@cd test && go test -count=1 -timeout 120m -v ./chaos -long
+	@cd test && go test -count=1 -timeout 80m -v -run 'TestWorkersKilledAgainAndAgain' ./e2e -long
+
 .PHONY: conformance
-conformance: chromium replay ## Run the conformance suite of the capture and write docs/conformance.md
-	@cd test && go test -count=1 -timeout 20m ./capture -update
+conformance: chromiums replay ## Run the conformance suite of the capture, with all engines and recorders, and write docs/conformance.md
+	@cd test && go test -count=1 -timeout 60m ./capture -update
 
 .PHONY: bench-capture
 bench-capture: build chromium docs-site ## Measure the capture against a bare loop and write docs/benchmarks.md (ROUNDS=5, half an hour)
 	@cd test && go test -run '^$$' -bench Capture -benchtime 1x -timeout 2h ./bench -update -rounds $(or $(ROUNDS),5)
+
+.PHONY: load
+load: build ## Load the fleet with timed stand-ins for browsers and write docs/load.md (MINUTES=10 RATE=150 SHARDS=64, half an hour)
+	@cd test && go test -run '^$$' -bench '^BenchmarkLoad$$' -benchtime 1x -v -timeout 2h ./load -update \
+		-minutes $(or $(MINUTES),10) -rate $(or $(RATE),150) -shards $(or $(SHARDS),64)
 
 # Real HTML to crawl in the tests: the Python manual.
 .PHONY: docs-site
