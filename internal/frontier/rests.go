@@ -50,3 +50,14 @@ func (s *State) Rests(now time.Time) []HostRest {
 	s.asked = nil
 	return rests
 }
+
+// Pauses are the hosts whose pause since their last page is not over.
+func (s *State) Pauses(now time.Time) []HostRest {
+	var pauses []HostRest
+	for _, h := range s.hosts {
+		if h.ready > now.UnixMilli() {
+			pauses = append(pauses, HostRest{Key: h.key, Until: time.UnixMilli(h.ready).UTC()})
+		}
+	}
+	return pauses
+}

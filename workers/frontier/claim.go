@@ -108,14 +108,17 @@ type claimed struct {
 	put time.Time // by the store's clock
 }
 
+// claimStore is a store whose objects can be taken away.
+type claimStore interface {
+	blob.Store
+	Remove(ctx context.Context, key blob.Key) error
+}
+
 // claim is a bundle's right to its hosts among all runs of the fleet.
 type claim struct {
-	store interface {
-		blob.Store
-		Remove(ctx context.Context, key blob.Key) error
-	}
-	mine claimKey
-	now  func() time.Time
+	store claimStore
+	mine  claimKey
+	now   func() time.Time
 	// ends is when the claim is over, by this machine's monotonic clock; put is when it
 	// was put by the store's, and seen when that answered.
 	ends, put, seen time.Time
@@ -348,7 +351,11 @@ func (c *claim) remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.store.Remove(ctx, key); err != nil && !errors.Is(err, blob.ErrNotFound) {
+	return withdraw(ctx, c.store, key)
+}
+
+func withdraw(ctx context.Context, store claimStore, key blob.Key) error {
+	if err := store.Remove(ctx, key); err != nil && !errors.Is(err, blob.ErrNotFound) {
 		return fmt.Errorf("withdraw a claim: %w", err)
 	}
 	return nil

@@ -238,6 +238,60 @@ func TestClaimsOfTheDead(t *testing.T) {
 	}
 }
 
+// TestClaimsOfARunThatEnded: a worker was killed in the last pause of a run. No attempt follows, so
+// the run itself gives the hosts back at its end, and the other runs wait out the pause.
+func TestClaimsOfARunThatEnded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, tree(1, "a.example"))
+	r.job.Spec.Politeness.Delay = 30 * time.Second
+	r.seed("http://a.example/0")
+	ref := r.plan(1).Bundles[0]
+	done := r.persist(ref)
+	if out := r.plan(1, done); !out.Idle {
+		t.Fatalf("the plan: %+v", out)
+	}
+	bucket := r.crawler.Buckets.Bucket("frontier")
+	dead := claimKey{run: r.job.Run, bundle: ref.ID, attempt: 1, nonce: "dead", lasts: time.Hour, hosts: []string{hostTag("a.example")}}
+	other := dead
+	other.run = "uid2"
+	for _, k := range []claimKey{dead, other} {
+		if err := put(t.Context(), bucket, k.String(), []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // an attempt that died at the last moment is followed by another
+		r.seal()
+	}
+	if left := r.store.Keys("/frontier/" + claimsPrefix); len(left) != 1 || !strings.Contains(left[0], "/uid2.") {
+		t.Errorf("claims %v", left)
+	}
+	rests := r.store.Keys("/frontier/" + restsPrefix)
+	if len(rests) != 1 {
+		t.Fatalf("rests %v", rests)
+	}
+	host, until, ok := parseRest(strings.TrimPrefix(rests[0], "/frontier/"))
+	if wait := time.Until(until); !ok || host != hostTag("a.example") || wait < 20*time.Second || wait > 32*time.Second {
+		t.Errorf("%s rests %v", host, wait)
+	}
+}
+
+// TestClaimsOfAnOpenBundle: the shard of a bundle was ended from outside, and its worker may still
+// be at the hosts.
+func TestClaimsOfAnOpenBundle(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, tree(1, "a.example"))
+	r.seed("http://a.example/0")
+	ref := r.plan(1).Bundles[0]
+	mine := claimKey{run: r.job.Run, bundle: ref.ID, attempt: 1, nonce: "alive", lasts: time.Hour, hosts: []string{hostTag("a.example")}}
+	if err := put(t.Context(), r.crawler.Buckets.Bucket("frontier"), mine.String(), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	r.seal()
+	if left := r.store.Keys("/frontier/" + claimsPrefix); len(left) != 1 {
+		t.Errorf("claims %v", left)
+	}
+}
+
 // TestHindranceOfOthers: a crawl that waits for another says so, also after the frontier was read
 // back.
 func TestHindranceOfOthers(t *testing.T) {

@@ -110,7 +110,8 @@ func (p *Planner) seal(ctx context.Context, in workflows.SealInput) (workflows.S
 		Authorization: in.Job.Spec.Authorization, Profile: in.Job.Profile, CompareWith: in.Job.Spec.CompareWith, Amendments: in.Amendments,
 		StartedAt: in.Job.StartedAt, SealedAt: p.Now().UTC(),
 	}
-	if err := p.recountShards(ctx, frontierStore, in, &st); err != nil {
+	last, err := p.recountShards(ctx, frontierStore, in, &st)
+	if err != nil {
 		return workflows.SealOutput{}, err
 	}
 	problems, err := recountChunks(ctx, archiveStore, st)
@@ -141,6 +142,9 @@ func (p *Planner) seal(ctx context.Context, in workflows.SealInput) (workflows.S
 	} else if err != nil {
 		return workflows.SealOutput{}, err
 	}
+	if err := handBack(ctx, frontierStore, in.Job, last); err != nil {
+		return workflows.SealOutput{}, err
+	}
 	out := workflows.SealOutput{Statement: string(key), Counts: st.Counts, Balanced: len(st.Problems) == 0}
 	if !out.Balanced {
 		out.Message = fmt.Sprintf("the books do not balance (%s); see %s in the archive", st.Problems[0], key)
@@ -149,17 +153,17 @@ func (p *Planner) seal(ctx context.Context, in workflows.SealInput) (workflows.S
 }
 
 // recountShards recounts the frontier's rows, shard by shard, and compares what the shards
-// sent each other with what they took in.
-func (p *Planner) recountShards(ctx context.Context, store blob.Store, in workflows.SealInput, st *Statement) error {
+// sent each other with what they took in. It tells what other runs may have to wait for.
+func (p *Planner) recountShards(ctx context.Context, store blob.Store, in workflows.SealInput, st *Statement) (last lastOfRun, err error) {
 	standing := make([]termination.Standing, len(in.Seqs))
 	for shard, seq := range in.Seqs {
 		s, err := p.open(ctx, store, in.Job, shard, seq)
 		if err != nil {
-			return err
+			return last, err
 		}
 		problems, err := recountRows(s.state)
 		if err != nil {
-			return err
+			return last, err
 		}
 		counts := countsOf(s.state.Counts())
 		if shard == 0 {
@@ -172,12 +176,13 @@ func (p *Planner) recountShards(ctx context.Context, store blob.Store, in workfl
 			}
 		}
 		st.Counts, st.Chunks, st.Problems = st.Counts.Plus(counts), append(st.Chunks, s.state.Chunks()...), append(st.Problems, problems...)
+		last.open, last.pauses = append(last.open, s.state.Open()...), append(last.pauses, s.state.Pauses(p.Now())...)
 		standing[shard] = termination.Standing{Idle: true, Sent: s.state.Sent(), Applied: s.state.Applied()}
 	}
 	if !termination.Reached(standing) {
 		st.Problems = append(st.Problems, "a shard sent another what that one has not taken in")
 	}
-	return nil
+	return last, nil
 }
 
 // recountRows compares the books of a shard with its rows.
