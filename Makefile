@@ -105,7 +105,7 @@ test-whole: build chromiums docs-site ## Crawl a manual of 500 pages and compare
 	@cd test && go test -count=1 -timeout 80m -run TestDocumentationIsArchived ./e2e -whole
 
 .PHONY: chaos
-chaos: build chromiums ## Disturb crawls with every fault at every moment, and kill two of four workers again and again (an hour and a half)
+chaos: build chromiums ## Disturb crawls with every fault at every moment, and kill two of four workers again and again (half an hour)
 	@cd test && go test -count=1 -timeout 120m -v ./chaos -long
 	@cd test && go test -count=1 -timeout 80m -v -run 'TestWorkersKilledAgainAndAgain' ./e2e -long
 
@@ -116,6 +116,10 @@ conformance: chromiums replay ## Run the conformance suite of the capture, with 
 .PHONY: bench-capture
 bench-capture: build chromium docs-site ## Measure the capture against a bare loop and write docs/benchmarks.md (ROUNDS=5, half an hour)
 	@cd test && go test -run '^$$' -bench Capture -benchtime 1x -timeout 2h ./bench -update -rounds $(or $(ROUNDS),5)
+
+.PHONY: bench-crawl
+bench-crawl: build chromium ## Measure what a small crawl costs beside crawlctl capture and write docs/small-crawls.md (ROUNDS=5, five minutes)
+	@cd test && go test -run '^$$' -bench Crawl -benchtime 1x -timeout 1h ./bench -update -pages 144 -rounds $(or $(ROUNDS),5)
 
 .PHONY: load
 load: build ## Load the fleet with timed stand-ins for browsers and write docs/load.md (MINUTES=10 RATE=150 SHARDS=64, half an hour)

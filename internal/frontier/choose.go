@@ -10,6 +10,8 @@ const (
 	maxBundlePages = 40
 	maxBundleHosts = 20
 	maxHostPages   = 20
+	// growth is how many times the pages visited before the next bundle of a host may have.
+	growth = 4
 	// bundleTime is how long the pages of one host in a bundle should take, and
 	// pageTime what a page takes beside the delay.
 	bundleTime = 60 * time.Second
@@ -152,7 +154,7 @@ func (s *State) wake(now time.Time) {
 func (s *State) share(h *host, room int) int {
 	spec := s.rules.spec
 	n := int64(min(maxHostPages, room, int(bundleTime/(s.delay(h)+pageTime))))
-	n = max(1, min(n, h.visited))
+	n = max(1, min(n, growth*h.visited))
 	if h.failures > 0 {
 		n = 1
 	}

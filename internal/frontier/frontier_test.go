@@ -288,8 +288,8 @@ func TestBundlesGrow(t *testing.T) {
 		seeds = append(seeds, fmt.Sprintf("https://a.example/%d", i))
 	}
 	for delay, want := range map[time.Duration][]int{
-		0:                {1, 1, 2, 4, 8, 16, 20, 20},
-		5 * time.Second:  {1, 1, 2, 4, 8, 10, 10},
+		0:                {1, 4, 20, 20},
+		5 * time.Second:  {1, 4, 10, 10},
 		10 * time.Minute: {1, 1, 1},
 	} {
 		s := newState(t, Spec{Scope: "Host", Seeds: seeds, Delay: delay})
