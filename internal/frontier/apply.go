@@ -87,8 +87,9 @@ const (
 	maxLost         = 64
 	// maxMoved bounds how many places of a host seeds may be redirected to.
 	maxMoved = 64
-	// maxRetryAfter and MaxHostDelay bound how long a host can keep a crawl waiting.
-	maxRetryAfter = time.Hour
+	// maxRetryAfter and MaxHostDelay bound how long a host can keep a crawl waiting. A day
+	// is what other runs are told too, and what the browser reads of a header at most.
+	maxRetryAfter = 24 * time.Hour
 	// MaxHostDelay is the longest pause between two page loads that robots.txt may ask for.
 	MaxHostDelay = time.Minute
 	// maxReason and maxDetail bound texts that results bring, in bytes.

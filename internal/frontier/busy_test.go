@@ -46,3 +46,21 @@ func TestHostBusy(t *testing.T) {
 		t.Errorf("the host counts as reached: %+v", s.hosts["a.example"])
 	}
 }
+
+// TestLongPleas: a host that names hours is left alone for hours, a day at most, whoever was told.
+func TestLongPleas(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	for asked, want := range map[time.Duration]time.Duration{20 * time.Hour: 20 * time.Hour, 48 * time.Hour: 24 * time.Hour} {
+		s := newState(t, Spec{Scope: "Host", Seeds: []string{"https://a.example/1"}})
+		b := s.Choose(now, 1, "x")[0]
+		apply(t, s, b.ID, now, Outcome{FP: b.Hosts[0].Pages[0].FP, Status: Failed, Reason: ReasonHostBusy, Retry: true, Ended: now, RetryAfter: asked})
+		if wait := s.NextDue().Sub(now) + leastHorizon; wait < want-time.Second || wait > want+time.Second {
+			t.Errorf("asked for %v: it waits %v", asked, wait)
+		}
+		s.Rest([]HostRest{{Key: "a.example", Until: now.Add(asked), Reason: ReasonHostBusy}}, now)
+		if wait := s.NextDue().Sub(now) + leastHorizon; wait < want-time.Second || wait > want+time.Second {
+			t.Errorf("told of %v: it waits %v", asked, wait)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -198,7 +199,7 @@ func (c *capture) judge(o Outcome) Outcome {
 		c.page.Limits = append(c.page.Limits, Limit{Name: "Document", Detail: strings.TrimSpace("the document broke off: " + main.Failure + " " + r.Body.Truncated)})
 	}
 	if c.page.Busy() {
-		o.RetryAfter = retryAfter(c.acct.document.retryAfter, c.page.Started)
+		o.RetryAfter = RetryAfter(c.acct.document.retryAfter, c.page.Started)
 	}
 	return o
 }
@@ -316,14 +317,15 @@ func netFailure(text string) Outcome {
 // maxRetryAfter bounds how long a server can ask to be left alone.
 const maxRetryAfter = 24 * time.Hour
 
-// retryAfter reads a Retry-After header: seconds or a date (RFC 9110, 10.2.3).
-func retryAfter(value string, now time.Time) time.Duration {
+// RetryAfter reads a Retry-After header: seconds or a date (RFC 9110, 10.2.3). It is a day at
+// most, and 0 for a value that says nothing.
+func RetryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
 	if value == "" {
 		return 0
 	}
-	if s, err := strconv.ParseUint(value, 10, 32); err == nil {
-		return min(time.Duration(s)*time.Second, maxRetryAfter)
+	if s, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(s, uint64(maxRetryAfter/time.Second))) * time.Second
 	}
 	if t, err := http.ParseTime(value); err == nil {
 		return min(max(t.Sub(now), 0), maxRetryAfter)

@@ -245,11 +245,12 @@ func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	for in, want := range map[string]time.Duration{
-		"": 0, "120": 2 * time.Minute, " 7 ": 7 * time.Second, "-1": 0, "soon": 0, "999999999": maxRetryAfter,
+		"": 0, "120": 2 * time.Minute, " 7 ": 7 * time.Second, "-1": 0, "soon": 0, "999999999": maxRetryAfter, "99999999999": maxRetryAfter,
+		"99999999999999999999999":       maxRetryAfter,
 		"Fri, 01 May 2026 12:00:30 GMT": 30 * time.Second, "Fri, 01 May 2026 11:00:00 GMT": 0,
 	} {
-		if got := retryAfter(in, now); got != want {
-			t.Errorf("retryAfter(%q) = %s, want %s", in, got, want)
+		if got := RetryAfter(in, now); got != want {
+			t.Errorf("RetryAfter(%q) = %s, want %s", in, got, want)
 		}
 	}
 }
