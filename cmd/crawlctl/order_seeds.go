@@ -22,7 +22,9 @@ type gathered struct {
 
 // gather reads the seeds of a job, also those in sitemaps unless no server is to be asked.
 func (f *orderFlags) gather(ctx context.Context, m *manifests, job *v1alpha1.CrawlJob, cache *frontier.RobotsCache, progress *status) (*gathered, error) {
-	g := &gathered{Order: dryrun.Order{Spec: orders.Spec(&job.Spec), Robots: cache, Now: time.Now()}}
+	spec := orders.Spec(&job.Spec)
+	cache = cache.For(spec)
+	g := &gathered{Order: dryrun.Order{Spec: spec, Robots: cache, Now: time.Now()}}
 	r := frontier.SeedReader{Robots: cache, Delay: g.Spec.Politeness.Delay, MaxSitemaps: f.maxSitemaps}
 	r.Tick = func() { progress.show("%d seeds, reading sitemaps", len(r.Seeds())) }
 	r.Warn = func(message string, err error) { g.warn("SitemapPassedOver", message+": "+err.Error()) }

@@ -2,6 +2,7 @@ package frontier
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -42,14 +43,48 @@ type RobotsCache struct {
 	// be archived.
 	Recorder *RobotsRecorder
 
+	// acceptBad takes what comes from a server whose certificate does not verify.
+	acceptBad bool
+
 	mu      sync.Mutex
 	origins map[string]*robotsEntry
+	lenient *RobotsCache
 }
 
-// RobotsFailure says why a robots.txt could not be had. Its site is left alone for now.
+// For is the cache for an order: one that records pages in spite of a bad certificate has
+// their robots.txt in spite of it too.
+func (c *RobotsCache) For(spec workflows.Spec) *RobotsCache {
+	if c == nil || spec.Capture.BadCertificates != workflows.BadCertificatesRecord {
+		return c
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lenient == nil {
+		c.lenient = &RobotsCache{
+			Client: lenient(c.Client), UserAgent: c.UserAgent, Token: c.Token, Now: c.Now, Recorder: c.Recorder, acceptBad: true,
+		}
+	}
+	return c.lenient
+}
+
+// lenient is a client that does not verify certificates; one with a transport that is not
+// NewClient's stays as it is.
+func lenient(client *http.Client) *http.Client {
+	transport, ok := client.Transport.(*http.Transport)
+	if !ok {
+		return client
+	}
+	transport = transport.Clone()
+	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // the order says so
+	return &http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}
+}
+
+// RobotsFailure says why a robots.txt could not be had, or keeps us from a page.
 type RobotsFailure struct {
 	Reason workflows.Reason
 	Detail string
+	// RetryAfter is how long the server asks to be left alone, 0 when it does not say.
+	RetryAfter time.Duration
 }
 
 // robotsEntry is what is known of an origin. Its lock is held while it is fetched, so
@@ -83,13 +118,23 @@ func (c *RobotsCache) rules(ctx context.Context, page string) (*robots.Rules, *R
 		e.rules, e.failure, e.tape = c.fetch(ctx, origin)
 		e.fetched, e.until = now, now.Add(robotsFresh)
 		if e.failure != nil {
-			e.until = now.Add(robotsRetry)
+			e.until = now.Add(max(robotsRetry, e.failure.RetryAfter))
 		}
 		if ctx.Err() != nil { // it says nothing about the host
 			e.until = now
 		}
 	}
-	return e.rules, e.failure, browser.RobotsUse{URL: origin + "/robots.txt", Fetched: e.fetched, Exchanges: e.tape.exchanges}
+	return e.rules, e.failureAt(c.Now()), browser.RobotsUse{URL: origin + "/robots.txt", Fetched: e.fetched, Exchanges: e.tape.exchanges}
+}
+
+// failureAt is the failure with what is left of the pause that the server asks for.
+func (e *robotsEntry) failureAt(now time.Time) *RobotsFailure {
+	if e.failure == nil || e.failure.RetryAfter == 0 {
+		return e.failure
+	}
+	left := *e.failure
+	left.RetryAfter = max(0, e.until.Sub(now))
+	return &left
 }
 
 func (c *RobotsCache) entry(origin string) *robotsEntry {
@@ -121,7 +166,7 @@ func (c *RobotsCache) fetch(ctx context.Context, origin string) (*robots.Rules, 
 		rules, failure := ask(c.Client)
 		return rules, failure, tape{}
 	}
-	rules, failure, t, err := c.Recorder.fetch(ctx, ask)
+	rules, failure, t, err := c.Recorder.fetch(ctx, c.acceptBad, ask)
 	if err != nil { // of this machine: the site is left alone as long as it lasts
 		failure = robotsFailed(string(workflows.ReasonRobotsUnreachable), err.Error())
 	}
@@ -143,11 +188,14 @@ func (c *RobotsCache) ask(ctx context.Context, client *http.Client, origin strin
 		return robots.AllowAll, nil // section 2.3.1.2: as if there were none
 	}
 	if err != nil {
-		return nil, robotsFailed(netguard.Reason(err), whyNot(err))
+		return nil, robotsFailed(reasonFor(err), whyNot(err))
 	}
 	defer resp.Body.Close()
 	if rules := robots.ForStatus(resp.StatusCode); rules == robots.DisallowAll {
-		return nil, &RobotsFailure{Reason: workflows.ReasonRobotsUnreachable, Detail: fmt.Sprintf("robots.txt is answered with %s, so nothing may be visited for now", resp.Status)}
+		return nil, &RobotsFailure{
+			Reason: workflows.ReasonRobotsUnreachable, Detail: fmt.Sprintf("robots.txt is answered with %s, so nothing may be visited for now", resp.Status),
+			RetryAfter: browser.RetryAfter(resp.Header.Get("Retry-After"), c.Now()),
+		}
 	} else if rules != nil {
 		return rules, nil
 	}
@@ -156,6 +204,15 @@ func (c *RobotsCache) ask(ctx context.Context, client *http.Client, origin strin
 		return nil, &RobotsFailure{Reason: workflows.ReasonRobotsUnreachable, Detail: "robots.txt breaks off: " + err.Error()}
 	}
 	return robots.Parse(body, c.Token), nil
+}
+
+// reasonFor is the word for what kept a request from being answered.
+func reasonFor(err error) string {
+	var bad *tls.CertificateVerificationError
+	if errors.As(err, &bad) {
+		return browser.ReasonTLSFailed
+	}
+	return netguard.Reason(err)
 }
 
 var errTooManyRedirects = errors.New("too many redirects")

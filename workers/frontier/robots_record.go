@@ -41,8 +41,8 @@ func (t tape) retire() {
 }
 
 // fetch has ask make its request with a client whose requests are recorded. What went wrong
-// on the way to the origin is told as the recorder saw it.
-func (r *RobotsRecorder) fetch(ctx context.Context, ask func(*http.Client) (*robots.Rules, *RobotsFailure)) (rules *robots.Rules, failure *RobotsFailure, t tape, err error) {
+// on the way to the origin is told as the recorder saw it; acceptBad lets a bad certificate pass.
+func (r *RobotsRecorder) fetch(ctx context.Context, acceptBad bool, ask func(*http.Client) (*robots.Rules, *RobotsFailure)) (rules *robots.Rules, failure *RobotsFailure, t tape, err error) {
 	session, err := r.NewSession(ctx)
 	if err != nil {
 		return nil, nil, t, err
@@ -51,7 +51,7 @@ func (r *RobotsRecorder) fetch(ctx context.Context, ask func(*http.Client) (*rob
 	if t.dir, err = os.MkdirTemp(r.Dir, "robots-"); err != nil {
 		return nil, nil, t, fmt.Errorf("make a folder for robots.txt: %w", err)
 	}
-	if err := session.Begin(recorder.Page{Dir: t.dir, MaxBody: robots.MaxSize + 1}); err != nil {
+	if err := session.Begin(recorder.Page{Dir: t.dir, MaxBody: robots.MaxSize + 1, AcceptBadCertificates: acceptBad}); err != nil {
 		return nil, nil, t, err
 	}
 	authorities := x509.NewCertPool()

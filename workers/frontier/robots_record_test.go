@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
@@ -117,26 +120,31 @@ func TestRobotsThatForbidAll(t *testing.T) {
 // visited, with the same word for it, and a robots.txt that is too large counts as far as it goes.
 func TestRobotsOverTheRecorder(t *testing.T) {
 	t.Parallel()
-	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	const forbidding = "User-agent: *\nDisallow: /private\n"
+	secure := httptest.NewUnstartedServer(text(forbidding))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that fail are meant to
+	secure.StartTLS()
 	defer secure.Close()
-	large := httptest.NewServer(text("User-agent: *\nDisallow: /private\n" + strings.Repeat("# padding\n", 200_000)))
+	large := httptest.NewServer(text(forbidding + strings.Repeat("# padding\n", 200_000)))
 	defer large.Close()
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	for name, tc := range map[string]struct {
 		url    string
 		allow  []netip.Prefix
+		bad    string // what becomes of bad certificates
 		reason string
 	}{
 		"Private":     {url: large.URL, reason: netguard.ReasonAddressBlocked},
 		"Certificate": {url: secure.URL, allow: []netip.Prefix{loopback}, reason: recorder.ReasonTLSFailed},
+		"Recorded":    {url: secure.URL, allow: []netip.Prefix{loopback}, bad: workflows.BadCertificatesRecord},
 		"Gone":        {url: gone.URL, allow: []netip.Prefix{loopback}, reason: netguard.ReasonConnectFailed},
 		"Large":       {url: large.URL, allow: []netip.Prefix{loopback}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, &web{})
 			r.recordsRobots(tc.allow...)
-			cache := r.crawler.Robots
+			cache := r.crawler.Robots.For(workflows.Spec{Capture: workflows.Capture{BadCertificates: tc.bad}})
 			rules, failure := cache.Rules(t.Context(), tc.url+"/page")
 			if tc.reason != "" {
 				if failure == nil || string(failure.Reason) != tc.reason {
@@ -151,5 +159,54 @@ func TestRobotsOverTheRecorder(t *testing.T) {
 				t.Errorf("folders %v, error %v", left, err)
 			}
 		})
+	}
+}
+
+// TestRobotsInSpiteOfTheCertificate: the order decides whether the certificate of a site matters,
+// for its robots.txt too, and one order's answer is not another's.
+func TestRobotsInSpiteOfTheCertificate(t *testing.T) {
+	t.Parallel()
+	site := httptest.NewUnstartedServer(text("User-agent: *\nDisallow: /private\n"))
+	site.Config.ErrorLog = log.New(io.Discard, "", 0)
+	site.StartTLS()
+	defer site.Close()
+	cache := &RobotsCache{Client: NewClient(&netguard.Dialer{Allow: []netip.Prefix{loopback}}), UserAgent: "test", Token: "test", Now: time.Now}
+	for range 2 {
+		if _, failure := cache.For(workflows.Spec{}).Rules(t.Context(), site.URL+"/"); failure == nil || failure.Reason != recorder.ReasonTLSFailed {
+			t.Errorf("failure %+v, want %s", failure, recorder.ReasonTLSFailed)
+		}
+		lenient := cache.For(workflows.Spec{Capture: workflows.Capture{BadCertificates: workflows.BadCertificatesRecord}})
+		rules, failure := lenient.Rules(t.Context(), site.URL+"/")
+		if failure != nil || rules.Allowed("/private") {
+			t.Errorf("rules %+v, failure %+v", rules, failure)
+		}
+	}
+}
+
+// TestRobotsThatAskForAPause: a site in maintenance answers everything with 503, its robots.txt
+// too. It is asked once, left alone for as long as it says, and no page pays for it.
+func TestRobotsThatAskForAPause(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Retry-After", "7200")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer site.Close()
+	r := newRig(t, &web{})
+	r.crawler.Robots = &RobotsCache{Client: http.DefaultClient, UserAgent: "test", Token: "test", Now: time.Now}
+	r.seed(site.URL+"/1", site.URL+"/2")
+	out := r.plan(1)
+	out = r.plan(1, r.persist(out.Bundles[0]))
+	if out.DueIn < 110*time.Minute || out.Counts.Delayed != 1 || out.Counts.Queued != 1 || out.Waiting == nil || !strings.Contains(out.Waiting.Message, "503 Service Unavailable") {
+		t.Errorf("the plan: %+v, waiting %+v", out, out.Waiting)
+	}
+	if rests := r.store.Keys("/frontier/" + restsPrefix); asked.Load() != 1 || len(rests) != 1 {
+		t.Errorf("asked %d times, rests %q", asked.Load(), rests)
+	}
+	_, failure := r.crawler.Robots.Rules(t.Context(), site.URL+"/2")
+	if failure == nil || failure.RetryAfter < 110*time.Minute || asked.Load() != 1 {
+		t.Errorf("asked %d times; failure %+v", asked.Load(), failure)
 	}
 }

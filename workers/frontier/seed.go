@@ -134,7 +134,7 @@ func invalidSeeds(err error) error {
 // collect gathers the seeds of the order, of the packed list and of the sitemaps.
 func (p *Planner) collect(ctx context.Context, in workflows.SeedInput) ([]string, error) {
 	r := SeedReader{
-		Robots: p.Robots, Delay: in.Job.Spec.Politeness.Delay,
+		Robots: p.Robots.For(in.Job.Spec), Delay: in.Job.Spec.Politeness.Delay,
 		Tick: func() { activity.RecordHeartbeat(ctx) },
 		Warn: func(message string, err error) { p.Logger.Warn(message, "run", in.Job.Run, "error", err) },
 	}

@@ -136,7 +136,7 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 		return nil // that it was not answered is our own doing, and no outcome
 	}
 	if refusal != nil {
-		return v.conclude(ctx, notArchived(page, refusal.Reason, refusal.Detail))
+		return v.turnedAway(ctx, page, refusal)
 	}
 	v.delay = max(v.delay, delay)
 	if err := v.arrive(ctx, page); err != nil {
@@ -154,6 +154,16 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 		}
 	}
 	return v.capture(ctx, page, index, track)
+}
+
+// turnedAway books a page that robots.txt keeps us from. A site that asks with it to be left
+// alone is left alone with its other pages too.
+func (v *hostVisit) turnedAway(ctx context.Context, page frontier.BundlePage, why *RobotsFailure) error {
+	o := notArchived(page, string(why.Reason), why.Detail)
+	o.Ended, o.RetryAfter = v.Now(), why.RetryAfter
+	v.busy = o.RetryAfter > 0
+	v.tell(ctx, o)
+	return v.conclude(ctx, o)
 }
 
 // unlessEnding passes an error on, but for one that the end of the attempt brought
@@ -267,19 +277,19 @@ func (v *hostVisit) conclude(_ context.Context, o frontier.Outcome) error {
 
 // askRobots says why robots.txt keeps us from an address, nil when it may be visited, and
 // what pause it asks for.
-func (v *hostVisit) askRobots(ctx context.Context, address string) (delay time.Duration, refusal *browser.Refusal) {
-	rules, failure, use := v.Robots.rules(ctx, address)
+func (v *hostVisit) askRobots(ctx context.Context, address string) (delay time.Duration, refusal *RobotsFailure) {
+	rules, failure, use := v.Robots.For(v.in.Job.Spec).rules(ctx, address)
 	defer func() { v.consult(use, address) }()
 	if failure != nil {
-		return 0, &browser.Refusal{Reason: string(failure.Reason), Detail: failure.Detail}
+		return 0, failure
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return 0, &browser.Refusal{Reason: string(workflows.ReasonInvalidURL)}
+		return 0, &RobotsFailure{Reason: workflows.ReasonInvalidURL}
 	}
 	decision := rules.Decide(u.RequestURI())
 	if use.Rule = decision.Rule; !decision.Allowed {
-		return 0, &browser.Refusal{Reason: string(workflows.ReasonRobotsDisallowed), Detail: "robots.txt does not allow it"}
+		return 0, &RobotsFailure{Reason: workflows.ReasonRobotsDisallowed, Detail: "robots.txt does not allow it"}
 	}
 	return rules.Delay, nil
 }
@@ -310,8 +320,10 @@ func (v *hostVisit) admit(ctx context.Context, address string) *browser.Refusal 
 	if rule := v.exclude.Match(canonical); rule != "" {
 		return &browser.Refusal{Reason: string(workflows.ReasonOutOfScope), Detail: "it leads to what " + rule + " excludes"}
 	}
-	_, refusal := v.askRobots(ctx, address)
-	return refusal
+	if _, refusal := v.askRobots(ctx, address); refusal != nil {
+		return &browser.Refusal{Reason: string(refusal.Reason), Detail: refusal.Detail}
+	}
+	return nil
 }
 
 // reach notes that a redirect led to an address, whose content is archived with it.
