@@ -217,7 +217,7 @@ func TestPoliteness(t *testing.T) {
 		"Shorter":    {"but no shorter one", Outcome{Status: Archived, Delay: time.Second}, 2 * time.Second},
 		"Capped":     {"and not for ever", Outcome{Status: Archived, Delay: time.Hour}, time.Minute},
 		"RetryAfter": {"Retry-After", Outcome{Status: Archived, RetryAfter: 90 * time.Second}, 90 * time.Second},
-		"RetryMax":   {"within bounds", Outcome{Status: Archived, RetryAfter: 9000 * time.Hour}, time.Hour},
+		"RetryMax":   {"within bounds", Outcome{Status: Archived, RetryAfter: 9000 * time.Hour}, 24 * time.Hour},
 		"Failed":     {"a page that failed was a page load too", Outcome{Status: Failed, Reason: "RendererCrashed"}, 2 * time.Second},
 		"TimedOut":   {"a host that does not answer rests, five seconds from when that is known", Outcome{Status: Failed, Reason: "PageTimeout"}, 10 * time.Second},
 		"Skipped":    {"nothing was loaded", Outcome{Status: Skipped, Reason: "RobotsDisallowed"}, -10 * time.Second},
@@ -230,7 +230,7 @@ func TestPoliteness(t *testing.T) {
 			ended, now := start.Add(10*time.Second), start.Add(15*time.Second)
 			tc.o.FP, tc.o.Ended = b.Hosts[0].Pages[0].FP, ended
 			apply(t, s, b.ID, now, tc.o)
-			next := s.Choose(now.Add(2*time.Hour), 1, "y")
+			next := s.Choose(now.Add(25*time.Hour), 1, "y")
 			if len(next) != 1 || len(next[0].Hosts) != 1 {
 				t.Fatalf("%s: %+v", tc.reason, next)
 			}

@@ -295,6 +295,9 @@ func TestInvariantsAreWatched(t *testing.T) {
 		"PoisonNotBlamed": {invPoison, func(c *simConfig, _ **sim) {
 			c.web.poison, c.hooks.ignored.blame = 100, true
 		}},
+		"NeighbourBlamed": {invPoison, func(c *simConfig, _ **sim) {
+			c.web.poison, c.faults.bundle, c.hooks.ignored.quarantine = 40, 0, true
+		}},
 		"HistoryTooLong": {invHistory, func(c *simConfig, _ **sim) {
 			c.web.pages, c.recount, c.hooks.ignored.renew = 6000, 0, true
 		}},

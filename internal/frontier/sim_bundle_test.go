@@ -116,9 +116,18 @@ func (a *bundleAttempt) accept(inProgress []int) {
 	a.task.flow.s.actions.heartbeats++
 }
 
-// plan lays out when which page is loaded, as if nothing went wrong.
+// visitor is an attempt's visit of one host.
+type visitor struct {
+	BundleHost
+	first, next int // the index of its first page in the bundle, and how many are over
+	at          time.Time
+}
+
+// plan lays out when which page is loaded, as if nothing went wrong. A page that was being
+// loaded when an attempt died is alone.
 func (a *bundleAttempt) plan(b Bundle, done map[Fingerprint]bool) {
 	s := a.task.flow.s
+	var visitors []*visitor
 	index := 0
 	for _, h := range b.Hosts {
 		at := s.now
@@ -127,31 +136,50 @@ func (a *bundleAttempt) plan(b Bundle, done map[Fingerprint]bool) {
 		} else if h.Ready.After(at) {
 			at = h.Ready
 		}
-		for j, p := range h.Pages {
-			i := index + j
-			if done[p.FP] {
-				continue
+		visitors = append(visitors, &visitor{h, index, 0, at})
+		index += len(h.Pages)
+	}
+	var quiet, alone time.Time // when the last load so far ends, and the last of one that is alone
+	for {
+		visitors = slices.DeleteFunc(visitors, func(v *visitor) bool { return v.next == len(v.Pages) })
+		if len(visitors) == 0 {
+			break
+		}
+		v := slices.MinFunc(visitors, func(x, y *visitor) int { return x.at.Compare(y.at) })
+		i, p := v.first+v.next, v.Pages[v.next]
+		v.next++
+		if done[p.FP] || v.at.Sub(s.now) > simTimeBox {
+			continue
+		}
+		l := load{page: p, index: i, id: s.web.id(p.URL), start: v.at, end: v.at}
+		l.host = s.web.host(l.id)
+		suspect := a.deaths[i] > 0 && !s.hooks.ignored.quarantine
+		switch {
+		case a.deaths[i] >= simPoisonDeaths:
+			l.given = "Poison"
+		case suspect && quiet.After(v.at):
+			v.at, v.next = quiet, v.next-1 // it waits until it is alone; others may begin before
+			continue
+		case alone.After(v.at):
+			v.at, v.next = alone, v.next-1
+			continue
+		default:
+			l.end = v.at.Add(s.between(200*time.Millisecond, 2*time.Second))
+			v.at = l.end.Add(max(v.Delay, s.web.asks(l.host)))
+			if s.hooks.ignored.rest {
+				v.at = l.end
 			}
-			if at.Sub(s.now) > simTimeBox {
-				continue
+			if quiet.Before(l.end) {
+				quiet = l.end
 			}
-			l := load{page: p, index: i, id: s.web.id(p.URL), start: at, end: at}
-			l.host = s.web.host(l.id)
-			if a.deaths[i] >= simPoisonDeaths {
-				l.given = "Poison"
-			} else {
-				l.end = at.Add(s.between(200*time.Millisecond, 2*time.Second))
-				at = l.end.Add(max(h.Delay, s.web.asks(l.host)))
-				if s.hooks.ignored.rest {
-					at = l.end
-				}
-			}
-			a.loads = append(a.loads, l)
-			if s.web.busy(p, l.id) {
-				break // it asked to be left alone
+			if suspect {
+				alone = l.end
 			}
 		}
-		index += len(h.Pages)
+		a.loads = append(a.loads, l)
+		if s.web.busy(p, l.id) {
+			v.next = len(v.Pages) // it asked to be left alone
+		}
 	}
 	slices.SortFunc(a.loads, func(x, y load) int { return cmp.Or(x.end.Compare(y.end), cmp.Compare(x.index, y.index)) })
 	finals := map[int]time.Time{}

@@ -33,7 +33,7 @@ func (w *monitor) end() {
 		w.report(invSet, "of %d pages that a walk finds %d have no outcome, %d have two, and %d others have one", count, missing, twice, extra)
 	}
 	for id := range w.blamed {
-		if s.web.kind(id) != poisonPage && s.faults.bundle == 0 && s.web.poison == 0 {
+		if s.web.kind(id) != poisonPage && s.faults.bundle == 0 {
 			w.report(invPoison, "page %d is failed as poison", id)
 		}
 	}

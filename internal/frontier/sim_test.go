@@ -60,11 +60,12 @@ type simHooks struct {
 
 // simDuties are what workers and workflows have to do.
 type simDuties struct {
-	blame bool // count the attempts that a page was in progress in when they died
-	rest  bool // wait between two page loads from a host
-	pause bool // end bundles when the crawl is suspended
-	renew bool // continue as new before the history is too long
-	pack  bool // commit many pages with one chunk
+	blame      bool // count the attempts that a page was in progress in when they died
+	quarantine bool // visit a page alone that was in progress in an attempt that died
+	rest       bool // wait between two page loads from a host
+	pause      bool // end bundles when the crawl is suspended
+	renew      bool // continue as new before the history is too long
+	pack       bool // commit many pages with one chunk
 }
 
 // sim is a run: its shards, the workers, Temporal, the store, and who watches them.

@@ -193,6 +193,9 @@ type bundleRun struct {
 	rests  []workflows.HostRest
 	rested time.Time // when the last of the hosts has had its pause
 
+	// company is held by pages while they are loaded, and locked by one that has to be alone.
+	company sync.RWMutex
+
 	finalsMu sync.Mutex
 	finals   map[frontier.Fingerprint]bool // addresses that redirects led to
 }

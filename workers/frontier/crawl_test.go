@@ -101,7 +101,7 @@ func TestPoisonCostsItsPageAlone(t *testing.T) {
 		return nil
 	}
 	// An attempt that is killed sends no further heartbeat.
-	out := r.runKilled(func(err error) bool { return errors.Is(err, errKilled) })
+	out := r.runKilled(isKilled)
 	if out.Counts.Archived != 7 || out.Counts.Failed[workflows.ReasonPoison] != 1 {
 		t.Errorf("counts %+v, want 7 archived and one Poison", out.Counts)
 	}
@@ -109,6 +109,53 @@ func TestPoisonCostsItsPageAlone(t *testing.T) {
 		t.Errorf("the poison page was loaded %d times", n)
 	}
 }
+
+// TestPoisonCostsNoNeighbour: what was being loaded beside a page that kills its worker is not
+// taken for deadly too.
+func TestPoisonCostsNoNeighbour(t *testing.T) {
+	t.Parallel()
+	w := tree(1, "a.test", "b.test", "c.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0", "http://b.test/0", "http://c.test/0")
+	var loading atomic.Int32
+	w.visit = func(ctx context.Context, p *browser.Page) error {
+		loading.Add(1)
+		defer loading.Add(-1)
+		deadline := time.After(200 * time.Millisecond)
+		if p.URL != "http://a.test/0" {
+			select {
+			case <-ctx.Done():
+			case <-deadline:
+			}
+			return ctx.Err()
+		}
+		for loading.Load() < 3 { // the others are being loaded too, unless it is alone
+			select {
+			case <-deadline:
+				return errKilled
+			case <-time.After(time.Millisecond):
+			}
+		}
+		return errKilled
+	}
+	out := r.plan(1)
+	if len(out.Bundles) != 1 {
+		t.Fatalf("%d bundles", len(out.Bundles))
+	}
+	done, err := r.untilKilled(out.Bundles[0], isKilled)
+	for tries := 1; err != nil; tries++ {
+		if tries == 8 {
+			t.Fatal("it is loaded again and again")
+		}
+		done, err = r.untilKilled(out.Bundles[0], isKilled)
+	}
+	out = r.plan(1, workflows.BundleDone{ID: out.Bundles[0].ID, Results: done.Results})
+	if out.Counts.Archived != 2 || out.Counts.Failed[workflows.ReasonPoison] != 1 {
+		t.Errorf("counts %+v, want 2 archived and one Poison", out.Counts)
+	}
+}
+
+func isKilled(err error) bool { return errors.Is(err, errKilled) }
 
 // runKilled is run, in which a worker that dies takes its last words along.
 func (r *rig) runKilled(deadly func(error) bool) workflows.PlanOutput {

@@ -124,6 +124,8 @@ type Crawler struct {
 	Logger *slog.Logger
 	Now    func() time.Time
 
+	// suspects is held by a page that was being loaded when an attempt died.
+	suspects sync.Mutex
 	// background is what outlives a bundle: claims that are given back after a pause.
 	background sync.WaitGroup
 	indexes    indexes

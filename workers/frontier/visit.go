@@ -142,6 +142,12 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 	if err := v.arrive(ctx, page); err != nil {
 		return v.unlessEnding(ctx, err)
 	}
+	leave, begun := v.quarantine(ctx, index)
+	defer leave()
+	if why := v.stopReason(ctx); why != "" || !begun { // it may have waited
+		v.lease.ask(why)
+		return nil
+	}
 	if !v.claim.lasts() {
 		v.lease.ask("another run may be at the host soon")
 		return nil
@@ -154,6 +160,23 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 		}
 	}
 	return v.capture(ctx, page, index, track)
+}
+
+// quarantine has a page that was being loaded when an attempt died visited alone: with no
+// other page of its bundle, and with no other such page of the worker. So the next death
+// tells which one it was. leave ends it; ok is false when the bundle has to end first.
+func (v *hostVisit) quarantine(ctx context.Context, index int) (leave func(), ok bool) {
+	if v.deaths[index] == 0 {
+		v.company.RLock()
+		return v.company.RUnlock, true
+	}
+	for !v.suspects.TryLock() {
+		if !v.pause(ctx, v.Now().Add(lookAgain)) {
+			return func() {}, false
+		}
+	}
+	v.company.Lock()
+	return func() { v.company.Unlock(); v.suspects.Unlock() }, true
 }
 
 // turnedAway books a page that robots.txt keeps us from. A site that asks with it to be left
