@@ -210,3 +210,25 @@ func TestRobotsThatAskForAPause(t *testing.T) {
 		t.Errorf("asked %d times; failure %+v", asked.Load(), failure)
 	}
 }
+
+// TestRobotsAreAskedForAgain: a robots.txt is used for a day (RFC 9309 section 2.4), one that could not be
+// had for some seconds.
+func TestRobotsAreAskedForAgain(t *testing.T) {
+	t.Parallel()
+	status, asked, now := http.StatusInternalServerError, 0, time.Now()
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked++; w.WriteHeader(status) }))
+	defer site.Close()
+	cache := &RobotsCache{Client: http.DefaultClient, UserAgent: "test", Token: "test", Now: func() time.Time { return now }}
+	for i, step := range []struct {
+		after time.Duration
+		asked int
+	}{{0, 1}, {robotsRetry - time.Second, 1}, {2 * time.Second, 2}, {robotsFresh - time.Second, 2}, {2 * time.Second, 3}} {
+		now = now.Add(step.after)
+		if i == 2 {
+			status = http.StatusNotFound
+		}
+		if cache.Rules(t.Context(), site.URL+"/page"); asked != step.asked {
+			t.Errorf("step %d: asked %d times, want %d", i, asked, step.asked)
+		}
+	}
+}
