@@ -81,14 +81,16 @@ verify: generate lint ## Check generated files, linters, the Kubernetes API lint
 
 .PHONY: test
 test: build chromiums docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
-	@go test -timeout 30m ./...
+	@# (Most tests that take long wait for something: more of them at a time than there
+	@# are processors.)
+	@go test -parallel 4 -timeout 30m ./...
 	@$(MAKE) --no-print-directory sim SEEDS=12
 	@# (go vet would walk through all of Kubernetes. No kept results where the
 	@# binaries of bin/ are what is tested: Go does not see that they changed.)
 	@cd devstack && DEVSTACK=$(CURDIR)/bin/devstack go test -count=1 -vet=off ./...
 	@# (One package after the other: two whole stacks at a time on a machine of two
 	@# processors take longer than both in turn, and run into each other's times.)
-	@cd test && go test -count=1 -p 1 -timeout 80m ./...
+	@cd test && go test -count=1 -p 1 -parallel 3 -timeout 80m ./...
 
 # The frontier in a fleet in which everything goes wrong: each seed is a web of 100,000 addresses.
 .PHONY: sim
