@@ -266,6 +266,9 @@ type SealInput struct {
 	Seqs    []int64 `json:"seqs"`
 	Verdict Verdict `json:"verdict"`
 	Reason  Reason  `json:"reason"`
+	// Lost says that a shard was ended from outside: that its books do not balance then does
+	// not change the verdict.
+	Lost bool `json:"lost,omitempty"`
 	// Amendments are the changes of the order while the run lasted.
 	Amendments []Amendment `json:"amendments,omitempty"`
 }

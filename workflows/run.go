@@ -417,7 +417,7 @@ func (r *run) seal(ctx workflow.Context) (RunResult, error) {
 	result.Verdict, result.Reason, result.Message = r.verdict()
 	if r.seeded {
 		var out SealOutput
-		in := SealInput{Job: r.job, Archive: r.archive, Verdict: result.Verdict, Reason: result.Reason, Amendments: r.list}
+		in := SealInput{Job: r.job, Archive: r.archive, Verdict: result.Verdict, Reason: result.Reason, Lost: r.lost, Amendments: r.list}
 		for _, m := range r.shards {
 			in.Seqs = append(in.Seqs, m.last.Seq)
 		}

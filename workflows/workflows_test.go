@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,8 +29,10 @@ type world struct {
 	seq      int64
 	finish   Reason
 
-	storeDown  int  // how many checks of the store fail first
-	sealDown   int  // how many closing statements fail first
+	storeDown  int    // how many checks of the store fail first
+	sealDown   int    // how many closing statements fail first
+	unbalanced string // why the books do not balance, empty when they do
+	sealed     SealInput
 	lose       int  // how many bundles fail
 	stuck      bool // bundles bring nothing back
 	dead       bool // bundles end with their worker, whose last heartbeat tells
@@ -127,8 +130,8 @@ func (w *world) seal(_ context.Context, in SealInput) (SealOutput, error) {
 		w.sealDown--
 		return SealOutput{}, NewTrouble(ReasonStoreUnreachable, "the store does not answer", nil)
 	}
-	c := w.counts()
-	return SealOutput{Statement: "run.json", Counts: c, Balanced: true}, nil
+	w.sealed = in
+	return SealOutput{Statement: "run.json", Counts: w.counts(), Balanced: w.unbalanced == "", Message: w.unbalanced}, nil
 }
 
 func (w *world) report(_ context.Context, r Report) error {
@@ -456,6 +459,50 @@ func TestRunContinuesAsNew(t *testing.T) {
 	env.ExecuteWorkflow(WorkflowCrawlRun, in)
 	if got := finish(t, env); got.Reason != ReasonCompleted || later.preflights != 0 || told == 0 {
 		t.Errorf("%+v after %d looks at the store, shard told %d times", got, later.preflights, told)
+	}
+}
+
+// TestBooksDoNotBalance: a run whose recount does not agree did not succeed, whatever it was
+// about to say, and says why. One that lost its shard is told from that already.
+func TestBooksDoNotBalance(t *testing.T) {
+	t.Parallel()
+	const why = "the books do not balance (5 pages have no outcome); see run.json in the archive"
+	tests := map[string]struct {
+		reason  string
+		gone    bool // the shard is terminated
+		cancel  bool
+		verdict Verdict
+		word    Reason
+		message string
+	}{
+		"Completed":     {"It was about to succeed.", false, false, VerdictFailed, ReasonBooksUnbalanced, why},
+		"Cancelled":     {"That it was asked to end excuses no book.", false, true, VerdictFailed, ReasonBooksUnbalanced, why},
+		"Lost":          {"What the shard did last nobody has booked.", true, false, VerdictFailed, ReasonRunLost, "ended from outside"},
+		"LostCancelled": {"Its last word was that it is to end.", true, true, VerdictCancelled, ReasonCancelled, "cancelled"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{total: 5, stuck: tc.cancel, unbalanced: why}
+			env := newEnv(t, w)
+			if tc.gone {
+				env.OnWorkflow(WorkflowFrontierShard, anything, anything).Return(func(ctx workflow.Context, _ ShardInput) error {
+					_ = workflow.Sleep(ctx, time.Minute)
+					return errors.New("made for a test")
+				})
+			}
+			if tc.cancel {
+				env.RegisterDelayedCallback(func() { update(env, StateCancelled, func(Report, error) {}) }, 30*time.Second)
+			}
+			env.ExecuteWorkflow(WorkflowCrawlRun, order())
+			got := finish(t, env)
+			if got.Verdict != tc.verdict || got.Reason != tc.word || !strings.Contains(got.Message, tc.message) {
+				t.Errorf("%s: %s %s (%s), want %s %s (%s)", tc.reason, got.Verdict, got.Reason, got.Message, tc.verdict, tc.word, tc.message)
+			}
+			if got.Statement != "run.json" || w.sealed.Lost != tc.gone {
+				t.Errorf("%s: statement %q, told that the shard is lost: %t", tc.reason, got.Statement, w.sealed.Lost)
+			}
+		})
 	}
 }
 

@@ -125,10 +125,40 @@ func TestShardsNotAllTakenIn(t *testing.T) {
 		}
 	}
 	seal := workflows.SealInput{Job: r.job, Archive: r.archive, Seqs: seqs, Verdict: workflows.VerdictSucceeded, Reason: workflows.ReasonCompleted}
-	out, err := activityOf(r, r.planner.Seal, seal)
-	if err != nil || out.Balanced || !strings.Contains(out.Message, "has not taken in") {
-		t.Errorf("sealed: %+v, %v; want to hear that a shard has not taken in everything", out, err)
+	if out := r.sealUnbalanced(seal, workflows.VerdictFailed, workflows.ReasonBooksUnbalanced); !strings.Contains(out.Message, "has not taken in") {
+		t.Errorf("sealed: %+v; want to hear that a shard has not taken in everything", out)
 	}
+}
+
+// TestStatementOfALostShard: the statement of a run that lost a shard gives the verdict that
+// the run gives, and lists what does not balance.
+func TestStatementOfALostShard(t *testing.T) {
+	t.Parallel()
+	for reason, verdict := range map[workflows.Reason]workflows.Verdict{
+		workflows.ReasonRunLost: workflows.VerdictFailed, workflows.ReasonCancelled: workflows.VerdictCancelled,
+	} {
+		t.Run(string(reason), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, tree(2, "a.example"))
+			r.seed("http://a.example/0")
+			r.plan(1) // and nothing is heard of the bundle
+			r.sealUnbalanced(workflows.SealInput{Job: r.job, Archive: r.archive, Seqs: []int64{r.seq}, Verdict: verdict, Reason: reason, Lost: true}, verdict, reason)
+		})
+	}
+}
+
+// sealUnbalanced seals a run whose books do not balance, and looks what its statement says.
+func (r *rig) sealUnbalanced(in workflows.SealInput, verdict workflows.Verdict, reason workflows.Reason) workflows.SealOutput {
+	r.t.Helper()
+	out, err := activityOf(r, r.planner.Seal, in)
+	if err != nil || out.Balanced || out.Message == "" {
+		r.t.Fatalf("sealed: %+v, %v; want to hear what does not balance", out, err)
+	}
+	st := r.statement(out.Statement)
+	if st.Verdict != verdict || st.Reason != reason || len(st.Problems) == 0 || !strings.Contains(out.Message, st.Problems[0]) {
+		r.t.Errorf("the statement says %s %s, problems %q, the answer %q; want %s %s", st.Verdict, st.Reason, st.Problems, out.Message, verdict, reason)
+	}
+	return out
 }
 
 func TestShardsFor(t *testing.T) {
