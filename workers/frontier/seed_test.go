@@ -115,6 +115,39 @@ func TestSeed(t *testing.T) {
 	}
 }
 
+// TestSitemapsOnAnotherHost: a site may keep its sitemaps elsewhere; that its robots.txt names them is
+// the proof that they are its own. They speak for nobody else beside.
+func TestSitemapsOnAnotherHost(t *testing.T) {
+	t.Parallel()
+	var own, other string
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Host + r.URL.Path {
+		case own + "/robots.txt":
+			fmt.Fprintf(w, "Sitemap: http://%s/index.xml\n", other)
+		case other + "/index.xml":
+			fmt.Fprintf(w, `<sitemapindex><sitemap><loc>http://%s/a.xml</loc></sitemap></sitemapindex>`, other)
+		case other + "/a.xml":
+			fmt.Fprintf(w, `<urlset><url><loc>http://%s/1</loc></url><url><loc>http://%s/2</loc></url><url><loc>http://third.test/3</loc></url></urlset>`, own, other)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(site.Close)
+	own = site.Listener.Addr().String()
+	other = strings.Replace(own, "127.0.0.1", "localhost", 1)
+	r := SeedReader{Robots: &RobotsCache{Client: http.DefaultClient, UserAgent: "test", Token: "test", Now: time.Now}}
+	if err := r.Add("http://" + own + "/0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.FromRobots(t.Context(), workflows.Spec{Scope: workflows.Scope{Type: "Host"}}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"http://" + own + "/0", "http://" + own + "/1"}
+	if got := r.Seeds(); !slices.Equal(got, want) {
+		t.Errorf("seeds %q, want %q", got, want)
+	}
+}
+
 // TestSitemapsAreReadPolitely: there is a pause between two, as between two pages.
 func TestSitemapsAreReadPolitely(t *testing.T) {
 	t.Parallel()

@@ -33,6 +33,9 @@ type siteMaps struct {
 type siteMap struct {
 	address string
 	depth   int
+	// namedBy is the site whose robots.txt names it, which vouches for what it says of that
+	// site (sitemaps.org, "Sitemaps & Cross Submits"); empty for one that is ordered.
+	namedBy string
 	// scope is what takes pages of a sitemap that nobody ordered; nil takes them all.
 	scope *frontier.Rules
 }
@@ -143,9 +146,9 @@ func (r *SeedReader) one(ctx context.Context, m siteMap) (delay time.Duration, e
 		address, err := urls.Resolve(m.address, address) // feeds may name a page from where they are
 		switch {
 		case err != nil: // an entry that is no address is no seed
-		case !sameOwner(m.address, address): // a sitemap speaks for its own site alone (sitemaps.org, "Sitemap file location")
+		case !m.speaksFor(address):
 		case kind == sitemap.Sitemap:
-			r.push(siteMap{address, m.depth + 1, m.scope})
+			r.push(siteMap{address, m.depth + 1, m.namedBy, m.scope})
 		case m.scope != nil && !takes(m.scope, address):
 		case len(r.seeds) == maxSeedCount:
 			tooMany = errTooManySeeds
@@ -194,7 +197,7 @@ func (r *SeedReader) FromRobots(ctx context.Context, spec workflows.Spec) error 
 		}
 		for _, address := range robots.Sitemaps {
 			if address, err := urls.Resolve(origin+"/robots.txt", address); err == nil {
-				r.push(siteMap{address: address, scope: rules})
+				r.push(siteMap{address: address, namedBy: origin, scope: rules})
 			}
 		}
 	}
@@ -210,6 +213,12 @@ func takes(rules *frontier.Rules, canonical string) bool {
 // unreachable says that a sitemap may be there another time.
 func unreachable(message string, err error) *SeedError {
 	return &SeedError{Reason: workflows.ReasonSeedUnreachable, Message: message, Err: err}
+}
+
+// speaksFor tells whether what the sitemap says of an address counts: it speaks for its own
+// site (sitemaps.org, "Sitemap file location"), and for the one that names it.
+func (m siteMap) speaksFor(address string) bool {
+	return sameOwner(m.address, address) || m.namedBy != "" && sameOwner(m.namedBy, address)
 }
 
 // sameOwner tells whether two addresses are of one registrable domain.
