@@ -100,7 +100,8 @@ func (r *run) ending() bool {
 		slices.ContainsFunc(r.shards, func(m *member) bool { return m.closing })
 }
 
-// same tells whether an order changes nothing here, as one whose state alone has changed.
+// same tells whether an order changes nothing here, as one whose state alone has changed. A list
+// of seeds that is no longer names no other: the API server lets it grow at its end alone.
 func (r *run) same(a Amend) bool { return a.Limits == r.job.Spec.Limits && len(a.Seeds) == r.named }
 
 // accepted is the generation of the order that the run goes by.

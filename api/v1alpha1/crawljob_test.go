@@ -1,6 +1,7 @@
 package v1alpha1_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -425,11 +426,35 @@ func TestChanges(t *testing.T) {
 		"Seeds": {
 			reason: "The order is evidence.",
 			before: seeded(``), after: job(`seeds: {urls: ["https://example.net/"]}`),
-			want: "spec.seeds.urls: Forbidden: seeds cannot be taken away once the CrawlJob exists",
+			want: "spec.seeds.urls: Forbidden: seeds cannot be taken away, replaced or reordered once the CrawlJob exists",
 		},
 		"SeedsAdded": {
 			reason: "More may be wanted while it runs.",
 			before: job(`seeds: {urls: ["https://example.org/"]}`), after: job(`seeds: {urls: ["https://example.org/", "https://example.net/"]}`),
+		},
+		"SeedForADuplicate": {
+			reason: "The crawl hears of what a list has more than before: this would be taken and forgotten.",
+			before: job(`seeds: {urls: ["https://example.org/", "https://example.org/"]}`), after: job(`seeds: {urls: ["https://example.org/", "https://example.net/"]}`),
+			want: "spec.seeds.urls: Forbidden: seeds cannot be taken away, replaced or reordered",
+		},
+		"SeedAfterADuplicate": {
+			reason: "A duplicate keeps nobody from adding.",
+			before: job(`seeds: {urls: ["https://example.org/", "https://example.org/"]}`), after: job(`seeds: {urls: ["https://example.org/", "https://example.org/", "https://example.net/"]}`),
+		},
+		"SeedPutFirst": {
+			reason: "Those of before are the first, for the crawl too.",
+			before: seeded(``), after: job(`seeds: {urls: ["https://example.net/", "https://example.org/"]}`),
+			want: "spec.seeds.urls: Forbidden: seeds cannot be taken away, replaced or reordered",
+		},
+		"SeedMadeLonger": {
+			reason: "It is another address.",
+			before: seeded(``), after: job(`seeds: {urls: ["https://example.org/more", "https://example.net/"]}`),
+			want: "spec.seeds.urls: Forbidden: seeds cannot be taken away, replaced or reordered",
+		},
+		"SeedsTakenAway": {
+			reason: "The order is evidence.",
+			before: job(`seeds: {urls: ["https://example.org/"], sitemaps: ["https://example.org/s.xml"]}`), after: job(`seeds: {sitemaps: ["https://example.org/s.xml"]}`),
+			want: "spec.seeds.urls: Forbidden: seeds cannot be taken away, replaced or reordered",
 		},
 		"SeedsAddedToSitemaps": {
 			reason: "A list may begin while it runs.",
@@ -537,6 +562,29 @@ func TestChanges(t *testing.T) {
 				t.Errorf("%s\n got: %s\nwant: %s", tc.reason, got, tc.want)
 			}
 		})
+	}
+}
+
+// TestLargestLists asserts that rules which are checked for each address leave room for as many
+// as there may be, and as long as etcd takes: the API server refuses what costs it too much,
+// and such an order could not even be cancelled.
+func TestLargestLists(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	list := func(n int) string {
+		all := make([]string, n)
+		for i := range all {
+			all[i] = fmt.Sprintf(`"https://%04d.%s.example:8080/"`, i, strings.Repeat("a", 1200))
+		}
+		return "[" + strings.Join(all, ", ") + "]"
+	}
+	order := func(urls int, rest string) string {
+		return job("seeds: {urls: " + list(urls) + ", sitemaps: " + list(100) + "}\n" + rest)
+	}
+	for name, after := range map[string]string{"Add": order(1000, ""), "Cancel": order(999, "state: Cancelled")} {
+		if errs := s.update(t, order(999, ""), after); len(errs) > 0 {
+			t.Errorf("%s: %v", name, errs.ToAggregate())
+		}
 	}
 }
 
