@@ -81,9 +81,10 @@ verify: generate lint ## Check generated files, linters, the Kubernetes API lint
 
 .PHONY: test
 test: build chromiums docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
-	@# (Most tests that take long wait for something: more of them at a time than there
-	@# are processors.)
-	@go test -parallel 4 -timeout 30m ./...
+	@go test -timeout 30m $$(go list ./... | grep -v /workers/browser$$)
+	@# (Most of what takes long here waits for something: more of it at a time than there
+	@# are processors, and no other package beside.)
+	@go test -parallel 3 -timeout 30m ./workers/browser
 	@$(MAKE) --no-print-directory sim SEEDS=12
 	@# (go vet would walk through all of Kubernetes. No kept results where the
 	@# binaries of bin/ are what is tested: Go does not see that they changed.)
