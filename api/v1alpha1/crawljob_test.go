@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 const validAuthorization = `
@@ -585,6 +586,78 @@ func TestLargestLists(t *testing.T) {
 		if errs := s.update(t, order(999, ""), after); len(errs) > 0 {
 			t.Errorf("%s: %v", name, errs.ToAggregate())
 		}
+	}
+}
+
+// TestSeedAddresses asserts that the API server refuses an address that could never be visited:
+// once it is in an order it cannot be taken out.
+func TestSeedAddresses(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const (
+		port = "must have a port from 0 to 65535"
+		ip   = "must name the host as an IPv4 address such as 192.0.2.1"
+	)
+	tests := map[string]struct {
+		want string // what is said of the address, nothing when it is taken
+		// other is true where a crawl judges differently: it takes the forms of addresses that
+		// browsers take, and hears of ends in octal, hex or a dot.
+		other bool
+	}{
+		"https://example.net:65535/":     {},
+		"https://example.net:0/":         {},
+		"https://example.net:/":          {},
+		"https://example.net:000443/":    {},
+		"https://[2001:db8::1]:8080/":    {},
+		"https://example.net/:99999":     {},
+		"https://example.net?a=b:99999":  {},
+		"https://example.net:65536/":     {want: port},
+		"https://example.net:99999/":     {want: port},
+		"https://example.net:99999?a":    {want: port},
+		"https://example.net:100000/":    {want: port},
+		"https://[2001:db8::1]:99999/":   {want: port},
+		"http://h:18446744073709551617/": {want: port},
+		"http://192.0.2.1/":              {},
+		"http://192.0.2.255:8080/":       {},
+		"http://0.0.0.0":                 {},
+		"http://[::ffff:192.0.2.1]/":     {},
+		"http://[2001:db8::1]/":          {},
+		"http://1.2.3.4.example/":        {},
+		"http://example.net/999.1.2.3":   {},
+		"http://localhost/1.5":           {},
+		"http://localhost?1.5":           {},
+		"http://4.example5/":             {},
+		"http://example.5g/":             {},
+		"http://2130706433/":             {},
+		"http://999.1.2.3/":              {want: ip},
+		"http://999.1.2.3":               {want: ip},
+		"http://999.1.2.3:80/":           {want: ip},
+		"http://999.1.2.3?a":             {want: ip},
+		"http://1.2.3.256/":              {want: ip},
+		"http://1.2.3.4.5/":              {want: ip},
+		"http://1.2.3.08/":               {want: ip},
+		"http://1..2.3/":                 {want: ip},
+		"http://example.5/":              {want: ip},
+		"http://0400.1.2.3/":             {want: ip},
+		"http://127.1/":                  {want: ip, other: true},
+		"http://0300.0.02.1/":            {want: ip, other: true},
+		"http://example.0x5/":            {other: true},
+		"http://example.5./":             {other: true},
+	}
+	for address, tc := range tests {
+		t.Run(address, func(t *testing.T) {
+			t.Parallel()
+			if _, err := urls.Canonicalize(address); (err == nil) != (tc.want == "") != tc.other {
+				t.Errorf("a crawl says %v", err)
+			}
+			_, errs := s.create(t, job(fmt.Sprintf("seeds: {urls: [%q]}", address)))
+			switch got := errs.ToAggregate(); {
+			case tc.want == "" && got != nil:
+				t.Errorf("refused: %v", got)
+			case tc.want != "" && (got == nil || !strings.Contains(got.Error(), tc.want)):
+				t.Errorf("got %v, want %q", got, tc.want)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/url"
 	"strings"
+
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 // MaxSeedURL is the length of an address in bytes that a seed may have, the same in a list
@@ -83,5 +85,12 @@ func CheckSeed(line string) error {
 	if strings.HasPrefix(u.Fragment, "/") || strings.HasPrefix(u.Fragment, "!") {
 		return errors.New("points at a route behind #, which is never sent to a server")
 	}
-	return nil
+	var invalid *urls.Error
+	switch _, err := urls.Canonicalize(line); { // what a crawl asks first; its words repeat the host
+	case err == nil:
+		return nil
+	case errors.As(err, &invalid) && invalid.Reason == urls.ReasonPort:
+		return errors.New("has a port that is not a number from 0 to 65535")
+	}
+	return errors.New("has a host that is neither a name nor an IP address")
 }

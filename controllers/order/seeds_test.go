@@ -22,6 +22,8 @@ func TestReadSeeds(t *testing.T) {
 		"Long":     {reason: "an address has a bound", in: "https://a.test/" + strings.Repeat("a", MaxSeedURL), err: "line 1 is longer than 2048 bytes"},
 		"LongLine": {reason: "and so has a line", in: "https://a.test/\n#" + strings.Repeat("a", maxLine), want: []string{"https://a.test/"}, err: "line 2 is longer than 65536 bytes"},
 		"Account":  {reason: "no log-in", in: "https://user:pw@a.test/", err: "carries a user name or password"},
+		"Port":     {reason: "no crawl could visit it", in: "https://a.test:99999/", err: "line 1 has a port that is not a number from 0 to 65535"},
+		"Address":  {reason: "nor this", in: "http://999.1.2.3/", err: "line 1 has a host that is neither a name nor an IP address"},
 		"Nothing":  {reason: "no seed is not this function's to judge", in: "\n"},
 	}
 	for name, tc := range cases {
