@@ -30,13 +30,22 @@ type AmendInput struct {
 	Seeds   []string `json:"seeds"`
 }
 
+// AmendOutput says what came of it.
+type AmendOutput struct {
+	// Invalid says which of the seeds cannot be visited, and why; empty for none. The others
+	// are taken.
+	Invalid string `json:"invalid,omitempty"`
+}
+
 // Amendment is a change of an order, as a run took it.
 type Amendment struct {
 	Generation int64     `json:"generation"`
 	At         time.Time `json:"at"`
 	Limits     Limits    `json:"limits"`
-	// Seeds is how many addresses the order itself names then.
-	Seeds int `json:"seeds"`
+	// Seeds is how many addresses the order itself names then, InvalidSeeds says which of them
+	// cannot be visited.
+	Seeds        int    `json:"seeds"`
+	InvalidSeeds string `json:"invalidSeeds,omitempty"`
 }
 
 // maxAmendments bounds how often an order may be widened.
@@ -83,7 +92,7 @@ func (r *run) checkAmend(_ workflow.Context, a Amend) error {
 	case r.ending():
 		return errors.New("the crawl has ended, or is ending: create a new CrawlJob")
 	case !r.seeded:
-		return errors.New("the crawl has not begun: its seeds are being read")
+		return temporal.NewNonRetryableApplicationError("the crawl has not begun: its seeds are being read", string(notBegun), nil)
 	case limit != "":
 		return fmt.Errorf("the limit %q can only be raised", limit)
 	case len(a.Seeds) < r.named:
@@ -93,6 +102,13 @@ func (r *run) checkAmend(_ workflow.Context, a Amend) error {
 	}
 	return nil
 }
+
+// notBegun is the type of the error of a change that comes before the crawl has begun.
+const notBegun Reason = "NotBegun"
+
+// Passes tells whether an order may be taken later that was refused for a reason, which is the
+// type of the error: the crawl had not begun, or the store had trouble.
+func Passes(reason Reason) bool { return reason == notBegun || nextSteps[reason] != "" }
 
 // ending tells whether it is too late for a wider order.
 func (r *run) ending() bool {
@@ -122,24 +138,36 @@ func (r *run) amend(ctx workflow.Context, a Amend) (Report, error) {
 	}
 	r.amending = true
 	defer func() { r.amending = false }()
-	seeding := r.job.Seeding
+	seeding, invalid := r.job.Seeding, r.invalidSeeds()
 	if len(a.Seeds) > r.named {
 		seeding = a.Generation
 		in := AmendInput{Job: r.job, Seeding: seeding, Seeds: a.Seeds}
-		if err := workflow.ExecuteActivity(stepContext(ctx, r.job.Spec.Priority), ActivityAmend, in).Get(ctx, nil); err != nil {
+		var out AmendOutput
+		if err := workflow.ExecuteActivity(stepContext(ctx, r.job.Spec.Priority), ActivityAmend, in).Get(ctx, &out); err != nil {
 			return Report{}, err
 		}
+		invalid = out.Invalid
 	}
 	if r.ending() {
 		return Report{}, temporal.NewNonRetryableApplicationError("the crawl has ended meanwhile: create a new CrawlJob", "Ended", nil)
 	}
-	r.list = append(r.list, Amendment{Generation: a.Generation, At: workflow.Now(ctx), Limits: a.Limits, Seeds: len(a.Seeds)})
+	r.list = append(r.list, Amendment{
+		Generation: a.Generation, At: workflow.Now(ctx), Limits: a.Limits, Seeds: len(a.Seeds), InvalidSeeds: invalid,
+	})
 	r.named = max(r.named, len(a.Seeds))
 	r.in.Generation, r.in.Spec.Limits = a.Generation, a.Limits
 	r.job.Generation, r.job.Spec.Limits, r.job.Seeding = a.Generation, a.Limits, seeding
 	r.controls++
 	r.reports.changed = true
 	return r.report(), nil
+}
+
+// invalidSeeds says which seeds of the order cannot be visited, as its last change has it.
+func (r *run) invalidSeeds() string {
+	if len(r.list) == 0 {
+		return ""
+	}
+	return r.list[len(r.list)-1].InvalidSeeds
 }
 
 // order is what shards are told of an order that was widened, nil when it was not.

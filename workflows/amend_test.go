@@ -2,12 +2,14 @@ package workflows
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 )
@@ -18,6 +20,8 @@ type wideWorld struct {
 	plans  []PlanInput
 	lists  []AmendInput
 	stated []Amendment
+	// invalid is what the list says of seeds that are none.
+	invalid string
 }
 
 func newWideEnv(t *testing.T, w *wideWorld) *testsuite.TestWorkflowEnvironment {
@@ -29,9 +33,9 @@ func newWideEnv(t *testing.T, w *wideWorld) *testsuite.TestWorkflowEnvironment {
 		replace.Name = name
 		env.RegisterActivityWithOptions(f, replace)
 	}
-	register(ActivityAmend, func(_ context.Context, in AmendInput) error {
+	register(ActivityAmend, func(_ context.Context, in AmendInput) (AmendOutput, error) {
 		w.lists = append(w.lists, in)
-		return nil
+		return AmendOutput{Invalid: w.invalid}, nil
 	})
 	register(ActivityPlan, func(ctx context.Context, in PlanInput) (PlanOutput, error) {
 		w.plans = append(w.plans, in)
@@ -120,6 +124,82 @@ func TestAmend(t *testing.T) {
 	}
 	if len(w.stated) != 1 || w.stated[0].Generation != 2 || w.stated[0].Seeds != 2 || w.stated[0].Limits != wider.Limits || w.stated[0].At.IsZero() {
 		t.Errorf("the statement is told %+v", w.stated)
+	}
+}
+
+// TestAmendWithASeedThatIsNone: limits and the other seeds are taken all the same, each report
+// says what was not, until a list says otherwise, and so does the closing statement.
+func TestAmendWithASeedThatIsNone(t *testing.T) {
+	t.Parallel()
+	const why = "seed 2 has a port that is none"
+	w := &wideWorld{world: world{total: 30}, invalid: why}
+	env := newWideEnv(t, w)
+	in := order()
+	in.Generation = 1
+	in.Spec.Limits = Limits{Pages: 100}
+	in.Spec.Seeds.URLs = []string{"https://a.example/"}
+	in.State = StateSuspended
+	seeds := []string{"https://a.example/", "https://b.example:99999/"}
+	env.RegisterDelayedCallback(func() { update(env, StateActive, func(Report, error) {}) }, time.Second)
+	env.RegisterDelayedCallback(func() { update(env, StateSuspended, func(Report, error) {}) }, 2*time.Second)
+	env.OnActivity(ActivityCrawlBundle, anything, anything).After(20 * time.Second).Return(w.bundle)
+	for at, tc := range []struct {
+		order Amend
+		want  string
+	}{
+		{Amend{Generation: 2, Limits: Limits{Pages: 200}, Seeds: seeds}, why},
+		{Amend{Generation: 3, Limits: Limits{Pages: 300}, Seeds: seeds}, why},
+		{Amend{Generation: 4, Limits: Limits{Pages: 300}, Seeds: append(slices.Clone(seeds), "https://c.example/")}, ""},
+	} {
+		env.RegisterDelayedCallback(func() {
+			if tc.want == "" { // as if a worker of a later release could take it
+				w.invalid = ""
+			}
+			widen(env, tc.order, func(r Report, err error) {
+				if err != nil || r.Generation != tc.order.Generation || r.InvalidSeeds != tc.want {
+					t.Errorf("generation %d: %+v, error %v, want to hear %q", tc.order.Generation, r, err, tc.want)
+				}
+			})
+		}, time.Duration(at+1)*time.Minute)
+	}
+	env.RegisterDelayedCallback(func() { update(env, StateActive, func(Report, error) {}) }, time.Hour)
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	if got := finish(t, env); got.Reason != ReasonCompleted {
+		t.Errorf("got %+v", got)
+	}
+	if last := w.plans[len(w.plans)-1].Job; last.Spec.Limits.Pages != 300 || last.Seeding != 4 {
+		t.Errorf("the last plan went by %+v", last)
+	}
+	var stated []string
+	for _, a := range w.stated {
+		stated = append(stated, a.InvalidSeeds)
+	}
+	if !slices.Equal(stated, []string{why, why, ""}) {
+		t.Errorf("the statement is told %q", stated)
+	}
+}
+
+// TestAmendTooEarly: that an order cannot be taken yet is told apart from that it never will.
+func TestAmendTooEarly(t *testing.T) {
+	t.Parallel()
+	w := &wideWorld{world: world{total: 3, storeDown: 20}}
+	env := newWideEnv(t, w)
+	in := order()
+	in.Generation = 1
+	env.RegisterDelayedCallback(func() {
+		widen(env, Amend{Generation: 2, Seeds: []string{"https://a.example/"}}, func(_ Report, err error) {
+			var app *temporal.ApplicationError
+			if !errors.As(err, &app) || !Passes(Reason(app.Type())) {
+				t.Errorf("refused with %v, want what passes", err)
+			}
+		})
+	}, time.Second)
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	finish(t, env)
+	for reason, want := range map[Reason]bool{ReasonStoreUnreachable: true, ReasonInvalidSeeds: false, "Ended": false, "errorString": false} {
+		if Passes(reason) != want {
+			t.Errorf("%s passes: %t", reason, !want)
+		}
 	}
 }
 

@@ -250,6 +250,8 @@ type Report struct {
 	// Generation is that of the order that the run goes by; 0 in reports of before it could
 	// change.
 	Generation int64 `json:"generation,omitempty"`
+	// InvalidSeeds says which seeds of a widened order cannot be visited, empty for none.
+	InvalidSeeds string `json:"invalidSeeds,omitempty"`
 	// Result is how the run ended; nil while it runs.
 	Result *RunResult `json:"result,omitempty"`
 }

@@ -54,7 +54,7 @@ func (r *run) report() Report {
 	rep := Report{
 		Run: r.in.Run, Namespace: r.in.Namespace, Name: r.in.Name, Seq: r.reports.seq,
 		Phase: r.phase, State: r.in.State, Counts: r.counts(), Archive: r.archive, StartedAt: r.job.StartedAt, Profile: r.job.Profile,
-		Generation: r.accepted(),
+		Generation: r.accepted(), InvalidSeeds: r.invalidSeeds(),
 	}
 	if r.phase == PhaseCrawling && r.in.State == StateActive {
 		rep.PagesPerSecond = r.speed.perSecond()

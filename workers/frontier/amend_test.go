@@ -1,7 +1,6 @@
 package frontier
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -10,15 +9,12 @@ import (
 )
 
 // amend has the order widened.
-func (r *rig) amend(generation int64, seeds ...string) error {
-	do := func(ctx context.Context, in workflows.AmendInput) (struct{}, error) {
-		return struct{}{}, r.planner.Amend(ctx, in)
-	}
-	_, err := activityOf(r, do, workflows.AmendInput{Job: r.job, Seeding: generation, Seeds: seeds})
+func (r *rig) amend(generation int64, seeds ...string) (workflows.AmendOutput, error) {
+	out, err := activityOf(r, r.planner.Amend, workflows.AmendInput{Job: r.job, Seeding: generation, Seeds: seeds})
 	if err == nil {
 		r.job.Generation, r.job.Seeding = generation, generation
 	}
-	return err
+	return out, err
 }
 
 // TestSeedsAreAdded: seeds that are added bring their places into the scope, one that is known
@@ -32,7 +28,7 @@ func TestSeedsAreAdded(t *testing.T) {
 	out := r.plan(1)
 	done := r.persist(out.Bundles[0])
 	for range 2 { // another attempt changes nothing
-		if err := r.amend(2, "http://a.example/0", "http://b.example/0"); err != nil {
+		if _, err := r.amend(2, "http://a.example/0", "http://b.example/0"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -50,7 +46,7 @@ func TestSeedsAreAdded(t *testing.T) {
 	if out = r.run(2); out.Counts.Archived != 8 || out.Limit != "" {
 		t.Errorf("in the end: %+v", out)
 	}
-	if err := r.amend(3, "http://a.example/0", "http://b.example/0", "http://c.example/0"); err != nil {
+	if _, err := r.amend(3, "http://a.example/0", "http://b.example/0", "http://c.example/0"); err != nil {
 		t.Fatal(err)
 	}
 	if out = r.run(2); out.Counts.Archived != 12 {
@@ -64,15 +60,27 @@ func TestSeedsAreAdded(t *testing.T) {
 	}
 }
 
-// TestSeedThatIsNone: an address that cannot be visited is refused, and the order stays.
+// TestSeedThatIsNone: addresses that cannot be visited are named, not repeated, and the others
+// are visited: nobody could take those out of an order.
 func TestSeedThatIsNone(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, tree(1, "a.example"))
+	r := newRig(t, tree(1, "a.example", "b.example"))
 	r.seed("http://a.example/0")
-	if err := r.amend(2, "http://a.example/0", "gopher://b.example/"); err == nil || !strings.Contains(err.Error(), "seed 2") || strings.Contains(err.Error(), "b.example") {
-		t.Errorf("error %v", err)
+	bad := "http://c.example:99999/"
+	out, err := r.amend(2, "http://a.example/0", bad, bad, "http://b.example/0", "gopher://c.example/", bad, bad)
+	want := []string{"seed 2 has the port", "seed 3 has", "seed 5 has the scheme", "and 2 more"}
+	for _, part := range want {
+		if err != nil || !strings.Contains(out.Invalid, part) {
+			t.Fatalf("%+v, error %v, want to hear %q", out, err, part)
+		}
 	}
-	if out := r.run(1); out.Counts.Archived != 1 {
+	if strings.Contains(out.Invalid, "c.example") {
+		t.Errorf("an address is repeated: %q", out.Invalid)
+	}
+	if again, err := r.amend(2, "http://a.example/0", bad); err != nil || !strings.HasPrefix(again.Invalid, "seed 2 ") {
+		t.Errorf("another attempt: %+v, error %v", again, err)
+	}
+	if out := r.run(1); out.Counts.Archived != 2 {
 		t.Errorf("%+v", out.Counts)
 	}
 }

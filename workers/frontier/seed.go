@@ -80,30 +80,33 @@ func (p *Planner) storeSeeds(ctx context.Context, store blob.Store, in workflows
 }
 
 // Amend stores the list of seeds of an order that was widened, once: those of before, and
-// those that are new.
-func (p *Planner) Amend(ctx context.Context, in workflows.AmendInput) error {
-	return storeError(p.amend(ctx, in))
+// those that are new. One that cannot be visited is passed over and named: it can never be
+// taken out of the order again, and must not keep back what comes after it.
+func (p *Planner) Amend(ctx context.Context, in workflows.AmendInput) (workflows.AmendOutput, error) {
+	out, err := p.amend(ctx, in)
+	return out, storeError(err)
 }
 
-func (p *Planner) amend(ctx context.Context, in workflows.AmendInput) error {
+func (p *Planner) amend(ctx context.Context, in workflows.AmendInput) (out workflows.AmendOutput, err error) {
 	store := p.Store.Bucket(p.FrontierBucket)
 	before, err := p.readSeeds(ctx, store, in.Job)
 	if err != nil {
-		return err
+		return out, err
 	}
 	var r SeedReader
-	for _, list := range [][]string{before.Seeds, in.Seeds} {
-		if err := r.Lists(workflows.Seeds{URLs: list}, nil); err != nil {
-			return seedFailure(err)
-		}
+	if err := r.Lists(workflows.Seeds{URLs: before.Seeds}, nil); err != nil {
+		return out, seedFailure(err)
+	}
+	if out.Invalid, err = r.valid(in.Seeds); err != nil {
+		return out, seedFailure(err)
 	}
 	o := seedsObject{Version: 1, Seeds: r.Seeds(), Shards: before.Shards}
 	job := in.Job
 	job.Seeding = in.Seeding
 	if err := putPacked(ctx, store, seedsKey(job), o); err != nil && !errors.Is(err, blob.ErrExists) {
-		return err
+		return out, err
 	}
-	return nil
+	return out, nil
 }
 
 // begin writes the first manifest of a shard, unless an attempt before this one did, and

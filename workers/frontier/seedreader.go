@@ -96,6 +96,33 @@ func (r *SeedReader) Lists(seeds workflows.Seeds, list []byte) error {
 	return nil
 }
 
+// maxNamed is how many seeds that are none are named.
+const maxNamed = 3
+
+// valid takes the addresses of a list that can be visited, and says which cannot: "seed 2 has
+// the port …; seed 5 …; and 4 more".
+func (r *SeedReader) valid(list []string) (invalid string, err error) {
+	var slips []string
+	wrong := 0
+	for i, u := range list {
+		err := r.Add(u)
+		var slip *urls.Error
+		switch {
+		case err == nil:
+			continue
+		case !errors.As(err, &slip):
+			return "", badSeeds(err)
+		}
+		if wrong++; wrong <= maxNamed {
+			slips = append(slips, fmt.Sprintf("seed %d %s", i+1, slip.Detail))
+		}
+	}
+	if wrong > maxNamed {
+		slips = append(slips, fmt.Sprintf("and %d more", wrong-maxNamed))
+	}
+	return strings.Join(slips, "; "), nil
+}
+
 // Add takes one address.
 func (r *SeedReader) Add(raw string) error {
 	canonical, err := urls.Canonicalize(raw)
