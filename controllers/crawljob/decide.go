@@ -191,8 +191,15 @@ func decideRunning(o Observation) Decision {
 // widened tells whether the crawl goes by an order of before, and can still be told.
 func widened(o Observation) bool {
 	r := o.Latest
-	return r != nil && r.Generation > 0 && r.Generation < o.Job.Generation && r.State != workflows.StateCancelled &&
+	return r != nil && !notWidened(o.Job) && r.Generation > 0 && r.Generation < o.Job.Generation && r.State != workflows.StateCancelled &&
 		(r.Phase == workflows.PhaseCrawling || r.Phase == workflows.PhaseSuspended)
+}
+
+// notWidened tells whether the crawl has refused the order as it is now: that is not tried
+// again until it is changed again.
+func notWidened(job *v1alpha1.CrawlJob) bool {
+	was := meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionAccepted)
+	return was != nil && was.Reason == string(workflows.ReasonOrderNotWidened) && was.ObservedGeneration == job.Generation
 }
 
 // steer returns the state to ask the crawl for, empty when it is in it or cannot

@@ -21,6 +21,8 @@ type Done struct {
 	Steered *workflows.Report
 	// Refusal says why Temporal will not take the order as it is.
 	Refusal *Refusal
+	// NotWidened says why the crawl does not take the order as it is now, and never will.
+	NotWidened *Refusal
 	// Unreachable is why Temporal could not be told.
 	Unreachable error
 }
@@ -51,10 +53,11 @@ func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, e
 		switch {
 		case errors.Is(err, ErrNoAnswer):
 			return Done{}, nil // as above
-		case errors.As(err, &refusal):
-			r.Events.Eventf(o.Job, nil, corev1.EventTypeWarning, string(refusal.Reason), "Amend", "The order was changed, but its crawl goes on as it was: %s", refusal.Message)
+		case errors.As(err, &refusal), errors.Is(err, ErrNotYet):
 			d.Amend = false // what else there is to do is done all the same
-			return r.do(ctx, o, d)
+			done, err := r.do(ctx, o, d)
+			done.NotWidened = refusal
+			return done, err
 		}
 		return Done{Steered: answer, Unreachable: err}, nil
 	case d.Renew:

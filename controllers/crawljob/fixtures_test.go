@@ -137,6 +137,7 @@ type runs struct {
 	profiles []workflows.SealedProfile
 	amends   []workflows.Amend
 	amendErr error
+	refused  int
 
 	states   []v1alpha1.State
 	stateErr error
@@ -172,6 +173,7 @@ func (r *runs) SetProfile(_ context.Context, _ types.UID, p workflows.SealedProf
 
 func (r *runs) Amend(_ context.Context, _ types.UID, a workflows.Amend) (*workflows.Report, error) {
 	if r.amendErr != nil {
+		r.refused++
 		return nil, r.amendErr
 	}
 	r.amends = append(r.amends, a)

@@ -59,7 +59,7 @@ type Runs interface {
 	// SetProfile gives a running crawl the state of a new log-in and returns its answer.
 	SetProfile(ctx context.Context, uid types.UID, profile workflows.SealedProfile) (*workflows.Report, error)
 	// Amend has a running crawl go by an order that was widened and returns its answer. The
-	// error is a *Refusal when it does not take it.
+	// error is a *Refusal when it will not take it, and ErrNotYet when it may later.
 	Amend(ctx context.Context, uid types.UID, order workflows.Amend) (*workflows.Report, error)
 }
 

@@ -52,7 +52,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	if result := standing.Result; result != nil {
 		conclude(&status, &o.Job.Spec, result, o.Now)
 	}
-	status.Conditions = conditions(o, standing)
+	status.Conditions = conditions(o, standing, accepted(o, done, newest))
 	return status
 }
 
@@ -124,11 +124,11 @@ func conclude(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, result 
 }
 
 // conditions translates a standing into the six conditions.
-func conditions(o Observation, s Standing) []metav1.Condition {
+func conditions(o Observation, s Standing, changed acceptance) []metav1.Condition {
 	c := kube.NewConditions(o.Job.Status.Conditions, o.Job.Generation, o.Now)
 	reason, message := string(s.Reason), s.Message
 
-	accept(c, o, s)
+	accept(c, o, s, changed)
 	switch {
 	case s.Mood != Ended:
 		c.Set(v1alpha1.ConditionSealed, metav1.ConditionFalse, reason, "The crawl is not over. What is archived so far is stored and complete.")
@@ -159,12 +159,12 @@ func conditions(o Observation, s Standing) []metav1.Condition {
 }
 
 // accept states whether the order was taken. Once it was, that stays.
-func accept(c *kube.Conditions, o Observation, s Standing) {
+func accept(c *kube.Conditions, o Observation, s Standing, taken acceptance) {
 	const kind = v1alpha1.ConditionAccepted
 	began := o.Run.Known || o.Job.Status.Run.WorkflowID != ""
 	switch {
 	case meta.IsStatusConditionTrue(o.Job.Status.Conditions, kind):
-		c.Keep(kind, "", "")
+		c.Set(kind, metav1.ConditionTrue, string(taken.reason), taken.message)
 	case s.Mood == Waits || s.Mood == Refused:
 		c.Set(kind, metav1.ConditionFalse, string(s.Reason), s.Message)
 	case s.Mood == Ended && !began:
@@ -174,9 +174,32 @@ func accept(c *kube.Conditions, o Observation, s Standing) {
 	case s.Mood == Stalls && !began:
 		c.Set(kind, metav1.ConditionUnknown, string(s.Reason), "The order was not looked at yet. "+s.Message)
 	default:
-		c.Set(kind, metav1.ConditionTrue, string(workflows.ReasonAccepted), fmt.Sprintf(
-			"The order was taken. Its authorisation ends at %s.", stamp(o.Job.Spec.Authorization.NotAfter.Time)))
+		c.Set(kind, metav1.ConditionTrue, string(taken.reason), taken.message)
 	}
+}
+
+// acceptance is what is said of an order that was taken.
+type acceptance struct {
+	reason  workflows.Reason
+	message string
+}
+
+// accepted says whether all of an order was taken, also of what it was widened by since.
+func accepted(o Observation, done Done, newest *workflows.Report) acceptance {
+	was := meta.FindStatusCondition(o.Job.Status.Conditions, v1alpha1.ConditionAccepted)
+	unheard := newest == nil && was != nil && was.Reason == string(workflows.ReasonInvalidSeeds)
+	switch {
+	case done.NotWidened != nil:
+		return acceptance{done.NotWidened.Reason, sentences("The order was changed, but its crawl goes on as it was: " + done.NotWidened.Message)}
+	case notWidened(o.Job) || unheard:
+		return acceptance{workflows.Reason(was.Reason), was.Message}
+	case newest != nil && newest.InvalidSeeds != "":
+		return acceptance{workflows.ReasonInvalidSeeds, sentences(
+			"The order was taken, but for what cannot be visited in spec.seeds.urls: "+newest.InvalidSeeds,
+			"Add it to the end of the list as it should be: what is there cannot be changed")}
+	}
+	return acceptance{workflows.ReasonAccepted, fmt.Sprintf(
+		"The order was taken. Its authorisation ends at %s.", stamp(o.Job.Spec.Authorization.NotAfter.Time))}
 }
 
 func moves(s Standing) string {
@@ -261,12 +284,15 @@ func seconds(t time.Time) *metav1.Time {
 }
 
 // announce returns the events that a new status is worth: one when the crawl
-// arrives somewhere else, one when it stalls.
+// arrives somewhere else, one when it stalls, one when it does not take all of a wider order.
 func announce(job *v1alpha1.CrawlJob, now v1alpha1.CrawlJobStatus) []Event {
-	before := meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionSucceeded)
-	after := meta.FindStatusCondition(now.Conditions, v1alpha1.ConditionSucceeded)
+	var all []Event
+	if before, after := both(job, now, v1alpha1.ConditionAccepted); after != nil && partly(after) && (before == nil || before.Message != after.Message) {
+		all = append(all, Event{Type: corev1.EventTypeWarning, Reason: after.Reason, Action: "Amend", Note: after.Message})
+	}
+	before, after := both(job, now, v1alpha1.ConditionSucceeded)
 	if after == nil || (before != nil && before.Reason == after.Reason && before.Status == after.Status) {
-		return nil
+		return all
 	}
 	kind, action := corev1.EventTypeNormal, "Crawl"
 	if meta.IsStatusConditionTrue(now.Conditions, v1alpha1.ConditionStalled) {
@@ -275,5 +301,15 @@ func announce(job *v1alpha1.CrawlJob, now v1alpha1.CrawlJobStatus) []Event {
 	if meta.IsStatusConditionTrue(now.Conditions, v1alpha1.ConditionFinished) {
 		action = "Finish"
 	}
-	return []Event{{Type: kind, Reason: after.Reason, Action: action, Note: after.Message}}
+	return append(all, Event{Type: kind, Reason: after.Reason, Action: action, Note: after.Message})
+}
+
+// both returns a condition as it was, and as it is now.
+func both(job *v1alpha1.CrawlJob, now v1alpha1.CrawlJobStatus, kind string) (before, after *metav1.Condition) {
+	return meta.FindStatusCondition(job.Status.Conditions, kind), meta.FindStatusCondition(now.Conditions, kind)
+}
+
+// partly tells whether an order was taken, but not all of it.
+func partly(c *metav1.Condition) bool {
+	return c.Status == metav1.ConditionTrue && c.Reason != string(workflows.ReasonAccepted)
 }

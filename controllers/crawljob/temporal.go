@@ -216,7 +216,11 @@ func (t *Temporal) SetProfile(ctx context.Context, uid types.UID, profile workfl
 	return report, err
 }
 
-// Amend sends the update. A crawl that is over, or is just ending, refuses it.
+// ErrNotYet says that a crawl cannot take an order now, and may later.
+var ErrNotYet = errors.New("the crawl cannot take the order yet")
+
+// Amend sends the update. A crawl that is over, or is just ending, refuses it. The error is
+// ErrNotYet when it has not begun, or the store has trouble.
 func (t *Temporal) Amend(ctx context.Context, uid types.UID, order workflows.Amend) (*workflows.Report, error) {
 	report, err := t.ask(ctx, uid, workflows.UpdateAmend, order)
 	var missing *serviceerror.NotFound
@@ -224,6 +228,8 @@ func (t *Temporal) Amend(ctx context.Context, uid types.UID, order workflows.Ame
 	switch {
 	case errors.As(err, &missing):
 		return nil, &Refusal{Reason: workflows.ReasonOrderNotWidened, Message: "the crawl has ended: create a new CrawlJob"}
+	case errors.As(err, &refused) && workflows.Passes(workflows.Reason(refused.Type())):
+		return nil, ErrNotYet
 	case errors.As(err, &refused):
 		return nil, &Refusal{Reason: workflows.ReasonOrderNotWidened, Message: refused.Message()}
 	case err != nil && !errors.Is(err, ErrNoAnswer):

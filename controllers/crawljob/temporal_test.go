@@ -332,3 +332,19 @@ func TestMonitor(t *testing.T) {
 		t.Errorf("%d jobs are visited, want the one that is not over", len(m.Reports.visits))
 	}
 }
+
+// TestAmendIsRefused: what a crawl will never take is told from what it may take later.
+func TestAmendIsRefused(t *testing.T) {
+	t.Parallel()
+	for reason, final := range map[workflows.Reason]bool{
+		workflows.ReasonInvalidSeeds: true, "errorString": true, "Ended": true,
+		workflows.ReasonStoreUnreachable: false, "NotBegun": false,
+	} {
+		s := &server{err: sdk.NewApplicationError("made for a test", string(reason))}
+		_, err := NewTemporal(s, clock).Amend(t.Context(), uid, workflows.Amend{})
+		var refusal *Refusal
+		if got := errors.As(err, &refusal); got != final || !final && !errors.Is(err, ErrNotYet) {
+			t.Errorf("%s: %v, want final %t", reason, err, final)
+		}
+	}
+}
