@@ -245,6 +245,8 @@ type Report struct {
 	Archive        Archive   `json:"archive"`
 	StartedAt      time.Time `json:"startedAt"`
 	At             time.Time `json:"at"`
+	// EndsBy is when the order's time is over at the latest; zero when that cannot be told.
+	EndsBy time.Time `json:"endsBy,omitzero"`
 	// Profile says with which stored state pages are visited, nil for none.
 	Profile *ProfileRef `json:"profile,omitempty"`
 	// Generation is that of the order that the run goes by; 0 in reports of before it could

@@ -58,6 +58,7 @@ func (r *run) report() Report {
 	}
 	if r.phase == PhaseCrawling && r.in.State == StateActive {
 		rep.PagesPerSecond = r.speed.perSecond()
+		rep.EndsBy, _ = r.nextEnd()
 	}
 	trouble, stalled, profile := r.trouble, r.trouble != nil, r.job.Profile
 	if trouble == nil && r.phase == PhaseCrawling {

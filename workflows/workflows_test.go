@@ -299,6 +299,37 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// TestReportsSayWhenTimeIsOver: the limit on duration or the authorisation, whichever is first,
+// without the time that the crawl was suspended.
+func TestReportsSayWhenTimeIsOver(t *testing.T) {
+	t.Parallel()
+	for name, notAfter := range map[string]time.Duration{"Limit": 10 * time.Hour, "Authorisation": 2 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := world{total: 3}
+			env := newEnv(t, &w)
+			env.OnActivity(ActivityCrawlBundle, anything, anything).After(90 * time.Minute).Return(w.bundle)
+			in := order()
+			start := env.Now()
+			in.Spec.Limits.Duration, in.Spec.Authorization.NotAfter = 3*time.Hour, start.Add(notAfter)
+			in.State = StateSuspended
+			env.RegisterDelayedCallback(func() { update(env, StateActive, func(Report, error) {}) }, time.Hour)
+			env.ExecuteWorkflow(WorkflowCrawlRun, in)
+			finish(t, env)
+			var said []time.Time
+			for _, r := range w.reports {
+				if !r.EndsBy.IsZero() {
+					said = append(said, r.EndsBy)
+				}
+			}
+			want := start.Add(min(4*time.Hour, notAfter))
+			if len(said) == 0 || said[len(said)-1].Sub(want).Abs() > time.Second {
+				t.Errorf("the reports say %v, want %v at last", said, want)
+			}
+		})
+	}
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	w := world{total: 30, stuck: true}

@@ -59,7 +59,8 @@ type CrawlJobStatus struct {
 	PagesPerMinute *int32 `json:"pagesPerMinute,omitempty"`
 
 	// secondsLeft is how long the pages that are known now will take at the
-	// present speed. It is absent while that cannot be told.
+	// present speed, or less when a limit or the authorisation ends the crawl
+	// before. It is absent while that cannot be told.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000000000000000000

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/order"
 	"crawlfleet.dev/crawlfleet/internal/kube"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -45,7 +46,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	if done.Steered != nil && (newest == nil || done.Steered.Seq >= newest.Seq) {
 		newest = done.Steered
 	}
-	follows(&status, &o.Job.Spec, newest)
+	follows(&status, &o.Job.Spec, newest, o.Now)
 	if standing.Mood != Moves {
 		status.PagesPerMinute, status.SecondsLeft = nil, nil
 	}
@@ -57,7 +58,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 }
 
 // follows copies what a crawl reports of itself.
-func follows(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, r *workflows.Report) {
+func follows(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, r *workflows.Report, now time.Time) {
 	if r == nil {
 		return
 	}
@@ -65,7 +66,7 @@ func follows(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, r *workf
 		status.StartedAt = seconds(r.StartedAt)
 	}
 	count(status, o, r.Counts)
-	speed(status, r)
+	speed(status, o, r, now)
 	if p := r.Profile; p != nil {
 		status.Profile = &v1alpha1.UsedProfile{Name: p.Name, UID: p.UID, SHA256: p.SHA256}
 	}
@@ -267,15 +268,35 @@ func byReason(counts map[workflows.Reason]int64) []v1alpha1.ReasonCount {
 	return list[:min(len(list), maxReasons)]
 }
 
-// speed copies the speed of a report, and what the known pages will take at it.
-func speed(status *v1alpha1.CrawlJobStatus, r *workflows.Report) {
+// speed copies the speed of a report, and how long the crawl will take at it.
+func speed(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, r *workflows.Report, now time.Time) {
 	status.PagesPerMinute, status.SecondsLeft = nil, nil
 	if r.PagesPerSecond <= 0 {
 		return
 	}
 	status.PagesPerMinute = new(int32(min(math.Round(r.PagesPerSecond*60), math.MaxInt32)))
-	waiting := float64(r.Counts.Queued + r.Counts.Delayed + r.Counts.Leased)
-	status.SecondsLeft = new(int64(math.Round(waiting / r.PagesPerSecond)))
+	left := float64(r.Counts.Leased+toVisit(order.Spec(o).Limits, r.Counts)) / r.PagesPerSecond
+	if !r.EndsBy.IsZero() {
+		if !r.At.IsZero() {
+			now = r.At // so that the same report says the same later
+		}
+		left = min(left, max(0, r.EndsBy.Sub(now).Seconds()))
+	}
+	status.SecondsLeft = new(int64(math.Round(left)))
+}
+
+// toVisit is how many of the pages that wait will be visited: a limit may end the crawl before
+// the last one.
+func toVisit(l workflows.Limits, c workflows.Counts) int64 {
+	waiting := c.Queued + c.Delayed
+	if l.Pages > 0 {
+		waiting = min(waiting, l.Pages-c.Archived-total(c.Failed)-c.Leased)
+	}
+	if l.Bytes > 0 && c.Bytes > 0 && c.Archived > 0 {
+		perPage := float64(c.Bytes) / float64(c.Archived)
+		waiting = int64(min(float64(waiting), float64(l.Bytes-c.Bytes)/perPage))
+	}
+	return max(0, waiting)
 }
 
 func seconds(t time.Time) *metav1.Time {

@@ -177,6 +177,55 @@ func TestStatusOfRunningCrawl(t *testing.T) {
 	}
 }
 
+// TestSecondsLeft: a limit ends a crawl before it has visited all that it knows.
+func TestSecondsLeft(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		reason string
+		limits v1alpha1.Limits
+		change func(*workflows.Report)
+		want   int64
+	}{
+		"Known":    {"Nothing ends it sooner: 100,000 wait at 2 a second.", v1alpha1.Limits{Pages: 1_000_000, Megabytes: 1_000_000}, nil, 50_000},
+		"Pages":    {"100 of 500 are visited, 4 of them still being so.", v1alpha1.Limits{Pages: 500, Megabytes: 1_000_000}, nil, 202},
+		"Visiting": {"The last are being visited.", v1alpha1.Limits{Pages: 100, Megabytes: 1_000_000}, nil, 2},
+		"Over":     {"More were visited than an order of before allowed.", v1alpha1.Limits{Pages: 50, Megabytes: 1_000_000}, nil, 2},
+		"Bytes":    {"80 pages were 80 MB, and 100 may be stored.", v1alpha1.Limits{Pages: 1_000_000, Megabytes: 100}, nil, 12},
+		"Nothing": {"What a page takes is not known yet.", v1alpha1.Limits{Pages: 1_000_000, Megabytes: 100}, func(r *workflows.Report) {
+			r.Counts.Bytes, r.Counts.Archived = 0, 0
+		}, 50_000},
+		"Deadline": {"Its time is over before.", v1alpha1.Limits{Pages: 1_000_000, Megabytes: 1_000_000}, func(r *workflows.Report) {
+			r.At, r.EndsBy = noon.Add(-time.Minute), noon.Add(9*time.Minute)
+		}, 600},
+		"Answer": {"A report that was asked for has no time.", v1alpha1.Limits{Pages: 1_000_000, Megabytes: 1_000_000}, func(r *workflows.Report) {
+			r.EndsBy = noon.Add(9 * time.Minute)
+		}, 540},
+		"Late": {"It is ending.", v1alpha1.Limits{Pages: 1_000_000, Megabytes: 1_000_000}, func(r *workflows.Report) {
+			r.At, r.EndsBy = noon, noon.Add(-time.Second)
+		}, 0},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			job := jobWith(started(time.Minute), func(job *v1alpha1.CrawlJob) { job.Spec.Limits = tc.limits })
+			latest := crawling(func(r *workflows.Report) {
+				r.PagesPerSecond = 2
+				r.Counts = workflows.Counts{
+					Queued: 99_990, Delayed: 6, Leased: 4, Archived: 80, Bytes: 80_000_000,
+					Failed: map[workflows.Reason]int64{workflows.ReasonDNSFailed: 16},
+				}
+				if tc.change != nil {
+					tc.change(r)
+				}
+			})
+			o := Observation{Job: job, Now: noon, Latest: latest, Run: Run{Known: true}}
+			if got := report(o, decide(o), Done{}).SecondsLeft; got == nil || *got != tc.want {
+				t.Errorf("%s: %d seconds are left, want %d", tc.reason, *got, tc.want)
+			}
+		})
+	}
+}
+
 // TestStatusIsStable asserts that a visit that finds nothing new writes nothing
 // new: conditions do not flap and times do not move.
 func TestStatusIsStable(t *testing.T) {

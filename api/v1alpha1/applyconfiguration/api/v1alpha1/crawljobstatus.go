@@ -34,7 +34,8 @@ type CrawlJobStatusApplyConfiguration struct {
 	// pagesPerMinute is the present speed.
 	PagesPerMinute *int32 `json:"pagesPerMinute,omitempty"`
 	// secondsLeft is how long the pages that are known now will take at the
-	// present speed. It is absent while that cannot be told.
+	// present speed, or less when a limit or the authorisation ends the crawl
+	// before. It is absent while that cannot be told.
 	SecondsLeft *int64 `json:"secondsLeft,omitempty"`
 	// startedAt is when the crawl was handed to the workers.
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
