@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,8 +67,23 @@ func TestScripts(t *testing.T) {
 			"flip":    flip,
 			"leave":   leave,
 			"press":   press,
+			"seeds":   writeSeeds,
 		},
 	})
+}
+
+// writeSeeds writes a list of addresses that hardly compress, of so many bytes: seeds FILE SIZE.
+func writeSeeds(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var b bytes.Buffer
+	for i := 0; b.Len() < size; i++ {
+		fmt.Fprintf(&b, "http://a.example/%x\n", sha256.Sum256([]byte(args[0]+strconv.Itoa(i))))
+	}
+	list := b.Bytes()[:size]
+	whole := bytes.LastIndexByte(list, '\n') + 1
+	copy(list[whole:], bytes.Repeat([]byte("#"), size-whole)) // no half address
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), list, 0o600))
 }
 
 // newSite is a page rendered by a script, and one that never comes.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/kube/admit"
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/workers/frontier"
+	"crawlfleet.dev/crawlfleet/workflows"
 )
 
 // orderFlags are those of the commands that look at a CrawlJob before it runs.
@@ -97,11 +100,8 @@ func (f *orderFlags) check() (*frontier.RobotsCache, error) {
 // by name/key.
 type manifests struct {
 	jobs    []v1alpha1.CrawlJob
-	entries map[string]seedList
+	entries map[string]string
 }
-
-// seedList is a text, or the file that it is in.
-type seedList struct{ text, path string }
 
 // read reads the file. Its errors are usage errors, and name the field that is wrong.
 func (f *orderFlags) read(ctx context.Context, stdin io.Reader) (*manifests, error) {
@@ -118,7 +118,7 @@ func (f *orderFlags) read(ctx context.Context, stdin io.Reader) (*manifests, err
 	if err != nil {
 		return nil, err
 	}
-	m := &manifests{entries: map[string]seedList{}}
+	m := &manifests{entries: map[string]string{}}
 	err = admit.Documents(in, func(_ int, document map[string]any) error { return m.take(ctx, definition, document) })
 	if err != nil {
 		return nil, cli.Usage("%s: %w", name, err)
@@ -131,9 +131,39 @@ func (f *orderFlags) read(ctx context.Context, stdin io.Reader) (*manifests, err
 		if !ok || !strings.Contains(entry, "/") || path == "" {
 			return nil, cli.Usage("--seed-file %q: want NAME/KEY=FILE, such as ad-pages/urls.txt=urls.txt", value)
 		}
-		m.entries[entry] = seedList{path: path}
+		if m.entries[entry], err = readSeedFile(path); err != nil {
+			return nil, cli.Usage("--seed-file: %w", err)
+		}
 	}
-	return m, nil
+	return m, m.checkSizes()
+}
+
+// readSeedFile reads what an entry of a ConfigMap is to hold, and no more of it than tells that
+// none can.
+func readSeedFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close() // read only
+	text, err := io.ReadAll(io.LimitReader(file, orders.MaxConfigMap+1))
+	return string(text), err
+}
+
+// checkSizes refuses a ConfigMap that the API server would not store.
+func (m *manifests) checkSizes() error {
+	sizes := map[string]int{}
+	for entry, text := range m.entries {
+		name, _, _ := strings.Cut(entry, "/")
+		sizes[name] += len(text)
+	}
+	for _, name := range slices.Sorted(maps.Keys(sizes)) {
+		if sizes[name] > orders.MaxConfigMap {
+			return cli.Usage("ConfigMap %s is larger than the %d bytes that can be stored: divide the list among several ConfigMaps or CrawlJobs, "+
+				"or serve it as a text sitemap and name its address in seeds.sitemaps", name, orders.MaxConfigMap)
+		}
+	}
+	return nil
 }
 
 func (m *manifests) take(ctx context.Context, definition *admit.Definition, document map[string]any) error {
@@ -163,7 +193,7 @@ func (m *manifests) take(ctx context.Context, definition *admit.Definition, docu
 		data, _ := document["data"].(map[string]any)
 		for key, text := range data {
 			if text, ok := text.(string); ok {
-				m.entries[fmt.Sprint(meta["name"], "/", key)] = seedList{text: text}
+				m.entries[fmt.Sprint(meta["name"], "/", key)] = text
 			}
 		}
 	}
@@ -182,42 +212,40 @@ func jobName(job *v1alpha1.CrawlJob) string {
 	return name
 }
 
-// lists reads what ConfigMaps hold into r.
+// lists reads what ConfigMaps hold into r, and makes sure that the order can be handed over
+// with it.
 func (m *manifests) lists(job *v1alpha1.CrawlJob, r *frontier.SeedReader) error {
+	var all []string
 	for _, source := range job.Spec.Seeds.ConfigMaps {
 		entry := source.Name + "/" + source.Key
-		found, ok := m.entries[entry]
+		text, ok := m.entries[entry]
 		if !ok {
 			return fmt.Errorf("seeds.configMaps names %s, which is not in the file: give it with --seed-file %s=FILE", entry, entry)
 		}
-		if err := found.read(r); err != nil {
+		addresses, err := readList(text, r)
+		if err != nil {
 			return fmt.Errorf("%s: %w", entry, err)
 		}
+		all = append(all, addresses...)
 	}
-	return nil
+	packed, err := orders.PackSeeds(all)
+	if err != nil {
+		return err
+	}
+	return orders.CheckInput(workflows.RunInput{Namespace: job.Namespace, Name: job.Name, Spec: orders.Spec(&job.Spec), SeedList: packed})
 }
 
-// read reads the list into r.
-func (l seedList) read(r *frontier.SeedReader) error {
-	var list io.Reader = strings.NewReader(l.text)
-	if l.path != "" {
-		file, err := os.Open(l.path)
-		if err != nil {
-			return cli.Usage("--seed-file: %w", err)
-		}
-		defer file.Close() // read only
-		list = file
-	}
-	count := 0
+// readList reads a list into r, and returns its addresses as they are written.
+func readList(text string, r *frontier.SeedReader) (addresses []string, err error) {
 	var refused error
-	err := orders.ReadSeeds(list, func(u string) {
-		count++
+	err = orders.ReadSeeds(strings.NewReader(text), func(u string) {
+		addresses = append(addresses, u)
 		if err := r.Add(u); err != nil && refused == nil {
-			refused = fmt.Errorf("address %d: %w", count, err)
+			refused = fmt.Errorf("address %d: %w", len(addresses), err)
 		}
 	})
-	if err == nil && count == 0 {
-		return errors.New("it holds no address: write one address a line into it")
+	if err == nil && len(addresses) == 0 {
+		return nil, errors.New("it holds no address: write one address a line into it")
 	}
-	return errors.Join(err, refused)
+	return addresses, errors.Join(err, refused)
 }

@@ -37,7 +37,8 @@ says what was left out.
 
 FILE may hold several CrawlJobs, and the ConfigMaps that their seeds are in. The
 file is held to what the API server holds it to, so what plan takes, kubectl
-apply takes.
+apply takes; a list to what a ConfigMap holds, and the order with its lists to
+what can be handed to the workers at once.
 
 The time is an estimate: of the known pages, one after another on each site with
 its pause, on --tabs tabs, each --page-time. Whatever links bring comes on top.

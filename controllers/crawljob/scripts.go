@@ -55,7 +55,7 @@ func readScripts(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJ
 		scripts.Digests = append(scripts.Digests, hex.EncodeToString(sum[:]))
 	}
 	var err error
-	scripts.Packed, err = compress(func(w io.Writer) error { return json.NewEncoder(w).Encode(sources) })
+	scripts.Packed, err = order.Compress(func(w io.Writer) error { return json.NewEncoder(w).Encode(sources) })
 	if err != nil {
 		return ScriptList{}, fmt.Errorf("compress the scripts: %w", err)
 	}

@@ -1,11 +1,8 @@
 package crawljob
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,14 +54,7 @@ func readSeeds(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJob
 		}
 		urls = append(urls, lines...)
 	}
-	packed, err := compress(func(w io.Writer) error {
-		for _, u := range urls {
-			if _, err := io.WriteString(w, u+"\n"); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	packed, err := order.PackSeeds(urls)
 	if err != nil {
 		return SeedList{}, fmt.Errorf("compress %d seeds: %w", len(urls), err)
 	}
@@ -109,20 +99,4 @@ func parseLines(source v1alpha1.SeedConfigMap, text string) ([]string, error) {
 			source.Name, source.Key)}
 	}
 	return urls, nil
-}
-
-// compress packs what fill writes with gzip.
-func compress(fill func(io.Writer) error) ([]byte, error) {
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if err := fill(z); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }

@@ -2,7 +2,6 @@ package crawljob
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/order"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -34,9 +34,6 @@ const (
 	// pollersKept is how long an answer about pollers is used again, so that a
 	// thousand silent crawls do not ask a thousand times.
 	pollersKept = 10 * time.Second
-	// maxInput is the size in bytes of the largest order that Temporal will take:
-	// it refuses payloads of 2 MiB.
-	maxInput = 1900 << 10
 )
 
 // ErrNoAnswer says that Temporal has taken a request, and no worker was there in
@@ -65,14 +62,8 @@ var _ Runs = (*Temporal)(nil)
 // Start starts the workflow of an order. An order whose workflow has been started
 // before, and even is over, is not started again.
 func (t *Temporal) Start(ctx context.Context, in workflows.RunInput) (RunReference, error) {
-	raw, err := json.Marshal(in)
-	if err != nil {
-		return RunReference{}, fmt.Errorf("encode the order: %w", err)
-	}
-	if len(raw) > maxInput {
-		return RunReference{}, &Refusal{workflows.ReasonInvalidSeeds, fmt.Sprintf(
-			"The order with its seeds is %d bytes, and %d can be handed over. Divide the seeds among several CrawlJobs, or give a sitemap.",
-			len(raw), maxInput)}
+	if err := order.CheckInput(in); err != nil {
+		return RunReference{}, &Refusal{workflows.ReasonInvalidSeeds, sentences(err.Error())}
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/order"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -178,10 +179,10 @@ func TestStart(t *testing.T) {
 
 func TestStartTooLarge(t *testing.T) {
 	t.Parallel()
-	in := runInput(jobWith(), SeedList{Packed: make([]byte, maxInput)}, ScriptList{}, nil)
+	in := runInput(jobWith(), SeedList{Packed: make([]byte, order.MaxInput)}, ScriptList{}, nil)
 	_, err := NewTemporal(&server{}, clock).Start(t.Context(), in)
 	var refusal *Refusal
-	if !errors.As(err, &refusal) || refusal.Reason != workflows.ReasonInvalidSeeds || !strings.Contains(refusal.Message, "Divide the seeds") {
+	if !errors.As(err, &refusal) || refusal.Reason != workflows.ReasonInvalidSeeds || !strings.Contains(refusal.Message, "divide the seeds") {
 		t.Errorf("got %v, want a refusal that says to divide the seeds", err)
 	}
 }
