@@ -17,6 +17,8 @@ func addOrderRoutes(mux *http.ServeMux) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		case "mapped.example":
 			fmt.Fprint(w, "Sitemap: /pages.xml\n")
+		case "percent.example":
+			fmt.Fprint(w, "User-agent: *\nDisallow: /private\n")
 		case "careful.example", "www.careful.example":
 			fmt.Fprint(w, "User-agent: *\nDisallow: /\n\nUser-agent: crawlfleet\nDisallow: /private/ # really\nAllow: /private/map\nCrawl-delay: 10\n")
 		default:
@@ -26,6 +28,10 @@ func addOrderRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("/sitemap.xml", func(w http.ResponseWriter, r *http.Request) {
 		base := "http://" + r.Host
 		fmt.Fprintf(w, "<sitemapindex><sitemap><loc>%s/pages.xml</loc></sitemap><sitemap><loc>%s/gone.xml</loc></sitemap></sitemapindex>", base, base)
+	})
+	mux.HandleFunc("/percent.xml", func(w http.ResponseWriter, r *http.Request) {
+		base := "http://" + r.Host
+		fmt.Fprintf(w, "<urlset><url><loc>%s/100%%-cotton</loc></url><url><loc>%s/private/5%%</loc></url></urlset>", base, base)
 	})
 	mux.HandleFunc("/pages.xml", func(w http.ResponseWriter, r *http.Request) {
 		base := "http://" + r.Host

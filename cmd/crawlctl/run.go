@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
 	"crawlfleet.dev/crawlfleet/internal/tempdir"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 )
@@ -232,7 +232,7 @@ func cancelOn(cancel context.CancelCauseFunc, err error) {
 }
 
 func hostOf(address string) string {
-	u, err := url.Parse(address)
+	u, err := urls.Split(address)
 	if err != nil {
 		return address
 	}

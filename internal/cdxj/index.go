@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,16 +74,11 @@ func SelfRedirect(r *warc.Record) bool {
 		return false
 	}
 	location := warc.HTTPField(r.Head, "Location")
-	base, err := url.Parse(r.TargetURI)
-	if err != nil || location == "" {
+	if location == "" {
 		return false
 	}
-	to, err := base.Parse(location)
-	if err != nil {
-		return false
-	}
-	to.Fragment, to.RawFragment = "", ""
-	return to.String() == r.TargetURI
+	to, err := urls.Follow(r.TargetURI, location)
+	return err == nil && to == r.TargetURI
 }
 
 // addRequest joins a request to its response, or keeps it until that comes.

@@ -22,6 +22,8 @@ func TestReadPages(t *testing.T) {
 	}{
 		"Plain":     {"One a line.", "http://a.example/\nhttps://b.example/x?y=1#z\n", []string{"http://a.example/", "https://b.example/x?y=1#z"}, nil},
 		"Windows":   {"A mark and CRLF are no part of an address.", "\ufeffhttp://a.example/\r\n\r\n# note\r\nhttp://b.example/\r\n", []string{"http://a.example/", "http://b.example/"}, nil},
+		"Percent":   {"Browsers take a sign that starts no escape.", "http://a.example/100%-cotton#5%\n", []string{"http://a.example/100%-cotton#5%"}, nil},
+		"Secret":    {"Nor is a password repeated then.", "http://me:secret@a.example/100%-cotton", nil, []string{"list:1: ", "never logs in"}},
 		"Twice":     {"Each page once.", "http://a.example/\nhttp://a.example/\n", []string{"http://a.example/"}, nil},
 		"Empty":     {"Nothing is nothing.", "", nil, nil},
 		"BadLines":  {"Bad lines are named.", "http://a.example/\nexample.org/x\n\nftp://a.example/\nhttp:///x\n", nil, []string{"list:2: ", "did you mean https://example.org/x?", "list:4: ", "only http and https", "list:5: ", "no host"}},

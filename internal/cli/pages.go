@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/url"
 	"strings"
+
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 // Bounds of a list of pages.
@@ -69,6 +71,10 @@ func ReadPages(r io.Reader, name string) ([]string, error) {
 // CheckPage checks the address of a page and returns it as it will be visited.
 func CheckPage(s string) (string, error) {
 	u, err := url.Parse(s)
+	var escape url.EscapeError
+	if errors.As(err, &escape) {
+		return checkBrowsers(s)
+	}
 	switch {
 	case err != nil:
 		var parse *url.Error
@@ -86,4 +92,14 @@ func CheckPage(s string) (string, error) {
 		return "", fmt.Errorf("the address on %s holds a user name or password: crawlfleet does not log in", u.Host)
 	}
 	return u.String(), nil
+}
+
+// checkBrowsers checks an address with a "%" that net/url does not take and browsers do.
+func checkBrowsers(s string) (string, error) {
+	_, err := urls.Canonicalize(s)
+	var bad *urls.Error
+	if errors.As(err, &bad) {
+		return "", errors.New("the address " + bad.Detail)
+	}
+	return s, err
 }

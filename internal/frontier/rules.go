@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -121,8 +120,7 @@ func NewRules(spec Spec) (*Rules, error) {
 		return nil, fmt.Errorf("scope %q: must be Page, PageLinks, Prefix, Host, Domain or Custom", spec.Scope)
 	}
 	for _, s := range spec.Seeds {
-		u, err := url.Parse(s)
-		if err != nil || u.Host == "" {
+		if _, err := urls.Split(s); err != nil {
 			return nil, fmt.Errorf("seed %q: it is not a canonical URL", s)
 		}
 		r.seedHosts[hostOf(s)] = true

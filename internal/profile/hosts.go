@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 // validHost reports whether a name is a host name in lower case or an IP address,
@@ -44,8 +46,8 @@ func Covers(hosts []string, host string) bool {
 
 // CoversURL is Covers for the host of an address.
 func CoversURL(hosts []string, address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && Covers(hosts, u.Hostname())
+	u, err := urls.Split(address)
+	return err == nil && Covers(hosts, u.Hostname)
 }
 
 // Hosts are the hosts that the state itself names, sorted.

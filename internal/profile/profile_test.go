@@ -100,6 +100,18 @@ func TestFor(t *testing.T) {
 	}
 }
 
+func TestCoversURL(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"https://members.example.org/x": true, "wss://EXAMPLE.org:8443/": true, "https://example.org/100%-cotton": true,
+		"https://ample.org/": false, "data:,example.org": false,
+	} {
+		if got := CoversURL([]string{"example.org"}, address); got != want {
+			t.Errorf("%s is covered: %v, want %v", address, got, want)
+		}
+	}
+}
+
 func TestSummary(t *testing.T) {
 	t.Parallel()
 	s, err := Parse([]byte(stored))

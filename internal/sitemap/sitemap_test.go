@@ -50,6 +50,8 @@ func TestRead(t *testing.T) {
 <entry><link href="1"/><link rel="enclosure" href="no.mp3"/><content type="xhtml"><div><a href="no"/><link href="no"/></div></content></entry>
 <entry xml:base="/shop/"><link rel="alternate" href="2"/></entry><entry><link rel="alternate"/></entry></feed>`,
 			want: []string{"1 https://a.example/blog/2025", "0 https://a.example/blog/1", "0 https://a.example/shop/2"}},
+		"AtomSign": {reason: "a percent sign that starts no escape is one",
+			in: `<feed xml:base="https://a.example/100%/"><entry xml:base="more/"><link href="5%-off"/></entry></feed>`, want: []string{"0 https://a.example/100%/more/5%-off"}},
 		"AtomPage": {reason: "without a base the reader of the feed knows it", in: `<feed><entry><link href="/1"/></entry></feed>`, want: []string{"0 /1"}},
 		"Deep":     {reason: "nesting has a bound", in: strings.Repeat("<a>", 10_000), bad: true},
 		"Bomb":     {reason: "so has what is unpacked", in: packed("<urlset>" + strings.Repeat(" ", MaxSize) + "<url><loc>https://a.example/</loc></url></urlset>"), bad: true},

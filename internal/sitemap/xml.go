@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html/charset"
+
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 // maxNesting is how deep elements may lie in each other. Entries of Atom hold whole pages.
@@ -129,9 +131,15 @@ func (d *document) at(names ...string) bool {
 
 // resolve is a reference at a base, as it is where there is none.
 func resolve(base, ref string) string {
-	b, err1 := url.Parse(base)
+	if base == "" {
+		return ref
+	}
+	if address, err := urls.Follow(base, ref); err == nil {
+		return address
+	}
+	b, err1 := url.Parse(base) // it may be relative itself
 	r, err2 := url.Parse(strings.TrimSpace(ref))
-	if base == "" || errors.Join(err1, err2) != nil {
+	if errors.Join(err1, err2) != nil {
 		return ref
 	}
 	return b.ResolveReference(r).String()

@@ -41,6 +41,40 @@ func canonicalize(base, ref string) (string, error) {
 	return p.String(), nil
 }
 
+func follow(base, ref string) (string, error) {
+	p, err := parseCrawlable(base, ref)
+	if err != nil {
+		return "", err
+	}
+	return p.String(), nil
+}
+
+// carriers are the schemes that those of sockets are carried by (RFC 6455 section
+// 3): their addresses have the same parts and ports.
+var carriers = map[string]string{"ws": "http", "wss": "https"}
+
+func split(address string) (Parts, error) {
+	scheme, rest, _ := cutScheme(strip(address))
+	carrier, isSocket := carriers[scheme]
+	if isSocket {
+		address = carrier + ":" + rest
+	}
+	p, r := parseAny(address, nil)
+	if r != nil {
+		return Parts{}, r.of(address)
+	}
+	if !isSocket {
+		scheme = p.scheme
+	}
+	out := Parts{Scheme: scheme, Host: p.host, Hostname: strings.Trim(p.host, "[]"), Port: p.port, Path: p.path, Target: p.requestURI()}
+	if p.port != "" {
+		out.Host += ":" + p.port
+	} else {
+		out.Port = defaultPort(p.scheme)
+	}
+	return out, nil
+}
+
 func origin(raw string) (string, error) {
 	p, err := parseCrawlable("", raw)
 	if err != nil {

@@ -56,12 +56,17 @@ func (r *refusal) of(raw string) *Error {
 	return &Error{URL: raw, Reason: r.reason, Scheme: r.scheme, Detail: r.detail}
 }
 
-// parse parses a URL or, when base is not nil, a reference (WHATWG URL Standard
-// section 4.4, basic URL parser, for special schemes without "file").
+// parse parses a URL or, when base is not nil, a reference, unless it is too long.
 func parse(raw string, base *parts) (*parts, *refusal) {
 	if len(raw) > MaxLength {
 		return nil, &refusal{reason: ReasonTooLong, detail: fmt.Sprintf("is %d bytes long; at most %d are crawled", len(raw), MaxLength)}
 	}
+	return parseAny(raw, base)
+}
+
+// parseAny parses a URL or a reference of any length (WHATWG URL Standard section
+// 4.4, basic URL parser, for special schemes without "file").
+func parseAny(raw string, base *parts) (*parts, *refusal) {
 	s := strip(raw)
 	if i := strings.IndexByte(s, '#'); i >= 0 {
 		s = s[:i]

@@ -33,6 +33,29 @@ func Canonicalize(raw string) (string, error) { return canonicalize("", raw) }
 // error is an [*Error].
 func Resolve(base, ref string) (string, error) { return canonicalize(base, ref) }
 
+// Follow is Resolve that leaves escapes as they are written: the address that a
+// browser asks for next. The error is an [*Error].
+func Follow(base, ref string) (string, error) { return follow(base, ref) }
+
+// Parts are those of an address that a browser takes.
+type Parts struct {
+	Scheme string // "http", "https", "ws" or "wss"
+	// Host is Hostname with the port, unless that is the scheme's own; an IPv6
+	// address is in brackets.
+	Host     string
+	Hostname string // ASCII in lower case, an IPv6 address without brackets
+	Port     string // the scheme's own where none is written
+	Path     string // begins with "/"
+	// Target is the path and the query, as HTTP (RFC 9112 section 3.2.1) and
+	// robots.txt see them.
+	Target string
+}
+
+// Split takes an absolute address of http, https or a socket of either apart, of any
+// length. Like a browser, and unlike net/url, it takes a "%" that starts no escape. A
+// user name or password is left out. The error is an [*Error].
+func Split(address string) (Parts, error) { return split(address) }
+
 // SURT is a URL's key in an index, in the Sort-friendly URI Reordering
 // Transform: "com,example)/path?a=1&b=2".
 type SURT string

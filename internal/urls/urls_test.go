@@ -164,6 +164,7 @@ func TestMakeSURT(t *testing.T) {
 		"https://example.org/%C3%89?é":         "org,example)/%c3%89?%C3%A9",
 		"https://ada:x@example.org/":           "org,example)/",
 		"https://bücher.example/":              "example,xn--bcher-kva)/",
+		"https://example.org/100%-cotton":      "org,example)/100%-cotton",
 		"urn:pageinfo:https://example.org/A b": "urn:pageinfo:https://example.org/A%20b",
 		"dns:example.org":                      "dns:example.org",
 		"wss://example.org/ws":                 "wss://example.org/ws",
@@ -174,6 +175,60 @@ func TestMakeSURT(t *testing.T) {
 		if got := MakeSURT(raw); got != want {
 			t.Errorf("MakeSURT(%q): got %q; want %q", raw, got, want)
 		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason, address string
+		want            Parts
+	}{
+		"Plain":     {"All parts.", "https://Shop.example.org:8443/a?b#c", Parts{"https", "shop.example.org:8443", "shop.example.org", "8443", "/a", "/a?b"}},
+		"Bare":      {"The least there is.", "http://example.org", Parts{"http", "example.org", "example.org", "80", "/", "/"}},
+		"Percent":   {"A sign that starts no escape is one of the path.", "http://example.org/100%-cotton?5%", Parts{"http", "example.org", "example.org", "80", "/100%-cotton", "/100%-cotton?5%"}},
+		"Escapes":   {"Escapes stay as they are written.", "http://example.org/%7eada", Parts{"http", "example.org", "example.org", "80", "/%7eada", "/%7eada"}},
+		"OwnPort":   {"The scheme's own port is not written.", "https://example.org:443/", Parts{"https", "example.org", "example.org", "443", "/", "/"}},
+		"IPv6":      {"Brackets are of the host.", "http://[2001:DB8::1]:81/", Parts{"http", "[2001:db8::1]:81", "2001:db8::1", "81", "/", "/"}},
+		"Socket":    {"Sockets have the ports of what carries them.", "WSS://example.org:443/s?x", Parts{"wss", "example.org", "example.org", "443", "/s", "/s?x"}},
+		"OpenWS":    {"Sockets have the ports of what carries them.", "ws://example.org/", Parts{"ws", "example.org", "example.org", "80", "/", "/"}},
+		"Password":  {"A password is left out.", "https://ada:secret@example.org/", Parts{"https", "example.org", "example.org", "443", "/", "/"}},
+		"LongQuery": {"What a browser asks for may be long.", "http://a.test/?" + strings.Repeat("x", MaxLength), Parts{"http", "a.test", "a.test", "80", "/", "/?" + strings.Repeat("x", MaxLength)}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := Split(tc.address)
+			if err != nil {
+				t.Fatalf("\n%s\n%v", tc.reason, err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("\n%s\n-want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+	for _, address := range []string{"", "/a", "data:,x", "http://", "ws://", "http://a b/", "about:blank"} {
+		if got, err := Split(address); err == nil {
+			t.Errorf("Split(%q): got %+v, want an error", address, got)
+		}
+	}
+}
+
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	cases := map[string]string{
+		"%7eada":                       "https://example.org/a/%7eada",
+		"100%":                         "https://example.org/a/100%",
+		"//Other.example/x#y":          "https://other.example/x",
+		"?":                            "https://example.org/a/100%-cotton?",
+		"https://example.org:443/a/..": "https://example.org/",
+	}
+	for ref, want := range cases {
+		if got, err := Follow("https://example.org/a/100%-cotton?b", ref); err != nil || got != want {
+			t.Errorf("Follow(%q): got %q, %v; want %q", ref, got, err, want)
+		}
+	}
+	if got, err := Follow("https://example.org/", "mailto:a@example.org"); err == nil {
+		t.Errorf("got %q, want an error", got)
 	}
 }
 
@@ -245,6 +300,9 @@ func FuzzCanonicalize(f *testing.F) {
 		}
 		if _, err := PolitenessKey(once); err != nil {
 			t.Fatalf("PolitenessKey(%q): %v", once, err)
+		}
+		if p, err := Split(once); err != nil || p.Scheme+"://"+p.Host+p.Target != once {
+			t.Fatalf("Split(%q): %+v, %v", once, p, err)
 		}
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -73,12 +72,12 @@ func (c *capture) script() *Script {
 	if len(c.visit.Scripts) == 0 {
 		return nil
 	}
-	u, err := url.Parse(c.acct.progress().document.url)
+	u, err := urls.Split(c.acct.progress().document.url)
 	if err != nil {
 		return nil
 	}
 	for i := range c.visit.Scripts {
-		if c.visit.Scripts[i].Matches(u.Hostname()) {
+		if c.visit.Scripts[i].Matches(u.Hostname) {
 			return &c.visit.Scripts[i]
 		}
 	}
@@ -214,8 +213,8 @@ func (a *account) sites() map[string]bool {
 	defer a.mu.Unlock()
 	sites := make(map[string]bool)
 	for _, l := range a.lines {
-		if u, err := url.Parse(l.URL); err == nil && l.Outcome != OutcomeBlocked {
-			sites[siteOf(u.Hostname())] = true
+		if u, err := urls.Split(l.URL); err == nil && l.Outcome != OutcomeBlocked {
+			sites[siteOf(u.Hostname)] = true
 		}
 	}
 	return sites

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 // The times of a capture.
@@ -119,8 +119,8 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 }
 
 func (v *Visit) complete() error {
-	u, err := url.Parse(v.URL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+	u, err := urls.Split(v.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
 		return fmt.Errorf("capture: %q is not an http or https address", clip(v.URL, 200))
 	}
 	if v.Dir == "" {

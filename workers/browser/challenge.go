@@ -2,11 +2,11 @@ package browser
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 	"crawlfleet.dev/crawlfleet/internal/warc"
 )
 
@@ -51,12 +51,12 @@ func challengeOf(p *Page) string {
 		return ""
 	}
 	for i := range p.Ledger {
-		u, err := url.Parse(p.Ledger[i].URL)
+		u, err := urls.Split(p.Ledger[i].URL)
 		if err != nil {
 			continue
 		}
 		for _, s := range challengeScripts {
-			host := u.Hostname()
+			host := u.Hostname
 			if (s.host == "" || host == s.host || strings.HasSuffix(host, "."+s.host)) && strings.HasPrefix(u.Path, s.path) {
 				return "it loads " + host + s.path
 			}

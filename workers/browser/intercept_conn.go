@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 // maxOrigins bounds the origins whose certificates are asked for.
@@ -23,7 +23,7 @@ func (k *intercept) certify(address string) {
 		return
 	}
 	k.chainOf[host] = nil
-	u, err := url.Parse(address)
+	u, err := urls.Split(address)
 	if err != nil {
 		return
 	}
@@ -145,13 +145,9 @@ func secure(address string) bool {
 
 // hostOf is the host:port of an address, empty when there is none.
 func hostOf(address string) string {
-	u, err := url.Parse(address)
+	u, err := urls.Split(address)
 	if err != nil {
 		return ""
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "wss": "443"}[u.Scheme]
-	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return net.JoinHostPort(u.Hostname, u.Port)
 }

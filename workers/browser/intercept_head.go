@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 // originalPrefix is put before the fields that speak of the bytes on the wire where the
@@ -81,8 +81,8 @@ func (w *headWriter) end() []byte {
 // Chrome tells no other.
 func requestHead(method, address string, f fields) []byte {
 	target, authority := "/", ""
-	if u, err := url.Parse(address); err == nil {
-		target, authority = u.RequestURI(), u.Host
+	if u, err := urls.Split(address); err == nil {
+		target, authority = u.Target, u.Host
 	}
 	if path := f.lookup(":path"); path != "" {
 		target = path

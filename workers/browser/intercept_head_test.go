@@ -29,6 +29,10 @@ func TestRequestHead(t *testing.T) {
 			reason: "What came more than once is told in one.", method: "GET", address: "https://a.test/", f: fields{"Host": "a.test", "X": "1\n2"},
 			want: "GET / HTTP/1.1\r\nHost: a.test\r\nX: 1\r\nX: 2\r\n\r\n",
 		},
+		"Percent": {
+			reason: "A sign that starts no escape.", method: "GET", address: "https://a.test/100%-cotton?5%", f: fields{"Host": "a.test"},
+			want: "GET /100%-cotton?5% HTTP/1.1\r\nHost: a.test\r\n\r\n",
+		},
 		"Nothing": {
 			reason: "There is always a host.", method: "GET", address: "https://[::1]:8443", want: "GET / HTTP/1.1\r\nhost: [::1]:8443\r\n\r\n",
 		},

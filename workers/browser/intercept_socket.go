@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 // The directions of a recorder.FrameLine.
@@ -164,11 +164,11 @@ func (s *socket) close(k *intercept, truncated string) {
 func originForm(head string) []byte {
 	method, rest, _ := strings.Cut(head, " ")
 	target, rest, ok := strings.Cut(rest, " ")
-	u, err := url.Parse(target)
-	if !ok || err != nil || u.Host == "" {
+	u, err := urls.Split(target)
+	if !ok || err != nil {
 		return []byte(head)
 	}
-	return []byte(method + " " + u.RequestURI() + " " + rest)
+	return []byte(method + " " + u.Target + " " + rest)
 }
 
 // exchange is the socket as one; nil when the browser itself did not let it happen.

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -231,12 +230,8 @@ func initiator(i wireInitiator) string {
 
 // withoutQuery is the address up to its query.
 func withoutQuery(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return address
-	}
-	u.RawQuery, u.Fragment = "", ""
-	return u.String()
+	address, _, _ = strings.Cut(urls.WithoutFragment(address), "?")
+	return address
 }
 
 // match gives ledger lines their exchanges: the first one of the same method

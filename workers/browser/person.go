@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/cdp/jsonv2"
 
 	"crawlfleet.dev/crawlfleet/internal/tempdir"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
 // PersonOptions configure the browser of a person.
@@ -268,8 +268,8 @@ func (p *Person) event(method string, params jsonv2.Value) {
 
 // visited notes the origin of an address.
 func (p *Person) visited(address string) {
-	u, err := url.Parse(address)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+	u, err := urls.Split(address)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
 		return
 	}
 	origin := u.Scheme + "://" + u.Host

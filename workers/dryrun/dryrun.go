@@ -6,11 +6,11 @@ package dryrun
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/frontier"
 	"crawlfleet.dev/crawlfleet/internal/robots"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 	workerfrontier "crawlfleet.dev/crawlfleet/workers/frontier"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -86,7 +86,7 @@ func (o Order) delay(rules *robots.Rules) Delay {
 
 // ask asks the robots.txt of an address's origin about it.
 func (o Order) ask(ctx context.Context, canonical string) (Robots, *robots.Rules) {
-	u, err := url.Parse(canonical)
+	u, err := urls.Split(canonical)
 	if err != nil {
 		return Robots{Verdict: NotAsked, Detail: err.Error()}, nil
 	}
@@ -100,13 +100,13 @@ func (o Order) ask(ctx context.Context, canonical string) (Robots, *robots.Rules
 		out.Verdict, out.Reason, out.Detail = Unreachable, failure.Reason, failure.Detail
 		return out, nil
 	}
-	out.judge(rules, u)
+	out.judge(rules, u.Target)
 	return out, rules
 }
 
-// judge fills in what rules say of an address.
-func (r *Robots) judge(rules *robots.Rules, u *url.URL) {
-	d := rules.Decide(u.RequestURI())
+// judge fills in what rules say of the path and query of an address.
+func (r *Robots) judge(rules *robots.Rules, target string) {
+	d := rules.Decide(target)
 	r.Verdict = Allowed
 	if !d.Allowed {
 		r.Verdict = Disallowed

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -256,12 +255,12 @@ func (h *Host) judge(s *Site, examples int) {
 		return
 	}
 	for _, seed := range h.seeds {
-		u, err := url.Parse(seed)
+		u, err := urls.Split(seed)
 		if err != nil { // seeds are canonical
 			continue
 		}
 		d := Robots{File: h.Robots.File}
-		d.judge(h.rules, u)
+		d.judge(h.rules, u.Target)
 		if d.Verdict != Disallowed {
 			continue
 		}

@@ -468,6 +468,26 @@ func TestFailedRedirectCostsNoOtherPage(t *testing.T) {
 	}
 }
 
+// TestBarePercentSign: an address with a "%" that starts no escape is visited as browsers do,
+// and held to robots.txt, also where a redirect leads to it.
+func TestBarePercentSign(t *testing.T) {
+	t.Parallel()
+	w := &web{
+		links:     map[string][]string{"http://a.test/100%-cotton": {"http://a.test/private/5%", "http://a.test/1", "http://a.test/2"}},
+		redirects: map[string]string{"http://a.test/1": "http://a.test/private/6%", "http://a.test/2": "http://a.test/7%"},
+		robots:    map[string]string{"a.test": "User-agent: *\nDisallow: /private"},
+	}
+	r := newRig(t, w)
+	r.seed("http://a.test/100%-cotton")
+	out := r.run(2)
+	if diff := cmp.Diff(map[workflows.Reason]int64{"RobotsDisallowed": 2, "Duplicate": 1}, out.Counts.Skipped); diff != "" || out.Counts.Archived != 2 {
+		t.Errorf("%d archived, want 2; skipped (-want +got):\n%s", out.Counts.Archived, diff)
+	}
+	if sealed := r.seal(); !sealed.Balanced {
+		t.Errorf("sealed %+v", sealed)
+	}
+}
+
 // TestRedirectsAreJudged: where a page leads by a redirect is asked for only if robots.txt and
 // the order allow it; a seed takes the crawl along to the name that its site prefers.
 func TestRedirectsAreJudged(t *testing.T) {

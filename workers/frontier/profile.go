@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 
 	"filippo.io/age"
@@ -12,6 +11,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/frontier"
 	"crawlfleet.dev/crawlfleet/internal/profile"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -95,7 +95,7 @@ func (b *bundleRun) expired(page frontier.BundlePage, p *browser.Page, o frontie
 		return o
 	}
 	host := "a host"
-	if u, err := url.Parse(page.URL); err == nil {
+	if u, err := urls.Split(page.URL); err == nil {
 		host = u.Host
 	}
 	b.setTrouble(workflows.TroubleWith(workflows.ReasonLoginExpired, fmt.Sprintf(

@@ -36,6 +36,8 @@ func TestSeed(t *testing.T) {
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		base := "http://" + r.Host
 		switch r.URL.Path {
+		case "/cotton.xml":
+			fmt.Fprintf(w, `<urlset><url><loc>%s/100%%-cotton</loc></url><url><loc>%s/p2</loc></url></urlset>`, base, base)
 		case "/index.xml":
 			fmt.Fprintf(w, `<sitemapindex><sitemap><loc>%s/one.xml</loc></sitemap><sitemap><loc>%s/index.xml</loc></sitemap></sitemapindex>`, base, base)
 		case "/one.xml":
@@ -88,6 +90,7 @@ func TestSeed(t *testing.T) {
 		"InRobots": {reason: "robots.txt names one with two pages in scope, and one that is gone", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{site.URL + "/p1"}, RobotsSitemaps: true}}, pages: 2},
 		"NotAsked": {reason: "nobody wants what robots.txt names", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{site.URL + "/p1"}}}, pages: 1},
 		"OutOfIt":  {reason: "what is out of scope nobody ordered", in: workflows.SeedInput{Job: workflows.Job{Spec: workflows.Spec{Scope: workflows.Scope{Type: "Prefix"}}}, Seeds: workflows.Seeds{URLs: []string{site.URL + "/ads/"}, RobotsSitemaps: true}}, pages: 1},
+		"Percent":  {reason: "an address with a bare percent sign is one", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/cotton.xml"}}}, pages: 2},
 		"NotFound": {reason: "a sitemap may be there later", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/none.xml"}}}, word: workflows.ReasonSeedUnreachable, says: "404"},
 	}
 	for name, tc := range cases {
@@ -173,6 +176,24 @@ func TestSitemapsAreReadPolitely(t *testing.T) {
 	for i := range loads[1:] {
 		if pause := loads[i+1].Sub(loads[i]); pause < delay {
 			t.Errorf("sitemap %d follows after %s, want %s", i+1, pause, delay)
+		}
+	}
+}
+
+// TestSitemapsAreAskedForAsWritten: also those whose address net/http refuses.
+func TestSitemapsAreAskedForAsWritten(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"http://a.test/s.xml?x":               "GET /s.xml?x HTTP/1.1\r\nHost: a.test\r\n",
+		"http://a.test:81/100%-cotton.xml?5%": "GET /100%-cotton.xml?5% HTTP/1.1\r\nHost: a.test:81\r\n",
+	} {
+		req, err := newRequest(t.Context(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := req.Write(&b); err != nil || !strings.HasPrefix(b.String(), want) {
+			t.Errorf("%s: %q, %v", address, b.String(), err)
 		}
 	}
 }

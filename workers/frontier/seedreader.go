@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -157,7 +156,7 @@ func whyInvalid(err error) string {
 func noSeed(sitemaps []string) error {
 	var hosts []string
 	for _, s := range sitemaps {
-		if u, err := url.Parse(s); err == nil && !slices.Contains(hosts, u.Host) {
+		if u, err := urls.Split(s); err == nil && !slices.Contains(hosts, u.Host) {
 			hosts = append(hosts, u.Host)
 		}
 	}

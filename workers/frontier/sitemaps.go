@@ -129,15 +129,15 @@ var errTooManySeeds = fmt.Errorf("the sitemaps name more than %d pages", maxSeed
 
 // one reads a sitemap. It returns the pause that the host asks for.
 func (r *SeedReader) one(ctx context.Context, m siteMap) (delay time.Duration, err error) {
-	u, err := url.Parse(m.address)
+	u, err := urls.Split(m.address)
 	if err != nil {
-		return 0, badSeeds(fmt.Errorf("sitemap: %w", err))
+		return 0, badSeeds(errors.New("sitemap: " + whyInvalid(err)))
 	}
 	rules, failure := r.Robots.Rules(ctx, m.address)
 	switch {
 	case failure != nil:
 		return 0, unreachable(fmt.Sprintf("the sitemap on %s cannot be loaded: %s", u.Host, failure.Detail), nil)
-	case !rules.Allowed(u.RequestURI()):
+	case !rules.Allowed(u.Target):
 		return 0, badSeeds(fmt.Errorf("the robots.txt of %s does not allow a sitemap to be loaded that the order names", u.Host))
 	}
 	var tooMany error
@@ -223,8 +223,8 @@ func (m siteMap) speaksFor(address string) bool {
 
 // sameOwner tells whether two addresses are of one registrable domain.
 func sameOwner(a, b string) bool {
-	ua, err1 := url.Parse(a)
-	ub, err2 := url.Parse(b)
+	ua, err1 := urls.Split(a)
+	ub, err2 := urls.Split(b)
 	return errors.Join(err1, err2) == nil && urls.RegistrableHost(ua.Host) == urls.RegistrableHost(ub.Host)
 }
 
@@ -232,9 +232,9 @@ func sameOwner(a, b string) bool {
 func (r *SeedReader) fetch(ctx context.Context, address string, visit func(sitemap.Kind, string) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sitemapTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := newRequest(ctx, address)
 	if err != nil {
-		return badSeeds(fmt.Errorf("sitemap: %w", err))
+		return badSeeds(errors.New("sitemap: " + whyInvalid(err)))
 	}
 	req.Header.Set("User-Agent", r.Robots.UserAgent)
 	resp, err := r.Robots.Client.Do(req)
@@ -250,6 +250,24 @@ func (r *SeedReader) fetch(ctx context.Context, address string, visit func(sitem
 		return err
 	}
 	return unreachable(fmt.Sprintf("the sitemap on %s is damaged: %v", req.URL.Host, err), err)
+}
+
+// newRequest asks for an address as it is written. net/http refuses one with a "%" that starts
+// no escape, which servers and browsers have: that goes past it.
+func newRequest(ctx context.Context, address string) (*http.Request, error) {
+	if req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil); err == nil {
+		return req, nil
+	}
+	u, err := urls.Split(address)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.Scheme+"://"+u.Host+"/", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.URL.Opaque = u.Target
+	return req, nil
 }
 
 // whyNot is the reason of a request that failed, without the address that it was for.

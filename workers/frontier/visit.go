@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -306,11 +305,11 @@ func (v *hostVisit) askRobots(ctx context.Context, address string) (delay time.D
 	if failure != nil {
 		return 0, failure
 	}
-	u, err := url.Parse(address)
+	u, err := urls.Split(address)
 	if err != nil {
 		return 0, &RobotsFailure{Reason: workflows.ReasonInvalidURL}
 	}
-	decision := rules.Decide(u.RequestURI())
+	decision := rules.Decide(u.Target)
 	if use.Rule = decision.Rule; !decision.Allowed {
 		return 0, &RobotsFailure{Reason: workflows.ReasonRobotsDisallowed, Detail: "robots.txt does not allow it"}
 	}
