@@ -78,7 +78,7 @@ func (g *gathered) failed(ctx context.Context, err error) bool {
 	case errors.As(err, &bad) && bad.Reason == workflows.ReasonInvalidSeeds:
 		g.warnings = append(g.warnings, dryrun.Warning{Reason: string(bad.Reason), Message: bad.Message, Stops: true})
 	default:
-		g.warn("SitemapUnreachable", err.Error()+": the crawl would wait for it")
+		g.warn("SitemapUnreachable", err.Error()+": the crawl would ask again")
 	}
 	return true
 }

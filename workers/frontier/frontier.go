@@ -52,7 +52,8 @@ type Planner struct {
 	// Now is the clock.
 	Now func() time.Time
 
-	states stateCache
+	states   stateCache
+	seedings seedings
 }
 
 // Register makes the planner's activities known to a worker.

@@ -3,6 +3,7 @@ package frontier
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
@@ -136,15 +137,19 @@ func invalidSeeds(err error) error {
 
 // collect gathers the seeds of the order, of the packed list and of the sitemaps.
 func (p *Planner) collect(ctx context.Context, in workflows.SeedInput) ([]string, error) {
-	r := SeedReader{
-		Robots: p.Robots.For(in.Job.Spec), Delay: in.Job.Spec.Politeness.Delay,
-		Tick: func() { activity.RecordHeartbeat(ctx) },
-		Warn: func(message string, err error) { p.Logger.Warn(message, "run", in.Job.Run, "error", err) },
+	r := p.seedings.take(in.Job.Run)
+	r.Robots, r.Delay = p.Robots.For(in.Job.Spec), in.Job.Spec.Politeness.Delay
+	r.Tick = func() { activity.RecordHeartbeat(ctx) }
+	r.Warn = func(message string, err error) { p.Logger.Warn(message, "run", in.Job.Run, "error", err) }
+	err := r.Order(ctx, in.Job.Spec, in.Seeds, in.SeedList)
+	if err == nil {
+		return r.Seeds(), nil
 	}
-	if err := r.Order(ctx, in.Job.Spec, in.Seeds, in.SeedList); err != nil {
-		return nil, seedFailure(err)
+	var e *SeedError
+	if !errors.As(err, &e) || e.Reason != workflows.ReasonInvalidSeeds {
+		p.seedings.keep(r) // the next attempt goes on there
 	}
-	return r.Seeds(), nil
+	return nil, seedFailure(err)
 }
 
 // seedFailure gives what is wrong with seeds the type by which a workflow knows it.
@@ -156,5 +161,9 @@ func seedFailure(err error) error {
 	case e.Reason == workflows.ReasonInvalidSeeds:
 		return invalidSeeds(e)
 	}
-	return workflows.NewTrouble(e.Reason, e.Message, e.Err)
+	message := e.Message
+	if !e.until.IsZero() {
+		message += "; next try at " + e.until.UTC().Format(time.TimeOnly+" UTC")
+	}
+	return workflows.NewTrouble(e.Reason, message, e.Err)
 }

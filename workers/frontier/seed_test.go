@@ -36,6 +36,8 @@ func TestSeed(t *testing.T) {
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		base := "http://" + r.Host
 		switch r.URL.Path {
+		case "/gone.xml":
+			w.WriteHeader(http.StatusGone)
 		case "/cotton.xml":
 			fmt.Fprintf(w, `<urlset><url><loc>%s/100%%-cotton</loc></url><url><loc>%s/p2</loc></url></urlset>`, base, base)
 		case "/index.xml":
@@ -91,6 +93,7 @@ func TestSeed(t *testing.T) {
 		"NotAsked": {reason: "nobody wants what robots.txt names", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{site.URL + "/p1"}}}, pages: 1},
 		"OutOfIt":  {reason: "what is out of scope nobody ordered", in: workflows.SeedInput{Job: workflows.Job{Spec: workflows.Spec{Scope: workflows.Scope{Type: "Prefix"}}}, Seeds: workflows.Seeds{URLs: []string{site.URL + "/ads/"}, RobotsSitemaps: true}}, pages: 1},
 		"Percent":  {reason: "an address with a bare percent sign is one", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/cotton.xml"}}}, pages: 2},
+		"Gone":     {reason: "a sitemap that is gone for good is named, with what to do", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/one.xml", site.URL + "/gone.xml"}}}, word: workflows.ReasonInvalidSeeds, says: "seeds.sitemaps[1] (on " + strings.TrimPrefix(site.URL, "http://") + ") is not there: it is answered with 410 Gone. Correct it in a new CrawlJob", final: true},
 		"NotFound": {reason: "a sitemap may be there later", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/none.xml"}}}, word: workflows.ReasonSeedUnreachable, says: "404"},
 	}
 	for name, tc := range cases {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,11 @@ type SeedReader struct {
 
 	seeds []string
 	seen  map[string]bool
+	bytes int // of the seeds, about
 	siteMaps
+	// run and patience are of a reader that may go on in another attempt.
+	run      string
+	patience *patience
 }
 
 // SeedError says why seeds cannot be had. It repeats no address: those may hold what logs
@@ -48,12 +53,27 @@ type SeedError struct {
 	Reason  workflows.Reason
 	Message string
 	Err     error
+
+	what       string        // befell the sitemap
+	status     int           // of the answer, 0 for none
+	retryAfter time.Duration // that the host asks for
+	until      time.Time     // when it is asked again
 }
 
 func (e *SeedError) Error() string { return e.Message }
 
 // Unwrap gives the cause.
 func (e *SeedError) Unwrap() error { return e.Err }
+
+// busy tells whether the host asks to be left alone for a while (RFC 9110, 15.6.4; RFC 6585, 4).
+func (e *SeedError) busy() bool {
+	return e.status == http.StatusTooManyRequests || e.status == http.StatusServiceUnavailable
+}
+
+// missing tells whether the host says that there is no such thing.
+func (e *SeedError) missing() bool {
+	return e.status == http.StatusNotFound || e.status == http.StatusGone
+}
 
 func badSeeds(err error) *SeedError {
 	return &SeedError{Reason: workflows.ReasonInvalidSeeds, Message: err.Error(), Err: err}
@@ -139,6 +159,7 @@ func (r *SeedReader) Add(raw string) error {
 	}
 	r.seen[canonical] = true
 	r.seeds = append(r.seeds, canonical)
+	r.bytes += len(canonical) + seedMemory
 	return nil
 }
 

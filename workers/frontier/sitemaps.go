@@ -12,6 +12,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/sitemap"
 	"crawlfleet.dev/crawlfleet/internal/urls"
+	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -20,14 +21,23 @@ const (
 	maxSitemaps     = 1000
 	maxSitemapDepth = 5
 	sitemapTimeout  = 5 * time.Minute
+	// maxWaits is for how long an attempt waits in all for hosts that ask for it with a
+	// sitemap that the order does not name itself.
+	maxWaits = 10 * time.Minute
+	// missingTries is how often a sitemap of the order is not found until it is believed.
+	missingTries = 3
 )
 
 // siteMaps are the sitemaps that are to be read, and those that they point to.
 type siteMaps struct {
-	queue []siteMap
+	queue []*siteMap
 	known map[string]bool
-	cut   int                  // sitemaps that were too many
-	rest  map[string]time.Time // when a site may be asked again
+	cut   int // sitemaps that were too many
+	named int // sitemaps that the order names
+	// waits is how long was waited for hosts that asked for it.
+	waits time.Duration
+	// unread is the one that ended the reading.
+	unread *siteMap
 }
 
 type siteMap struct {
@@ -38,9 +48,24 @@ type siteMap struct {
 	namedBy string
 	// scope is what takes pages of a sitemap that nobody ordered; nil takes them all.
 	scope *frontier.Rules
+	// place is that in seeds.sitemaps of one that the order names.
+	place   string
+	retried bool
 }
 
-func (r *SeedReader) push(m siteMap) {
+// ordered tells whether the order itself names the sitemap: there is no crawl without it.
+func (m *siteMap) ordered() bool { return m.place != "" }
+
+// String names it without its address, which may hold what logs and histories must not.
+func (m *siteMap) String() string {
+	u, _ := urls.Split(m.address) // what is no address is not asked for
+	if m.ordered() {
+		return fmt.Sprintf("%s (on %s)", m.place, u.Host)
+	}
+	return "the sitemap on " + u.Host
+}
+
+func (r *SeedReader) push(m *siteMap) {
 	limit := r.MaxSitemaps
 	if limit <= 0 {
 		limit = maxSitemaps
@@ -63,7 +88,8 @@ func (r *SeedReader) push(m siteMap) {
 // robots.txt allows it. Its error is a *SeedError, or that of ctx; what was gathered until then is kept.
 func (r *SeedReader) Sitemaps(ctx context.Context, addresses ...string) error {
 	for _, address := range addresses {
-		r.push(siteMap{address: address})
+		r.push(&siteMap{address: address, place: fmt.Sprintf("seeds.sitemaps[%d]", r.named)})
+		r.named++
 	}
 	return r.readQueue(ctx)
 }
@@ -72,25 +98,22 @@ func (r *SeedReader) readQueue(ctx context.Context) error {
 	for len(r.queue) > 0 {
 		next := r.queue[0]
 		r.queue = r.queue[1:]
-		site, _ := urls.PolitenessKey(next.address) // what is no address fails below
-		if err := r.wait(ctx, time.Until(r.rest[site])); err != nil {
-			return err
-		}
-		delay, err := r.one(ctx, next)
-		if r.rest == nil {
-			r.rest = map[string]time.Time{}
-		}
-		r.rest[site] = time.Now().Add(max(r.Delay, delay))
+		err := r.inTurn(ctx, next)
+		var failed *SeedError
 		switch {
 		case err == nil:
 		case errors.Is(err, sitemap.ErrTooLarge):
 			r.warn("what follows in a sitemap is passed over", err)
 		case errors.Is(err, errTooManySeeds):
 			return badSeeds(err)
-		case (next.depth > 0 || next.scope != nil) && ctx.Err() == nil: // one of many that an index names does not keep the others
-			r.warn("a sitemap is passed over", err)
-		default:
+		case next.ordered() || ctx.Err() != nil:
+			r.unread = next
 			return err
+		case errors.As(err, &failed) && failed.busy() && !next.retried:
+			next.retried = true
+			r.queue = append(r.queue, next)
+		default: // one of many that an index names does not keep the others
+			r.warn("a sitemap is passed over", err)
 		}
 	}
 	if r.cut > 0 {
@@ -128,7 +151,7 @@ func (r *SeedReader) wait(ctx context.Context, d time.Duration) error {
 var errTooManySeeds = fmt.Errorf("the sitemaps name more than %d pages", maxSeedCount)
 
 // one reads a sitemap. It returns the pause that the host asks for.
-func (r *SeedReader) one(ctx context.Context, m siteMap) (delay time.Duration, err error) {
+func (r *SeedReader) one(ctx context.Context, m *siteMap) (delay time.Duration, err error) {
 	u, err := urls.Split(m.address)
 	if err != nil {
 		return 0, badSeeds(errors.New("sitemap: " + whyInvalid(err)))
@@ -136,19 +159,19 @@ func (r *SeedReader) one(ctx context.Context, m siteMap) (delay time.Duration, e
 	rules, failure := r.Robots.Rules(ctx, m.address)
 	switch {
 	case failure != nil:
-		return 0, unreachable(fmt.Sprintf("the sitemap on %s cannot be loaded: %s", u.Host, failure.Detail), nil)
+		return 0, unreachable(m, "cannot be loaded: "+failure.Detail, nil)
 	case !rules.Allowed(u.Target):
 		return 0, badSeeds(fmt.Errorf("the robots.txt of %s does not allow a sitemap to be loaded that the order names", u.Host))
 	}
 	var tooMany error
-	err = r.fetch(ctx, m.address, func(kind sitemap.Kind, address string) bool {
+	err = r.fetch(ctx, m, func(kind sitemap.Kind, address string) bool {
 		r.tick()
 		address, err := urls.Resolve(m.address, address) // feeds may name a page from where they are
 		switch {
 		case err != nil: // an entry that is no address is no seed
 		case !m.speaksFor(address):
 		case kind == sitemap.Sitemap:
-			r.push(siteMap{address, m.depth + 1, m.namedBy, m.scope})
+			r.push(&siteMap{address: address, depth: m.depth + 1, namedBy: m.namedBy, scope: m.scope})
 		case m.scope != nil && !takes(m.scope, address):
 		case len(r.seeds) == maxSeedCount:
 			tooMany = errTooManySeeds
@@ -197,7 +220,7 @@ func (r *SeedReader) FromRobots(ctx context.Context, spec workflows.Spec) error 
 		}
 		for _, address := range robots.Sitemaps {
 			if address, err := urls.Resolve(origin+"/robots.txt", address); err == nil {
-				r.push(siteMap{address: address, namedBy: origin, scope: rules})
+				r.push(&siteMap{address: address, namedBy: origin, scope: rules})
 			}
 		}
 	}
@@ -211,13 +234,13 @@ func takes(rules *frontier.Rules, canonical string) bool {
 }
 
 // unreachable says that a sitemap may be there another time.
-func unreachable(message string, err error) *SeedError {
-	return &SeedError{Reason: workflows.ReasonSeedUnreachable, Message: message, Err: err}
+func unreachable(m *siteMap, what string, err error) *SeedError {
+	return &SeedError{Reason: workflows.ReasonSeedUnreachable, Message: m.String() + " " + what, Err: err, what: what}
 }
 
 // speaksFor tells whether what the sitemap says of an address counts: it speaks for its own
 // site (sitemaps.org, "Sitemap file location"), and for the one that names it.
-func (m siteMap) speaksFor(address string) bool {
+func (m *siteMap) speaksFor(address string) bool {
 	return sameOwner(m.address, address) || m.namedBy != "" && sameOwner(m.namedBy, address)
 }
 
@@ -229,27 +252,29 @@ func sameOwner(a, b string) bool {
 }
 
 // fetch loads a sitemap through the guard.
-func (r *SeedReader) fetch(ctx context.Context, address string, visit func(sitemap.Kind, string) bool) error {
+func (r *SeedReader) fetch(ctx context.Context, m *siteMap, visit func(sitemap.Kind, string) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sitemapTimeout)
 	defer cancel()
-	req, err := newRequest(ctx, address)
+	req, err := newRequest(ctx, m.address)
 	if err != nil {
 		return badSeeds(errors.New("sitemap: " + whyInvalid(err)))
 	}
 	req.Header.Set("User-Agent", r.Robots.UserAgent)
 	resp, err := r.Robots.Client.Do(req)
 	if err != nil {
-		return unreachable(fmt.Sprintf("the sitemap on %s cannot be loaded (%s)", req.URL.Host, whyNot(err)), err)
+		return unreachable(m, "cannot be loaded ("+whyNot(err)+")", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return unreachable(fmt.Sprintf("the sitemap on %s answers %s", req.URL.Host, resp.Status), nil)
+		e := unreachable(m, "is answered with "+resp.Status, nil)
+		e.status, e.retryAfter = resp.StatusCode, browser.RetryAfter(resp.Header.Get("Retry-After"), r.Robots.Now())
+		return e
 	}
 	err = sitemap.Read(resp.Body, visit)
 	if err == nil || errors.Is(err, sitemap.ErrTooLarge) {
 		return err
 	}
-	return unreachable(fmt.Sprintf("the sitemap on %s is damaged: %v", req.URL.Host, err), err)
+	return unreachable(m, "is damaged: "+err.Error(), err)
 }
 
 // newRequest asks for an address as it is written. net/http refuses one with a "%" that starts
