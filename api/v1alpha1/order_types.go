@@ -4,11 +4,11 @@ package v1alpha1
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=2048
-// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname().size() > 0",message="must be a whole web address such as https://www.example.org/path: it begins with http:// or https:// and names a host"
+// +kubebuilder:validation:XValidation:rule="[self.find('^[^/?#]*//[^/?#]*')].all(site, isURL(site) && url(site).getScheme() in ['http', 'https'] && url(site).getHostname().size() > 0)",message="must be a whole web address such as https://www.example.org/path: it begins with http:// or https:// and names a host"
 // +kubebuilder:validation:XValidation:rule="!self.matches('[[:space:]]')",message="must not contain spaces: write %20 for a space, and give one address per entry"
 // +kubebuilder:validation:XValidation:rule="!self.matches('^[^/?#]*//[^/?#]*@')",message="must not carry a user name or password (the part before @): it would be written into every record; remove it"
 // +kubebuilder:validation:XValidation:rule="!self.matches('#[!/]')",message="must not point at a route behind # (such as #/ or #!): that part is never sent to a server and cannot be told apart in an archive; give the address that the site uses without it"
-// +kubebuilder:validation:XValidation:rule="!isURL(self) || url(self).getPort().size() == 0 || double(url(self).getPort()) <= 65535.0",message="must have a port from 0 to 65535, or none"
+// +kubebuilder:validation:XValidation:rule="[self.find('^[^/?#]*//[^/?#]*')].all(site, !isURL(site) || url(site).getPort().size() == 0 || double(url(site).getPort()) <= 65535.0)",message="must have a port from 0 to 65535, or none"
 // +kubebuilder:validation:XValidation:rule=`[self.find('//[^/:?#]+')].all(host, !host.matches(r'\.\d+$') || isIP(host.substring(2)))`,message="must name the host as an IPv4 address such as 192.0.2.1, because it ends in a number"
 type SeedURL string
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"crawlfleet.dev/crawlfleet/internal/urls"
@@ -66,6 +67,9 @@ func ReadSeeds(r io.Reader, take func(address string)) error {
 	return nil
 }
 
+// siteOf is the part of an address before its path.
+var siteOf = regexp.MustCompile(`^[^/?#]*//[^/?#]*`)
+
 // CheckSeed holds a line of a list to the rules that the API server holds spec.seeds.urls
 // to. Its error goes on a sentence that begins with "line 3".
 func CheckSeed(line string) error {
@@ -75,14 +79,14 @@ func CheckSeed(line string) error {
 	if strings.ContainsFunc(line, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return errors.New("contains a space (write %20, and one address a line)")
 	}
-	u, err := url.Parse(line)
+	u, err := url.Parse(siteOf.FindString(line)) // a path may hold what net/url takes for a broken escape
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
 		return errors.New("is not a whole web address such as https://www.example.org/path")
 	}
 	if u.User != nil {
 		return errors.New("carries a user name or password (the part before @)")
 	}
-	if strings.HasPrefix(u.Fragment, "/") || strings.HasPrefix(u.Fragment, "!") {
+	if _, fragment, _ := strings.Cut(line, "#"); strings.HasPrefix(fragment, "/") || strings.HasPrefix(fragment, "!") {
 		return errors.New("points at a route behind #, which is never sent to a server")
 	}
 	var invalid *urls.Error

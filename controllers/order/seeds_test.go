@@ -24,6 +24,9 @@ func TestReadSeeds(t *testing.T) {
 		"Account":  {reason: "no log-in", in: "https://user:pw@a.test/", err: "carries a user name or password"},
 		"Port":     {reason: "no crawl could visit it", in: "https://a.test:99999/", err: "line 1 has a port that is not a number from 0 to 65535"},
 		"Address":  {reason: "nor this", in: "http://999.1.2.3/", err: "line 1 has a host that is neither a name nor an IP address"},
+		"Percent":  {reason: "a bare percent sign is what a browser takes", in: "https://a.test/100%-cotton?off=5%", want: []string{"https://a.test/100%-cotton?off=5%"}},
+		"Route":    {reason: "no server sees it", in: "https://a.test/5%#/ads", err: "points at a route behind #"},
+		"Escape":   {reason: "a host has no escapes that mean nothing", in: "https://a%zz.test/", err: "is not a whole web address"},
 		"Nothing":  {reason: "no seed is not this function's to judge", in: "\n"},
 	}
 	for name, tc := range cases {
