@@ -84,6 +84,9 @@ type Info struct {
 	ETag string
 	// SHA256 in hex where the store gave it, else empty.
 	SHA256 string
+	// Computed is set when the store itself computed SHA256, which else is what the writer
+	// sent along.
+	Computed bool
 	// Modified is when the object was written.
 	Modified time.Time
 }

@@ -244,9 +244,11 @@ func TestProbe(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		server *blobtest.Server
+		plain  bool
 		want   error
 	}{
 		"Fit":      {reason: "a second writer is refused", server: &blobtest.Server{}},
+		"Plain":    {reason: "a store without sums can be had, and is known for it", server: &blobtest.Server{Plain: true}, plain: true},
 		"Careless": {reason: "a store that overwrites would lose evidence", server: &blobtest.Server{Careless: true}, want: ErrUnfit},
 		"ReadOnly": {reason: "it is better to know before the crawl", server: &blobtest.Server{Answer: denied}, want: ErrDenied},
 	}
@@ -256,7 +258,7 @@ func TestProbe(t *testing.T) {
 			b := open(t, tc.server)
 			for range 2 { // the second time the object is there already
 				abilities, err := b.Probe(t.Context())
-				if !errors.Is(err, tc.want) || (err == nil && !abilities.Checksums) {
+				if !errors.Is(err, tc.want) || (err == nil && abilities.Checksums == tc.plain) {
 					t.Errorf("%s: probe = %+v, %v, want %v", tc.reason, abilities, err, tc.want)
 				}
 			}

@@ -250,7 +250,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, yield func(Info) bool)
 func toInfo(key Key, o minio.ObjectInfo) Info {
 	info := Info{Key: key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Modified: o.LastModified}
 	if sum, err := base64.StdEncoding.DecodeString(o.ChecksumSHA256); err == nil && len(sum) == 32 {
-		info.SHA256 = hex.EncodeToString(sum)
+		info.SHA256, info.Computed = hex.EncodeToString(sum), true
 		return info
 	}
 	info.SHA256 = o.UserMetadata["Crawlfleet-Sha256"]

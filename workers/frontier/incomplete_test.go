@@ -93,7 +93,7 @@ func TestIncompleteIsRecounted(t *testing.T) {
 		st := Statement{Counts: countsOf(s.state.Counts()), Chunks: append([]frontier.Chunk(nil), s.state.Chunks()...)}
 		change(&st)
 		list, err := activityOf(r, func(ctx context.Context, st Statement) ([]string, error) {
-			return recountChunks(ctx, r.planner.Store.Bucket("archive"), st)
+			return recountChunks(ctx, r.planner.Store.Bucket("archive"), &st)
 		}, st)
 		if err != nil {
 			t.Fatal(err)

@@ -39,6 +39,9 @@ type Statement struct {
 	Problems []string `json:"problems,omitempty"`
 	// Chunks are the stored files, each with what the store says of it.
 	Chunks []frontier.Chunk `json:"chunks"`
+	// Believed counts the chunks of which the store computes no SHA-256: their sizes were
+	// compared, and the sum that was sent along. Who must be sure has to read them.
+	Believed int `json:"believed,omitempty"`
 	// Leads are the mailto: and tel: links of the archived pages; nil when there is none.
 	Leads *LeadsStatement `json:"leads,omitempty"`
 	// Visits are the index of the archived pages; nil when there is none. CompareWith is
@@ -114,7 +117,7 @@ func (p *Planner) seal(ctx context.Context, in workflows.SealInput) (workflows.S
 	if err != nil {
 		return workflows.SealOutput{}, err
 	}
-	problems, err := recountChunks(ctx, archiveStore, st)
+	problems, err := recountChunks(ctx, archiveStore, &st)
 	if err != nil {
 		return workflows.SealOutput{}, err
 	}
@@ -198,12 +201,14 @@ func recountRows(s *frontier.State) (problems []string, err error) {
 	return problems, nil
 }
 
-// recountChunks asks the store for every chunk and compares it with the books.
-func recountChunks(ctx context.Context, store blob.Store, st Statement) (problems []string, err error) {
+// recountChunks asks the store for every chunk and compares it with the books. It notes how
+// many are believed.
+func recountChunks(ctx context.Context, store blob.Store, st *Statement) (problems []string, err error) {
 	found, err := lookUp(ctx, store, st.Chunks)
 	if err != nil {
 		return nil, err
 	}
+	st.Believed = believed(found)
 	var pages, bytes, missing int64
 	counted := true // also in all chunks what is missing of pages
 	var compared visits.Counts
@@ -238,6 +243,16 @@ func recountChunks(ctx context.Context, store blob.Store, st Statement) (problem
 		problems = append(problems, fmt.Sprintf("%d bytes are booked, the store holds %d", st.Counts.Bytes, bytes))
 	}
 	return problems, nil
+}
+
+// believed counts the objects of which the store computes no SHA-256.
+func believed(found []*blob.Info) (n int) {
+	for _, info := range found {
+		if info != nil && !info.Computed {
+			n++
+		}
+	}
+	return n
 }
 
 // lookUps is how many chunks the store is asked for at once.

@@ -29,6 +29,8 @@ type Server struct {
 	Answer func(w http.ResponseWriter, r *http.Request, stored func()) bool
 	// Careless makes the server ignore If-None-Match.
 	Careless bool
+	// Plain makes the server compute no SHA-256: it keeps the one in the metadata.
+	Plain bool
 
 	mu      sync.Mutex
 	objects map[string]object
@@ -107,7 +109,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if s.objects == nil {
 			s.objects = map[string]object{}
 		}
-		s.objects[r.URL.Path] = object{body, metadata(r.Header), time.Now().UTC().Truncate(time.Second)}
+		s.objects[r.URL.Path] = object{body, metadata(r.Header, !s.Plain), time.Now().UTC().Truncate(time.Second)}
 		s.puts++
 	}
 	if s.Answer != nil && s.Answer(w, r, store) {
@@ -123,7 +125,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	case r.Method == http.MethodPut:
 		store()
-		w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
+		if !s.Plain {
+			w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
+		}
 		w.Header().Set("ETag", `"e"`)
 	case r.Method == http.MethodDelete: // of an object that is not there, too
 		s.Remove(r.URL.Path)
@@ -137,11 +141,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// metadata are the headers that an object keeps.
-func metadata(h http.Header) http.Header {
+// metadata are the headers that an object keeps, a SHA-256 if the server computes one.
+func metadata(h http.Header, computed bool) http.Header {
 	kept := http.Header{}
 	for name, values := range h {
-		if name == "X-Amz-Checksum-Sha256" || strings.HasPrefix(name, "X-Amz-Meta-") {
+		if name == "X-Amz-Checksum-Sha256" && computed || strings.HasPrefix(name, "X-Amz-Meta-") {
 			kept[name] = values
 		}
 	}
