@@ -1,6 +1,7 @@
 package frontier
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
@@ -32,20 +33,20 @@ type heldOff struct {
 	what   string // befell
 }
 
-// held gives the longest hold of some keys at a time.
-func (p *patience) held(now time.Time, keys ...string) (longest heldOff, ok bool) {
+// held gives the longest hold of some keys at a time, and the key.
+func (p *patience) held(now time.Time, keys ...string) (longest heldOff, key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, k := range keys {
 		if h := p.holds[k]; h.until.After(now) && h.until.After(longest.until) {
-			longest, ok = h, true
+			longest, key = h, k
 		}
 	}
-	return longest, ok
+	return longest, key
 }
 
-// hold leaves something alone: for as long as its host asks, and for a pause that grows if it
-// is to be tried over and over.
+// hold leaves something alone: for as long as its host asks, or a while where it asks for
+// nothing, and for a pause that grows if it is to be tried over and over.
 func (p *patience) hold(key string, now time.Time, why *SeedError, growing bool) heldOff {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,7 +55,7 @@ func (p *patience) hold(key string, now time.Time, why *SeedError, growing bool)
 	}
 	bound(p.holds, func(h heldOff) bool { return h.until.Add(longHold).Before(now) })
 	h := heldOff{tries: p.holds[key].tries + 1, status: why.status, what: why.what}
-	pause := min(why.retryAfter, maxAsked)
+	pause := min(cmp.Or(why.retryAfter, firstHold), maxAsked)
 	if growing {
 		pause = max(pause, min(firstHold<<min(h.tries-1, 10), longHold))
 	}
@@ -63,12 +64,15 @@ func (p *patience) hold(key string, now time.Time, why *SeedError, growing bool)
 	return h
 }
 
-// forget begins anew with what could be had.
-func (p *patience) forget(keys ...string) {
+// forget begins anew with what could be had. What is held off yet is not: it was asked before
+// that was known.
+func (p *patience) forget(now time.Time, keys ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, k := range keys {
-		delete(p.holds, k)
+		if !p.holds[k].until.After(now) {
+			delete(p.holds, k)
+		}
 	}
 }
 

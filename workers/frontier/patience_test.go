@@ -136,11 +136,11 @@ func TestSitemapsAreLeftAlone(t *testing.T) {
 						t.Errorf("%s: %+v, %v, want three pages in the end", tc.reason, out.Counts, err)
 					}
 				case last:
-					wantSeedError(t, err, workflows.ReasonInvalidSeeds, "seeds.sitemaps[1] (on "+strings.TrimPrefix(s.URL, "http://")+") "+tc.final)
+					wantSeedError(t, err, workflows.ReasonInvalidSeeds, "the sitemap seeds.sitemaps[1] on "+strings.TrimPrefix(s.URL, "http://")+" "+tc.final)
 				case i == 0:
 					wantSeedError(t, err, workflows.ReasonSeedUnreachable, tc.says)
 				default:
-					wantSeedError(t, err, workflows.ReasonSeedUnreachable, "seeds.sitemaps[1]")
+					wantSeedError(t, err, workflows.ReasonSeedUnreachable, "sitemap seeds.sitemaps[1] on ")
 				}
 			}
 			if diff := cmp.Diff(tc.asked, asked); diff != "" {
@@ -177,11 +177,84 @@ func TestBusyHostIsLeftAloneByAll(t *testing.T) {
 	}
 }
 
+// TestBusyHostIsLeftAloneInTurn: also by an order that waited for its turn when another one
+// was told to come back later.
+func TestBusyHostIsLeftAloneInTurn(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	r := newRig(t, tree(1, "a.test"))
+	r.planner.Robots.Client, r.job.Spec.Politeness.Delay = http.DefaultClient, 200*time.Millisecond
+	seed := func(run string) error {
+		job := r.job
+		job.Run = run
+		_, err := activityOf(r, r.planner.Seed, workflows.SeedInput{Job: job, Seeds: workflows.Seeds{Sitemaps: []string{s.URL + "/" + run}}})
+		return err
+	}
+	if err := seed("first"); err != nil {
+		t.Fatal(err)
+	}
+	s.answer("/a", http.StatusTooManyRequests, time.Minute)
+	s.answer("/b", http.StatusTooManyRequests, time.Minute)
+	var orders sync.WaitGroup
+	for _, run := range []string{"a", "b"} {
+		orders.Go(func() {
+			wantSeedError(t, seed(run), workflows.ReasonSeedUnreachable, "429 Too Many Requests; next try at")
+		})
+	}
+	orders.Wait()
+	if n := s.asked("/a") + s.asked("/b"); n != 1 {
+		t.Errorf("the host was asked %d times, want once", n)
+	}
+}
+
+// TestBusySitemapKeepsNoOther: one that is always answered with 429 holds its own order up for
+// longer and longer, and others of the site for as long as the host asks.
+func TestBusySitemapKeepsNoOther(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	r, pass := seeder(t)
+	s.answer("/a", http.StatusTooManyRequests, 0)
+	seed := func(run string) error {
+		r.job.Run = run
+		_, err := activityOf(r, r.planner.Seed, workflows.SeedInput{Job: r.job, Seeds: workflows.Seeds{Sitemaps: []string{s.URL + "/" + run}}})
+		return err
+	}
+	for i := range 4 {
+		wantSeedError(t, seed("a"), workflows.ReasonSeedUnreachable, "429 Too Many Requests; next try at")
+		wantSeedError(t, seed("b"), workflows.ReasonSeedUnreachable, "is not asked for yet: another one of its host is answered with 429 Too Many Requests; next try at")
+		pass(firstHold)
+		if err := seed(fmt.Sprint(i)); err != nil {
+			t.Errorf("the pause of the host is over, and that of another order is not this one's: %v", err)
+		}
+		pass(longHold)
+	}
+	if n := s.asked("/a"); n != 4 {
+		t.Errorf("it was asked for %d times, want 4", n)
+	}
+}
+
+// TestSuccessEndsNoHold: what was asked before a host wanted to be left alone says nothing.
+func TestSuccessEndsNoHold(t *testing.T) {
+	t.Parallel()
+	var p patience
+	now := time.Now()
+	p.hold("site", now, &SeedError{}, true)
+	p.forget(now, "site")
+	if h, key := p.held(now, "site"); key != "site" || h.tries != 1 {
+		t.Errorf("it is forgotten: %+v", h)
+	}
+	later := now.Add(longHold)
+	p.forget(later, "site")
+	if h := p.hold("site", later, &SeedError{}, true); h.tries != 1 {
+		t.Errorf("%d tries after a success, want one", h.tries)
+	}
+}
+
 // TestBusyPartIsReadLater: a part of an index whose host is busy for a moment is not lost.
 func TestBusyPartIsReadLater(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
-	r, _ := seeder(t)
+	r := newRig(t, tree(1, "a.test"))
 	s.answer("/a", http.StatusServiceUnavailable, time.Second)
 	r.planner.Robots.Client = &http.Client{Transport: after(func(path string) {
 		if path == "/a" {

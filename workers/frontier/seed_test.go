@@ -93,7 +93,7 @@ func TestSeed(t *testing.T) {
 		"NotAsked": {reason: "nobody wants what robots.txt names", in: workflows.SeedInput{Seeds: workflows.Seeds{URLs: []string{site.URL + "/p1"}}}, pages: 1},
 		"OutOfIt":  {reason: "what is out of scope nobody ordered", in: workflows.SeedInput{Job: workflows.Job{Spec: workflows.Spec{Scope: workflows.Scope{Type: "Prefix"}}}, Seeds: workflows.Seeds{URLs: []string{site.URL + "/ads/"}, RobotsSitemaps: true}}, pages: 1},
 		"Percent":  {reason: "an address with a bare percent sign is one", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/cotton.xml"}}}, pages: 2},
-		"Gone":     {reason: "a sitemap that is gone for good is named, with what to do", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/one.xml", site.URL + "/gone.xml"}}}, word: workflows.ReasonInvalidSeeds, says: "seeds.sitemaps[1] (on " + strings.TrimPrefix(site.URL, "http://") + ") is not there: it is answered with 410 Gone. Correct it in a new CrawlJob", final: true},
+		"Gone":     {reason: "a sitemap that is gone for good is named, with what to do", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/one.xml", site.URL + "/gone.xml"}}}, word: workflows.ReasonInvalidSeeds, says: "the sitemap seeds.sitemaps[1] on " + strings.TrimPrefix(site.URL, "http://") + " is not there: it is answered with 410 Gone. Correct it in a new CrawlJob", final: true},
 		"NotFound": {reason: "a sitemap may be there later", in: workflows.SeedInput{Seeds: workflows.Seeds{Sitemaps: []string{site.URL + "/none.xml"}}}, word: workflows.ReasonSeedUnreachable, says: "404"},
 	}
 	for name, tc := range cases {

@@ -28,47 +28,78 @@ func (r *SeedReader) inTurn(ctx context.Context, m *siteMap) error {
 	}
 	site, _ := urls.PolitenessKey(m.address) // what is no address fails below
 	own := r.run + " " + m.address
-	now := r.Robots.Now()
-	held, isHeld := r.patience.held(now, site, own)
-	if isHeld && (m.ordered() || r.waits+held.until.Sub(now) > maxWaits) {
-		again := unreachable(m, held.what, nil)
-		again.status, again.until = held.status, held.until
-		return again
-	}
-	at := r.patience.turn(site, now, r.Delay)
-	if isHeld && held.until.After(at) {
-		r.waits += held.until.Sub(now)
-		at = held.until
-	}
-	if err := r.wait(ctx, at.Sub(now)); err != nil {
+	if err := r.turn(ctx, m, site, own); err != nil {
 		return err
 	}
 	delay, err := r.one(ctx, m)
-	now = r.Robots.Now()
+	now := r.Robots.Now()
 	r.patience.rest(site, now, now.Add(max(r.Delay, delay)))
 	return r.heed(ctx, m, site, own, err)
+}
+
+// turn waits until a site may be asked, and looks again then: others ask it too, and may have
+// been told to leave it alone.
+func (r *SeedReader) turn(ctx context.Context, m *siteMap, site, own string) error {
+	for {
+		if err := r.unheld(ctx, m, site, own); err != nil {
+			return err
+		}
+		now := r.Robots.Now()
+		if err := r.wait(ctx, r.patience.turn(site, now, r.Delay).Sub(now)); err != nil {
+			return err
+		}
+		if _, key := r.patience.held(r.Robots.Now(), site, own); key == "" {
+			return nil
+		}
+	}
+}
+
+// unheld waits until a sitemap is not left alone any more, if that is not its order's trouble.
+func (r *SeedReader) unheld(ctx context.Context, m *siteMap, site, own string) error {
+	now := r.Robots.Now()
+	held, key := r.patience.held(now, site, own)
+	pause := held.until.Sub(now)
+	switch {
+	case key == "":
+		return nil
+	case m.ordered() || r.waits+pause > maxWaits:
+		return leftAlone(m, held, key == own)
+	}
+	r.waits += pause
+	return r.wait(ctx, pause)
+}
+
+// leftAlone says why a sitemap is not asked for now: for what it answered itself, or another
+// one of its host.
+func leftAlone(m *siteMap, held heldOff, own bool) *SeedError {
+	what := held.what
+	if !own {
+		what = "is not asked for yet: another one of its host " + what
+	}
+	e := unreachable(m, what, nil)
+	e.status, e.until = held.status, held.until
+	return e
 }
 
 // heed notes what came of asking for a sitemap. A host that asks to be left alone is, and so is
 // a sitemap of the order that cannot be had; one that is gone ends the order.
 func (r *SeedReader) heed(ctx context.Context, m *siteMap, site, own string, err error) error {
+	now := r.Robots.Now()
 	if err == nil || errors.Is(err, sitemap.ErrTooLarge) {
-		r.patience.forget(site, own)
+		r.patience.forget(now, site, own)
 		return err
 	}
 	var e *SeedError
 	if ctx.Err() != nil || !errors.As(err, &e) || e.Reason != workflows.ReasonSeedUnreachable {
 		return err
 	}
-	now := r.Robots.Now()
-	switch {
-	case e.busy() && (m.ordered() || e.retryAfter > 0):
-		e.until = r.patience.hold(site, now, e, m.ordered()).until
-	case m.ordered():
+	if e.busy() && (m.ordered() || e.retryAfter > 0) { // others of the site may have more luck then
+		r.patience.hold(site, now, e, false)
+	}
+	if m.ordered() {
 		h := r.patience.hold(own, now, e, true)
 		e.until = h.until
 		if e.status == http.StatusGone || e.missing() && h.tries >= missingTries {
-			r.patience.forget(own)
 			return badSeeds(fmt.Errorf("%s is not there: it %s", m, e.what))
 		}
 	}

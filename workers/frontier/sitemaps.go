@@ -60,7 +60,7 @@ func (m *siteMap) ordered() bool { return m.place != "" }
 func (m *siteMap) String() string {
 	u, _ := urls.Split(m.address) // what is no address is not asked for
 	if m.ordered() {
-		return fmt.Sprintf("%s (on %s)", m.place, u.Host)
+		return fmt.Sprintf("the sitemap %s on %s", m.place, u.Host)
 	}
 	return "the sitemap on " + u.Host
 }
