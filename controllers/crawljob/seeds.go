@@ -76,6 +76,11 @@ func readEntry(ctx context.Context, reader client.Reader, namespace string, e en
 		return "", fmt.Errorf("read ConfigMap %q: %w", e.name, err)
 	}
 	text, ok := config.Data[e.key]
+	if _, binary := config.BinaryData[e.key]; binary {
+		return "", &Refusal{workflows.ReasonConfigMapMissing, fmt.Sprintf(
+			"%s names key %q of ConfigMap %q, which has it in binaryData, as kubectl does with what is not UTF-8. Save the text as UTF-8 and store it again, in data; the crawl starts by itself then.",
+			e.field, e.key, e.name)}
+	}
 	if !ok {
 		return "", &Refusal{workflows.ReasonConfigMapMissing, fmt.Sprintf(
 			"%s names key %q of ConfigMap %q, which has no such key. Add it; the crawl starts by itself then.",

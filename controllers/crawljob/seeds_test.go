@@ -26,6 +26,7 @@ func TestReadSeeds(t *testing.T) {
 	tests := map[string]struct {
 		reason  string
 		data    map[string]string // nil: there is no ConfigMap
+		binary  map[string][]byte
 		want    string
 		refusal workflows.Reason
 		message string
@@ -45,6 +46,13 @@ func TestReadSeeds(t *testing.T) {
 			data:    map[string]string{"other": "x"},
 			refusal: workflows.ReasonConfigMapMissing,
 			message: `key "urls" of ConfigMap "ads"`,
+		},
+		"NotUTF8": {
+			reason:  "kubectl create configmap puts a list in UTF-16 where no text is looked for.",
+			data:    map[string]string{},
+			binary:  map[string][]byte{"urls": {0xff, 0xfe, 'h', 0}},
+			refusal: workflows.ReasonConfigMapMissing,
+			message: `key "urls" of ConfigMap "ads", which has it in binaryData, as kubectl does with what is not UTF-8. Save`,
 		},
 		"Empty": {
 			reason:  "Nothing to crawl is a slip.",
@@ -70,7 +78,7 @@ func TestReadSeeds(t *testing.T) {
 			t.Parallel()
 			b := fake.NewClientBuilder().WithScheme(scheme(t))
 			if tc.data != nil {
-				b.WithObjects(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "research", Name: "ads"}, Data: tc.data})
+				b.WithObjects(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "research", Name: "ads"}, Data: tc.data, BinaryData: tc.binary})
 			}
 			got, err := readSeeds(t.Context(), b.Build(), jobWith(fromConfigMap))
 			var refusal *Refusal
