@@ -117,8 +117,8 @@ func (c *RobotsCache) rules(ctx context.Context, page string) (*robots.Rules, *R
 		e.tape.retire()
 		e.rules, e.failure, e.tape = c.fetch(ctx, origin)
 		e.fetched, e.until = now, now.Add(robotsFresh)
-		if e.failure != nil {
-			e.until = now.Add(max(robotsRetry, e.failure.RetryAfter))
+		if e.failure != nil { // which may have taken longer than the pause
+			e.until = c.Now().Add(max(robotsRetry, e.failure.RetryAfter))
 		}
 		if ctx.Err() != nil { // it says nothing about the host
 			e.until = now

@@ -232,3 +232,27 @@ func TestRobotsAreAskedForAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestSlowRobotsIsLeftAlone: a host that is slow to say that it cannot answer is left alone from
+// then on, not from when it was asked.
+func TestSlowRobotsIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)
+	asked := 0
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		now = now.Add(20 * time.Second)
+		w.Header().Set("Retry-After", "10") // less than it took
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer site.Close()
+	cache := &RobotsCache{Client: http.DefaultClient, UserAgent: "test", Token: "test", Now: func() time.Time { return now }}
+	for range 3 {
+		if _, failure := cache.Rules(t.Context(), site.URL+"/page"); failure == nil {
+			t.Fatal("a page may be visited that nobody knows of")
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it was asked %d times in the same second", asked)
+	}
+}
