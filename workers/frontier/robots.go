@@ -187,6 +187,9 @@ func (c *RobotsCache) ask(ctx context.Context, client *http.Client, origin strin
 	if errors.Is(err, errTooManyRedirects) {
 		return robots.AllowAll, nil // section 2.3.1.2: as if there were none
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, &RobotsFailure{Reason: workflows.ReasonRobotsUnreachable, Detail: "robots.txt is not answered in time, so nothing may be visited for now"}
+	}
 	if err != nil {
 		return nil, robotsFailed(reasonFor(err), whyNot(err))
 	}

@@ -70,6 +70,9 @@ func (r *RobotsRecorder) fetch(ctx context.Context, acceptBad bool, ask func(*ht
 	if t.exchanges, err = session.End(ending); err != nil {
 		return nil, nil, t, err
 	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) { // to the recorder that is a client that goes away
+		return rules, failure, t, nil
+	}
 	if n := len(t.exchanges); failure != nil && n > 0 && t.exchanges[n-1].Failure != "" {
 		return nil, robotsFailed(t.exchanges[n-1].Failure, t.exchanges[n-1].Detail), t, nil
 	}

@@ -233,6 +233,28 @@ func TestRobotsAreAskedForAgain(t *testing.T) {
 	}
 }
 
+// TestSilentRobots: a robots.txt that does not come in time cannot be had; nobody broke it off.
+func TestSilentRobots(t *testing.T) {
+	t.Parallel()
+	done := make(chan struct{})
+	site := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))
+	defer site.Close()
+	defer close(done)
+	r := newRig(t, &web{})
+	r.recordsRobots(loopback)
+	for name, cache := range map[string]*RobotsCache{
+		"Recorder": r.crawler.Robots,
+		"Client":   {Client: http.DefaultClient, UserAgent: "test", Token: "test", Now: time.Now},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, failure := cache.Rules(ctx, site.URL+"/page")
+		if failure == nil || failure.Reason != workflows.ReasonRobotsUnreachable || !strings.Contains(failure.Detail, "robots.txt is not answered in time") {
+			t.Errorf("%s: %+v", name, failure)
+		}
+	}
+}
+
 // TestSlowRobotsIsLeftAlone: a host that is slow to say that it cannot answer is left alone from
 // then on, not from when it was asked.
 func TestSlowRobotsIsLeftAlone(t *testing.T) {
