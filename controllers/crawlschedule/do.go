@@ -23,8 +23,9 @@ type Done struct {
 	Put bool
 	// Refused is why it has not.
 	Refused *Refused
-	// Backfilled is the backfill that it has taken.
+	// Backfilled is the backfill that it has taken, TooLong why it was not given one.
 	Backfilled *v1alpha1.Backfill
+	TooLong    *Refused
 	// Unreachable is why Temporal could not be told.
 	Unreachable error
 }
@@ -61,10 +62,14 @@ func (r *Reconciler) tellTemporal(ctx context.Context, o Observation, d Decision
 		done.Put = err == nil
 	}
 	if d.Backfill != nil {
-		if done.Unreachable = r.Schedules.Backfill(ctx, uid, *d.Backfill); done.Unreachable != nil {
+		err := r.Schedules.Backfill(ctx, uid, *d.Backfill)
+		switch {
+		case err == nil:
+			done.Backfilled = d.Backfill
+		case !errors.As(err, &done.TooLong):
+			done.Unreachable = err
 			return done
 		}
-		done.Backfilled = d.Backfill
 	}
 	for _, t := range d.Tell {
 		if done.Unreachable = r.Schedules.Tell(ctx, uid, t.ScheduledFor); done.Unreachable != nil {
@@ -126,7 +131,7 @@ func (r *Reconciler) release(ctx context.Context, o Observation, d Decision) err
 
 // requeue says when to look again after a decision was carried out.
 func requeue(d Decision, done Done) time.Duration {
-	if done.Unreachable != nil || done.Refused != nil {
+	if done.Unreachable != nil || done.Refused != nil || done.TooLong != nil {
 		return again
 	}
 	return d.Again

@@ -154,6 +154,9 @@ func (c *calendar) Remove(context.Context, types.UID) error {
 }
 
 func (c *calendar) Backfill(_ context.Context, _ types.UID, b v1alpha1.Backfill) error {
+	if c.refuse != nil {
+		return c.refuse
+	}
 	if c.err == nil {
 		c.backfills = append(c.backfills, b.Name)
 	}

@@ -49,7 +49,7 @@ type Schedules interface {
 	Put(ctx context.Context, p Plan) error
 	// Remove takes it away.
 	Remove(ctx context.Context, uid types.UID) error
-	// Backfill has it fire for a range.
+	// Backfill has it fire for a range. Its error is a *Refused when that has too many times.
 	Backfill(ctx context.Context, uid types.UID, b v1alpha1.Backfill) error
 	// Tell tells the firing for a time that its CrawlJob has changed.
 	Tell(ctx context.Context, uid types.UID, at time.Time) error

@@ -211,6 +211,23 @@ func TestReconcileBackfill(t *testing.T) {
 	same(t, "backfills", []string{"gap", "another"}, s.temporal.backfills)
 }
 
+// TestReconcileBackfillTooLong: what is not done is told, and asked again under another name.
+func TestReconcileBackfillTooLong(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, schedule(backfilling("gap", -time.Hour)))
+	s.visit(ReasonScheduled, metav1.ConditionTrue)
+	s.temporal.refuse = &Refused{Message: "There are too many."}
+	got := s.visit(ReasonScheduled, metav1.ConditionTrue)
+	if m := got.Status.Conditions[0].Message; !strings.HasSuffix(m, " There are too many.") || got.Status.Backfill.Name != "" {
+		t.Errorf("%q, %+v", m, got.Status.Backfill)
+	}
+	s.temporal.refuse = nil
+	s.change(backfilling("another", -time.Hour))
+	if got := s.visit(ReasonScheduled, metav1.ConditionTrue); got.Status.Backfill.Name != "another" || strings.Contains(got.Status.Conditions[0].Message, "too many") {
+		t.Errorf("%+v", got.Status)
+	}
+}
+
 func TestReconcileRefused(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, schedule(func(s *v1alpha1.CrawlSchedule) { s.Spec.Schedule.Cron[0] = "99 3 * * *" }))

@@ -73,6 +73,9 @@ func outcome(o Observation, s Standing, done Done) Standing {
 			". Change spec.schedule or spec.timeZone. " + asBefore(o)}
 	case done.Unreachable != nil:
 		return unreachable(done.Unreachable)
+	case done.TooLong != nil:
+		s.Message += " " + done.TooLong.Message
+		return s
 	default:
 		return s
 	}

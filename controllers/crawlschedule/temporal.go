@@ -43,7 +43,7 @@ type Seen struct {
 // as tells whether the Schedule is as planned.
 func (s Seen) as(p Plan) bool { return s.Known && s.Note == p.note() && s.Paused == p.Paused }
 
-// Refused says why Temporal does not take a schedule.
+// Refused says why a schedule, or a backfill of it, is not taken.
 type Refused struct{ Message string }
 
 // Error makes it an error.
@@ -130,12 +130,25 @@ func (t *Temporal) Remove(ctx context.Context, uid types.UID) error {
 	return nil
 }
 
+// maxBackfill is how many times a backfill may have. Temporal lists a thousand of a range at
+// most, and nobody wants a slip in a year to begin millions of crawls.
+const maxBackfill = 999
+
 // Backfill has the schedule fire for the times of a range, one after another. The same
-// request is taken once.
+// request is taken once. Its error is a *Refused when the range has too many times.
 func (t *Temporal) Backfill(ctx context.Context, uid types.UID, b v1alpha1.Backfill) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, err := t.Client.WorkflowService().PatchSchedule(ctx, &workflowservice.PatchScheduleRequest{
+	times, err := t.Client.WorkflowService().ListScheduleMatchingTimes(ctx, &workflowservice.ListScheduleMatchingTimesRequest{
+		Namespace: t.Namespace, ScheduleId: workflows.ScheduleID(string(uid)), StartTime: timestamppb.New(b.From.Time), EndTime: timestamppb.New(b.To.Time),
+	})
+	if err != nil {
+		return fmt.Errorf("list the times of a backfill: %w", crawljob.Plain(err))
+	}
+	if len(times.StartTime) > maxBackfill {
+		return &Refused{Message: fmt.Sprintf("Backfill %q is not done: the schedule has more than %d times in its range. Ask for a shorter range under another name.", b.Name, maxBackfill)}
+	}
+	_, err = t.Client.WorkflowService().PatchSchedule(ctx, &workflowservice.PatchScheduleRequest{
 		Namespace: t.Namespace, ScheduleId: workflows.ScheduleID(string(uid)), Identity: "crawlfleet-operator",
 		RequestId: fmt.Sprintf("backfill-%s-%s-%d-%d", uid, b.Name, b.From.Unix(), b.To.Unix()),
 		Patch: &schedulepb.SchedulePatch{BackfillRequest: []*schedulepb.BackfillRequest{{

@@ -14,6 +14,7 @@ import (
 	temporal "go.temporal.io/sdk/client"
 	sdk "go.temporal.io/sdk/temporal"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/workflows"
@@ -29,6 +30,7 @@ type server struct {
 	asked     string // for which schedule
 	created   []temporal.ScheduleOptions
 	updated   []*temporal.Schedule
+	times     int // of the schedule in any range
 	patched   []*workflowservice.PatchScheduleRequest
 	signalled []string
 }
@@ -86,6 +88,10 @@ func (s scheduleHandle) Describe(context.Context) (*temporal.ScheduleDescription
 }
 
 func (s scheduleHandle) Delete(context.Context) error { return s.err }
+
+func (s service) ListScheduleMatchingTimes(context.Context, *workflowservice.ListScheduleMatchingTimesRequest, ...grpc.CallOption) (*workflowservice.ListScheduleMatchingTimesResponse, error) {
+	return &workflowservice.ListScheduleMatchingTimesResponse{StartTime: make([]*timestamppb.Timestamp, s.times)}, s.err
+}
 
 func (s service) PatchSchedule(_ context.Context, in *workflowservice.PatchScheduleRequest, _ ...grpc.CallOption) (*workflowservice.PatchScheduleResponse, error) {
 	s.patched = append(s.patched, in)
@@ -219,6 +225,22 @@ func TestBackfill(t *testing.T) {
 	b.Name = "another"
 	if err := c.Backfill(t.Context(), uid, b); err != nil || s.patched[2].RequestId == in.RequestId {
 		t.Errorf("%v; another request has the id of the first", err)
+	}
+}
+
+// TestBackfillOfTooManyTimes: a slip in a year begins no million crawls.
+func TestBackfillOfTooManyTimes(t *testing.T) {
+	t.Parallel()
+	s := &server{times: maxBackfill}
+	c := &Temporal{Client: s, Namespace: "fleet"}
+	b := schedule(backfilling("gap", -time.Hour)).Spec.Backfill
+	if err := c.Backfill(t.Context(), uid, b); err != nil || len(s.patched) != 1 {
+		t.Errorf("%d times: %v", s.times, err)
+	}
+	s.times++
+	err := c.Backfill(t.Context(), uid, b)
+	if refused := (*Refused)(nil); !errors.As(err, &refused) || len(s.patched) != 1 {
+		t.Errorf("%d times: %v", s.times, err)
 	}
 }
 
