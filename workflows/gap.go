@@ -28,7 +28,10 @@ const (
 
 // Changes of the workflows that crawls under way have to be asked about
 // (workflow.GetVersion).
-const changeGaps = "gaps"
+const (
+	changeGaps = "gaps"
+	changeGone = "gone"
+)
 
 // gaps knows when the shard may step again.
 type gaps struct {

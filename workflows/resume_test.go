@@ -354,3 +354,19 @@ func TestOneBundleFindsOut(t *testing.T) {
 		t.Errorf("ended with %v, %d of 60 pages archived", err, w.archived)
 	}
 }
+
+// TestSuspendedShardWithoutARun ends as soon as it learns that its run is gone: nobody is left
+// who could resume it.
+func TestSuspendedShardWithoutARun(t *testing.T) {
+	t.Parallel()
+	w := world{total: 9, queued: 9}
+	env := newEnv(t, &w)
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: ShardWorkflowID("uid", 0), TaskQueue: TaskQueueRun})
+	env.OnSignalExternalWorkflow("default-test-namespace", RunWorkflowID("uid"), "", SignalShardReport, anything).Return(
+		&temporal.UnknownExternalWorkflowExecutionError{})
+	began := env.Now()
+	env.ExecuteWorkflow(WorkflowFrontierShard, ShardInput{Job: Job{Run: "uid"}, State: StateSuspended})
+	if took := env.Now().Sub(began); !env.IsWorkflowCompleted() || took > time.Minute || w.finish != ReasonCancelled {
+		t.Errorf("after %v it has dropped its pages for %q, want that it ends at once", took, w.finish)
+	}
+}

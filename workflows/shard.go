@@ -170,9 +170,7 @@ func (s *shard) wait(ctx workflow.Context) {
 	for _, id := range workflow.DeterministicKeys(s.open) {
 		sel.AddFuture(s.open[id].future, func(f workflow.Future) { s.returned(ctx, id, f) })
 	}
-	if s.several() {
-		sel.AddReceive(s.arrived, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
-	}
+	sel.AddReceive(s.arrived, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
 	s.alarm.set(ctx, s.nextEvent(ctx))
 	if s.alarm.timer != nil {
 		sel.AddFuture(s.alarm.timer, func(workflow.Future) { s.alarm = alarm{} })
@@ -391,6 +389,9 @@ func (s *shard) send(ctx workflow.Context, r ShardReport) {
 		err := sent.Get(ctx, nil)
 		if errors.As(err, &gone) {
 			s.in.Finish, s.in.Close = ReasonCancelled, true // a run that was ended from outside wants no more pages
+			if workflow.GetVersion(ctx, changeGone, workflow.DefaultVersion, 1) >= 1 {
+				s.arrived.SendAsync(true) // a shard that is suspended waits for nothing else
+			}
 		}
 		s.confirm(r, err)
 	})
