@@ -135,6 +135,8 @@ func TestExpectations(t *testing.T) {
 			pages: Pages{Known: 3, AtMost: 3, By: "seeds", Exact: true}, duration: Duration{KnownSeconds: 16, AtMostSeconds: 16, Decides: "a.test"}},
 		"PageCut": {reason: "the seeds alone, and not all of them", change: func(o *Order) { o.Spec.Scope.Type, o.Spec.Limits.Pages = "Page", 2 },
 			pages: Pages{Known: 2, AtMost: 2, By: "limits.pages", Exact: true}, duration: Duration{KnownSeconds: 16, AtMostSeconds: 16, Decides: "a.test"}},
+		"OneCut": {reason: "no site is visited longer than for all pages that there may be", change: func(o *Order) { o.Spec.Scope.Type, o.Spec.Limits.Pages = "Page", 1 },
+			pages: Pages{Known: 1, AtMost: 1, By: "limits.pages", Exact: true}, duration: Duration{KnownSeconds: 3, AtMostSeconds: 3, Decides: "a.test"}},
 		"PerHost": {reason: "a closed scope has no more sites than its seeds", change: func(o *Order) { o.Spec.Limits.PagesPerHost = 4 },
 			pages: Pages{Known: 3, AtMost: 12, By: "limits.pagesPerHost"}, duration: Duration{KnownSeconds: 16, AtMostSeconds: 4*3 + 3*10, Decides: "a.test"}},
 		"Open": {reason: "an open one may have more", change: func(o *Order) { o.Spec.Scope.Type, o.Spec.Limits.PagesPerHost = "PageLinks", 4 },

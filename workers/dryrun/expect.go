@@ -71,7 +71,7 @@ func (r *Report) last(o Order, a Assumptions) {
 	d.AtMostSeconds = work(r.Pages.AtMost)
 	for i := range r.Sites {
 		s := &r.Sites[i]
-		if t := s.takes(float64(bound(s.visited())), a.PageTime); t > d.KnownSeconds {
+		if t := s.takes(float64(bound(min(s.visited(), r.Pages.Known))), a.PageTime); t > d.KnownSeconds {
 			d.KnownSeconds, d.Decides = t, s.Site
 		}
 		if s.Robots == Unreachable && s.visited() == 0 {
@@ -80,7 +80,7 @@ func (r *Report) last(o Order, a Assumptions) {
 		// All that is not known may turn out to lie on one site.
 		more := r.Pages.AtMost - (r.Pages.Known - s.visited())
 		if r.Pages.Exact {
-			more = s.visited()
+			more = min(s.visited(), r.Pages.AtMost)
 		}
 		d.AtMostSeconds = max(d.AtMostSeconds, s.takes(float64(bound(max(more, 0))), a.PageTime))
 	}
