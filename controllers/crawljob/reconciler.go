@@ -137,6 +137,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	decision := decide(seen)
 	done, err := r.do(ctx, seen, decision)
+	if apierrors.IsConflict(err) { // somebody was faster, and what that changed is about to be seen
+		return ctrl.Result{RequeueAfter: soon}, nil
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -126,6 +127,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	decision := decide(seen)
 	done, err := r.do(ctx, seen, decision)
+	if apierrors.IsConflict(err) { // somebody was faster, and what that changed is about to be seen
+		return ctrl.Result{RequeueAfter: soon}, nil
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
