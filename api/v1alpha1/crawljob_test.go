@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
@@ -675,6 +676,46 @@ func TestStoredUnderOlderRules(t *testing.T) {
 	old, _ := s.admit(t, job(rest))
 	if errs := s.change(t, old, job(rest+"state: Cancelled")); len(errs) > 0 {
 		t.Errorf("cancel refused: %v", errs.ToAggregate())
+	}
+}
+
+// TestFinishedTakesNoMore: what a crawl that is over cannot do is refused, not taken and
+// forgotten; what changes nothing is no trouble.
+func TestFinishedTakesNoMore(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const want = "limits and seeds.urls cannot be changed once the crawl is over"
+	condition := func(kind, status string) any {
+		return map[string]any{"type": kind, "status": status, "reason": "Completed", "message": "x", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+	}
+	tests := map[string]struct {
+		reason     string
+		conditions []any
+		after      string
+		want       string
+	}{
+		"Limits":  {"The archive is sealed.", []any{condition("Finished", "True")}, seeded("limits: {pages: 20000}"), want},
+		"Seeds":   {"The archive is sealed.", []any{condition("Finished", "True")}, job(`seeds: {urls: ["https://example.org/", "https://example.net/"]}`), want},
+		"Running": {"It may be widened.", []any{condition("Finished", "False")}, seeded("limits: {pages: 20000}"), ""},
+		"Young":   {"It may be widened.", nil, seeded("limits: {pages: 20000}"), ""},
+		"Same":    {"A file is applied again.", []any{condition("Finished", "True")}, seeded(""), ""},
+		"State":   {"It asks for nothing more.", []any{condition("Finished", "True")}, seeded("state: Cancelled"), ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			old, errs := s.create(t, seeded(""))
+			if len(errs) > 0 {
+				t.Fatal(errs.ToAggregate())
+			}
+			if err := unstructured.SetNestedSlice(old.Object, tc.conditions, "status", "conditions"); err != nil {
+				t.Fatal(err)
+			}
+			got := s.change(t, old, tc.after).ToAggregate()
+			if (got == nil) != (tc.want == "") || got != nil && !strings.Contains(got.Error(), tc.want) {
+				t.Errorf("%s: got %v, want %q", tc.reason, got, tc.want)
+			}
+		})
 	}
 }
 

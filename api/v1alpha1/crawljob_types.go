@@ -21,6 +21,7 @@ import (
 // +kubebuilder:printcolumn:name="Stalled",type=string,JSONPath=`.status.conditions[?(@.type=="Stalled")].status`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].message`,priority=1
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.conditions) || !oldSelf.status.conditions.exists(c, c.type == 'Finished' && c.status == 'True') || self.spec.limits == oldSelf.spec.limits && (has(self.spec.seeds.urls) ? self.spec.seeds.urls : []) == (has(oldSelf.spec.seeds.urls) ? oldSelf.spec.seeds.urls : [])",fieldPath=".spec",reason=FieldValueForbidden,message="limits and seeds.urls cannot be changed once the crawl is over, because its archive is sealed: create a new CrawlJob for the rest"
 type CrawlJob struct {
 	metav1.TypeMeta `json:",inline"`
 
