@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/urls"
 	"crawlfleet.dev/crawlfleet/workers/dryrun"
 )
 
@@ -66,6 +68,14 @@ func (f *explainFlags) run(ctx context.Context, addresses []string, stdin io.Rea
 	if err != nil {
 		return err
 	}
+	if f.at.Depth < -1 || f.at.Hops < -1 {
+		return cli.Usage("--depth %d, --hops %d: want 0 or more", f.at.Depth, f.at.Hops)
+	}
+	if f.at.Via != "" {
+		if _, err := urls.Canonicalize(f.at.Via); err != nil {
+			return cli.Usage("--via: %w", err)
+		}
+	}
 	m, err := f.read(ctx, stdin)
 	if err != nil {
 		return err
@@ -81,6 +91,7 @@ func (f *explainFlags) run(ctx context.Context, addresses []string, stdin io.Rea
 		if err != nil {
 			return fmt.Errorf("%s: %w", jobName(job), err)
 		}
+		warnOver(stderr, job, g.Now)
 		n, err := f.explain(ctx, jobName(job), g, addresses, stdout, stderr)
 		if err != nil {
 			return fmt.Errorf("%s: %w", jobName(job), err)
@@ -91,6 +102,16 @@ func (f *explainFlags) run(ctx context.Context, addresses []string, stdin io.Rea
 		return &cli.Error{Code: cli.ExitFailed}
 	}
 	return nil
+}
+
+// warnOver says when an order visits nothing any more, whatever its rules say of an address.
+func warnOver(w io.Writer, job *v1alpha1.CrawlJob, now time.Time) {
+	if end := job.Spec.Authorization.NotAfter; !now.Before(end.Time) {
+		fmt.Fprintf(w, "warning: the authorisation ended at %s: nothing is visited any more\n", end.UTC().Format("2006-01-02 15:04:05 UTC"))
+	}
+	if job.Spec.State == v1alpha1.StateCancelled {
+		fmt.Fprintln(w, "warning: spec.state is Cancelled: nothing is visited any more")
+	}
 }
 
 // explain explains addresses, and returns how many of them are none.
