@@ -57,6 +57,8 @@ func TestRead(t *testing.T) {
 		"Bomb":     {reason: "so has what is unpacked", in: packed("<urlset>" + strings.Repeat(" ", MaxSize) + "<url><loc>https://a.example/</loc></url></urlset>"), bad: true},
 		"Empty":    {reason: "nothing is nothing", in: ""},
 		"Cut":      {reason: "what is there is taken, and the error told", in: urlset[:len(urlset)-12], want: []string{"0 https://a.example/1?x=1&y=2", "0 https://a.example/2"}, bad: true},
+		"Page":     {reason: "a page that a server sends instead is not a sitemap without entries", in: "<html><body><p>Welcome<br></body></html>", bad: true},
+		"After":    {reason: "what follows it does not harm", in: "<urlset><url><loc>https://a.example/</loc></url></urlset><script></script>", want: []string{"0 https://a.example/"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html/charset"
@@ -16,9 +17,15 @@ import (
 // maxNesting is how deep elements may lie in each other. Entries of Atom hold whole pages.
 const maxNesting = 500
 
+// roots are what a document may be. A page that a server sends instead is none of them.
+var roots = []string{"urlset", "sitemapindex", "rss", "feed"}
+
+var errNoSitemap = errors.New("read the sitemap: it is none of " + strings.Join(roots, ", ") + " and a list of addresses")
+
 // document reads <urlset>, <sitemapindex>, <rss> and <feed>, whatever their namespace.
 type document struct {
 	visit func(Kind, string) bool
+	root  string
 	open  []element
 	text  strings.Builder // of the element that is an address
 }
@@ -44,6 +51,9 @@ func readXML(r io.Reader, visit func(Kind, string) bool) error {
 		more := true
 		switch token := token.(type) {
 		case xml.StartElement:
+			if doc.root == "" && !slices.Contains(roots, token.Name.Local) {
+				return errNoSitemap
+			}
 			if len(doc.open) == maxNesting {
 				return errors.New("read the sitemap: its elements are nested too deeply")
 			}
@@ -76,6 +86,9 @@ func (d *document) start(token xml.StartElement) (more bool) {
 		case a.Name.Local == "rel":
 			rel = a.Value
 		}
+	}
+	if d.root == "" {
+		d.root = e.name
 	}
 	d.open = append(d.open, e)
 	d.text.Reset()

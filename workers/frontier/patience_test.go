@@ -48,6 +48,8 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/robots.txt":
 		http.NotFound(w, r)
+	case a.status == http.StatusOK: // of another kind than it should be
+		fmt.Fprint(w, "<html><body><p>Welcome<br></body></html>")
 	case a.status != 0:
 		w.Header().Set("Retry-After", strconv.Itoa(int(a.retryAfter/time.Second)))
 		w.WriteHeader(a.status)
@@ -112,6 +114,11 @@ func TestSitemapsAreLeftAlone(t *testing.T) {
 			reason: "what is not there for some minutes is not there", status: http.StatusNotFound,
 			passes: []time.Duration{0, time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second}, asked: []int{1, 1, 2, 2, 3}, says: "is answered with 404 Not Found; next try at 10:0",
 			final: "is not there: it is answered with 404 Not Found. Correct it in a new CrawlJob",
+		},
+		"Page": {
+			reason: "what is a page each time is no sitemap", status: http.StatusOK,
+			passes: []time.Duration{0, 30 * time.Second, 60 * time.Second}, asked: []int{1, 2, 3}, says: "is damaged: read the sitemap: ",
+			final: "is no sitemap, feed or list: it is damaged: read the sitemap: ",
 		},
 	}
 	for name, tc := range cases {

@@ -56,6 +56,7 @@ type SeedError struct {
 
 	what       string        // befell the sitemap
 	status     int           // of the answer, 0 for none
+	damaged    bool          // whole, and no sitemap
 	retryAfter time.Duration // that the host asks for
 	until      time.Time     // when it is asked again
 }
@@ -70,9 +71,16 @@ func (e *SeedError) busy() bool {
 	return e.status == http.StatusTooManyRequests || e.status == http.StatusServiceUnavailable
 }
 
-// missing tells whether the host says that there is no such thing.
-func (e *SeedError) missing() bool {
-	return e.status == http.StatusNotFound || e.status == http.StatusGone
+// hopeless says why there is no such sitemap, when it was asked for often enough; else
+// nothing.
+func (e *SeedError) hopeless(tries int) string {
+	switch {
+	case e.status == http.StatusGone, e.status == http.StatusNotFound && tries >= hopelessTries:
+		return "is not there: it "
+	case e.damaged && tries >= hopelessTries:
+		return "is no sitemap, feed or list: it "
+	}
+	return ""
 }
 
 func badSeeds(err error) *SeedError {

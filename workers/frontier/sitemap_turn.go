@@ -3,8 +3,6 @@ package frontier
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"slices"
 
 	"crawlfleet.dev/crawlfleet/internal/sitemap"
@@ -99,8 +97,8 @@ func (r *SeedReader) heed(ctx context.Context, m *siteMap, site, own string, err
 	if m.ordered() {
 		h := r.patience.hold(own, now, e, true)
 		e.until = h.until
-		if e.status == http.StatusGone || e.missing() && h.tries >= missingTries {
-			return badSeeds(fmt.Errorf("%s is not there: it %s", m, e.what))
+		if why := e.hopeless(h.tries); why != "" {
+			return badSeeds(errors.New(m.String() + " " + why + e.what))
 		}
 	}
 	return err

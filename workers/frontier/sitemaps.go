@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -24,8 +25,9 @@ const (
 	// maxWaits is for how long an attempt waits in all for hosts that ask for it with a
 	// sitemap that the order does not name itself.
 	maxWaits = 10 * time.Minute
-	// missingTries is how often a sitemap of the order is not found until it is believed.
-	missingTries = 3
+	// hopelessTries is how often a sitemap of the order is not found, or is none, until that
+	// is believed.
+	hopelessTries = 3
 )
 
 // siteMaps are the sitemaps that are to be read, and those that they point to.
@@ -270,11 +272,31 @@ func (r *SeedReader) fetch(ctx context.Context, m *siteMap, visit func(sitemap.K
 		e.status, e.retryAfter = resp.StatusCode, browser.RetryAfter(resp.Header.Get("Retry-After"), r.Robots.Now())
 		return e
 	}
-	err = sitemap.Read(resp.Body, visit)
-	if err == nil || errors.Is(err, sitemap.ErrTooLarge) {
+	body := &wire{r: resp.Body}
+	err = sitemap.Read(body, visit)
+	switch {
+	case err == nil || errors.Is(err, sitemap.ErrTooLarge):
 		return err
+	case body.err != nil:
+		return unreachable(m, "cannot be loaded ("+whyNot(body.err)+")", err)
 	}
-	return unreachable(m, "is damaged: "+err.Error(), err)
+	e := unreachable(m, "is damaged: "+err.Error(), err)
+	e.damaged = true
+	return e
+}
+
+// wire knows whether it broke.
+type wire struct {
+	r   io.Reader
+	err error
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
 }
 
 // newRequest asks for an address as it is written. net/http refuses one with a "%" that starts
