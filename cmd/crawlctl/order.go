@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/config/crd"
@@ -101,6 +102,7 @@ func (f *orderFlags) check() (*frontier.RobotsCache, error) {
 type manifests struct {
 	jobs    []v1alpha1.CrawlJob
 	entries map[string]string
+	binary  map[string]bool // those that are no text
 }
 
 // read reads the file. Its errors are usage errors, and name the field that is wrong.
@@ -109,7 +111,7 @@ func (f *orderFlags) read(ctx context.Context, stdin io.Reader) (*manifests, err
 	if f.file != "-" {
 		file, err := os.Open(f.file)
 		if err != nil {
-			return nil, cli.Usage("-f: %w", err)
+			return nil, cli.Input("-f: %w", err)
 		}
 		defer file.Close() // read only
 		in, name = file, f.file
@@ -118,13 +120,13 @@ func (f *orderFlags) read(ctx context.Context, stdin io.Reader) (*manifests, err
 	if err != nil {
 		return nil, err
 	}
-	m := &manifests{entries: map[string]string{}}
+	m := &manifests{entries: map[string]string{}, binary: map[string]bool{}}
 	err = admit.Documents(in, func(_ int, document map[string]any) error { return m.take(ctx, definition, document) })
 	if err != nil {
-		return nil, cli.Usage("%s: %w", name, err)
+		return nil, cli.Input("%s: %w", name, err)
 	}
 	if len(m.jobs) == 0 {
-		return nil, cli.Usage("%s: there is no CrawlJob in it (apiVersion %s, kind CrawlJob)", name, v1alpha1.GroupVersion)
+		return nil, cli.Input("%s: there is no CrawlJob in it, nor a CrawlSchedule (apiVersion %s)", name, v1alpha1.GroupVersion)
 	}
 	for _, value := range f.seedFiles {
 		entry, path, ok := strings.Cut(value, "=")
@@ -132,10 +134,21 @@ func (f *orderFlags) read(ctx context.Context, stdin io.Reader) (*manifests, err
 			return nil, cli.Usage("--seed-file %q: want NAME/KEY=FILE, such as ad-pages/urls.txt=urls.txt", value)
 		}
 		if m.entries[entry], err = readSeedFile(path); err != nil {
-			return nil, cli.Usage("--seed-file: %w", err)
+			return nil, cli.Input("--seed-file: %w", err)
+		}
+		if !m.names(entry) {
+			return nil, cli.Input("--seed-file %s: no CrawlJob of %s names that ConfigMap in seeds.configMaps", value, name)
 		}
 	}
 	return m, m.checkSizes()
+}
+
+// names tells whether seeds are in the ConfigMap of an entry.
+func (m *manifests) names(entry string) bool {
+	config, _, _ := strings.Cut(entry, "/")
+	return slices.ContainsFunc(m.jobs, func(job v1alpha1.CrawlJob) bool {
+		return slices.ContainsFunc(job.Spec.Seeds.ConfigMaps, func(s v1alpha1.SeedConfigMap) bool { return s.Name == config })
+	})
 }
 
 // readSeedFile reads what an entry of a ConfigMap is to hold, and no more of it than tells that
@@ -159,7 +172,7 @@ func (m *manifests) checkSizes() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(sizes)) {
 		if sizes[name] > orders.MaxConfigMap {
-			return cli.Usage("ConfigMap %s is larger than the %d bytes that can be stored: divide the list among several ConfigMaps or CrawlJobs, "+
+			return cli.Input("ConfigMap %s is larger than the %d bytes that can be stored: divide the list among several ConfigMaps or CrawlJobs, "+
 				"or serve it as a text sitemap and name its address in seeds.sitemaps", name, orders.MaxConfigMap)
 		}
 	}
@@ -178,7 +191,9 @@ func (m *manifests) take(ctx context.Context, definition *admit.Definition, docu
 			return err
 		}
 		m.jobs = append(m.jobs, job)
-	case kind == "CrawlJob":
+	case kind == "CrawlSchedule" && version == v1alpha1.GroupVersion.String():
+		return m.takeSchedule(ctx, definition, document)
+	case kind == "CrawlJob" || kind == "CrawlSchedule":
 		return fmt.Errorf("apiVersion: %s is not known here, want %s", version, v1alpha1.GroupVersion)
 	case kind == "List" && version == "v1": // what kubectl get writes
 		items, _ := document["items"].([]any)
@@ -189,15 +204,40 @@ func (m *manifests) take(ctx context.Context, definition *admit.Definition, docu
 			}
 		}
 	case kind == "ConfigMap" && version == "v1":
-		meta, _ := document["metadata"].(map[string]any)
-		data, _ := document["data"].(map[string]any)
-		for key, text := range data {
-			if text, ok := text.(string); ok {
-				m.entries[fmt.Sprint(meta["name"], "/", key)] = text
-			}
-		}
+		m.takeConfigMap(document)
 	}
 	return nil // other resources may lie beside
+}
+
+// takeConfigMap takes the entries of a ConfigMap.
+func (m *manifests) takeConfigMap(document map[string]any) {
+	meta, _ := document["metadata"].(map[string]any)
+	data, _ := document["data"].(map[string]any)
+	for key, text := range data {
+		if text, ok := text.(string); ok {
+			m.entries[fmt.Sprint(meta["name"], "/", key)] = text
+		}
+	}
+	binary, _ := document["binaryData"].(map[string]any)
+	for key := range binary {
+		m.binary[fmt.Sprint(meta["name"], "/", key)] = true
+	}
+}
+
+// takeSchedule takes the CrawlJob that a CrawlSchedule would create, under its name.
+func (m *manifests) takeSchedule(ctx context.Context, definition *admit.Definition, document map[string]any) error {
+	spec, _, _ := unstructured.NestedMap(document, "spec", "jobTemplate", "spec") // what is missing is said of the job
+	meta, _, _ := unstructured.NestedMap(document, "metadata")
+	job := map[string]any{
+		"apiVersion": document["apiVersion"], "kind": "CrawlJob", "metadata": map[string]any{"name": meta["name"], "namespace": meta["namespace"]},
+	}
+	if spec != nil {
+		job["spec"] = spec
+	}
+	if err := m.take(ctx, definition, job); err != nil {
+		return fmt.Errorf("spec.jobTemplate: %w", err)
+	}
+	return nil
 }
 
 // jobName is what a CrawlJob is called: namespace/name, or the name alone.
@@ -219,6 +259,9 @@ func (m *manifests) lists(job *v1alpha1.CrawlJob, r *frontier.SeedReader) error 
 	for _, source := range job.Spec.Seeds.ConfigMaps {
 		entry := source.Name + "/" + source.Key
 		text, ok := m.entries[entry]
+		if !ok && m.binary[entry] {
+			return fmt.Errorf("seeds.configMaps names %s, which is in binaryData, as kubectl writes what is not UTF-8: save the text as UTF-8 and store it again", entry)
+		}
 		if !ok {
 			return fmt.Errorf("seeds.configMaps names %s, which is not in the file: give it with --seed-file %s=FILE", entry, entry)
 		}

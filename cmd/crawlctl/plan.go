@@ -35,7 +35,8 @@ for nothing else, through the guard that a crawl goes through too; --no-robots
 asks nobody. --timeout, --max-hosts and --max-sitemaps bound it, and the plan
 says what was left out.
 
-FILE may hold several CrawlJobs, and the ConfigMaps that their seeds are in. The
+FILE may hold several CrawlJobs, and the ConfigMaps that their seeds are in. Of a
+CrawlSchedule the CrawlJob is planned that it would create. The
 file is held to what the API server holds it to, so what plan takes, kubectl
 apply takes; a list to what a ConfigMap holds, and the order with its lists to
 what can be handed to the workers at once.

@@ -118,6 +118,7 @@ func TestExit(t *testing.T) {
 		"Fine":   {"No error, no word.", nil, 0, ""},
 		"Failed": {"An error is one line.", errors.New("no disk"), 1, "prog: no disk\n"},
 		"Usage":  {"A usage error says where help is.", Usage("no %s", "page"), 2, "prog: no page\nRun 'prog --help' for usage.\n"},
+		"Input":  {"What is wrong with a file is not in the help.", Input("job.yaml: %s", "empty"), 2, "prog: job.yaml: empty\n"},
 		"Silent": {"What has been said is not said again.", &Error{Code: 1}, 1, ""},
 	}
 	for name, tc := range tests {
