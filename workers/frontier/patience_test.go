@@ -96,23 +96,23 @@ func TestSitemapsAreLeftAlone(t *testing.T) {
 	}{
 		"Busy": {
 			reason: "what the host asks for is kept", status: http.StatusServiceUnavailable, retryAfter: 10 * time.Minute,
-			passes: []time.Duration{0, time.Second, 9 * time.Minute, time.Minute}, asked: []int{1, 1, 1, 2}, says: "is answered with 503 Service Unavailable; next try at 10:10:00 UTC",
+			passes: []time.Duration{0, time.Second, 9 * time.Minute, time.Minute}, asked: []int{1, 1, 1, 2}, says: "is answered with 503 Service Unavailable; it is not asked for before 10:10:00 UTC",
 		},
 		"TooMany": {
 			reason: "a pause is made also where the host names none, longer each time", status: http.StatusTooManyRequests,
-			passes: []time.Duration{0, 29 * time.Second, time.Second, 59 * time.Second, time.Second}, asked: []int{1, 1, 2, 2, 3}, says: "is answered with 429 Too Many Requests; next try at 10:0",
+			passes: []time.Duration{0, 29 * time.Second, time.Second, 59 * time.Second, time.Second}, asked: []int{1, 1, 2, 2, 3}, says: "is answered with 429 Too Many Requests; it is not asked for before 10:0",
 		},
 		"Greedy": {
 			reason: "no host keeps an order waiting for longer than an hour", status: http.StatusTooManyRequests, retryAfter: 20 * time.Hour,
-			passes: []time.Duration{0, 59 * time.Minute, time.Minute}, asked: []int{1, 1, 2}, says: "next try at 11:00:00 UTC",
+			passes: []time.Duration{0, 59 * time.Minute, time.Minute}, asked: []int{1, 1, 2}, says: "it is not asked for before 11:00:00 UTC",
 		},
 		"Broken": {
 			reason: "a server that fails is not hammered", status: http.StatusInternalServerError,
-			passes: []time.Duration{0, time.Second, 29 * time.Second}, asked: []int{1, 1, 2}, says: "is answered with 500 Internal Server Error; next try at 10:00:30 UTC",
+			passes: []time.Duration{0, time.Second, 29 * time.Second}, asked: []int{1, 1, 2}, says: "is answered with 500 Internal Server Error; it is not asked for before 10:00:30 UTC",
 		},
 		"Missing": {
 			reason: "what is not there for some minutes is not there", status: http.StatusNotFound,
-			passes: []time.Duration{0, time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second}, asked: []int{1, 1, 2, 2, 3}, says: "is answered with 404 Not Found; next try at 10:0",
+			passes: []time.Duration{0, time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second}, asked: []int{1, 1, 2, 2, 3}, says: "is answered with 404 Not Found; it is not asked for before 10:0",
 			final: "is not there: it is answered with 404 Not Found. Correct it in a new CrawlJob",
 		},
 		"Page": {
@@ -177,7 +177,7 @@ func TestBusyHostIsLeftAloneByAll(t *testing.T) {
 	for i, path := range []string{"/a", "/b"} {
 		r.job.Run = strconv.Itoa(i)
 		_, err := activityOf(r, r.planner.Seed, workflows.SeedInput{Job: r.job, Seeds: workflows.Seeds{Sitemaps: []string{s.URL + path}}})
-		wantSeedError(t, err, workflows.ReasonSeedUnreachable, "429 Too Many Requests; next try at 10:01:00 UTC")
+		wantSeedError(t, err, workflows.ReasonSeedUnreachable, "429 Too Many Requests; it is not asked for before 10:01:00 UTC")
 	}
 	if s.asked("/b") != 0 {
 		t.Error("a host was asked that wants to be left alone")
@@ -205,7 +205,7 @@ func TestBusyHostIsLeftAloneInTurn(t *testing.T) {
 	var orders sync.WaitGroup
 	for _, run := range []string{"a", "b"} {
 		orders.Go(func() {
-			wantSeedError(t, seed(run), workflows.ReasonSeedUnreachable, "429 Too Many Requests; next try at")
+			wantSeedError(t, seed(run), workflows.ReasonSeedUnreachable, "429 Too Many Requests; it is not asked for before")
 		})
 	}
 	orders.Wait()
@@ -227,8 +227,8 @@ func TestBusySitemapKeepsNoOther(t *testing.T) {
 		return err
 	}
 	for i := range 4 {
-		wantSeedError(t, seed("a"), workflows.ReasonSeedUnreachable, "429 Too Many Requests; next try at")
-		wantSeedError(t, seed("b"), workflows.ReasonSeedUnreachable, "is not asked for yet: another one of its host is answered with 429 Too Many Requests; next try at")
+		wantSeedError(t, seed("a"), workflows.ReasonSeedUnreachable, "429 Too Many Requests; it is not asked for before")
+		wantSeedError(t, seed("b"), workflows.ReasonSeedUnreachable, "is not asked for yet: another one of its host is answered with 429 Too Many Requests; it is not asked for before")
 		pass(firstHold)
 		if err := seed(fmt.Sprint(i)); err != nil {
 			t.Errorf("the pause of the host is over, and that of another order is not this one's: %v", err)

@@ -163,7 +163,7 @@ func seedFailure(err error) error {
 	}
 	message := e.Message
 	if !e.until.IsZero() {
-		message += "; next try at " + e.until.UTC().Format(time.TimeOnly+" UTC")
+		message += "; it is not asked for before " + e.until.UTC().Format(time.TimeOnly+" UTC")
 	}
 	return workflows.NewTrouble(e.Reason, message, e.Err)
 }
