@@ -32,7 +32,8 @@ type fault struct {
 	// end waits for the end of the crawl and judges it; [whole] when it is nil.
 	end func(*testing.T, *crawl)
 	// frozen is how many processes stand still for longer than their leases: each may load
-	// one page of each host too soon when it wakes up.
+	// one page of each host too soon when it wakes up. (Or one a second for as long as nobody
+	// tells it that its lease is over.)
 	frozen int
 	// lasts is about how long the disturbance does: the long ones are begun first.
 	lasts time.Duration
@@ -162,6 +163,10 @@ var table = []fault{
 	{
 		kind: "ActivitiesPaused", what: "CrawlBundle and Plan are paused in Temporal, and go on after 5 s",
 		moments: always, strike: pauseActivities, lasts: 5 * time.Second,
+	},
+	{
+		kind: "ShardReset", what: "every shard is reset in Temporal to the middle of its history: all that it did since is forgotten, and done",
+		expect: "a bundle that is nobody's any more goes on until its next heartbeat is refused, 15 s at most: its hosts are visited by two", moments: []moment{atStart, inMiddle, atCommit}, strike: resetShards, frozen: 15, lasts: time.Second,
 	},
 	{
 		kind: "Deleted", what: "the CrawlJob is deleted",
