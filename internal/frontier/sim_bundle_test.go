@@ -156,7 +156,7 @@ func (a *bundleAttempt) plan(b Bundle, done map[Fingerprint]bool) {
 		suspect := a.deaths[i] > 0 && !s.hooks.ignored.quarantine
 		switch {
 		case a.deaths[i] >= simPoisonDeaths:
-			l.given = "Poison"
+			l.given = reasonPoison
 		case suspect && quiet.After(v.at):
 			v.at, v.next = quiet, v.next-1 // it waits until it is alone; others may begin before
 			continue
@@ -204,7 +204,7 @@ func (a *bundleAttempt) fate() {
 			}
 		}
 	}
-	if len(a.loads) > 0 && s.chance(s.faults.bundle) {
+	if len(a.loads) > 0 && s.fails(s.faults.bundle) {
 		last := a.loads[len(a.loads)-1].end
 		at := s.now.Add(s.between(0, max(last.Sub(s.now), time.Second)))
 		switch s.r.IntN(4) {
@@ -336,6 +336,11 @@ func (a *bundleAttempt) schedule() {
 		at = a.loads[min(a.next+s.commitPages(), len(a.loads))-1].end
 		if due := a.loads[a.next].end.Add(simCommitAge); due.Before(at) {
 			at = due
+		}
+		for _, l := range a.loads[a.next:] {
+			if l.given == reasonPoison && l.end.Before(at) {
+				at = l.end // it is booked at once
+			}
 		}
 	}
 	s.at(at, func() {

@@ -121,7 +121,7 @@ func (r *simRun) tick() {
 	for to, under := range r.under {
 		under = slices.DeleteFunc(under, func(d delivery) bool {
 			applied := r.standing[to].Applied
-			return d.from < len(applied) && applied[d.from] >= d.seq && !s.chance(s.faults.signal)
+			return d.from < len(applied) && applied[d.from] >= d.seq && !s.fails(s.faults.signal)
 		})
 		r.under[to] = under
 		left = left || len(under) > 0
@@ -148,18 +148,18 @@ func (r *simRun) tick() {
 func (r *simRun) tell(to int, under []delivery) {
 	s := r.s
 	list := slices.Clone(under)
-	if s.chance(s.faults.signal) {
+	if s.fails(s.faults.signal) {
 		return
 	}
 	if s.faults.signal > 0 {
-		if s.chance(s.faults.signal) { // it was told before the others were known
+		if s.fails(s.faults.signal) { // it was told before the others were known
 			i := s.r.IntN(len(list))
 			list = slices.Delete(list, i, i+1)
 		}
 		s.r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	}
 	times := 1
-	if s.chance(s.faults.signal) {
+	if s.fails(s.faults.signal) {
 		times = 2
 	}
 	for range times {

@@ -99,6 +99,9 @@ func (s *sim) often(mean time.Duration, do func()) {
 		return
 	}
 	s.after(s.between(mean/10, 2*mean), func() {
+		if s.calm {
+			return
+		}
 		do()
 		s.often(mean, do)
 	})

@@ -78,7 +78,7 @@ func (p *planTask) dispatch() {
 	s := p.flow.s
 	p.attempts++
 	first := p.begin()
-	if !s.chance(s.faults.plan) {
+	if !s.fails(s.faults.plan) {
 		return
 	}
 	switch s.r.IntN(3) {

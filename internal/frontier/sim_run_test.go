@@ -18,11 +18,15 @@ func allFaults() simFaults {
 // checked at every step.
 func smallCrawl(seed uint64) simConfig {
 	r := rand.New(rand.NewPCG(seed, 2))
-	return simConfig{
+	c := simConfig{
 		web:    simWeb{seed: seed, pages: 300 + r.IntN(1500), hosts: 6 + r.IntN(60), skew: 1 + r.IntN(3), fanout: 1 + r.IntN(6), poison: 300},
 		shards: []int{1, 1, 2, 3, 4, 7}[r.IntN(6)], delay: time.Duration(r.IntN(3)) * time.Second, twin: 2, recount: 4, stray: 4, faults: allFaults(),
 		sizes: sizes{fold: 10 + r.IntN(300), deltas: 1 + r.IntN(6), merge: 30 + r.IntN(500), runs: 2 + r.IntN(5)},
 	}
+	if seed%2 == 1 {
+		c.faults.calm = time.Duration(1+r.IntN(90)) * time.Minute
+	}
+	return c
 }
 
 // wideCrawl is a crawl of some 100,000 addresses, with the tables of production.
@@ -36,6 +40,9 @@ func wideCrawl(seed uint64) simConfig {
 	c.faults.plan, c.faults.bundle = 400, 40
 	if seed%2 == 0 {
 		c.faults.reset = 0 // politeness is watched throughout
+	}
+	if seed%4 > 1 {
+		c.faults.calm = time.Duration(1+r.IntN(12)) * time.Hour
 	}
 	return c
 }

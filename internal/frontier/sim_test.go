@@ -41,6 +41,9 @@ type simFaults struct {
 	signal       int           // signals that are lost, and as many that come twice
 	reset        time.Duration // mean time between resets of a shard to an older point
 	drain, pause time.Duration // the same of continuing as new, and of pauses
+	// calm is when all this ends, 0 for never: what forces a plan again and again would
+	// hide that nobody wakes a shard.
+	calm time.Duration
 }
 
 // simHooks let a test break something on purpose. Each is called, unless nil, where what
@@ -81,6 +84,7 @@ type sim struct {
 	run     *simRun
 	watch   *monitor
 	nonces  int
+	calm    bool // nothing goes wrong any more
 	actions simActions
 }
 
@@ -98,6 +102,9 @@ type simState struct {
 }
 
 const simWorkers = 3
+
+// reasonPoison is what a worker calls a page that attempts die of.
+const reasonPoison = "Poison"
 
 // The times of Temporal and of a worker, as in workflows/options.go and workers/frontier.
 const (
@@ -150,6 +157,9 @@ func newSim(c simConfig) *sim {
 // chance is true once in n times, never for 0.
 func (s *sim) chance(n int) bool { return n > 0 && s.r.IntN(n) == 0 }
 
+// fails is chance, until nothing goes wrong any more.
+func (s *sim) fails(n int) bool { return !s.calm && s.chance(n) }
+
 // between is a duration, evenly.
 func (s *sim) between(a, b time.Duration) time.Duration {
 	return a + time.Duration(s.r.Int64N(int64(b-a)+1))
@@ -164,6 +174,9 @@ func (s *sim) nonce() string {
 func (s *sim) crawl() {
 	for _, f := range s.flows {
 		f.begin()
+	}
+	if calm := s.faults.calm; calm > 0 {
+		s.after(calm, func() { s.calm, s.store.trouble = true, 0 })
 	}
 	for n := 0; !s.run.over && !s.watch.broken(); n++ {
 		if s.tick != nil && n%1000 == 0 {

@@ -359,7 +359,7 @@ func (w *monitor) settle(sh *shardWatch, shard int, bundle string, o Outcome) bo
 		sh.archived++
 		w.part(id)
 		w.follow(sh, shard, id)
-	case o.Reason == "Poison":
+	case o.Reason == reasonPoison:
 		w.blamed[id] = true
 		fallthrough
 	case o.Status != Archived && !o.Retry, w.tries[id] == MaxTries-1:

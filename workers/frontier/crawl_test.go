@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -153,6 +154,50 @@ func TestPoisonCostsNoNeighbour(t *testing.T) {
 	if out.Counts.Archived != 2 || out.Counts.Failed[workflows.ReasonPoison] != 1 {
 		t.Errorf("counts %+v, want 2 archived and one Poison", out.Counts)
 	}
+}
+
+// TestPoisonIsBookedAtOnce: a bundle with more deadly pages than it has attempts comes to an end,
+// because what one of them found out is not lost with the next one.
+func TestPoisonIsBookedAtOnce(t *testing.T) {
+	t.Parallel()
+	const (
+		pages    = 12
+		attempts = 6 // of a bundle, as in workflows/options.go
+	)
+	w := tree(1, "a.test")
+	for i := range pages {
+		w.links["http://a.test/0"] = append(w.links["http://a.test/0"], fmt.Sprintf("http://a.test/deadly/%d", i))
+	}
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	w.visit = func(_ context.Context, p *browser.Page) error {
+		if strings.Contains(p.URL, "deadly") {
+			return errKilled
+		}
+		return nil
+	}
+	var done []workflows.BundleDone
+	for range 2 * pages {
+		out := r.plan(1, done...)
+		if out.Idle {
+			if out.Counts.Archived != 1 || out.Counts.Failed[workflows.ReasonPoison] != pages {
+				t.Errorf("counts %+v, want one archived and %d Poison", out.Counts, pages)
+			}
+			return
+		}
+		done = nil
+		for _, ref := range out.Bundles {
+			got, err := r.untilKilled(ref, isKilled)
+			for tries := 1; err != nil && tries < attempts; tries++ {
+				got, err = r.untilKilled(ref, isKilled)
+			}
+			if err != nil { // there is no further attempt: what was committed is what there is
+				got.Results = r.leases.last[ref.ID].Results
+			}
+			done = append(done, workflows.BundleDone{ID: ref.ID, Results: got.Results})
+		}
+	}
+	t.Error("the same pages are loaded again and again")
 }
 
 func isKilled(err error) bool { return errors.Is(err, errKilled) }

@@ -121,10 +121,7 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 	defer v.lease.follow(index, track)()
 	track.Enter(browser.PhaseQueued)
 	if v.deaths[index] >= poisonDeaths {
-		return v.conclude(ctx, frontier.Outcome{
-			FP: page.FP, Status: frontier.Failed, Reason: string(workflows.ReasonPoison),
-			Detail: fmt.Sprintf("%d attempts ended while this page was being loaded", v.deaths[index]),
-		})
+		return v.giveUp(ctx, page, v.deaths[index])
 	}
 	if v.reached(page.FP) {
 		return v.conclude(ctx, frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonDuplicate)})
@@ -159,6 +156,19 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 		}
 	}
 	return v.capture(ctx, page, index, track)
+}
+
+// giveUp books a page that attempts die of, at once: the next such page must not take along
+// what this one has cost two attempts to find out.
+func (v *hostVisit) giveUp(ctx context.Context, page frontier.BundlePage, deaths int) error {
+	err := v.conclude(ctx, frontier.Outcome{
+		FP: page.FP, Status: frontier.Failed, Reason: string(workflows.ReasonPoison),
+		Detail: fmt.Sprintf("%d attempts ended while this page was being loaded", deaths),
+	})
+	if err != nil {
+		return err
+	}
+	return v.commit(ctx)
 }
 
 // quarantine has a page that was being loaded when an attempt died visited alone: with no
