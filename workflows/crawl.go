@@ -19,6 +19,7 @@ func (r *run) crawl(ctx workflow.Context) error {
 		}
 	}
 	r.sweep(ctx)
+	r.askOne(ctx)
 	reports := workflow.GetSignalChannel(ctx, SignalShardReport)
 	for {
 		if err := r.awaitNews(ctx, reports); err != nil {

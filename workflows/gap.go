@@ -33,6 +33,12 @@ const (
 	changeGone = "gone"
 )
 
+// The versions of changeGaps. Each one asked about by itself is two events of every history.
+const (
+	versionGaps = 1 + iota // steps are gathered
+	versionBeat            // a run and its only shard find out whether the other one is there
+)
+
 // gaps knows when the shard may step again.
 type gaps struct {
 	on      bool // false in a crawl that began before there were gaps
@@ -43,8 +49,12 @@ type gaps struct {
 	barren int
 }
 
-func hasGaps(ctx workflow.Context) bool {
-	return workflow.GetVersion(ctx, changeGaps, workflow.DefaultVersion, 1) >= 1
+func hasGaps(ctx workflow.Context) bool { return version(ctx) >= versionGaps }
+
+func hasBeat(ctx workflow.Context) bool { return version(ctx) >= versionBeat }
+
+func version(ctx workflow.Context) workflow.Version {
+	return workflow.GetVersion(ctx, changeGaps, workflow.DefaultVersion, versionBeat)
 }
 
 // begin notes that a step begins, end what it brought.

@@ -251,17 +251,43 @@ func (r *run) over() bool {
 
 // askEvery is after how long a shard that says nothing is told its orders again, which it
 // answers: one that was ended from outside is found out so.
-const askEvery = 5 * time.Minute
+//
+// The only shard of a run is asked rarely. It is a child whose end is noticed, but not by a run that
+// continued as new, and while it is suspended it has nothing to say for days.
+const (
+	askEvery  = 5 * time.Minute
+	askRarely = maxShardAge + askEvery
+)
 
 func (r *run) ask(now time.Time) {
+	every := askEvery
+	if len(r.shards) == 1 {
+		every = askRarely
+	}
 	for _, m := range r.shards {
 		switch {
 		case m.asked.IsZero():
 			m.asked = now
-		case now.Sub(m.asked) >= askEvery:
+		case now.Sub(m.asked) >= every:
 			m.asked, m.told = now, -1
 		}
 	}
+}
+
+// askOne asks the only shard in the background: one timer an hour, whatever it reports.
+func (r *run) askOne(ctx workflow.Context) {
+	if len(r.shards) > 1 || !hasBeat(ctx) {
+		return
+	}
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		r.ask(workflow.Now(ctx))
+		for r.phase == PhaseCrawling {
+			if err := workflow.Sleep(ctx, r.shards[0].asked.Add(askRarely).Sub(workflow.Now(ctx))); err != nil {
+				return
+			}
+			r.ask(workflow.Now(ctx))
+		}
+	})
 }
 
 // nextEpoch is when exchanges are told to busy shards, or silent ones are asked; zero when

@@ -370,3 +370,52 @@ func TestSuspendedShardWithoutARun(t *testing.T) {
 		t.Errorf("after %v it has dropped its pages for %q, want that it ends at once", took, w.finish)
 	}
 }
+
+// TestShardIsGoneLater: a run that continued as new finds out that its only shard was ended from
+// outside long after it was told all.
+func TestShardIsGoneLater(t *testing.T) {
+	t.Parallel()
+	w := world{total: 5}
+	env := newEnv(t, &w)
+	in := order()
+	in.Resume = &RunResume{Phase: PhaseCrawling, StartedAt: env.Now(), Shard: ShardReport{Number: 100}}
+	began := env.Now()
+	const lives = 10 * time.Hour
+	told := 0
+	env.OnSignalExternalWorkflow("default-test-namespace", ShardWorkflowID("uid", 0), "", SignalShardControl, anything).Return(
+		func(_, _, _, _ string, _ any) error {
+			told++
+			if env.Now().Sub(began) > lives {
+				return &temporal.UnknownExternalWorkflowExecutionError{}
+			}
+			return nil
+		})
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	if got := finish(t, env); got.Reason != ReasonRunLost {
+		t.Errorf("got %+v, want a run that is lost", got)
+	}
+	if took := env.Now().Sub(began) - lives; took > 2*time.Hour || told > 15 {
+		t.Errorf("it takes %v, and the shard is told %d times; want that it takes an hour or two, and a word an hour", took, told)
+	}
+}
+
+// TestBusyShardIsNotAsked while it reports.
+func TestBusyShardIsNotAsked(t *testing.T) {
+	t.Parallel()
+	w := world{total: 5}
+	env := newEnv(t, &w)
+	in := order()
+	in.Resume = &RunResume{Phase: PhaseCrawling, StartedAt: env.Now()}
+	told := 0
+	env.OnSignalExternalWorkflow("default-test-namespace", ShardWorkflowID("uid", 0), "", SignalShardControl, anything).Return(
+		func(_, _, _, _ string, _ any) error { told++; return nil })
+	for n := range int64(10) {
+		env.RegisterDelayedCallback(func() {
+			env.SignalWorkflow(SignalShardReport, ShardReport{Number: n + 1, Seq: n + 1, Done: n == 9})
+		}, time.Duration(n+1)*time.Hour)
+	}
+	env.ExecuteWorkflow(WorkflowCrawlRun, in)
+	if finish(t, env); told != 1 {
+		t.Errorf("it is told %d times, want once", told)
+	}
+}
