@@ -103,10 +103,11 @@ func (s *shard) fill(r *ShardReport) {
 	}
 }
 
-// nextAge wakes a shard of several that has nothing to do, so that it finds out in the end
-// when its run is gone.
-func (s *shard) nextAge() time.Time {
-	if !s.several() || s.draining {
+// nextAge wakes a shard that has nothing to do, so that it finds out in the end when its run is
+// gone: the next run of the shard begins with a report. A shard by itself has nothing to do while
+// it must not load pages.
+func (s *shard) nextAge(ctx workflow.Context) time.Time {
+	if s.draining || !s.several() && (s.running() || !hasBeat(ctx)) {
 		return time.Time{}
 	}
 	return s.began.Add(maxShardAge + time.Second)

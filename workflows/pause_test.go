@@ -119,7 +119,7 @@ func TestShardPauseOutlivesHistory(t *testing.T) {
 		paused = w.archived
 		env.SetContinueAsNewSuggested(true)
 		env.SignalWorkflow(SignalShardControl, ShardControl{State: StateSuspended})
-	}, 3*time.Hour)
+	}, 30*time.Minute)
 	env.ExecuteWorkflow(WorkflowFrontierShard, ShardInput{Job: Job{Run: "uid"}, State: StateActive})
 	in := nextShard(t, env)
 	if paused <= 0 || paused >= pages || in.State != StateSuspended || in.Counts.Archived != paused || in.Counts.Leased != 0 || in.Counts.Queued != pages-paused {
@@ -129,14 +129,21 @@ func TestShardPauseOutlivesHistory(t *testing.T) {
 		t.Errorf("the last report of the first run is %+v", r)
 	}
 
-	env = begin()
 	bundles, known := w.bundles, len(reports)
+	for range 100 { // it continues as new by itself
+		env = begin()
+		env.ExecuteWorkflow(WorkflowFrontierShard, in)
+		if in = nextShard(t, env); in.State != StateSuspended {
+			t.Fatalf("the run after it is told %+v", in)
+		}
+	}
+	env = begin()
 	env.RegisterDelayedCallback(func() {
 		if w.bundles != bundles || w.archived != paused {
 			t.Errorf("%d bundles were handed out while it was suspended", w.bundles-bundles)
 		}
 		env.SignalWorkflow(SignalShardControl, ShardControl{State: StateActive})
-	}, 100*time.Hour)
+	}, 59*time.Minute+50*time.Second)
 	env.ExecuteWorkflow(WorkflowFrontierShard, in)
 	if in = nextShard(t, env); in.State != StateActive { // it has outlived an hour, too
 		t.Fatalf("the run after it is told %+v", in)

@@ -419,3 +419,46 @@ func TestBusyShardIsNotAsked(t *testing.T) {
 		t.Errorf("it is told %d times, want once", told)
 	}
 }
+
+// TestSleepingShardWithoutARun: a shard that must not load pages finds out within hours that its
+// run was ended from outside, however long both have slept.
+func TestSleepingShardWithoutARun(t *testing.T) {
+	t.Parallel()
+	for name, in := range map[string]ShardInput{
+		"Suspended": {State: StateSuspended},
+		"Expired":   {State: StateActive, Expired: TroubleWith(ReasonLoginExpired, "made for a test")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := world{total: 9, queued: 9}
+			in.Job.Run = "uid"
+			const lives = 10 * time.Hour
+			var slept time.Duration
+			reports := int64(0)
+			for runs := 0; ; runs++ {
+				if runs > 20 {
+					t.Fatalf("it is asleep after %v", slept)
+				}
+				env := newEnv(t, &w)
+				env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: ShardWorkflowID("uid", 0), TaskQueue: TaskQueueRun})
+				began := env.Now()
+				env.OnSignalExternalWorkflow("default-test-namespace", RunWorkflowID("uid"), "", SignalShardReport, anything).Return(
+					func(_, _, _, _ string, arg any) error {
+						reports = max(reports, arg.(ShardReport).Number)
+						if slept+env.Now().Sub(began) > lives {
+							return &temporal.UnknownExternalWorkflowExecutionError{}
+						}
+						return nil
+					})
+				env.ExecuteWorkflow(WorkflowFrontierShard, in)
+				if slept += env.Now().Sub(began); w.finish != "" {
+					break
+				}
+				in = nextShard(t, env)
+			}
+			if slept > lives+2*time.Hour || w.bundles > 0 || reports > 15 {
+				t.Errorf("it ends after %v and %d reports, %d bundles are let out; want about %v, a report an hour, and none", slept, reports, w.bundles, lives)
+			}
+		})
+	}
+}

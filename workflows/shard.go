@@ -194,7 +194,7 @@ func (s *shard) nextEvent(ctx workflow.Context) time.Time {
 	if s.stale {
 		earlier(s.reported.Add(s.reportEvery(now)))
 	}
-	earlier(s.nextAge())
+	earlier(s.nextAge(ctx))
 	return next
 }
 
