@@ -324,6 +324,11 @@ type ShardInput struct {
 	TakenIn   []int64    `json:"takenIn,omitempty"`
 	// Planned is the generation of the order that the last plan went by.
 	Planned int64 `json:"planned,omitempty"`
+	// Reset is as of ShardReport, Reached the manifest that the shard had reached before: up to
+	// that it takes its steps again, and Kept are the bundles of these that are not planned in.
+	Reset   string      `json:"reset,omitempty"`
+	Reached int64       `json:"reached,omitempty"`
+	Kept    []BundleRef `json:"kept,omitempty"`
 }
 
 // ShardControl is the signal by which a run steers a shard.
@@ -346,12 +351,18 @@ type ShardControl struct {
 	Hold  bool `json:"hold,omitempty"`
 	// Order is the order as it was widened, nil when it was not.
 	Order *ShardOrder `json:"order,omitempty"`
+	// Seq is the last manifest of the shard that its run knows of: a shard that is not as far was
+	// reset.
+	Seq int64 `json:"seq,omitempty"`
 }
 
 // ShardReport is the signal by which a shard tells its run how it stands.
 type ShardReport struct {
-	Shard  int    `json:"shard"`
+	Shard int `json:"shard"`
+	// Number grows with every report; an older one is dropped. Reset names the last reset of the
+	// shard, empty for none: it takes the number back.
 	Number int64  `json:"number"`
+	Reset  string `json:"reset,omitempty"`
 	Seq    int64  `json:"seq"`
 	Counts Counts `json:"counts"`
 	// Trouble says why the shard cannot go on; nil when it can.

@@ -68,7 +68,7 @@ func (r *run) startShard(ctx workflow.Context, shard int, again enums.WorkflowId
 	})
 	in := ShardInput{
 		Job: r.job, Archive: r.archive, Shard: shard, Seq: m.last.Seq, State: r.in.State, Finish: r.finish, Deadline: r.deadline(), Counts: m.last.Counts,
-		Reports: m.last.Number,
+		Reports: m.last.Number, Reset: m.last.Reset,
 	}
 	if len(r.shards) > 1 {
 		in.Shards, in.Finish = len(r.shards), r.finishReason()
@@ -113,10 +113,10 @@ func (r *run) hear(ctx workflow.Context, reports workflow.ReceiveChannel) {
 			continue
 		}
 		r.collect(report.Exchanges)
-		m := r.shards[report.Shard]
-		if report.Number <= m.last.Number {
+		if !r.takes(ctx, report) {
 			continue
 		}
+		m := r.shards[report.Shard]
 		report.Exchanges = nil
 		m.last, m.asked, heard = report, workflow.Now(ctx), true
 	}

@@ -52,7 +52,7 @@ func (s *shard) several() bool { return s.in.Shards > 1 }
 
 // atRest tells whether there is nothing to do and nothing under way.
 func (s *shard) atRest() bool {
-	return s.idle && len(s.open) == 0 && s.planning == nil && len(s.done) == 0 && len(s.in.Inbox) == 0
+	return s.idle && !s.lags() && len(s.open) == 0 && s.planning == nil && len(s.done) == 0 && len(s.in.Inbox) == 0
 }
 
 // take takes in what a control says to a shard of several.

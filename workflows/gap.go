@@ -29,8 +29,9 @@ const (
 // Changes of the workflows that crawls under way have to be asked about
 // (workflow.GetVersion).
 const (
-	changeGaps = "gaps"
-	changeGone = "gone"
+	changeGaps  = "gaps"
+	changeGone  = "gone"
+	changeReset = "reset"
 )
 
 // The versions of changeGaps. Each one asked about by itself is two events of every history.
@@ -71,7 +72,7 @@ func (g *gaps) end(bundles int) {
 // nextStep is when the shard may step again, with what there is to plan at a time: zero is
 // at once, as is a time that is over.
 func (s *shard) nextStep(now time.Time) time.Time {
-	if !s.gaps.on || s.gaps.stepped.IsZero() || s.in.Finish != "" {
+	if !s.gaps.on || s.gaps.stepped.IsZero() || s.in.Finish != "" || s.lags() {
 		return time.Time{}
 	}
 	var gap time.Duration
@@ -95,6 +96,9 @@ func inboxGapOf(shards, barren int) time.Duration {
 
 // toPlan tells whether there is something to plan.
 func (s *shard) toPlan(now time.Time) bool {
+	if s.lags() {
+		return !s.draining // the next run of the shard goes on with it
+	}
 	return len(s.in.Inbox) > 0 || s.toPlanBeside(now)
 }
 

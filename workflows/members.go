@@ -38,6 +38,8 @@ type member struct {
 	asked time.Time
 	// start counts how often it was begun.
 	start int
+	// reset is the last reset that it was told its orders after.
+	reset string
 }
 
 // end notes that a start of the shard is over, unless there is a later one.
@@ -312,7 +314,7 @@ func (r *run) tell(ctx workflow.Context) bool {
 			continue
 		}
 		m.told, any = r.controls, true
-		msg := ShardControl{State: r.in.State, Finish: r.finish, Deadline: r.deadline(), Profile: r.job.Profile, Order: r.order()}
+		msg := ShardControl{State: r.in.State, Finish: r.finish, Deadline: r.deadline(), Profile: r.job.Profile, Order: r.order(), Seq: m.last.Seq}
 		if len(r.shards) > 1 {
 			msg.Finish, msg.Close, msg.Hold, msg.Deliveries = r.finishReason(), m.closing, m.held, deliveries
 			msg.Allowance, msg.Grant = r.grant(i)

@@ -33,6 +33,7 @@ func TestShardTakesAlongAll(t *testing.T) {
 		Reports: 12, Expired: TroubleWith(ReasonLoginExpired, "made for a test"), Shards: 4, Close: true, Hold: true, Allowance: &allowance, Grant: 2,
 		Idle: true, Most: 8, Inbox: []Delivery{{From: 2, Seq: 1, Key: "x"}}, Exchanges: []Exchange{{From: 1, Seq: 3, Key: "y"}},
 		Used: 6, Hungry: true, Sent: []int64{0, 0, 3, 0}, TakenIn: []int64{1, 0, 0, 0}, Planned: 3,
+		Reset: "r", Reached: 20, Kept: []BundleRef{{ID: "b3", Key: "z", Pages: 1, Hosts: 1}},
 	}
 	env := newEnv(t, &world{})
 	env.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {

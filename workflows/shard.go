@@ -39,6 +39,7 @@ func FrontierShard(ctx workflow.Context, in ShardInput) error {
 		gaps:     gaps{on: hasGaps(ctx)},
 		control:  workflow.GetSignalChannel(ctx, SignalShardControl),
 	}
+	s.in.Reset = resetOf(workflow.GetInfo(ctx), in.Reset)
 	for {
 		s.steer(ctx)
 		s.plan(ctx)
@@ -46,7 +47,7 @@ func FrontierShard(ctx workflow.Context, in ShardInput) error {
 		if s.atRest() && (!s.several() || s.in.Close) {
 			return s.close(ctx)
 		}
-		if s.drained() {
+		if s.drained(ctx) {
 			return s.continueAsNew(ctx)
 		}
 		s.wait(ctx)
@@ -162,7 +163,7 @@ func (s *shard) wait(ctx workflow.Context) {
 	sel.AddReceive(s.control, func(c workflow.ReceiveChannel, _ bool) {
 		var msg ShardControl
 		c.Receive(ctx, &msg)
-		s.obey(msg)
+		s.obey(ctx, msg)
 	})
 	if s.planning != nil {
 		sel.AddFuture(s.planning, func(f workflow.Future) { s.planned(ctx, f) })
@@ -221,8 +222,9 @@ func (a *alarm) set(ctx workflow.Context, at time.Time) {
 	a.at, a.timer = at, workflow.NewTimer(ctx, max(at.Sub(workflow.Now(ctx)), time.Millisecond))
 }
 
-func (s *shard) obey(msg ShardControl) {
+func (s *shard) obey(ctx workflow.Context, msg ShardControl) {
 	s.signals++
+	s.follow(ctx, msg.Seq)
 	if msg.State == StateActive && s.in.State != StateActive {
 		s.wantPlan, s.expired = true, nil
 		s.gaps.stepped = time.Time{}
@@ -264,9 +266,7 @@ func (s *shard) planned(ctx workflow.Context, f workflow.Future) {
 		s.limit = out.Limit
 	}
 	s.gaps.end(len(out.Bundles))
-	for _, ref := range out.Bundles {
-		s.lease(ctx, ref)
-	}
+	s.handOut(ctx, out)
 }
 
 // lease hands a bundle to the workers.
@@ -365,7 +365,7 @@ func (s *shard) report(ctx workflow.Context) {
 
 func (s *shard) current() ShardReport {
 	r := ShardReport{
-		Shard: s.in.Shard, Seq: s.in.Seq, Counts: s.counts, Limit: s.limit,
+		Shard: s.in.Shard, Reset: s.in.Reset, Seq: s.in.Seq, Counts: s.counts, Limit: s.limit,
 		Trouble: s.waiting, Suspended: s.in.State == StateSuspended && len(s.open) == 0, Profile: s.in.Job.Profile,
 		Generation: s.in.Planned,
 	}
@@ -410,7 +410,7 @@ func (s *shard) close(ctx workflow.Context) error {
 }
 
 // drained tells whether a shard that is to continue as new has nothing in flight.
-func (s *shard) drained() bool {
+func (s *shard) drained(ctx workflow.Context) bool {
 	if !s.draining || len(s.open) > 0 || s.planning != nil {
 		return false
 	}
@@ -419,7 +419,7 @@ func (s *shard) drained() bool {
 		if !s.control.ReceiveAsync(&msg) {
 			return true
 		}
-		s.obey(msg)
+		s.obey(ctx, msg)
 	}
 }
 
