@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -459,6 +460,42 @@ func TestSleepingShardWithoutARun(t *testing.T) {
 			}
 			if slept > lives+2*time.Hour || w.bundles > 0 || reports > 15 {
 				t.Errorf("it ends after %v and %d reports, %d bundles are let out; want about %v, a report an hour, and none", slept, reports, w.bundles, lives)
+			}
+		})
+	}
+}
+
+// TestFinishWaitsForBundles: what is left is dropped once, when all that is out is back. Until then
+// no plan could end the shard, and each would be followed by the next one at once.
+func TestFinishWaitsForBundles(t *testing.T) {
+	t.Parallel()
+	for _, shards := range []int{1, 2} {
+		t.Run(fmt.Sprint(shards), func(t *testing.T) {
+			t.Parallel()
+			w := world{total: 300, queued: 300}
+			in := ShardInput{Job: Job{Run: "uid"}, State: StateActive, Shards: shards}
+			env := oneShard(t, &w, in)
+			env.OnActivity(ActivityCrawlBundle, anything, anything).After(10 * time.Minute).Return(w.bundle)
+			dropped := 0
+			env.OnActivity(ActivityPlan, anything, anything).Return(func(ctx context.Context, in PlanInput) (PlanOutput, error) {
+				if in.Finish != "" && len(w.leased) > len(in.Done) {
+					t.Errorf("%d bundles are out, and what is left is dropped", len(w.leased)-len(in.Done))
+					clear(w.leased)
+				}
+				if in.Finish != "" {
+					dropped++
+				}
+				return w.plan(ctx, in)
+			})
+			env.RegisterDelayedCallback(func() {
+				if len(w.leased) != openBundles {
+					t.Errorf("%d bundles are out: the test shows nothing", len(w.leased))
+				}
+				env.SignalWorkflow(SignalShardControl, ShardControl{State: StateActive, Finish: ReasonCancelled, Close: true})
+			}, 5*time.Minute)
+			env.ExecuteWorkflow(WorkflowFrontierShard, in)
+			if err := env.GetWorkflowError(); err != nil || dropped != 1 || w.finish != ReasonCancelled {
+				t.Errorf("ended with %v, %d plans drop what is left, for %q; want one", err, dropped, w.finish)
 			}
 		})
 	}
