@@ -16,7 +16,8 @@ type announced struct {
 // standing is how a shard stands by its last report.
 type standing struct {
 	termination.Standing
-	number int
+	number, resets int
+	seq            int64
 }
 
 // report tells the run how a shard stands: at once when it comes to rest or has something to
@@ -67,21 +68,36 @@ func (r *simRun) tryAgain() time.Duration {
 // say sends the report, which arrives some time later.
 func (r *simRun) say(f *flow) {
 	s := r.s
-	f.reports++
+	f.at.reports++
 	s.actions.signals++
 	f.said, f.saidRest = s.now, f.atRest()
 	unsaid := f.at.unsaid
 	f.at.unsaid = nil
-	now := standing{termination.Standing{Idle: f.atRest(), Sent: f.at.sent, Applied: f.at.takenIn}, f.reports}
+	now := standing{termination.Standing{Idle: f.atRest(), Sent: f.at.sent, Applied: f.at.takenIn}, f.at.reports, f.resets, f.at.seq}
 	s.after(s.between(0, 3*time.Second), func() {
 		for _, e := range unsaid {
 			r.collect(f.shard, e)
 		}
-		if now.number > r.standing[f.shard].number {
+		if r.takes(f, now) {
 			r.standing[f.shard] = now
 		}
 		r.judge()
 	})
+}
+
+// takes tells whether a report says more than what is known of its shard. One that was reset is
+// told how far it had come, and is heard when it is there again (workflows/reset.go).
+func (r *simRun) takes(f *flow, now standing) bool {
+	last := r.standing[f.shard]
+	if now.resets == last.resets {
+		return now.number > last.number
+	}
+	if r.toldOf[f.shard] != now.resets {
+		r.toldOf[f.shard] = now.resets
+		r.s.actions.signals++
+		r.s.after(r.s.between(0, 2*time.Second), func() { f.obey(last.seq) })
+	}
+	return now.seq >= last.seq
 }
 
 // collect notes what a shard sent, once.

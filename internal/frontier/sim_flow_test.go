@@ -25,7 +25,7 @@ type flow struct {
 	paused   bool
 	draining bool
 	woken    time.Time // the earliest time for which there is a timer
-	reports  int
+	resets   int
 	// said is when it reported last, saidRest whether it was at rest then, saying whether it
 	// will when the beat comes.
 	said     time.Time
@@ -52,10 +52,16 @@ type flowState struct {
 	nextDue  time.Time
 	idle     bool
 	idleLoop int // bundles in a row that brought nothing
+	reports  int
+	// reached is the manifest up to which steps are taken again, kept the bundles of those that
+	// are not planned in (workflows/reset.go).
+	reached int64
+	kept    []bundleRef
 }
 
 func (a flowState) clone() flowState {
 	a.open, a.done, a.inbox, a.unsaid = maps.Clone(a.open), slices.Clone(a.done), slices.Clone(a.inbox), slices.Clone(a.unsaid)
+	a.kept = slices.Clone(a.kept)
 	return a
 }
 
@@ -135,11 +141,15 @@ func (f *flow) kick() {
 	}
 	due := slots > 0 && !f.at.nextDue.IsZero() && !s.now.Before(f.at.nextDue)
 	wants := f.running() && f.at.want
-	beside := len(f.at.done) > 0 || wants || due
+	lags := f.lags()
+	if lags && f.draining {
+		return
+	}
+	beside := lags || len(f.at.done) > 0 || wants || due
 	if len(f.at.inbox) == 0 && !beside {
 		return
 	}
-	if next := f.nextStep(beside); s.now.Before(next) {
+	if next := f.nextStep(beside); !lags && s.now.Before(next) {
 		f.wake(next)
 		f.wakeDue()
 		return
@@ -225,9 +235,7 @@ func (f *flow) planned(in planInput, out planOutput) {
 	if out.DueIn > 0 {
 		a.nextDue = f.s.now.Add(out.DueIn)
 	}
-	for _, ref := range out.Bundles {
-		a.open[ref.ID] = ref
-	}
+	handedOut := f.handOut(out)
 	if out.Exchange != nil {
 		a.unsaid = append(a.unsaid, *out.Exchange)
 	}
@@ -237,7 +245,7 @@ func (f *flow) planned(in planInput, out planOutput) {
 	if f.barren++; !f.inbox || len(out.Bundles) > 0 {
 		f.barren = 0
 	}
-	for _, ref := range out.Bundles {
+	for _, ref := range handedOut {
 		f.lease(ref)
 	}
 	f.s.run.report(f)
@@ -245,6 +253,40 @@ func (f *flow) planned(in planInput, out planOutput) {
 	f.drained()
 	f.kick()
 	f.wakeDue()
+}
+
+// lags tells whether the shard was reset and takes steps again.
+func (f *flow) lags() bool { return f.at.seq < f.at.reached }
+
+// handOut are the bundles that are to be leased now: those of steps that are taken again wait for
+// the last of these, and most of them are planned in by then.
+func (f *flow) handOut(out planOutput) []bundleRef {
+	a := &f.at
+	for _, id := range out.Applied {
+		if t := f.tasks[id]; t != nil {
+			t.cancel()
+		}
+	}
+	a.kept = slices.DeleteFunc(append(a.kept, out.Bundles...), func(b bundleRef) bool { return slices.Contains(out.Applied, b.ID) })
+	if f.lags() {
+		return nil
+	}
+	list := a.kept
+	a.kept = nil
+	for _, ref := range list {
+		a.open[ref.ID] = ref
+	}
+	return list
+}
+
+// obey takes in how far the run knows the shard to have come.
+func (f *flow) obey(seq int64) {
+	if seq > max(f.at.seq, f.at.reached) {
+		f.at.reached = seq
+	}
+	f.resumeAt = time.Time{}
+	f.note(4)
+	f.kick()
 }
 
 // caughtUp ends what a reset began.
@@ -313,7 +355,7 @@ func (f *flow) hear(list []delivery) {
 // atRest tells whether there is nothing to do and nothing under way.
 func (f *flow) atRest() bool {
 	a := f.at
-	return a.idle && len(a.open) == 0 && f.planning == nil && len(a.done) == 0 && len(a.inbox) == 0
+	return a.idle && !f.lags() && len(a.open) == 0 && f.planning == nil && len(a.done) == 0 && len(a.inbox) == 0
 }
 
 // drain is continuing as new: bundles are cancelled, and what they yield is collected first.
@@ -360,7 +402,8 @@ func (f *flow) pause() {
 	})
 }
 
-// reset takes the workflow back to an older point: what is under way is nobody's any more.
+// reset takes the workflow back to an older point: what is under way is nobody's any more, and
+// what it was told since is forgotten.
 func (f *flow) reset() {
 	if f.s.run.over {
 		return
@@ -378,11 +421,14 @@ func (f *flow) reset() {
 	back := f.s.r.IntN(len(f.history))
 	f.at = f.history[back].clone()
 	f.history = f.history[:back+1]
-	f.at.want, f.at.idle = true, false
+	f.resets++
 	f.resumeAt, f.draining = time.Time{}, false
 	for _, id := range slices.Sorted(maps.Keys(f.at.open)) {
 		f.lease(f.at.open[id])
 	}
 	f.s.run.report(f)
-	f.s.after(0, f.kick)
+	f.s.after(0, func() {
+		f.kick()
+		f.wakeDue()
+	})
 }

@@ -212,11 +212,12 @@ type simRun struct {
 	under    [][]delivery // by receiver: not taken in, as far as the run knows
 	// announced is by receiver.
 	announced []announced
+	toldOf    []int // by shard: the last reset that it was told its place after
 	ticking   bool
 	epoch     time.Time
 	over      bool
 }
 
 func newSimRun(s *sim) *simRun {
-	return &simRun{s: s, standing: make([]standing, s.shards), under: make([][]delivery, s.shards), announced: make([]announced, s.shards)}
+	return &simRun{s: s, standing: make([]standing, s.shards), under: make([][]delivery, s.shards), announced: make([]announced, s.shards), toldOf: make([]int, s.shards)}
 }
