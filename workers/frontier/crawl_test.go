@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -200,6 +201,37 @@ func TestPoisonIsBookedAtOnce(t *testing.T) {
 	t.Error("the same pages are loaded again and again")
 }
 
+// TestSuspectsAreVisitedOneAtATime: of two bundles, too, for a worker that dies takes both along.
+func TestSuspectsAreVisitedOneAtATime(t *testing.T) {
+	t.Parallel()
+	w := tree(1, "a.test", "b.test")
+	var loading atomic.Int32
+	w.visit = func(context.Context, *browser.Page) error {
+		defer loading.Add(-1)
+		if n := loading.Add(1); n != 1 {
+			t.Errorf("%d suspects are being loaded", n)
+		}
+		time.Sleep(100 * time.Millisecond)
+		return nil
+	}
+	r := newRig(t, w)
+	r.seed("http://a.test/0", "http://b.test/0")
+	var wg sync.WaitGroup
+	for _, ref := range r.plan(2).Bundles {
+		r.leases.lease(ref.ID)
+		r.leases.last[ref.ID] = workflows.BundleProgress{InProgress: []int{0}}
+		wg.Go(func() {
+			if out, err := r.crawl(t.Context(), ref); err != nil || len(out.Results) != 1 {
+				t.Errorf("%+v, %v", out, err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(w.loads) != 2 {
+		t.Errorf("loads %v", w.loads)
+	}
+}
+
 func isKilled(err error) bool { return errors.Is(err, errKilled) }
 
 // runKilled is run, in which a worker that dies takes its last words along.
@@ -265,7 +297,10 @@ func TestOldAttemptIsNotHeard(t *testing.T) {
 	}
 	old := make(chan error)
 	go func() {
-		_, err := r.crawl(t.Context(), ref)
+		out, err := r.crawl(t.Context(), ref)
+		if len(out.Results) > 0 {
+			t.Errorf("the first attempt claims to have committed %v", out.Results)
+		}
 		old <- err
 	}()
 	<-entered
@@ -353,14 +388,53 @@ func TestNoPageWithoutAuthorization(t *testing.T) {
 	}
 }
 
+// TestReasonsToStop: whatever has to end a bundle keeps its next page from being begun.
+func TestReasonsToStop(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	over, cancel := context.WithCancelCause(t.Context())
+	cancel(errLeaseLost)
+	for name, tc := range map[string]struct {
+		ctx  context.Context
+		set  func(*bundleRun)
+		want string
+	}{
+		"None":          {set: func(*bundleRun) {}},
+		"Over":          {ctx: over, set: func(*bundleRun) {}, want: "lease"},
+		"Asked":         {set: func(b *bundleRun) { b.lease.ask("made for a test") }, want: "made for a test"},
+		"Trouble":       {set: func(b *bundleRun) { b.setTrouble(&workflows.Waiting{Message: "a test's trouble"}) }, want: "a test's trouble"},
+		"NotYet":        {set: func(b *bundleRun) { b.in.Job.Spec.Authorization.NotBefore = now.Add(time.Nanosecond) }, want: "authorisation"},
+		"Begins":        {set: func(b *bundleRun) { b.in.Job.Spec.Authorization.NotBefore = now }},
+		"NotAnyMore":    {set: func(b *bundleRun) { b.in.Job.Spec.Authorization.NotAfter = now }, want: "authorisation"},
+		"Deadline":      {set: func(b *bundleRun) { b.in.Deadline = now }, want: "duration"},
+		"DeadlineAhead": {set: func(b *bundleRun) { b.in.Deadline = now.Add(time.Nanosecond) }},
+		"TimeBox":       {set: func(b *bundleRun) { b.started = now.Add(-timeBox) }, want: "time is over"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, &web{})
+			r.crawler.Now = func() time.Time { return now }
+			b := &bundleRun{Crawler: r.crawler, in: r.input(workflows.BundleRef{}), started: now, dir: t.TempDir()}
+			b.lease = newLease(r.leases, nil, workflows.BundleProgress{}, r.crawler.Logger, func(error) {})
+			tc.set(b)
+			ctx := tc.ctx
+			if ctx == nil {
+				ctx = t.Context()
+			}
+			if got := b.stopReason(ctx); (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestYieldsWhenTheWorkerStops(t *testing.T) {
 	t.Parallel()
 	w := tree(40, "a.test")
 	r := newRig(t, w)
 	r.seed("http://a.test/0")
 	stop := make(chan struct{})
-	ref, done := r.grown()
-	_ = done
+	ref := r.large(5)
 	var loads atomic.Int64
 	w.visit = func(context.Context, *browser.Page) error {
 		if loads.Add(1) == 3 {
@@ -381,20 +455,32 @@ func TestYieldsWhenTheWorkerStops(t *testing.T) {
 	}
 }
 
-// grown crawls until a bundle has several pages, which it returns unvisited.
-func (r *rig) grown() (workflows.BundleRef, []workflows.BundleDone) {
-	r.t.Helper()
-	var done []workflows.BundleDone
-	for range 20 {
-		out := r.plan(1, done...)
-		ref := out.Bundles[0]
-		if ref.Pages >= 5 {
-			return ref, nil
-		}
-		done = []workflows.BundleDone{r.persist(ref)}
+// lateTabs lend a tab only after something happened.
+type lateTabs struct {
+	*web
+	before func()
+}
+
+func (t lateTabs) Tab(ctx context.Context, o browser.StayOptions) (Tab, error) {
+	t.before()
+	return t.web.Tab(ctx, o)
+}
+
+// TestNoPageAfterALongWaitForATab: the worker has to stop by the time it gets one.
+func TestNoPageAfterALongWaitForATab(t *testing.T) {
+	t.Parallel()
+	w := tree(1, "a.test")
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	ref := r.plan(1).Bundles[0]
+	stop := make(chan struct{})
+	r.crawler.Tabs = lateTabs{w, func() { close(stop); time.Sleep(50 * time.Millisecond) }} // until it is noticed
+	a := r.leases.lease(ref.ID)
+	a.stopping = stop
+	out, err := r.crawler.crawl(t.Context(), a, r.input(ref))
+	if err != nil || out.Yielded == "" || len(out.Results) != 0 || len(w.loads) != 0 {
+		t.Errorf("%+v, %v, loads %v: want the page given back", out, err, w.loads)
 	}
-	r.t.Fatal("bundles do not grow")
-	return workflows.BundleRef{}, nil
 }
 
 func TestLeavesAHostThatAsksForALongPause(t *testing.T) {
@@ -402,7 +488,7 @@ func TestLeavesAHostThatAsksForALongPause(t *testing.T) {
 	w := tree(40, "a.test")
 	r := newRig(t, w)
 	r.seed("http://a.test/0")
-	ref, _ := r.grown()
+	ref := r.large(5)
 	before := len(w.loads)
 	w.visit = func(_ context.Context, p *browser.Page) error {
 		p.Status, p.Outcome.RetryAfter = http.StatusTooManyRequests, time.Hour

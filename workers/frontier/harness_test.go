@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ type web struct {
 	rude    []string       // hosts that had two page loads at once
 	ended   map[string]time.Time
 	pauses  []time.Duration // from the end of a load to the start of the next, same host
+	cleared atomic.Int64    // caches of tabs
 	stays   []browser.StayOptions
 }
 
@@ -68,8 +70,8 @@ type tab struct {
 	profile  *profile.Profile
 }
 
-func (tab) ClearCache(context.Context) error { return nil }
-func (tab) Close() error                     { return nil }
+func (t tab) ClearCache(context.Context) error { t.web.cleared.Add(1); return nil }
+func (tab) Close() error                       { return nil }
 
 func hostIn(u string) string { return strings.Split(u, "/")[2] }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"crawlfleet.dev/crawlfleet/workers/browser"
@@ -138,12 +139,55 @@ func TestLeaseCountsFromTheSending(t *testing.T) {
 
 func TestLeaseIsAskedToYield(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l, err := hold(t, func() error { return temporal.NewCanceledError() }, 16*time.Second)
-		if err != nil || l.asked() == "" || !l.live() {
-			t.Errorf("%v, asked %q: a cancelled bundle keeps its lease and comes to an end", err, l.asked())
-		}
-	})
+	for name, err := range map[string]error{
+		"Cancelled": temporal.NewCanceledError(), "Paused": activity.ErrActivityPaused, "Reset": activity.ErrActivityReset,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l, lost := hold(t, func() error { return err }, 2*time.Minute)
+				if lost != nil || l.asked() == "" || !l.live() {
+					t.Errorf("%v, asked %q: the bundle keeps its lease and comes to an end", lost, l.asked())
+				}
+			})
+		})
+	}
+}
+
+// TestLeaseInsists: only a heartbeat that the server accepted commits anything.
+func TestLeaseInsists(t *testing.T) {
+	t.Parallel()
+	errDown := errors.New("unavailable")
+	cases := map[string]struct {
+		reason string
+		beat   func(n int) error
+		want   error
+		beats  int
+	}{
+		"Outage": {reason: "it is sent until it is accepted", beats: 4, beat: func(n int) error {
+			if n < 4 {
+				return errDown
+			}
+			return nil
+		}},
+		"Refused": {reason: "it is not sent again to a server that refuses it", beats: 1, want: errLeaseLost, beat: func(int) error { return serviceerror.NewNotFound("gone") }},
+		"Ended":   {reason: "the end of the attempt is no acceptance", beats: 10, want: errKilled, beat: func(int) error { return errDown }},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, end := context.WithCancelCause(t.Context())
+				defer end(nil)
+				time.AfterFunc(9500*time.Millisecond, func() { end(errKilled) })
+				beats := 0
+				l := newLease(beatsFunc(func() error { beats++; return tc.beat(beats) }), nil, workflows.BundleProgress{}, slog.New(slog.DiscardHandler), func(error) {})
+				if err := l.insist(ctx); !errors.Is(err, tc.want) || beats != tc.beats {
+					t.Errorf("%s: %v after %d heartbeats, want %v after %d", tc.reason, err, beats, tc.want, tc.beats)
+				}
+			})
+		})
+	}
 }
 
 func TestResumeCountsDeaths(t *testing.T) {
