@@ -67,6 +67,7 @@ func (v *hostVisit) again(ctx context.Context, page frontier.BundlePage, dir str
 	next.Delay = o.Delay
 	v.ready = next.Ended.Add(v.delay)
 	v.busy = next.Reason == frontier.ReasonHostBusy
+	v.tell(ctx, next)
 	if next.Status != frontier.Archived && o.Status == frontier.Archived {
 		o.Ended, o.RetryAfter = next.Ended, max(o.RetryAfter, next.RetryAfter)
 		second.Superseded = true

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/wacz"
 	"crawlfleet.dev/crawlfleet/internal/warc"
 	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workflows"
 )
 
 // answered makes a page one whose document was answered that way.
@@ -207,6 +209,40 @@ func TestSecondCaptureIsPolite(t *testing.T) {
 		if pause < 300*time.Millisecond {
 			t.Errorf("loaded again after %s", pause)
 		}
+	}
+}
+
+// TestSecondCaptureIsTooMuch: a host that asks to be left alone when it is asked once more is,
+// by this run and by others, at once.
+func TestSecondCaptureIsTooMuch(t *testing.T) {
+	t.Parallel()
+	w := &web{links: map[string][]string{}}
+	for i := range 9 {
+		w.links["https://a.test/0"] = append(w.links["https://a.test/0"], fmt.Sprintf("https://a.test/%d", i))
+	}
+	r := newRig(t, w)
+	r.seed("https://a.test/0")
+	ref := r.large(2)
+	before := len(w.visits)
+	w.visit = func(_ context.Context, p *browser.Page) error {
+		if p.Recorder != browser.RecorderBrowser {
+			answered(p, 403, "HTTP/1.1 403 Forbidden")
+			return nil
+		}
+		answered(p, 429, "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600")
+		p.Outcome.RetryAfter = time.Hour
+		return nil
+	}
+	out, err := r.crawl(t.Context(), ref)
+	if n := len(w.visits) - before; err != nil || n != 2 {
+		t.Errorf("%+v, %v: %d loads, want one page twice", out, err, n)
+	}
+	if rests := r.store.Keys("/frontier/" + restsPrefix); len(rests) != 1 {
+		t.Errorf("rests before the claim is given back: %v", rests)
+	}
+	next := r.plan(1, workflows.BundleDone{ID: ref.ID, Results: out.Results})
+	if len(next.Bundles) != 0 || next.DueIn < 50*time.Minute {
+		t.Errorf("the host is asked again after %s", next.DueIn)
 	}
 }
 
