@@ -192,7 +192,11 @@ func TestRestsAreRemembered(t *testing.T) {
 	another := one.other("uid2")
 	one.seed("http://a.example/0")
 	out := one.plan(1)
-	one.plan(1, one.persist(out.Bundles[0]))
+	visited := one.persist(out.Bundles[0])
+	if rests := one.store.Keys("/frontier/" + restsPrefix); len(rests) != 1 {
+		t.Fatalf("rests before the claim is given back: %v", rests)
+	}
+	one.plan(1, visited)
 	if rests := one.store.Keys("/frontier/" + restsPrefix); len(rests) != 1 {
 		t.Fatalf("rests %v", rests)
 	}

@@ -233,6 +233,19 @@ func TestRobotsAreAskedForAgain(t *testing.T) {
 	}
 }
 
+// TestPauseOfRobotsPasses: who is told later has less of it left to wait.
+func TestPauseOfRobotsPasses(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)
+	cache := &RobotsCache{Client: &http.Client{Transport: busy{}}, UserAgent: "test", Token: "test", Now: func() time.Time { return now }}
+	for _, left := range []time.Duration{time.Hour, 20 * time.Minute} {
+		if _, failure := cache.Rules(t.Context(), "http://a.test/"); failure == nil || failure.RetryAfter != left {
+			t.Errorf("%+v, want to hear of %s", failure, left)
+		}
+		now = now.Add(40 * time.Minute)
+	}
+}
+
 // TestSilentRobots: a robots.txt that does not come in time cannot be had; nobody broke it off.
 func TestSilentRobots(t *testing.T) {
 	t.Parallel()

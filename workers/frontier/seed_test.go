@@ -210,11 +210,23 @@ func TestRobots(t *testing.T) {
 		failure         workflows.Reason
 		delay           time.Duration
 	}{
-		"None":      {reason: "without one all is allowed", handler: http.NotFound, allowed: []string{"/", "/private/x"}},
-		"Rules":     {reason: "the rules hold", handler: text("User-agent: *\nDisallow: /private\nCrawl-delay: 3\n"), allowed: []string{"/"}, denied: []string{"/private/x"}, delay: 3 * time.Second},
-		"Own":       {reason: "the group that names us goes before *", handler: text("User-agent: *\nDisallow: /\n\nUser-agent: crawlfleet\nDisallow: /x\n"), allowed: []string{"/"}, denied: []string{"/x"}},
-		"Broken":    {reason: "a server that fails says no for now", handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, failure: workflows.ReasonRobotsUnreachable},
-		"Endless":   {reason: "more than five redirects are no robots.txt", handler: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusFound) }, allowed: []string{"/"}},
+		"None":    {reason: "without one all is allowed", handler: http.NotFound, allowed: []string{"/", "/private/x"}},
+		"Rules":   {reason: "the rules hold", handler: text("User-agent: *\nDisallow: /private\nCrawl-delay: 3\n"), allowed: []string{"/"}, denied: []string{"/private/x"}, delay: 3 * time.Second},
+		"Own":     {reason: "the group that names us goes before *", handler: text("User-agent: *\nDisallow: /\n\nUser-agent: crawlfleet\nDisallow: /x\n"), allowed: []string{"/"}, denied: []string{"/x"}},
+		"Broken":  {reason: "a server that fails says no for now", handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, failure: workflows.ReasonRobotsUnreachable},
+		"Endless": {reason: "more than five redirects are no robots.txt", handler: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusFound) }, allowed: []string{"/"}},
+		"Redirected": {reason: "five redirects are followed", handler: func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "xxxxx") {
+				text("User-agent: *\nDisallow: /private\n")(w, r)
+				return
+			}
+			http.Redirect(w, r, r.URL.Path+"x", http.StatusFound)
+		}, allowed: []string{"/"}, denied: []string{"/private/x"}},
+		"BrokenOff": {reason: "what is missing may forbid everything", handler: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			text("User-agent: *\n")(w, r)
+		}, failure: workflows.ReasonRobotsUnreachable},
+		"HungUp":    {reason: "without an answer nothing is known", handler: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, failure: "ConnectFailed"},
 		"Forbidden": {reason: "4xx is no robots.txt", handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, allowed: []string{"/"}},
 	}
 	for name, tc := range cases {
