@@ -149,3 +149,35 @@ func gather(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	}
 	return out
 }
+
+// TestLimitWaitsForBundles: once a limit is reached no further page is handed out, and what is
+// queued is given up only when no bundle is open: one of its pages may come to nothing.
+func TestLimitWaitsForBundles(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		limits workflows.Limits
+		want   workflows.Reason
+	}{
+		"Pages": {workflows.Limits{Pages: 2}, "PageLimit"},
+		"Bytes": {workflows.Limits{Bytes: 1}, "ByteLimit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, tree(3, "a.test", "b.test"))
+			r.job.Spec.Limits = tc.limits
+			r.seed("http://a.test/0", "http://b.test/0")
+			refs := r.plan(2).Bundles
+			if len(refs) != 2 {
+				t.Fatalf("bundles %+v", refs)
+			}
+			out := r.plan(2, r.persist(refs[0]))
+			if len(out.Bundles) != 0 || out.Limit != "" || out.Counts.Queued != 2 || out.Counts.Leased != 1 {
+				t.Errorf("while a bundle is open: %+v", out)
+			}
+			out = r.plan(2, r.persist(refs[1]))
+			if len(out.Bundles) != 0 || out.Limit != tc.want || !out.Idle || out.Counts.Skipped[tc.want] != 4 {
+				t.Errorf("in the end: %+v", out)
+			}
+		})
+	}
+}

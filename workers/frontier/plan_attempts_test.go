@@ -90,6 +90,45 @@ func TestPlanAttempts(t *testing.T) {
 	}
 }
 
+// TestPlanThatSeemedToFail: a worker does not hear that its manifest was stored, and another one
+// takes the step again. When the first has its turn next, it goes on from what is stored.
+func TestPlanThatSeemedToFail(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, tree(6, "a.test"))
+	r.seed("http://a.test/0")
+	ref := r.plan(1).Bundles[0]
+	done := r.persist(ref)
+	other := &Planner{
+		Store: r.planner.Store, ArchiveBucket: "archive", FrontierBucket: "frontier", Robots: r.planner.Robots, Logger: r.planner.Logger, Now: r.planner.Now,
+	}
+	path := "/frontier/" + manifestKey(r.job, 0, r.seq+1)
+	r.store.Answer = func(w http.ResponseWriter, req *http.Request, stored func()) bool {
+		if req.URL.Path != path {
+			return false
+		}
+		if req.Method == http.MethodPut && r.store.Object(path) == nil {
+			stored()
+		}
+		blobtest.Fail(w, http.StatusServiceUnavailable, "SlowDown")
+		return true
+	}
+	in := workflows.PlanInput{Job: r.job, Seq: r.seq, Slots: 1, Done: []workflows.BundleDone{done}}
+	if out, err := activityOf(r, r.planner.Plan, in); err == nil || r.store.Object(path) == nil {
+		t.Fatalf("%+v, %v: the answer was not lost", out, err)
+	}
+	r.store.Answer = nil
+	out, err := activityOf(r, other.Plan, in)
+	if err != nil || len(out.Applied) != 1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	r.seq = out.Seq
+	r.runFrom(r.persist(out.Bundles[0]))
+	r.chain()
+	if sealed := r.seal(); !sealed.Balanced || sealed.Counts.Archived != 6 {
+		t.Errorf("sealed %+v", sealed)
+	}
+}
+
 var planSeeds = []string{"http://a.test/0", "http://b.test/0", "http://c.test/0"}
 
 // attempts is a crawl whose steps are taken by more than one worker.
@@ -170,19 +209,7 @@ func (a *attempts) step(in workflows.PlanInput) workflows.PlanOutput {
 // check compares the end with a plain walk, and reads every manifest.
 func (a *attempts) check(store *moody) {
 	a.t.Helper()
-	parent := ""
-	for seq := range a.seq + 1 {
-		m, hash, err := readManifest(a.t.Context(), a.planner.Store.Bucket("frontier"), a.job, 0, seq)
-		if err != nil || m.Parent != parent || m.Seq != seq {
-			a.t.Fatalf("manifest %d after %q: %+v, %v", seq, parent, m, err)
-		}
-		parent = hash
-		for _, seg := range m.Segments() {
-			if frontier.Hash(a.store.Object("/frontier/"+seg.Key)) != seg.SHA256 {
-				a.t.Errorf("manifest %d names %q, which is not stored so", seq, seg.Key)
-			}
-		}
-	}
+	a.chain()
 	sealed := a.seal()
 	want := int64(len(a.web.reachable(planSeeds...)))
 	if !sealed.Balanced || sealed.Counts.Archived != want || sealed.Counts.Discovered != want {
@@ -193,4 +220,22 @@ func (a *attempts) check(store *moody) {
 		a.t.Errorf("%d requests failed, %d steps were taken twice: the test shows nothing", store.failed, a.twice)
 	}
 	a.t.Logf("%d manifests, %d requests failed, %d of them done, %d steps taken twice, %d resets", a.seq, store.failed, store.stored, a.twice, a.resets)
+}
+
+// chain reads every manifest, and looks whether what it names is stored.
+func (r *rig) chain() {
+	r.t.Helper()
+	parent := ""
+	for seq := range r.seq + 1 {
+		m, hash, err := readManifest(r.t.Context(), r.planner.Store.Bucket("frontier"), r.job, 0, seq)
+		if err != nil || m.Parent != parent || m.Seq != seq {
+			r.t.Fatalf("manifest %d after %q: %+v, %v", seq, parent, m, err)
+		}
+		parent = hash
+		for _, seg := range m.Segments() {
+			if frontier.Hash(r.store.Object("/frontier/"+seg.Key)) != seg.SHA256 {
+				r.t.Errorf("manifest %d names %q, which is not stored so", seq, seg.Key)
+			}
+		}
+	}
 }
