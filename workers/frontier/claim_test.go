@@ -215,6 +215,33 @@ func TestRestsAreRemembered(t *testing.T) {
 	}
 }
 
+// TestGrowingRestsAreRemembered: a host that asks again and again, and does not say for how long, is
+// left alone by other runs for as long as by this one.
+func TestGrowingRestsAreRemembered(t *testing.T) {
+	t.Parallel()
+	w := tree(1, "a.example")
+	w.visit = func(_ context.Context, p *browser.Page) error { p.Status = 429; return nil }
+	r := newRig(t, w)
+	r.seed("http://a.example/0")
+	out := r.plan(1)
+	var age time.Duration
+	for range 3 {
+		now := r.planner.Now()
+		out = r.plan(1, r.persist(out.Bundles[0]))
+		var latest time.Time
+		for _, key := range r.store.Keys("/frontier/" + restsPrefix) {
+			_, until, _ := parseRest(strings.TrimPrefix(key, "/frontier/"))
+			latest = later(latest, until)
+		}
+		if latest.Before(now.Add(out.DueIn)) {
+			t.Errorf("others leave it alone for %s, this run for %s", latest.Sub(now), out.DueIn)
+		}
+		age += max(out.DueIn, firstRest+2*time.Second) // which this run keeps too
+		r.later(age)
+		out = r.plan(1)
+	}
+}
+
 // TestClaimsOfTheDead: an attempt ends the claim of the one before it, and what a dead worker
 // of another run left counts only for its time.
 func TestClaimsOfTheDead(t *testing.T) {
@@ -246,11 +273,12 @@ func TestClaimsOfTheDead(t *testing.T) {
 // the run itself gives the hosts back at its end, and the other runs wait out the pause.
 func TestClaimsOfARunThatEnded(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, tree(1, "a.example"))
-	r.job.Spec.Politeness.Delay = 30 * time.Second
-	r.seed("http://a.example/0")
+	r := newRig(t, tree(1, "a.example", "b.example"))
+	r.job.Spec.Politeness = workflows.Politeness{Delay: 30 * time.Second, Scope: workflows.PolitenessJob} // only the dead claim below
+	r.seed("http://a.example/0", "http://b.example/0")
 	ref := r.plan(1).Bundles[0]
 	done := r.persist(ref)
+	r.job.Spec.Politeness.Scope = "Fleet"
 	if out := r.plan(1, done); !out.Idle {
 		t.Fatalf("the plan: %+v", out)
 	}
@@ -270,7 +298,7 @@ func TestClaimsOfARunThatEnded(t *testing.T) {
 		t.Errorf("claims %v", left)
 	}
 	rests := r.store.Keys("/frontier/" + restsPrefix)
-	if len(rests) != 1 {
+	if len(rests) != 1 { // b was given back already
 		t.Fatalf("rests %v", rests)
 	}
 	host, until, ok := parseRest(strings.TrimPrefix(rests[0], "/frontier/"))

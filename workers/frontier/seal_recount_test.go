@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -81,5 +83,18 @@ func TestTroubleIsNoProblem(t *testing.T) {
 				t.Errorf("sealed %+v", sealed)
 			}
 		})
+	}
+}
+
+// TestFirstStatementHolds: what one attempt stated another does not take back, whatever it finds.
+func TestFirstStatementHolds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, tree(3, "a.test"))
+	r.seed("http://a.test/0")
+	r.run(1)
+	first := r.seal()
+	r.store.Remove(r.store.Keys("/archive/ns/name/uid/chunks/")[0])
+	if again := r.seal(); !first.Balanced || !cmp.Equal(again, first) {
+		t.Errorf("sealed %+v, and again %+v", first, again)
 	}
 }
