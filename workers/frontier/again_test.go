@@ -185,7 +185,7 @@ func TestRefusedPagesAreTriedWithTheBrowser(t *testing.T) {
 // TestSecondCaptureIsPolite: it is a page load like any other, and waits.
 func TestSecondCaptureIsPolite(t *testing.T) {
 	t.Parallel()
-	w := &web{links: map[string][]string{"https://a.test/0": {"https://a.test/1"}}}
+	w := &web{links: map[string][]string{"https://a.test/0": {"https://a.test/1", "https://a.test/2", "https://a.test/3"}}} // the last two are one bundle's
 	w.visit = func(_ context.Context, p *browser.Page) error {
 		if p.Recorder == browser.RecorderBrowser {
 			answered(p, 200, "HTTP/1.1 200 OK")
@@ -197,12 +197,12 @@ func TestSecondCaptureIsPolite(t *testing.T) {
 	r := newRig(t, w)
 	r.job.Spec.Politeness.Delay = 300 * time.Millisecond
 	r.seed("https://a.test/0")
-	if out := r.run(1); out.Counts.Archived != 2 {
+	if out := r.run(1); out.Counts.Archived != 4 {
 		t.Errorf("counts %+v", out.Counts)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.pauses) != 3 {
+	if len(w.pauses) != 7 {
 		t.Errorf("%d pauses: %v", len(w.pauses), w.pauses)
 	}
 	for _, pause := range w.pauses {
