@@ -75,7 +75,12 @@ func (r *run) startShard(ctx workflow.Context, shard int, again enums.WorkflowId
 		in.Allowance, in.Grant = r.grant(shard)
 	}
 	future := workflow.ExecuteChildWorkflow(child, WorkflowFrontierShard, in)
-	if err := future.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+	err := future.GetChildWorkflowExecution().Get(ctx, nil)
+	if again == enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE && temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+		m.told = -1 // the run was reset to before it began; that the shard ends is found out by asking
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("start shard %d: %w", shard, err)
 	}
 	m.start++

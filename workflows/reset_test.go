@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -32,6 +33,41 @@ func TestResetOf(t *testing.T) {
 			info := &workflow.Info{OriginalRunID: tc.original, WorkflowExecution: workflow.Execution{RunID: tc.id}}
 			if got := resetOf(info, tc.known); got != tc.want {
 				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// TestRunIsResetToItsBeginning: the shard that is there already is its own.
+func TestRunIsResetToItsBeginning(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reason string
+		again  enums.WorkflowIdReusePolicy
+		want   bool
+	}{
+		"Begin":  {"A run that begins has begun before.", enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, true},
+		"Revive": {"A shard that is to begin again was over.", enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := newEnv(t, &world{})
+			env.OnSignalExternalWorkflow(anything, anything, anything, anything, anything).Return(func(_, _, _, _ string, _ any) error { return nil })
+			env.ExecuteWorkflow(func(ctx workflow.Context) error {
+				r := &run{in: RunInput{Run: "uid"}, shards: []*member{{}}, reports: &reporter{}}
+				child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: ShardWorkflowID("uid", 0), ParentClosePolicy: enums.PARENT_CLOSE_POLICY_ABANDON})
+				there := workflow.ExecuteChildWorkflow(child, WorkflowFrontierShard, ShardInput{Job: Job{Run: "uid"}, State: StateActive})
+				if err := there.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+					return err
+				}
+				err := r.startShard(ctx, 0, tc.again)
+				if (err == nil) != tc.want || tc.want && r.shards[0].told != -1 {
+					t.Errorf("%s: %v, told %d", tc.reason, err, r.shards[0].told)
+				}
+				return nil
+			})
+			if err := env.GetWorkflowError(); err != nil {
+				t.Error(err)
 			}
 		})
 	}

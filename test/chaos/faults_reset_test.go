@@ -17,29 +17,38 @@ import (
 // Temporal's page who wants to mend something: all that it did since is forgotten, and done
 // already.
 func resetShards(t *testing.T, c *crawl) {
-	job := c.fleet.Job(t, c.job.Name)
-	reset := 0
+	uid := string(c.fleet.Job(t, c.job.Name).UID)
 	for shard := range c.job.Spec.Shards {
-		id := workflows.ShardWorkflowID(string(job.UID), int(shard))
-		events := c.workflowTasks(t, id)
-		if len(events) == 0 {
-			continue // it has not begun, or is over
-		}
-		_, err := c.temporal.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
-			Namespace: c.fleet.State().Temporal.Namespace, WorkflowExecution: &common.WorkflowExecution{WorkflowId: id},
-			Reason: "a test", WorkflowTaskFinishEventId: events[len(events)/2], RequestId: id + t.Name(),
-		})
-		var gone *serviceerror.NotFound
-		switch {
-		case errors.As(err, &gone):
-		case err != nil:
-			t.Errorf("reset %s: %v", id, err)
-		default:
-			reset++
-		}
+		c.reset(t, workflows.ShardWorkflowID(uid, int(shard)), func(points int) int { return points / 2 })
 	}
-	t.Logf("%d shards were taken back", reset)
 	time.Sleep(time.Second)
+}
+
+// resetRun takes the run itself back: to its first step, which brings the seeds in, where it has
+// no shards yet.
+func resetRun(t *testing.T, c *crawl) {
+	c.reset(t, workflows.RunWorkflowID(string(c.fleet.Job(t, c.job.Name).UID)), func(int) int { return 0 })
+	time.Sleep(time.Second)
+}
+
+// reset takes a workflow that runs back to one of its points.
+func (c *crawl) reset(t *testing.T, id string, choose func(points int) int) {
+	t.Helper()
+	points := c.workflowTasks(t, id)
+	if len(points) == 0 {
+		t.Logf("%s has not begun, or is over", id)
+		return
+	}
+	at := points[choose(len(points))]
+	_, err := c.temporal.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: c.fleet.State().Temporal.Namespace, WorkflowExecution: &common.WorkflowExecution{WorkflowId: id},
+		Reason: "a test", WorkflowTaskFinishEventId: at, RequestId: id + t.Name(),
+	})
+	var gone *serviceerror.NotFound
+	if err != nil && !errors.As(err, &gone) {
+		t.Errorf("reset %s: %v", id, err)
+	}
+	t.Logf("%s was taken back from event %d to %d: %v", id, points[len(points)-1], at, err)
 }
 
 // workflowTasks are the events of a running workflow that it can be taken back to; none when

@@ -169,6 +169,10 @@ var table = []fault{
 		expect: "a bundle that is nobody's any more goes on until its next heartbeat is refused, 15 s at most: its hosts are visited by two", moments: []moment{atStart, inMiddle, atCommit}, strike: resetShards, frozen: 15, lasts: time.Second,
 	},
 	{
+		kind: "RunReset", what: "the run is reset in Temporal to its beginning, where it has brought no seeds in yet",
+		moments: []moment{atStart, inMiddle, atCommit}, strike: resetRun, lasts: time.Second,
+	},
+	{
 		kind: "Deleted", what: "the CrawlJob is deleted",
 		expect:  "`kubectl delete` returns; what was captured is sealed and stays, and so do the frontier's objects; the books balance; no page is loaded any more",
 		moments: always, strike: remove, end: removed, lasts: time.Second,
