@@ -190,7 +190,7 @@ func TestBusyHostIsLeftAloneInTurn(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
 	r := newRig(t, tree(1, "a.test"))
-	r.planner.Robots.Client, r.job.Spec.Politeness.Delay = http.DefaultClient, 200*time.Millisecond
+	r.planner.Robots.Client, r.job.Spec.Politeness.Delay = http.DefaultClient, time.Second
 	seed := func(run string) error {
 		job := r.job
 		job.Run = run
