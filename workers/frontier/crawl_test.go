@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
+	"crawlfleet.dev/crawlfleet/internal/frontier"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -199,6 +200,54 @@ func TestPoisonIsBookedAtOnce(t *testing.T) {
 		}
 	}
 	t.Error("the same pages are loaded again and again")
+}
+
+// TestSuspectIsAloneInItsBundle: what nobody suspects is not loaded beside it either.
+func TestSuspectIsAloneInItsBundle(t *testing.T) {
+	t.Parallel()
+	w := tree(1, "a.test", "b.test", "c.test")
+	var loading, suspect atomic.Int32
+	w.visit = func(_ context.Context, p *browser.Page) error {
+		defer loading.Add(-1)
+		n := loading.Add(1)
+		if p.URL == "http://a.test/0" {
+			suspect.Store(1)
+			defer suspect.Store(0)
+		}
+		time.Sleep(50 * time.Millisecond)
+		if suspect.Load() == 1 && (n > 1 || loading.Load() > 1) {
+			t.Errorf("%s is loaded beside another page", p.URL)
+		}
+		return nil
+	}
+	r := newRig(t, w)
+	r.seed("http://a.test/0", "http://b.test/0", "http://c.test/0")
+	ref := r.plan(1).Bundles[0]
+	r.leases.lease(ref.ID)
+	r.leases.last[ref.ID] = workflows.BundleProgress{InProgress: []int{r.indexOf(ref, "http://a.test/0")}}
+	if out, err := r.crawl(t.Context(), ref); err != nil || len(out.Results) != 1 || len(w.loads) != 3 {
+		t.Errorf("%+v, %v, loads %v", out, err, w.loads)
+	}
+}
+
+// indexOf is the place of a page in a bundle.
+func (r *rig) indexOf(ref workflows.BundleRef, address string) int {
+	r.t.Helper()
+	var b frontier.Bundle
+	if err := getPacked(r.t.Context(), r.planner.Store.Bucket("frontier"), ref.Key, 1<<20, &b); err != nil {
+		r.t.Fatal(err)
+	}
+	index := 0
+	for _, h := range b.Hosts {
+		for _, p := range h.Pages {
+			if p.URL == address {
+				return index
+			}
+			index++
+		}
+	}
+	r.t.Fatalf("%s is not in the bundle", address)
+	return 0
 }
 
 // TestSuspectsAreVisitedOneAtATime: of two bundles, too, for a worker that dies takes both along.

@@ -246,6 +246,22 @@ func TestPauseOfRobotsPasses(t *testing.T) {
 	}
 }
 
+// TestRobotsAreUsedForADay: and no longer (RFC 9309, section 2.4).
+func TestRobotsAreUsedForADay(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)
+	asked := 0
+	site := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer site.Close()
+	cache := &RobotsCache{Client: http.DefaultClient, UserAgent: "test", Token: "test", Now: func() time.Time { return now }}
+	for _, want := range []int{1, 1, 2} {
+		if _, failure := cache.Rules(t.Context(), site.URL+"/page"); failure != nil || asked != want {
+			t.Errorf("at %s it was asked %d times, want %d: %v", now, asked, want, failure)
+		}
+		now = now.Add(13 * time.Hour)
+	}
+}
+
 // TestSilentRobots: a robots.txt that does not come in time cannot be had; nobody broke it off.
 func TestSilentRobots(t *testing.T) {
 	t.Parallel()
