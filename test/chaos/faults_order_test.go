@@ -56,7 +56,10 @@ func edit(t *testing.T, c *crawl) {
 			t.Errorf("a crawl under way was given %s, or it was not said what to do instead: %v", spec, err)
 		}
 	}
-	noError(t, patch(`{"spec":{"limits":{"pages":20000}}}`))
+	err := patch(`{"spec":{"limits":{"pages":20000}}}`)
+	if over := finished(c.fleet.Job(t, c.job.Name)); !over || err == nil || !strings.Contains(err.Error(), "once the crawl is over") {
+		noError(t, err)
+	}
 	noError(t, patch(`{"metadata":{"labels":{"case":"edited"}}}`))
 }
 
