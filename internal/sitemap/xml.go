@@ -25,7 +25,6 @@ var errNoSitemap = errors.New("read the sitemap: it is none of " + strings.Join(
 // document reads <urlset>, <sitemapindex>, <rss> and <feed>, whatever their namespace.
 type document struct {
 	visit func(Kind, string) bool
-	root  string
 	open  []element
 	text  strings.Builder // of the element that is an address
 }
@@ -40,6 +39,7 @@ func readXML(r io.Reader, visit func(Kind, string) bool) error {
 	d.Strict = false
 	d.CharsetReader = charset.NewReaderLabel // feeds are not always in UTF-8
 	doc := document{visit: visit}
+	begun := false
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -51,9 +51,10 @@ func readXML(r io.Reader, visit func(Kind, string) bool) error {
 		more := true
 		switch token := token.(type) {
 		case xml.StartElement:
-			if doc.root == "" && !slices.Contains(roots, token.Name.Local) {
+			if !begun && !slices.Contains(roots, token.Name.Local) {
 				return errNoSitemap
 			}
+			begun = true
 			if len(doc.open) == maxNesting {
 				return errors.New("read the sitemap: its elements are nested too deeply")
 			}
@@ -86,9 +87,6 @@ func (d *document) start(token xml.StartElement) (more bool) {
 		case a.Name.Local == "rel":
 			rel = a.Value
 		}
-	}
-	if d.root == "" {
-		d.root = e.name
 	}
 	d.open = append(d.open, e)
 	d.text.Reset()
