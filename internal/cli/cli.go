@@ -31,8 +31,8 @@ const (
 type Error struct {
 	Code int
 	Err  error
-	// told is set when the flags are not what is wrong: --help would not help.
-	told bool
+	// input is set when the flags are not what is wrong: --help would not help.
+	input bool
 }
 
 // Error implements error.
@@ -53,7 +53,7 @@ func Usage(format string, args ...any) error {
 
 // Input makes an error of what a command line names, such as a file, that makes no sense.
 func Input(format string, args ...any) error {
-	return &Error{Code: ExitUsage, Err: fmt.Errorf(format, args...), told: true}
+	return &Error{Code: ExitUsage, Err: fmt.Errorf(format, args...), input: true}
 }
 
 // Exit says how a program ends with an error: it writes the message and
@@ -70,7 +70,7 @@ func Exit(stderr io.Writer, program string, err error) int {
 	if coded.Err != nil {
 		fmt.Fprintf(stderr, "%s: %s\n", program, lines(err.Error()))
 	}
-	if coded.Code == ExitUsage && !coded.told {
+	if coded.Code == ExitUsage && !coded.input {
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", program)
 	}
 	return coded.Code
