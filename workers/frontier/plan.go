@@ -164,14 +164,14 @@ func waitingFor(s *frontier.State, c workflows.Counts) *workflows.Waiting {
 	if h.Reason == frontier.ReasonHostBusy {
 		return &workflows.Waiting{
 			Reason:   workflows.ReasonHostBusy,
-			Message:  h.Host + " asks to be left alone: " + h.Detail + "; next try at " + h.Next.UTC().Format(time.TimeOnly+" UTC"),
+			Message:  h.Host + " asks to be left alone: " + h.Detail + "; next try at " + clockTime(h.Next),
 			NextStep: "Nothing has to be done. If this happens often, a larger politeness.delaySeconds in a new CrawlJob may help.",
 		}
 	}
 	if h.Reason == frontier.ReasonHostShared {
 		return &workflows.Waiting{
 			Reason:   workflows.ReasonHostShared,
-			Message:  h.Host + " is left alone: " + h.Detail + "; next try at " + h.Next.UTC().Format(time.TimeOnly+" UTC"),
+			Message:  h.Host + " is left alone: " + h.Detail + "; next try at " + clockTime(h.Next),
 			NextStep: "Nothing has to be done: jobs take turns at a host. For a site of one's own, politeness.scope: Job in a new CrawlJob takes no heed of others.",
 		}
 	}
@@ -183,10 +183,13 @@ func waitingFor(s *frontier.State, c workflows.Counts) *workflows.Waiting {
 	}
 	return &workflows.Waiting{
 		Reason:   reason,
-		Message:  message + "; next try at " + h.Next.UTC().Format(time.TimeOnly+" UTC"),
+		Message:  message + "; next try at " + clockTime(h.Next),
 		NextStep: "Check that the address is right and that the workers can resolve and reach its host; the crawl goes on by itself then.",
 	}
 }
+
+// clockTime is a time of today for people.
+func clockTime(t time.Time) string { return t.UTC().Format(time.TimeOnly + " UTC") }
 
 func countsOf(c frontier.Counts) workflows.Counts {
 	return workflows.Counts{

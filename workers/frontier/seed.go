@@ -3,7 +3,6 @@ package frontier
 import (
 	"context"
 	"errors"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
@@ -163,7 +162,7 @@ func seedFailure(err error) error {
 	}
 	message := e.Message
 	if !e.until.IsZero() {
-		message += "; it is not asked for before " + e.until.UTC().Format(time.TimeOnly+" UTC")
+		message += "; it is not asked for before " + clockTime(e.until)
 	}
 	return workflows.NewTrouble(e.Reason, message, e.Err)
 }
