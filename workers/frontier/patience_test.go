@@ -81,6 +81,14 @@ func seeder(t *testing.T) (r *rig, pass func(time.Duration)) {
 	return r, func(d time.Duration) { now = now.Add(d) }
 }
 
+// order seeds an order, by the name of its run, of one sitemap of a shelf.
+func (r *rig) order(s *shelf, run, path string) error {
+	job := r.job
+	job.Run = run
+	_, err := activityOf(r, r.planner.Seed, workflows.SeedInput{Job: job, Seeds: workflows.Seeds{Sitemaps: []string{s.URL + path}}})
+	return err
+}
+
 // TestSitemapsAreLeftAlone: attempts that follow one another at once ask for a sitemap that
 // cannot be had no more often than its host wants, and for no other one again.
 func TestSitemapsAreLeftAlone(t *testing.T) {
@@ -174,10 +182,8 @@ func TestBusyHostIsLeftAloneByAll(t *testing.T) {
 	s := newShelf(t)
 	r, _ := seeder(t)
 	s.answer("/a", http.StatusTooManyRequests, time.Minute)
-	for i, path := range []string{"/a", "/b"} {
-		r.job.Run = strconv.Itoa(i)
-		_, err := activityOf(r, r.planner.Seed, workflows.SeedInput{Job: r.job, Seeds: workflows.Seeds{Sitemaps: []string{s.URL + path}}})
-		wantSeedError(t, err, workflows.ReasonSeedUnreachable, "429 Too Many Requests; it is not asked for before 10:01:00 UTC")
+	for _, run := range []string{"a", "b"} {
+		wantSeedError(t, r.order(s, run, "/"+run), workflows.ReasonSeedUnreachable, "429 Too Many Requests; it is not asked for before 10:01:00 UTC")
 	}
 	if s.asked("/b") != 0 {
 		t.Error("a host was asked that wants to be left alone")
@@ -191,13 +197,7 @@ func TestBusyHostIsLeftAloneInTurn(t *testing.T) {
 	s := newShelf(t)
 	r := newRig(t, tree(1, "a.test"))
 	r.planner.Robots.Client, r.job.Spec.Politeness.Delay = http.DefaultClient, time.Second
-	seed := func(run string) error {
-		job := r.job
-		job.Run = run
-		_, err := activityOf(r, r.planner.Seed, workflows.SeedInput{Job: job, Seeds: workflows.Seeds{Sitemaps: []string{s.URL + "/" + run}}})
-		return err
-	}
-	if err := seed("first"); err != nil {
+	if err := r.order(s, "first", "/first"); err != nil {
 		t.Fatal(err)
 	}
 	s.answer("/a", http.StatusTooManyRequests, time.Minute)
@@ -205,7 +205,7 @@ func TestBusyHostIsLeftAloneInTurn(t *testing.T) {
 	var orders sync.WaitGroup
 	for _, run := range []string{"a", "b"} {
 		orders.Go(func() {
-			wantSeedError(t, seed(run), workflows.ReasonSeedUnreachable, "429 Too Many Requests; it is not asked for before")
+			wantSeedError(t, r.order(s, run, "/"+run), workflows.ReasonSeedUnreachable, "429 Too Many Requests; it is not asked for before")
 		})
 	}
 	orders.Wait()
@@ -221,16 +221,11 @@ func TestBusySitemapKeepsNoOther(t *testing.T) {
 	s := newShelf(t)
 	r, pass := seeder(t)
 	s.answer("/a", http.StatusTooManyRequests, 0)
-	seed := func(run string) error {
-		r.job.Run = run
-		_, err := activityOf(r, r.planner.Seed, workflows.SeedInput{Job: r.job, Seeds: workflows.Seeds{Sitemaps: []string{s.URL + "/" + run}}})
-		return err
-	}
 	for i := range 4 {
-		wantSeedError(t, seed("a"), workflows.ReasonSeedUnreachable, "429 Too Many Requests; it is not asked for before")
-		wantSeedError(t, seed("b"), workflows.ReasonSeedUnreachable, "is not asked for yet: another one of its host is answered with 429 Too Many Requests; it is not asked for before")
+		wantSeedError(t, r.order(s, "a", "/a"), workflows.ReasonSeedUnreachable, "429 Too Many Requests; it is not asked for before")
+		wantSeedError(t, r.order(s, "b", "/b"), workflows.ReasonSeedUnreachable, "is not asked for yet: another one of its host is answered with 429 Too Many Requests; it is not asked for before")
 		pass(firstHold)
-		if err := seed(fmt.Sprint(i)); err != nil {
+		if err := r.order(s, fmt.Sprint(i), fmt.Sprint("/", i)); err != nil {
 			t.Errorf("the pause of the host is over, and that of another order is not this one's: %v", err)
 		}
 		pass(longHold)
@@ -293,12 +288,11 @@ func TestDelayIsKeptBetweenAttempts(t *testing.T) {
 	r := newRig(t, tree(1, "a.test"))
 	r.planner.Robots.Client, r.job.Spec.Politeness.Delay = http.DefaultClient, delay
 	var ended time.Time
-	for i, path := range []string{"/a", "/b"} {
-		r.job.Run = strconv.Itoa(i)
-		if _, err := activityOf(r, r.planner.Seed, workflows.SeedInput{Job: r.job, Seeds: workflows.Seeds{Sitemaps: []string{s.URL + path}}}); err != nil {
+	for _, run := range []string{"a", "b"} {
+		if err := r.order(s, run, "/"+run); err != nil {
 			t.Fatal(err)
 		}
-		if i == 0 {
+		if run == "a" {
 			ended = time.Now()
 		}
 	}
