@@ -274,14 +274,17 @@ func (s *State) retry(p *Page, reason string, at time.Time) {
 	p.Tries++
 	s.move(p, Delayed, reason)
 	p.RetryAt = millis(at)
+	heap.Push(&s.later, p)
 }
 
 // follow brings in what an archived page links to, and the address that it was
 // redirected to.
 func (s *State) follow(p *Page, o Outcome) {
-	if final, err := urls.Canonicalize(o.Final); o.Final != "" && err == nil && final != p.URL {
-		s.redirected(p, final)
-		s.widen(p, final)
+	if o.Final != "" && o.Final != p.URL {
+		if final, err := urls.Canonicalize(o.Final); err == nil && final != p.URL {
+			s.redirected(p, final)
+			s.widen(p, final)
+		}
 	}
 	for _, link := range o.Links {
 		if s.err != nil {

@@ -9,33 +9,52 @@ import (
 // ErrBooks means that the books do not balance.
 var ErrBooks = errors.New("the books do not balance")
 
-// Check compares the books with the tables that are in memory. It returns the error
-// that cut a step short, when there is one.
+// Check compares the books with the tables that are in memory: the queues of the hosts that
+// changed since the manifest, and all pages that are held. It returns the error that cut a
+// step short, when there is one.
 func (s *State) Check() error {
 	if s.err != nil {
 		return s.err
 	}
+	for key := range s.changed.hosts {
+		if err := s.checkHost(s.hosts[key]); err != nil {
+			return err
+		}
+	}
+	var leased int64
+	for bundle, pages := range s.leased {
+		for _, p := range pages {
+			if p.Status == Leased && p.Bundle == bundle {
+				leased++
+			}
+		}
+	}
 	c := s.counts
-	var queued, delayed, leased int64
-	for _, h := range s.hosts {
-		if h.stored < 0 {
-			return fmt.Errorf("%w: host %q has %d pages in the queue", ErrBooks, h.key, h.stored)
-		}
-		queued += h.queued()
-	}
-	for _, p := range s.held {
-		switch p.Status {
-		case Delayed:
-			delayed++
-		case Leased:
-			leased++
-		}
-	}
-	if queued != c.Queued || delayed != c.Delayed || leased != c.Leased {
+	if delayed := int64(len(s.later)); s.checked != c.Queued || delayed != c.Delayed || leased != c.Leased {
 		return fmt.Errorf("%w: queued, delayed and leased are %d, %d and %d, booked %d, %d and %d",
-			ErrBooks, queued, delayed, leased, c.Queued, c.Delayed, c.Leased)
+			ErrBooks, s.checked, delayed, leased, c.Queued, c.Delayed, c.Leased)
 	}
 	return c.check()
+}
+
+// checkHost adds up the pages in the queues.
+func (s *State) checkHost(h *host) error {
+	if h.stored < 0 {
+		return fmt.Errorf("%w: host %q has %d pages in the queue", ErrBooks, h.key, h.stored)
+	}
+	s.checked += h.queued() - h.checked
+	h.checked = h.queued()
+	return nil
+}
+
+// checkAll is Check for all hosts, those too that nothing was noted of.
+func (s *State) checkAll() error {
+	for _, h := range s.hosts {
+		if err := s.checkHost(h); err != nil {
+			return err
+		}
+	}
+	return s.Check()
 }
 
 // check adds up the books.
@@ -62,7 +81,7 @@ func (c Counts) check() error {
 // in the seen table once, those that are open are in the queue or held, and no other.
 // It takes time and memory in proportion to all that was discovered.
 func (s *State) Recount() error {
-	if err := s.Check(); err != nil {
+	if err := s.checkAll(); err != nil {
 		return err
 	}
 	open := map[fp]bool{}

@@ -137,14 +137,9 @@ func (s *State) takes(hosts, pages, perBundle int) bool {
 
 // wake puts delayed pages that are due back into the queue.
 func (s *State) wake(now time.Time) {
-	if s.counts.Delayed == 0 {
-		return
-	}
 	at := millis(now)
-	for _, p := range s.held {
-		if p.Status == Delayed && p.RetryAt <= at {
-			s.move(p, Queued, "")
-		}
+	for len(s.later) > 0 && s.later[0].RetryAt <= at {
+		s.move(s.later[0], Queued, "")
 	}
 }
 
@@ -223,11 +218,15 @@ func (s *State) NextDue() time.Time {
 	if len(s.due) > 0 {
 		earlier(max(s.due[0].ready-ahead, 1))
 	}
-	for _, p := range s.held {
-		if p.Status == Delayed && s.host(p.host).bundle == "" {
-			earlier(max(p.RetryAt, s.host(p.host).ready-ahead))
+	s.later.walk(func(p *Page) bool {
+		if next > 0 && p.RetryAt >= next {
+			return false
 		}
-	}
+		if h := s.host(p.host); h.bundle == "" {
+			earlier(max(p.RetryAt, h.ready-ahead))
+		}
+		return true
+	})
 	if next == 0 {
 		return time.Time{}
 	}

@@ -124,6 +124,13 @@ func (f *fleet) run() {
 
 // wait moves the clock to what happens next.
 func (f *fleet) wait() {
+	f.t.Helper()
+	f.both(func(s *State) error {
+		if got, want := s.NextDue(), dueOfAll(s); !got.Equal(want) {
+			return fmt.Errorf("the next is due at %s, by all pages at %s", got, want)
+		}
+		return nil
+	})
 	next := f.live.NextDue()
 	if f.live.Limit() != "" || len(f.open) >= 4 {
 		next = time.Time{}
@@ -136,6 +143,26 @@ func (f *fleet) wait() {
 	if next.After(f.now) {
 		f.now = next
 	}
+}
+
+// dueOfAll is NextDue by a look at every page that is held.
+func dueOfAll(s *State) time.Time {
+	var next []int64
+	ahead := s.horizon().Milliseconds()
+	for _, h := range s.hosts {
+		if h.bundle == "" && h.queued() > 0 {
+			next = append(next, max(h.ready-ahead, 1))
+		}
+	}
+	for _, p := range s.held {
+		if h := s.host(p.host); p.Status == Delayed && h.bundle == "" {
+			next = append(next, max(p.RetryAt, h.ready-ahead))
+		}
+	}
+	if len(next) == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(slices.Min(next)).UTC()
 }
 
 // collect takes in bundles whose time has come.

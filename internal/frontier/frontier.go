@@ -41,6 +41,7 @@
 package frontier
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -66,6 +67,14 @@ type fp [16]byte
 func fpOf(canonical string) fp {
 	sum := sha256.Sum256([]byte(canonical))
 	return fp(sum[:16])
+}
+
+// compare orders fingerprints as their bytes are ordered.
+func (f fp) compare(g fp) int {
+	return cmp.Or(
+		cmp.Compare(binary.BigEndian.Uint64(f[:8]), binary.BigEndian.Uint64(g[:8])),
+		cmp.Compare(binary.BigEndian.Uint64(f[8:]), binary.BigEndian.Uint64(g[8:])),
+	)
 }
 
 func (f fp) hex() Fingerprint { return Fingerprint(hex.EncodeToString(f[:])) }
@@ -152,8 +161,9 @@ type Page struct {
 	// Bundle is the bundle that a leased page is in.
 	Bundle string
 
-	host string
-	key  fp
+	host  string
+	key   fp
+	place int // among those that are put aside
 }
 
 // Counts are the books: Discovered is the sum of Queued, Delayed, Leased, Archived, and

@@ -2,6 +2,7 @@ package frontier
 
 import (
 	"bytes"
+	"container/heap"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -218,7 +219,7 @@ func Open(rules *Rules, m Manifest, load func(key string) ([]byte, error)) (*Sta
 		return nil, err
 	}
 	r.finish()
-	return s, s.Check()
+	return s, s.checkAll()
 }
 
 // reader takes rows into a state.
@@ -337,6 +338,8 @@ func (r *reader) finish() {
 		case Queued:
 			h := s.host(p.host)
 			h.returned = append(h.returned, p) // in order, which is a heap
+		case Delayed:
+			heap.Push(&s.later, p)
 		}
 	}
 	for _, h := range s.hosts {

@@ -176,19 +176,26 @@ func (x *queueIndex) note(host []byte, block int) {
 
 // waiting tells whether a row of the queue was neither read nor skipped.
 func (s *State) waiting(r row) (bool, error) {
+	host, order, ok := splitQueueKey(r.key)
+	if !ok {
+		return false, damaged("a row of the queue cannot be read")
+	}
+	h := s.hosts[string(host)]
+	if h == nil {
+		return false, damaged("the queue has a host that is not in the table of hosts")
+	}
+	if order < h.read {
+		return false, nil
+	}
 	p, err := readQueueRow(r)
 	if err != nil {
 		return false, err
-	}
-	h := s.hosts[p.host]
-	if h == nil {
-		return false, damaged("the queue has a host that is not in the table of hosts")
 	}
 	f, known := s.fate(p.key)
 	if !known && s.err == nil {
 		return false, damaged("the queue has a page that was never seen")
 	}
-	return p.Order >= h.read && f == fateOpen, s.err
+	return f == fateOpen, s.err
 }
 
 // dropRead lets go of the runs that are read to the end.
@@ -328,6 +335,48 @@ func (h *pageHeap) Pop() any {
 	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
 	return last
+}
+
+// laterHeap implements heap.Interface: the pages that are put aside, those first that are
+// due first.
+type laterHeap []*Page
+
+func (h laterHeap) Len() int { return len(h) }
+func (h laterHeap) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(h[i].RetryAt, h[j].RetryAt), cmp.Compare(h[i].Order, h[j].Order)) < 0
+}
+func (h laterHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i, j
+}
+
+// Push implements heap.Interface.
+func (h *laterHeap) Push(x any) {
+	p := x.(*Page)
+	p.place = len(*h)
+	*h = append(*h, p)
+}
+
+// Pop implements heap.Interface.
+func (h *laterHeap) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return last
+}
+
+// walk calls visit for pages, and for those that are due after one only when visit returns
+// true for that one.
+func (h laterHeap) walk(visit func(*Page) bool) {
+	var from func(i int)
+	from = func(i int) {
+		if i < len(h) && visit(h[i]) {
+			from(2*i + 1)
+			from(2*i + 2)
+		}
+	}
+	from(0)
 }
 
 // hostHeap implements heap.Interface: the hosts with something to visit that are in no

@@ -71,6 +71,9 @@ func (d *decoder) bytes() []byte { return d.next(d.int()) }
 
 func (d *decoder) string() string { return string(d.bytes()) }
 
+// rowRoom is what the numbers of most rows need.
+const rowRoom = 64
+
 // appendFound writes what the queue has to know of a page.
 func appendFound(b []byte, p *Page) []byte {
 	b = appendString(b, p.URL)
@@ -120,7 +123,7 @@ func splitQueueKey(key []byte) (host []byte, order int64, ok bool) {
 }
 
 func queueRow(p *Page) row {
-	return row{key: queueKey(p.host, p.Order), value: appendFound(nil, p)}
+	return row{key: queueKey(p.host, p.Order), value: appendFound(make([]byte, 0, len(p.URL)+rowRoom), p)}
 }
 
 func readQueueRow(r row) (*Page, error) {
@@ -140,7 +143,8 @@ func heldRow(p *Page) row {
 	if p.Status.Terminal() {
 		return row{key: p.key[:], deleted: true}
 	}
-	b := appendString(nil, string(p.Status))
+	b := make([]byte, 0, len(p.URL)+len(p.Reason)+len(p.Bundle)+rowRoom)
+	b = appendString(b, string(p.Status))
 	b = appendString(b, p.Reason)
 	b = appendInt(b, p.Order)
 	b = appendInt(b, p.Tries)
@@ -217,7 +221,8 @@ func readChunkRow(r row) (Chunk, error) {
 
 // hostRow is the row of a host.
 func hostRow(h *host) row {
-	b := appendInt(nil, h.ready)
+	b := make([]byte, 0, len(h.detail)+len(h.bundle)+len(h.outage.name)+rowRoom)
+	b = appendInt(b, h.ready)
 	b = appendInt(b, h.delay)
 	b = appendInt(b, h.since)
 	b = appendInt(b, h.read)

@@ -66,7 +66,9 @@ func (s *State) Seal(run, nonce, parent, key string, output json.RawMessage) (Ma
 	m.Tables.Log = slices.Clone(m.Tables.Log)
 	var err error
 	if s.unfoldedRows() > s.sizes.fold {
-		err = s.fold(w, &m)
+		if err = s.checkAll(); err == nil {
+			err = s.fold(w, &m)
+		}
 	} else {
 		err = s.delta(w, &m)
 	}
@@ -181,14 +183,15 @@ func (s *State) hostRows(changed map[string]bool) []row {
 // heldRows are the rows of held pages; one that is not held any more is taken out.
 func (s *State) heldRows(changed map[fp]bool) []row {
 	rows := make([]row, 0, len(changed))
-	for key := range changed {
+	keys := slices.SortedFunc(maps.Keys(changed), fp.compare)
+	for i, key := range keys {
 		if p := s.held[key]; p != nil {
 			rows = append(rows, heldRow(p))
 		} else {
-			rows = append(rows, row{key: key[:], deleted: true})
+			rows = append(rows, row{key: keys[i][:], deleted: true})
 		}
 	}
-	return sorted(rows)
+	return rows
 }
 
 // queuedRows are the rows of pages that are in the queue still.
@@ -206,10 +209,11 @@ func (s *State) queuedRows(queued []queuedAt) []row {
 
 func (s *State) seenRows(changed map[fp]bool) []row {
 	rows := make([]row, 0, len(changed))
-	for key := range changed {
-		rows = append(rows, row{key: key[:], value: []byte{byte(s.seen.recent[key])}})
+	keys := slices.SortedFunc(maps.Keys(changed), fp.compare)
+	for i, key := range keys {
+		rows = append(rows, row{key: keys[i][:], value: []byte{byte(s.seen.recent[key])}})
 	}
-	return sorted(rows)
+	return rows
 }
 
 func sorted(rows []row) []row {
@@ -228,18 +232,28 @@ func (s *State) fold(w *sealer, m *Manifest) error {
 	}
 	var err error
 	t := &m.Tables
-	if t.Hosts, err = s.foldWhole(w, kindHosts, t.Hosts, len(s.hosts), s.hostRows(s.unfolded.hosts), func() []row {
-		return s.hostRows(all(s.hosts))
+	u := s.unfolded
+	if t.Hosts, err = s.foldWhole(w, kindHosts, t.Hosts, len(s.hosts), len(u.hosts), func(whole bool) []row {
+		if whole {
+			return s.hostRows(all(s.hosts))
+		}
+		return s.hostRows(u.hosts)
 	}); err != nil {
 		return err
 	}
-	if t.Held, err = s.foldWhole(w, kindHeld, t.Held, len(s.held), s.heldRows(s.unfolded.held), func() []row {
-		return s.heldRows(all(s.held))
+	if t.Held, err = s.foldWhole(w, kindHeld, t.Held, len(s.held), len(u.held), func(whole bool) []row {
+		if whole {
+			return s.heldRows(all(s.held))
+		}
+		return s.heldRows(u.held)
 	}); err != nil {
 		return err
 	}
-	if t.Chunks, err = s.foldWhole(w, kindChunks, t.Chunks, len(s.chunks), s.chunkRows(s.unfolded.chunks), func() []row {
-		return s.chunkRows(len(s.chunks))
+	if t.Chunks, err = s.foldWhole(w, kindChunks, t.Chunks, len(s.chunks), u.chunks, func(whole bool) []row {
+		if whole {
+			return s.chunkRows(len(s.chunks))
+		}
+		return s.chunkRows(u.chunks)
 	}); err != nil {
 		return err
 	}
@@ -259,18 +273,19 @@ func all[K comparable, V any](m map[K]V) map[K]bool {
 	return set
 }
 
-// foldWhole adds a segment to a table that is in memory. When half of the table's rows
-// are replaced by later ones, or it has many segments, it is written anew.
-func (s *State) foldWhole(w *sealer, kind segmentKind, refs []Segment, live int, fresh []row, whole func() []row) ([]Segment, error) {
-	total := len(fresh)
+// foldWhole adds a segment of fresh rows to a table that is in memory. When half of the
+// table's rows are replaced by later ones, or it has many segments, it is written anew.
+func (s *State) foldWhole(w *sealer, kind segmentKind, refs []Segment, live, fresh int, rows func(whole bool) []row) ([]Segment, error) {
+	total := fresh
 	for _, ref := range refs {
 		total += ref.Rows
 	}
 	refs = slices.Clone(refs)
-	if total > 2*live+s.sizes.fold || len(refs) >= s.sizes.runs {
-		refs, fresh = nil, whole()
+	whole := total > 2*live+s.sizes.fold || len(refs) >= s.sizes.runs
+	if whole {
+		refs = nil
 	}
-	added, err := s.write(w, kind, fresh)
+	added, err := s.write(w, kind, rows(whole))
 	return append(refs, added...), err
 }
 

@@ -135,7 +135,7 @@ func (s *State) fateOf(status Status, reason string) fate {
 // foldSeen turns what is recent into a run.
 func (s *State) foldSeen(w *sealer) error {
 	rows := make([]byte, 0, len(s.seen.recent)*seenRow)
-	for _, key := range slices.SortedFunc(maps.Keys(s.seen.recent), func(a, b fp) int { return bytes.Compare(a[:], b[:]) }) {
+	for _, key := range slices.SortedFunc(maps.Keys(s.seen.recent), fp.compare) {
 		rows = append(append(rows, key[:]...), byte(s.seen.recent[key]))
 	}
 	for part := range slices.Chunk(rows, s.sizes.merge*seenRow) {

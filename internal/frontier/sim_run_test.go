@@ -33,7 +33,7 @@ func smallCrawl(seed uint64) simConfig {
 func wideCrawl(seed uint64) simConfig {
 	r := rand.New(rand.NewPCG(seed, 3))
 	c := simConfig{
-		web:    simWeb{seed: seed, pages: 107_000, hosts: 3000 + r.IntN(2000), skew: 2, fanout: 2 + r.IntN(2), poison: 20_000},
+		web:    simWeb{seed: seed, pages: 103_000, hosts: 3000 + r.IntN(2000), skew: 2, fanout: 2 + r.IntN(2), poison: 20_000},
 		shards: []int{1, 1, 1, 1, 1, 1, 1, 2}[r.IntN(8)], delay: time.Duration(r.IntN(3)) * time.Second / 2, twin: 1000, recount: 2000, stray: 400,
 		faults: allFaults(), sizes: standardSizes(),
 	}

@@ -44,6 +44,8 @@ type State struct {
 	// open bundle.
 	held   map[fp]*Page
 	leased map[string][]*Page
+	// later are the held pages that are put aside.
+	later laterHeap
 	// chunks are the archive's chunks, in the order in which they were told of.
 	chunks []Chunk
 	// logged counts the rows of the log, log holds those that are in no run yet.
@@ -67,6 +69,8 @@ type State struct {
 	// changed since the tables were last folded.
 	changed  changes
 	unfolded changes
+	// checked are the pages in the queues of all hosts when Check looked last.
+	checked int64
 }
 
 // changes are rows by their keys. Of seen and queue rows only those since the manifest
@@ -123,6 +127,8 @@ type host struct {
 	// returned are the pages that were handed out before and are to be again.
 	returned pageHeap
 	place    int // in the heap of hosts, -1 when it is not there
+	// checked are the pages in its queue when Check looked last.
+	checked int64
 }
 
 // rest keeps the host from being asked before a time. Rows hold milliseconds: what is
@@ -286,6 +292,9 @@ func (s *State) count(p *Page, n int64) {
 
 // move gives a page that was queued or held another status, and keeps books and tables.
 func (s *State) move(p *Page, to Status, reason string) {
+	if p.Status == Delayed {
+		heap.Remove(&s.later, p.place)
+	}
 	s.count(p, -1)
 	p.Status, p.Reason = to, reason
 	s.count(p, 1)
@@ -493,15 +502,10 @@ func (s *State) Hindered() (Hindrance, bool) {
 			resting = h
 		}
 	}
-	var next *Page
-	for _, q := range s.held {
-		if q.Status == Delayed && (next == nil || cmp.Or(cmp.Compare(q.RetryAt, next.RetryAt), cmp.Compare(q.Order, next.Order)) < 0) {
-			next = q
-		}
-	}
-	if next == nil {
+	if len(s.later) == 0 {
 		return Hindrance{Host: cmp.Or(resting.outage.name, resting.key), Reason: resting.wait, Detail: resting.detail, Next: s.NextDue()}, true
 	}
+	next := s.later[0]
 	return Hindrance{
 		Host: hostname(next.URL), Reason: next.Reason, Detail: s.host(next.host).detail, Seed: next.Depth == 0, Next: s.NextDue(),
 	}, true
