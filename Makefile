@@ -95,7 +95,7 @@ test: build chromiums docs-site ## Run every test: real API server, Temporal, S3
 
 # The frontier in a fleet in which everything goes wrong: each seed is a web of 100,000 addresses.
 .PHONY: sim
-sim: ## Simulate crawls of 100,000 addresses with all faults (SEEDS=200, a quarter of an hour)
+sim: ## Simulate crawls of 100,000 addresses with all faults (SEEDS=200, ten minutes)
 	@go test -count=1 -timeout 60m -run '^TestSimulation$$' ./internal/frontier -seeds $(or $(SEEDS),200)
 
 .PHONY: sim-large
@@ -121,8 +121,8 @@ bench-capture: build chromium docs-site ## Measure the capture against a bare lo
 	@cd test && go test -run '^$$' -bench Capture -benchtime 1x -timeout 2h ./bench -update -rounds $(or $(ROUNDS),5)
 
 .PHONY: bench-crawl
-bench-crawl: build chromium ## Measure what a small crawl costs beside crawlctl capture and write docs/small-crawls.md (ROUNDS=5, five minutes)
-	@cd test && go test -run '^$$' -bench Crawl -benchtime 1x -timeout 1h ./bench -update -pages 144 -rounds $(or $(ROUNDS),5)
+bench-crawl: build chromium ## Measure what a small crawl costs beside crawlctl capture and write docs/small-crawls.md (ROUNDS=5, eight minutes)
+	@cd test && go test -run '^$$' -bench Crawl -benchtime 1x -timeout 1h ./bench -update -pages 240 -rounds $(or $(ROUNDS),5)
 
 .PHONY: load
 load: build ## Load the fleet with timed stand-ins for browsers and write docs/load.md (MINUTES=10 RATE=150 SHARDS=64, half an hour)
