@@ -155,7 +155,7 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 	if o.Reason == ReasonHostBusy || o.RetryAfter > 0 {
 		s.asked = append(s.asked, h)
 	}
-	if slices.Contains(unreached, o.Reason) && !elsewhere(p, o) {
+	if o.Missed(p.URL) {
 		s.missed(p, h, o, now)
 	} else if o.Status != Archived && o.Retry && p.Tries < len(retries) {
 		s.retry(p, o.Reason, now.Add(retries[p.Tries]))
@@ -166,11 +166,15 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 	return true, s.err
 }
 
-// elsewhere tells whether a visit ended on another host than it began on: what went wrong
-// there says nothing about this one.
-func elsewhere(p *Page, o Outcome) bool {
+// Missed tells whether a visit did not reach the host of the page that was asked for, or found
+// it asking for patience: no other page of it is to be tried before it has rested. When the
+// visit ended on another host, what went wrong there says nothing about this one.
+func (o Outcome) Missed(requested string) bool {
+	if !slices.Contains(unreached, o.Reason) {
+		return false
+	}
 	final, err := urls.Canonicalize(o.Final)
-	return o.Final != "" && err == nil && hostname(final) != hostname(p.URL)
+	return o.Final == "" || err != nil || hostname(final) == hostname(requested)
 }
 
 // conclude books a final outcome.

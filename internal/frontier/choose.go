@@ -11,7 +11,7 @@ const (
 	maxBundleHosts = 20
 	maxHostPages   = 20
 	// growth is how many times the pages visited before the next bundle of a host may have.
-	growth = 4
+	growth = 20
 	// bundleTime is how long the pages of one host in a bundle should take, and
 	// pageTime what a page takes beside the delay.
 	bundleTime = 60 * time.Second
@@ -143,14 +143,17 @@ func (s *State) wake(now time.Time) {
 	}
 }
 
-// share is how many pages of a host a bundle takes, room at most. The first bundle of a
-// host has one page, so that its links are known soon; later ones grow. A host that was
-// not reached is tried with one page too.
+// share is how many pages of a host a bundle takes, room at most: the fewer bundles, the
+// fewer browser contexts and chunks. The first bundle of a host has one page, so that its
+// links are known soon, unless the crawl follows none. A host that was not reached is tried
+// with one page too.
 func (s *State) share(h *host, room int) int {
 	spec := s.rules.spec
 	n := int64(min(maxHostPages, room, int(bundleTime/(s.delay(h)+pageTime))))
-	n = max(1, min(n, growth*h.visited))
-	if h.failures > 0 {
+	if s.rules.follows() {
+		n = min(n, growth*h.visited)
+	}
+	if n = max(1, n); h.failures > 0 {
 		n = 1
 	}
 	if s.bound() >= 0 {

@@ -287,25 +287,34 @@ func TestBundlesGrow(t *testing.T) {
 	for i := range 200 {
 		seeds = append(seeds, fmt.Sprintf("https://a.example/%d", i))
 	}
-	for delay, want := range map[time.Duration][]int{
-		0:                {1, 4, 20, 20},
-		5 * time.Second:  {1, 4, 10, 10},
-		10 * time.Minute: {1, 1, 1},
+	for name, c := range map[string]struct {
+		scope string
+		hops  int
+		delay time.Duration
+		want  []int
+	}{
+		"AtOnce":    {"Host", 0, 0, []int{1, 20, 20}},
+		"Pauses":    {"Host", 0, 5 * time.Second, []int{1, 10, 10}},
+		"Long":      {"Host", 0, 10 * time.Minute, []int{1, 1, 1}},
+		"NoLinks":   {"Page", 0, 0, []int{20, 20}},
+		"FewLinks":  {"Page", 1, 0, []int{1, 20}},
+		"LongPages": {"Page", 0, 10 * time.Minute, []int{1, 1}},
 	} {
-		s := newState(t, Spec{Scope: "Host", Seeds: seeds, Delay: delay})
+		delay, want := c.delay, c.want
+		s := newState(t, Spec{Scope: c.scope, ExtraHops: c.hops, Seeds: seeds, Delay: delay})
 		now := time.Unix(1000, 0)
 		var got []int
 		for i := range want {
 			b := s.Choose(now, 3, fmt.Sprint(i))
 			if len(b) != 1 {
-				t.Fatalf("delay %v: %d bundles of one host", delay, len(b))
+				t.Fatalf("%s: %d bundles of one host", name, len(b))
 			}
 			got = append(got, b[0].Pages())
 			archive(t, s, b[0], now)
 			now = now.Add(delay)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("delay %v: pages of bundles (-want +got):\n%s", delay, diff)
+			t.Errorf("%s: pages of bundles (-want +got):\n%s", name, diff)
 		}
 	}
 }

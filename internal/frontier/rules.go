@@ -81,6 +81,9 @@ type Rules struct {
 	memory    int // of the seeds and their places, about, in bytes
 }
 
+// follows tells whether the crawl follows links.
+func (r *Rules) follows() bool { return r.spec.Scope != "Page" || r.spec.ExtraHops > 0 }
+
 // pattern is a regular expression and the rule that names it.
 type pattern struct {
 	*regexp.Regexp

@@ -177,8 +177,8 @@ func (a *bundleAttempt) plan(b Bundle, done map[Fingerprint]bool) {
 			}
 		}
 		a.loads = append(a.loads, l)
-		if s.web.busy(p, l.id) {
-			v.next = len(v.Pages) // it asked to be left alone
+		if o := s.web.outcome(p, l.id, l.end); l.given == "" && o.Missed(p.URL) {
+			v.next = len(v.Pages) // it is left alone
 		}
 	}
 	slices.SortFunc(a.loads, func(x, y load) int { return cmp.Or(x.end.Compare(y.end), cmp.Compare(x.index, y.index)) })

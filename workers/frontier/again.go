@@ -66,7 +66,7 @@ func (v *hostVisit) again(ctx context.Context, page frontier.BundlePage, dir str
 	next.Ended = v.Now()
 	next.Delay = o.Delay
 	v.ready = next.Ended.Add(v.delay)
-	v.busy = next.Reason == frontier.ReasonHostBusy
+	v.left = next.Missed(page.URL)
 	v.tell(ctx, next)
 	if next.Status != frontier.Archived && o.Status == frontier.Archived {
 		o.Ended, o.RetryAfter = next.Ended, max(o.RetryAfter, next.RetryAfter)

@@ -560,6 +560,43 @@ func TestLeavesAHostThatAsksForALongPause(t *testing.T) {
 	}
 }
 
+// TestLeavesAHostThatIsNotReached: what could not be reached for one page is not tried for all
+// the others, but for one after it has rested; a page that leads to a dead host says nothing of
+// its own.
+func TestLeavesAHostThatIsNotReached(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		final string
+		loads int
+	}{
+		"Own":      {"", 1},
+		"OwnFinal": {"http://a.test/moved", 1},
+		"Another":  {"http://gone.test/", 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := tree(40, "a.test")
+			r := newRig(t, w)
+			r.seed("http://a.test/0")
+			ref := r.large(5)
+			before := len(w.loads)
+			w.visit = func(_ context.Context, p *browser.Page) error {
+				p.Outcome = browser.Outcome{State: browser.Failed, Reason: browser.ReasonConnectFailed}
+				p.FinalURL = tc.final
+				return nil
+			}
+			out, err := r.crawl(t.Context(), ref)
+			if err != nil || len(w.loads)-before < tc.loads || tc.loads == 1 && len(w.loads) != before+1 {
+				t.Fatalf("%+v, %v: %d pages were loaded, want %d", out, err, len(w.loads)-before, tc.loads)
+			}
+			next := r.plan(4, workflows.BundleDone{ID: ref.ID, Results: out.Results})
+			if c := next.Counts; c.Leased != 0 && tc.loads == 1 || c.Delayed < int64(tc.loads) {
+				t.Errorf("counts %+v: want what was loaded to be tried again, and nothing before", c)
+			}
+		})
+	}
+}
+
 func TestKeepsTheDelay(t *testing.T) {
 	t.Parallel()
 	const delay = 80 * time.Millisecond

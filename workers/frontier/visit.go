@@ -41,7 +41,7 @@ type hostVisit struct {
 	ready time.Time
 	stay  Tab
 	given *profile.Profile // what the stay began with
-	busy  bool             // the host asked to be left alone
+	left  bool             // the host is to be left alone: it was not reached, or asked for it
 	chunk int              // the generation of the chunk that the stay's cache belongs to
 
 	consultedMu sync.Mutex
@@ -77,7 +77,7 @@ func (b *bundleRun) visitHost(ctx, visits context.Context, h frontier.BundleHost
 			b.lease.ask(why)
 			return nil
 		}
-		if err := v.visit(visits, page, first+i); err != nil || v.busy {
+		if err := v.visit(visits, page, first+i); err != nil || v.left {
 			return err
 		}
 	}
@@ -193,7 +193,7 @@ func (v *hostVisit) quarantine(ctx context.Context, index int) (leave func(), ok
 func (v *hostVisit) turnedAway(ctx context.Context, page frontier.BundlePage, why *RobotsFailure) error {
 	o := notArchived(page, string(why.Reason), why.Detail)
 	o.Ended, o.RetryAfter = v.Now(), why.RetryAfter
-	v.busy = o.RetryAfter > 0
+	v.left = o.RetryAfter > 0 || o.Missed(page.URL)
 	v.tell(ctx, o)
 	return v.conclude(ctx, o)
 }
@@ -258,7 +258,7 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	o.Ended = v.Now()
 	o.Delay = v.asked()
 	v.ready = o.Ended.Add(v.delay)
-	v.busy = o.Reason == frontier.ReasonHostBusy
+	v.left = o.Missed(page.URL)
 	v.tell(ctx, o)
 	var others []*browser.Page
 	if p.Refusal() != "" {
