@@ -101,8 +101,9 @@ with %d tabs, and the site: the dynamic one of [benchmarks](benchmarks.md), unde
 **What the fleet costs beside the capture**: an order of %d pages, and as many through ` + "`crawlctl capture --concurrency %d`" + `, which is as many pages
 open at once, in turn. Pages a second of the crawl are %s of those of crawlctl, as median (least–most) of the ratios in %d rounds.
 
-In the difference is not only orchestration: a crawl begins each visit of a host in a fresh browser context, with a process of its own, where crawlctl keeps one context
-for all its pages; and the API server, Temporal and the store share the processors with the browser here, which no fleet does.
+What the two do is not the same in all: a crawl shows the pages of a host in one browser context after another, up to 20 in each, and has a
+process for each; crawlctl takes the pages as they are listed, six at a time in one context, and has a process for a host in each of its tabs.
+The API server, Temporal and the store share the processors with the browser here, which no fleet does.
 
 | round | first snapshot, s | crawl, pages/s | crawlctl capture, pages/s | ratio |
 | --- | --- | --- | --- | --- |
