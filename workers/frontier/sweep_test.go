@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"crawlfleet.dev/crawlfleet/internal/frontier"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -128,5 +129,53 @@ func TestSweepKeepsExchanges(t *testing.T) {
 	left := r.store.Keys("/frontier/" + exchangeBase(r.job, 0) + "/")
 	if !slices.Contains(left, "/frontier/"+keys[1]) || slices.Contains(left, "/frontier/"+keys[0]) {
 		t.Errorf("left are %v, want %s and not %s", left, keys[1], keys[0])
+	}
+}
+
+// TestSweepKeepsWhatManifestsNeed: each of the manifests that are kept can be read back, the
+// older ones too, whose tables were put together anew since.
+func TestSweepKeepsWhatManifestsNeed(t *testing.T) {
+	r := newRig(t, tree(60, "a.test"))
+	r.job.Spec.Authorization.NotAfter = time.Now().Add(100 * workflows.SweepAge)
+	r.seed("http://a.test/0")
+	step := func() {
+		out := r.plan(1)
+		for _, ref := range out.Bundles {
+			r.plan(0, workflows.BundleDone{ID: ref.ID}) // lost, so that there is something to write
+		}
+	}
+	for range 2 * keptManifests {
+		step()
+	}
+	r.later(2 * workflows.SweepAge)
+	step()
+	if out := sweepLater(t, r, 4*workflows.SweepAge); out.Objects == 0 {
+		t.Fatal("nothing was removed: the test shows nothing")
+	}
+	store := r.planner.Store.Bucket(r.planner.FrontierBucket)
+	rules, _, err := r.planner.rules(t.Context(), store, r.job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first, last []frontier.Segment
+	for seq := r.seq - keptManifests + 1; seq <= r.seq; seq++ {
+		m, _, err := readManifest(t.Context(), store, r.job, 0, seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = m.Segments()
+		}
+		last = m.Segments()
+		s, err := frontier.Open(rules, m, func(key string) ([]byte, error) { return get(t.Context(), store, key, maxSegment) })
+		if err == nil {
+			err = s.Recount()
+		}
+		if err != nil {
+			t.Errorf("manifest %d: %v", seq, err)
+		}
+	}
+	if !slices.ContainsFunc(first, func(s frontier.Segment) bool { return !slices.Contains(last, s) }) {
+		t.Error("the last manifest needs all that the first one does: the test shows nothing")
 	}
 }
