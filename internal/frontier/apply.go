@@ -98,7 +98,10 @@ const (
 )
 
 // unreached are the reasons that speak of a host rather than of a page.
-var unreached = []string{"DNSFailed", "ConnectFailed", "ConnectionReset", "TLSFailed", "RobotsUnreachable", "PageTimeout", ReasonHostBusy}
+var unreached = []string{"DNSFailed", "ConnectFailed", "ConnectionReset", "TLSFailed", "RobotsUnreachable", reasonPageTimeout, ReasonHostBusy}
+
+// reasonPageTimeout is the reason of a page that did not come within its time.
+const reasonPageTimeout = "PageTimeout"
 
 // ReasonHostBusy is the reason of a visit that the host answered by asking for patience.
 // The last of MaxTries visits is archived with it: the answer is the page then.
@@ -155,7 +158,7 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 	if o.Reason == ReasonHostBusy || o.RetryAfter > 0 {
 		s.asked = append(s.asked, h)
 	}
-	if o.Missed(p.URL) {
+	if o.missed(p.URL) {
 		s.missed(p, h, o, now)
 	} else if o.Status != Archived && o.Retry && p.Tries < len(retries) {
 		s.retry(p, o.Reason, now.Add(retries[p.Tries]))
@@ -166,10 +169,16 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 	return true, s.err
 }
 
-// Missed tells whether a visit did not reach the host of the page that was asked for, or found
-// it asking for patience: no other page of it is to be tried before it has rested. When the
-// visit ended on another host, what went wrong there says nothing about this one.
-func (o Outcome) Missed(requested string) bool {
+// Leave tells whether a visit is to be the last of its stay at a host: the host is to rest
+// before it is asked for another page. It asked for patience, also where a redirect led, or it
+// was not reached; a page that takes too long may do so alone.
+func (o Outcome) Leave(requested string) bool {
+	return o.Reason == ReasonHostBusy || o.RetryAfter > 0 || o.Reason != reasonPageTimeout && o.missed(requested)
+}
+
+// missed tells whether a visit did not reach the host of the page that was asked for. When it
+// ended on another host, what went wrong there says nothing about this one.
+func (o Outcome) missed(requested string) bool {
 	if !slices.Contains(unreached, o.Reason) {
 		return false
 	}

@@ -10,8 +10,8 @@ import (
 var ErrBooks = errors.New("the books do not balance")
 
 // Check compares the books with the tables that are in memory: the queues of the hosts that
-// changed since the manifest, and all pages that are held. It returns the error that cut a
-// step short, when there is one.
+// changed since the manifest, and the pages that are leased or put aside. It returns the error
+// that cut a step short, when there is one.
 func (s *State) Check() error {
 	if s.err != nil {
 		return s.err

@@ -10,8 +10,6 @@ const (
 	maxBundlePages = 40
 	maxBundleHosts = 20
 	maxHostPages   = 20
-	// growth is how many times the pages visited before the next bundle of a host may have.
-	growth = 20
 	// bundleTime is how long the pages of one host in a bundle should take, and
 	// pageTime what a page takes beside the delay.
 	bundleTime = 60 * time.Second
@@ -144,16 +142,13 @@ func (s *State) wake(now time.Time) {
 }
 
 // share is how many pages of a host a bundle takes, room at most: the fewer bundles, the
-// fewer browser contexts and chunks. The first bundle of a host has one page, so that its
-// links are known soon, unless the crawl follows none. A host that was not reached is tried
-// with one page too.
+// fewer browser contexts and chunks. Until a page of the host was visited it is one, so that
+// its links are known soon, unless the crawl follows none. A host that was not reached is
+// tried with one page too.
 func (s *State) share(h *host, room int) int {
 	spec := s.rules.spec
 	n := int64(min(maxHostPages, room, int(bundleTime/(s.delay(h)+pageTime))))
-	if s.rules.follows() {
-		n = min(n, growth*h.visited)
-	}
-	if n = max(1, n); h.failures > 0 {
+	if n = max(1, n); h.failures > 0 || h.visited == 0 && s.rules.follows() {
 		n = 1
 	}
 	if s.bound() >= 0 {

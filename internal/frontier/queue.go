@@ -36,7 +36,7 @@ func (r *queueRun) size() int { return r.ref.Rows - r.ref.Read }
 
 // push appends a page to the queue of its host.
 func (s *State) push(h *host, p *Page) {
-	s.queue.recent[h.key] = append(s.queue.recent[h.key], entry{p.Order, appendFound(nil, p)})
+	s.queue.recent[h.key] = append(s.queue.recent[h.key], entry{p.Order, appendFound(make([]byte, 0, len(p.URL)+rowRoom), p)})
 	s.queue.rows++
 	s.changed.queued = append(s.changed.queued, queuedAt{h.key, p.Order})
 	h.stored++

@@ -123,7 +123,7 @@ func splitQueueKey(key []byte) (host []byte, order int64, ok bool) {
 }
 
 func queueRow(p *Page) row {
-	return row{key: queueKey(p.host, p.Order), value: appendFound(make([]byte, 0, len(p.URL)+rowRoom), p)}
+	return row{key: queueKey(p.host, p.Order), value: appendFound(nil, p)}
 }
 
 func readQueueRow(r row) (*Page, error) {

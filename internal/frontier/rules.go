@@ -82,7 +82,10 @@ type Rules struct {
 }
 
 // follows tells whether the crawl follows links.
-func (r *Rules) follows() bool { return r.spec.Scope != "Page" || r.spec.ExtraHops > 0 }
+func (r *Rules) follows() bool {
+	s := r.spec
+	return (s.Depth == nil || *s.Depth > 0) && (s.Scope != "Page" || s.ExtraHops > 0)
+}
 
 // pattern is a regular expression and the rule that names it.
 type pattern struct {

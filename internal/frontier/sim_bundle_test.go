@@ -177,7 +177,7 @@ func (a *bundleAttempt) plan(b Bundle, done map[Fingerprint]bool) {
 			}
 		}
 		a.loads = append(a.loads, l)
-		if o := s.web.outcome(p, l.id, l.end); l.given == "" && o.Missed(p.URL) {
+		if o := s.web.outcome(p, l.id, l.end); l.given == "" && o.Leave(p.URL) {
 			v.next = len(v.Pages) // it is left alone
 		}
 	}

@@ -66,9 +66,10 @@ func (v *hostVisit) again(ctx context.Context, page frontier.BundlePage, dir str
 	next.Ended = v.Now()
 	next.Delay = o.Delay
 	v.ready = next.Ended.Add(v.delay)
-	v.left = next.Missed(page.URL)
+	v.left = next.Leave(page.URL)
 	v.tell(ctx, next)
 	if next.Status != frontier.Archived && o.Status == frontier.Archived {
+		v.left = v.left && (next.Reason == frontier.ReasonHostBusy || next.RetryAfter > 0) // else the host counts as reached
 		o.Ended, o.RetryAfter = next.Ended, max(o.RetryAfter, next.RetryAfter)
 		second.Superseded = true
 		return first, o, []*browser.Page{second}, nil

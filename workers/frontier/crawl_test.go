@@ -560,40 +560,110 @@ func TestLeavesAHostThatAsksForALongPause(t *testing.T) {
 	}
 }
 
-// TestLeavesAHostThatIsNotReached: what could not be reached for one page is not tried for all
-// the others, but for one after it has rested; a page that leads to a dead host says nothing of
-// its own.
-func TestLeavesAHostThatIsNotReached(t *testing.T) {
+// TestLeavesAHost that is not reached, or that asks for patience, also where a redirect led: its
+// other pages are not tried before it has rested. A page that leads to a dead host, or takes too
+// long, says nothing of them.
+func TestLeavesAHost(t *testing.T) {
 	t.Parallel()
+	failed := func(reason, final string) func(*browser.Page) {
+		return func(p *browser.Page) {
+			p.Outcome, p.FinalURL = browser.Outcome{State: browser.Failed, Reason: reason}, final
+		}
+	}
+	busy := func(final string) func(*browser.Page) {
+		return func(p *browser.Page) {
+			p.Status, p.Outcome.RetryAfter, p.FinalURL = http.StatusTooManyRequests, time.Hour, final
+		}
+	}
+	const all = 8
 	for name, tc := range map[string]struct {
-		final string
+		visit func(*browser.Page)
 		loads int
 	}{
-		"Own":      {"", 1},
-		"OwnFinal": {"http://a.test/moved", 1},
-		"Another":  {"http://gone.test/", 5},
+		"NotReached":     {failed(browser.ReasonConnectFailed, ""), 1},
+		"NotReachedOwn":  {failed(browser.ReasonConnectFailed, "http://a.test/moved"), 1},
+		"AnotherIsGone":  {failed(browser.ReasonConnectFailed, "http://gone.test/"), all},
+		"TakesTooLong":   {failed(browser.ReasonPageTimeout, ""), all},
+		"Busy":           {busy("http://a.test/moved"), 1},
+		"BusyElsewhere":  {busy("http://www.a.test/moved"), 1},
+		"RefusedByOther": {func(p *browser.Page) { p.Outcome.RetryAfter = time.Hour }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := tree(40, "a.test")
 			r := newRig(t, w)
 			r.seed("http://a.test/0")
-			ref := r.large(5)
+			ref := r.large(2)
+			for ref.Pages < all {
+				ref = r.plan(1, r.persist(ref)).Bundles[0]
+			}
 			before := len(w.loads)
-			w.visit = func(_ context.Context, p *browser.Page) error {
-				p.Outcome = browser.Outcome{State: browser.Failed, Reason: browser.ReasonConnectFailed}
-				p.FinalURL = tc.final
-				return nil
-			}
+			w.visit = func(_ context.Context, p *browser.Page) error { tc.visit(p); return nil }
 			out, err := r.crawl(t.Context(), ref)
-			if err != nil || len(w.loads)-before < tc.loads || tc.loads == 1 && len(w.loads) != before+1 {
-				t.Fatalf("%+v, %v: %d pages were loaded, want %d", out, err, len(w.loads)-before, tc.loads)
+			loads := len(w.loads) - before
+			if err != nil || tc.loads == 1 && loads != 1 || tc.loads > 1 && loads != ref.Pages {
+				t.Fatalf("%+v, %v: %d of %d pages were loaded", out, err, loads, ref.Pages)
 			}
-			next := r.plan(4, workflows.BundleDone{ID: ref.ID, Results: out.Results})
-			if c := next.Counts; c.Leased != 0 && tc.loads == 1 || c.Delayed < int64(tc.loads) {
-				t.Errorf("counts %+v: want what was loaded to be tried again, and nothing before", c)
+			if next := r.plan(4, workflows.BundleDone{ID: ref.ID, Results: out.Results}); next.Counts.Leased != 0 && tc.loads == 1 {
+				t.Errorf("%+v: the host is asked again at once", next)
 			}
 		})
+	}
+}
+
+// TestStaysWhereTheFirstCaptureCounts: a second capture that is not answered says nothing of a host
+// that answered the first one.
+func TestStaysWhereTheFirstCaptureCounts(t *testing.T) {
+	t.Parallel()
+	w := tree(10, "a.test")
+	for page, links := range w.links {
+		for i, l := range links {
+			links[i] = strings.Replace(l, "http:", "https:", 1)
+		}
+		w.links[strings.Replace(page, "http:", "https:", 1)] = links
+	}
+	r := newRig(t, w)
+	r.seed("https://a.test/0")
+	ref := r.large(2)
+	w.visit = func(_ context.Context, p *browser.Page) error {
+		if p.Recorder == browser.RecorderBrowser {
+			unanswered(p, browser.ReasonConnectFailed)
+		} else {
+			answered(p, 403, "HTTP/1.1 403 Forbidden")
+		}
+		return nil
+	}
+	before := len(w.visits)
+	if out, err := r.crawl(t.Context(), ref); err != nil || len(w.visits)-before != 2*ref.Pages {
+		t.Errorf("%+v, %v: %d captures of %d pages, want two of each", out, err, len(w.visits)-before, ref.Pages)
+	}
+}
+
+// TestLeavesNoDuplicate: what a redirect has brought is not asked for again because the host was
+// left before the bundle came to its address.
+func TestLeavesNoDuplicate(t *testing.T) {
+	t.Parallel()
+	w := tree(10, "a.test")
+	for i := range 10 { // all on one level, so that one bundle has them
+		w.links["http://a.test/0"] = append(w.links["http://a.test/0"], fmt.Sprintf("http://a.test/%d", i))
+	}
+	w.redirects = map[string]string{"http://a.test/1": "http://a.test/7"}
+	r := newRig(t, w)
+	r.seed("http://a.test/0")
+	ref := r.large(9)
+	w.visit = func(_ context.Context, p *browser.Page) error {
+		if p.URL == "http://a.test/2" {
+			p.Outcome = browser.Outcome{State: browser.Failed, Reason: browser.ReasonConnectFailed}
+		}
+		return nil
+	}
+	out, err := r.crawl(t.Context(), ref)
+	if err != nil || w.count("http://a.test/1") != 1 || w.count("http://a.test/3") != 0 {
+		t.Fatalf("%+v, %v, %v: want the host to be left", out, err, w.loads)
+	}
+	next := r.plan(0, workflows.BundleDone{ID: ref.ID, Results: out.Results})
+	if n := next.Counts.Skipped[workflows.ReasonDuplicate]; n != 1 {
+		t.Errorf("%d pages are duplicates, want the one that a redirect led to: %+v", n, next.Counts)
 	}
 }
 

@@ -41,7 +41,7 @@ type hostVisit struct {
 	ready time.Time
 	stay  Tab
 	given *profile.Profile // what the stay began with
-	left  bool             // the host is to be left alone: it was not reached, or asked for it
+	left  bool             // no further page of the host is visited by this bundle
 	chunk int              // the generation of the chunk that the stay's cache belongs to
 
 	consultedMu sync.Mutex
@@ -61,27 +61,43 @@ func (b *bundleRun) visitHost(ctx, visits context.Context, h frontier.BundleHost
 		return v.unlessEnding(visits, err)
 	}
 	for i, page := range h.Pages {
-		if b.done[page.FP] {
-			continue
+		switch {
+		case b.done[page.FP]:
+		case b.reached(page.FP): // also when the host is left: its content is archived
+			err = v.duplicate(visits, page)
+		case !v.left:
+			err = v.next(ctx, visits, page, first+i)
 		}
-		if err := b.commitIfDue(ctx); err != nil {
-			return err
-		}
-		if v.ready.Sub(b.Now()) > timeBox-time.Since(b.started) {
-			return nil // the host asks for a longer pause than the bundle lasts
-		}
-		if err := v.rest(visits); err != nil {
-			return err
-		}
-		if why := b.stopReason(visits); why != "" {
-			b.lease.ask(why)
-			return nil
-		}
-		if err := v.visit(visits, page, first+i); err != nil || v.left {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// next visits a page when its time has come, or leaves the host.
+func (v *hostVisit) next(ctx, visits context.Context, page frontier.BundlePage, index int) error {
+	if err := v.commitIfDue(ctx); err != nil {
+		return err
+	}
+	if v.ready.Sub(v.Now()) > timeBox-time.Since(v.started) {
+		v.left = true // the host asks for a longer pause than the bundle lasts
+		return nil
+	}
+	if err := v.rest(visits); err != nil {
+		return err
+	}
+	if why := v.stopReason(visits); why != "" {
+		v.lease.ask(why)
+		v.left = true
+		return nil
+	}
+	return v.visit(visits, page, index)
+}
+
+// duplicate books a page that a redirect of another led to.
+func (v *hostVisit) duplicate(ctx context.Context, page frontier.BundlePage) error {
+	return v.conclude(ctx, frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonDuplicate)})
 }
 
 // rest waits until the host may be asked again. The host finds the visitor who was there
@@ -124,7 +140,7 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 		return v.giveUp(ctx, page, v.deaths[index])
 	}
 	if v.reached(page.FP) {
-		return v.conclude(ctx, frontier.Outcome{FP: page.FP, Status: frontier.Skipped, Reason: string(workflows.ReasonDuplicate)})
+		return v.duplicate(ctx, page)
 	}
 	v.consulted = nil
 	delay, refusal := v.askRobots(ctx, page.URL)
@@ -189,11 +205,11 @@ func (v *hostVisit) quarantine(ctx context.Context, index int) (leave func(), ok
 }
 
 // turnedAway books a page that robots.txt keeps us from. A site that asks with it to be left
-// alone is left alone with its other pages too.
+// alone, or whose robots.txt is not to be had, is left alone with its other pages too.
 func (v *hostVisit) turnedAway(ctx context.Context, page frontier.BundlePage, why *RobotsFailure) error {
 	o := notArchived(page, string(why.Reason), why.Detail)
 	o.Ended, o.RetryAfter = v.Now(), why.RetryAfter
-	v.left = o.RetryAfter > 0 || o.Missed(page.URL)
+	v.left = o.Leave(page.URL)
 	v.tell(ctx, o)
 	return v.conclude(ctx, o)
 }
@@ -258,7 +274,7 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	o.Ended = v.Now()
 	o.Delay = v.asked()
 	v.ready = o.Ended.Add(v.delay)
-	v.left = o.Missed(page.URL)
+	v.left = o.Leave(page.URL)
 	v.tell(ctx, o)
 	var others []*browser.Page
 	if p.Refusal() != "" {
