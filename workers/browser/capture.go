@@ -32,6 +32,8 @@ const (
 	// maxScroll bounds the scroll, in time and in windows' heights.
 	maxScroll      = 20 * time.Second
 	maxScrollSteps = 400
+	// maxUndrawn is how often in a row the scroll goes on without a frame.
+	maxUndrawn = 8
 )
 
 // capture is one page being captured.

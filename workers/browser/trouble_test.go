@@ -250,12 +250,7 @@ func TestPagesThatInsist(t *testing.T) {
 		},
 		"/lazy":     `<div style="height:6000px">top</div><img loading=lazy src=/lazy.png alt="">`,
 		"/lazy.png": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
-		"/infinite": `<div id=l></div><script>
-let n = 0, busy = false;
-async function more() { if (busy || n >= 5) return; busy = true; await fetch('/more?page=' + n); n++;
-  for (let i = 0; i < 30; i++) { const d = document.createElement('div'); d.style.height = '100px'; d.innerText = 'item ' + n + '.' + i; l.append(d); } busy = false; check(); }
-function check() { if (scrollY + innerHeight > document.documentElement.scrollHeight - 200) more(); }
-addEventListener('scroll', check); more();</script>`,
+		"/infinite": growing,
 		"/more":     func(w http.ResponseWriter, _ *http.Request) { time.Sleep(50 * time.Millisecond) },
 		"/tall":     `<div style="height:40000px">tall</div>`,
 		"/external": `<p>x</p><a href="foo:bar">y</a><script>location.href = 'foo:bar'</script>`,
