@@ -252,7 +252,7 @@ func (c *h2conn) headers(f *http2.MetaHeadersFrame) error {
 	case f.PseudoValue("status") == "":
 		s.trailer = f.RegularFields()
 	default:
-		s.heads = append(s.heads, f)
+		s.heads, s.begun = append(s.heads, f), true
 	}
 	s.ended = s.ended || f.StreamEnded()
 	s.changed.Broadcast()
@@ -343,7 +343,7 @@ func (c *h2conn) fail(err error) {
 	for _, s := range c.streams {
 		if s.err == nil && (!s.ended || c.opened != nil) {
 			s.err = err
-			if len(s.heads) > 0 && errors.Is(err, io.EOF) {
+			if s.begun && errors.Is(err, io.EOF) { // io.EOF would end a body that is not whole
 				s.err = io.ErrUnexpectedEOF
 			}
 		}

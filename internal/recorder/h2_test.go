@@ -242,6 +242,12 @@ func TestH2Trouble(t *testing.T) {
 			_ = o.WriteData(id, false, []byte("half"))
 			_ = o.conn.Close()
 		}, ReasonConnectionReset, TruncatedDisconnect, 200, 1},
+		"ClosedLater": {"It closes the connection when the browser has the head and waits for the body.", func(o *frames, id uint32, _ int) {
+			o.head(id, false, ":status", "200")
+			_ = o.WriteData(id, false, []byte("half"))
+			time.Sleep(200 * time.Millisecond) // the head is on its way long before
+			_ = o.conn.Close()
+		}, ReasonConnectionReset, TruncatedDisconnect, 200, 1},
 		"Short": {"It sends less than the length.", func(o *frames, id uint32, _ int) {
 			o.head(id, false, ":status", "200", "content-length", "10")
 			_ = o.WriteData(id, true, []byte("half"))

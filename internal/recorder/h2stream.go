@@ -22,6 +22,7 @@ type h2stream struct {
 	changed *sync.Cond // anything below has changed
 
 	heads   []*http2.MetaHeadersFrame // that were not asked for yet
+	begun   bool                      // a head has come
 	buf     bytes.Buffer              // of the body, not yet read
 	trailer []hpack.HeaderField
 	ended   bool // the other side has sent its last
