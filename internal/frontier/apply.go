@@ -155,7 +155,7 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 	h := s.host(p.host)
 	h.wait = ""
 	s.rest(h, o, now)
-	if o.Reason == ReasonHostBusy || o.RetryAfter > 0 {
+	if o.Asks() {
 		s.asked = append(s.asked, h)
 	}
 	if o.missed(p.URL) {
@@ -169,11 +169,14 @@ func (s *State) settle(bundle string, o Outcome, now time.Time) (bool, error) {
 	return true, s.err
 }
 
+// Asks tells whether a host asked for patience.
+func (o Outcome) Asks() bool { return o.Reason == ReasonHostBusy || o.RetryAfter > 0 }
+
 // Leave tells whether a visit is to be the last of its stay at a host: the host is to rest
 // before it is asked for another page. It asked for patience, also where a redirect led, or it
 // was not reached; a page that takes too long may do so alone.
 func (o Outcome) Leave(requested string) bool {
-	return o.Reason == ReasonHostBusy || o.RetryAfter > 0 || o.Reason != reasonPageTimeout && o.missed(requested)
+	return o.Asks() || o.Reason != reasonPageTimeout && o.missed(requested)
 }
 
 // missed tells whether a visit did not reach the host of the page that was asked for. When it

@@ -329,46 +329,42 @@ func (h pageHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 func (h *pageHeap) Push(x any) { *h = append(*h, x.(*Page)) }
 
 // Pop implements heap.Interface.
-func (h *pageHeap) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return last
+func (h *pageHeap) Pop() any { return popLast((*[]*Page)(h)) }
+
+// placed is what a placedHeap holds: it knows its place, so that it can be moved or taken out.
+type placed[T any] interface {
+	before(T) bool
+	putAt(place int)
 }
 
-// laterHeap implements heap.Interface: the pages that are put aside, those first that are
-// due first.
-type laterHeap []*Page
+// placedHeap implements heap.Interface: those first that are before others.
+type placedHeap[T placed[T]] []T
 
-func (h laterHeap) Len() int { return len(h) }
-func (h laterHeap) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(h[i].RetryAt, h[j].RetryAt), cmp.Compare(h[i].Order, h[j].Order)) < 0
-}
-func (h laterHeap) Swap(i, j int) {
+func (h placedHeap[T]) Len() int           { return len(h) }
+func (h placedHeap[T]) Less(i, j int) bool { return h[i].before(h[j]) }
+func (h placedHeap[T]) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
+	h[i].putAt(i)
+	h[j].putAt(j)
 }
 
 // Push implements heap.Interface.
-func (h *laterHeap) Push(x any) {
-	p := x.(*Page)
-	p.place = len(*h)
-	*h = append(*h, p)
+func (h *placedHeap[T]) Push(x any) {
+	v := x.(T)
+	v.putAt(len(*h))
+	*h = append(*h, v)
 }
 
-// Pop implements heap.Interface.
-func (h *laterHeap) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
+// Pop implements heap.Interface. Who is taken out has the place -1.
+func (h *placedHeap[T]) Pop() any {
+	last := popLast((*[]T)(h))
+	last.putAt(-1)
 	return last
 }
 
-// walk calls visit for pages, and for those that are due after one only when visit returns
-// true for that one.
-func (h laterHeap) walk(visit func(*Page) bool) {
+// walk calls visit for all, and for those that come after one only when visit returns true
+// for that one.
+func (h placedHeap[T]) walk(visit func(T) bool) {
 	var from func(i int)
 	from = func(i int) {
 		if i < len(h) && visit(h[i]) {
@@ -379,32 +375,25 @@ func (h laterHeap) walk(visit func(*Page) bool) {
 	from(0)
 }
 
-// hostHeap implements heap.Interface: the hosts with something to visit that are in no
-// bundle, those first whose turn came first.
-type hostHeap []*host
-
-func (h hostHeap) Len() int { return len(h) }
-func (h hostHeap) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(h[i].ready, h[j].ready), cmp.Compare(h[i].since, h[j].since)) < 0
-}
-func (h hostHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
+// before orders pages that are put aside: those that are due first come first.
+func (p *Page) before(q *Page) bool {
+	return cmp.Or(cmp.Compare(p.RetryAt, q.RetryAt), cmp.Compare(p.Order, q.Order)) < 0
 }
 
-// Push implements heap.Interface.
-func (h *hostHeap) Push(x any) {
-	host := x.(*host)
-	host.place = len(*h)
-	*h = append(*h, host)
+func (p *Page) putAt(place int) { p.place = place }
+
+// before orders hosts: those whose turn came first come first.
+func (h *host) before(g *host) bool {
+	return cmp.Or(cmp.Compare(h.ready, g.ready), cmp.Compare(h.since, g.since)) < 0
 }
 
-// Pop implements heap.Interface.
-func (h *hostHeap) Pop() any {
-	old := *h
+func (h *host) putAt(place int) { h.place = place }
+
+// popLast takes the last one off a list, which lets go of it.
+func popLast[T any](list *[]T) T {
+	old := *list
 	last := old[len(old)-1]
-	old[len(old)-1] = nil
-	last.place = -1
-	*h = old[:len(old)-1]
+	clear(old[len(old)-1:])
+	*list = old[:len(old)-1]
 	return last
 }

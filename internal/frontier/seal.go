@@ -55,7 +55,12 @@ func (w *sealer) drop(key string) {
 // of the manifest before, key begins the names of new segments, output is what the step
 // returns. The state is then the one of that manifest.
 func (s *State) Seal(run, nonce, parent, key string, output json.RawMessage) (Manifest, []Object, error) {
-	if err := s.Check(); err != nil {
+	folds := s.unfoldedRows() > s.sizes.fold
+	check := s.Check
+	if folds {
+		check = s.checkAll
+	}
+	if err := check(); err != nil {
 		return Manifest{}, nil, err
 	}
 	if len(s.out) > 0 {
@@ -65,10 +70,8 @@ func (s *State) Seal(run, nonce, parent, key string, output json.RawMessage) (Ma
 	m := s.manifest
 	m.Tables.Log = slices.Clone(m.Tables.Log)
 	var err error
-	if s.unfoldedRows() > s.sizes.fold {
-		if err = s.checkAll(); err == nil {
-			err = s.fold(w, &m)
-		}
+	if folds {
+		err = s.fold(w, &m)
 	} else {
 		err = s.delta(w, &m)
 	}
@@ -230,31 +233,24 @@ func (s *State) fold(w *sealer, m *Manifest) error {
 	if err := s.foldQueue(w); err != nil {
 		return err
 	}
+	t, hosts, held, chunks := &m.Tables, s.unfolded.hosts, s.unfolded.held, s.unfolded.chunks
+	if s.outgrown(t.Hosts, len(s.hosts), len(hosts)) {
+		t.Hosts, hosts = nil, all(s.hosts)
+	}
+	if s.outgrown(t.Held, len(s.held), len(held)) {
+		t.Held, held = nil, all(s.held)
+	}
+	if s.outgrown(t.Chunks, len(s.chunks), chunks) {
+		t.Chunks, chunks = nil, len(s.chunks)
+	}
 	var err error
-	t := &m.Tables
-	u := s.unfolded
-	if t.Hosts, err = s.foldWhole(w, kindHosts, t.Hosts, len(s.hosts), len(u.hosts), func(whole bool) []row {
-		if whole {
-			return s.hostRows(all(s.hosts))
-		}
-		return s.hostRows(u.hosts)
-	}); err != nil {
+	if t.Hosts, err = s.foldWhole(w, kindHosts, t.Hosts, s.hostRows(hosts)); err != nil {
 		return err
 	}
-	if t.Held, err = s.foldWhole(w, kindHeld, t.Held, len(s.held), len(u.held), func(whole bool) []row {
-		if whole {
-			return s.heldRows(all(s.held))
-		}
-		return s.heldRows(u.held)
-	}); err != nil {
+	if t.Held, err = s.foldWhole(w, kindHeld, t.Held, s.heldRows(held)); err != nil {
 		return err
 	}
-	if t.Chunks, err = s.foldWhole(w, kindChunks, t.Chunks, len(s.chunks), u.chunks, func(whole bool) []row {
-		if whole {
-			return s.chunkRows(len(s.chunks))
-		}
-		return s.chunkRows(u.chunks)
-	}); err != nil {
+	if t.Chunks, err = s.foldWhole(w, kindChunks, t.Chunks, s.chunkRows(chunks)); err != nil {
 		return err
 	}
 	if t.Log, err = s.foldLog(w, t.Log); err != nil {
@@ -273,20 +269,20 @@ func all[K comparable, V any](m map[K]V) map[K]bool {
 	return set
 }
 
-// foldWhole adds a segment of fresh rows to a table that is in memory. When half of the
-// table's rows are replaced by later ones, or it has many segments, it is written anew.
-func (s *State) foldWhole(w *sealer, kind segmentKind, refs []Segment, live, fresh int, rows func(whole bool) []row) ([]Segment, error) {
+// outgrown tells whether a table that is in memory is to be written anew: half of its rows are
+// replaced by later ones, or it has many segments. fresh is how many rows are to be added.
+func (s *State) outgrown(refs []Segment, live, fresh int) bool {
 	total := fresh
 	for _, ref := range refs {
 		total += ref.Rows
 	}
-	refs = slices.Clone(refs)
-	whole := total > 2*live+s.sizes.fold || len(refs) >= s.sizes.runs
-	if whole {
-		refs = nil
-	}
-	added, err := s.write(w, kind, rows(whole))
-	return append(refs, added...), err
+	return total > 2*live+s.sizes.fold || len(refs) >= s.sizes.runs
+}
+
+// foldWhole adds a segment of rows to a table that is in memory.
+func (s *State) foldWhole(w *sealer, kind segmentKind, refs []Segment, rows []row) ([]Segment, error) {
+	added, err := s.write(w, kind, rows)
+	return append(slices.Clone(refs), added...), err
 }
 
 // write puts rows into segments.

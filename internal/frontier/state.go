@@ -37,7 +37,8 @@ type State struct {
 	seen  seen
 	queue queueTable
 	hosts map[string]*host
-	due   hostHeap
+	// due are the hosts with something to visit that are in no bundle.
+	due placedHeap[*host]
 	// owners are the politeness keys of hosts that were met before.
 	owners owners
 	// held are the pages that were handed out and are not done, leased those in each
@@ -45,7 +46,7 @@ type State struct {
 	held   map[fp]*Page
 	leased map[string][]*Page
 	// later are the held pages that are put aside.
-	later laterHeap
+	later placedHeap[*Page]
 	// chunks are the archive's chunks, in the order in which they were told of.
 	chunks []Chunk
 	// logged counts the rows of the log, log holds those that are in no run yet.

@@ -69,7 +69,7 @@ func (v *hostVisit) again(ctx context.Context, page frontier.BundlePage, dir str
 	v.left = next.Leave(page.URL)
 	v.tell(ctx, next)
 	if next.Status != frontier.Archived && o.Status == frontier.Archived {
-		v.left = v.left && (next.Reason == frontier.ReasonHostBusy || next.RetryAfter > 0) // else the host counts as reached
+		v.left = next.Asks() // else the host counts as reached
 		o.Ended, o.RetryAfter = next.Ended, max(o.RetryAfter, next.RetryAfter)
 		second.Superseded = true
 		return first, o, []*browser.Page{second}, nil

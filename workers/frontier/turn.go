@@ -77,7 +77,7 @@ func later(a, b time.Time) time.Time {
 // how long in all is found out by the next plan.
 func (v *hostVisit) tell(ctx context.Context, o frontier.Outcome) {
 	until := o.Ended.Add(max(o.RetryAfter, firstRest))
-	if v.claim == nil || o.Reason != frontier.ReasonHostBusy && o.RetryAfter <= 0 {
+	if v.claim == nil || !o.Asks() {
 		return
 	}
 	if err := remember(ctx, v.claim.store, []frontier.HostRest{{Key: v.host.Key, Until: until}}); err != nil {
