@@ -89,9 +89,10 @@ func parseClaim(key string) (k claimKey, ok bool) {
 	}, true
 }
 
-// restKey says until when a host asked to be left alone.
+// restKey says until when a host asked to be left alone. The frontier knows that time in
+// milliseconds, rounded up: both have to come to the same name.
 func restKey(host string, until time.Time) string {
-	return fmt.Sprintf("%s%s.%d", restsPrefix, hostTag(host), until.Unix()+1)
+	return fmt.Sprintf("%s%s.%d", restsPrefix, hostTag(host), until.Add(time.Millisecond-1).UnixMilli()/1000+1)
 }
 
 func parseRest(key string) (host string, until time.Time, ok bool) {

@@ -35,3 +35,17 @@ func TestTabIsHeldWhileNobodyWantsIt(t *testing.T) {
 		})
 	}
 }
+
+// TestRestHasOneName: a time and what the frontier makes of it, whole milliseconds, are one rest.
+func TestRestHasOneName(t *testing.T) {
+	t.Parallel()
+	for _, at := range []time.Time{time.Unix(1000, 0), time.Unix(1000, 1), time.Unix(1000, 500_000_001), time.Unix(1000, 999_999_999)} {
+		up := at.Add(time.Millisecond - 1).Truncate(time.Millisecond)
+		if a, b := restKey("a.example", at), restKey("a.example", up); a != b {
+			t.Errorf("%s is %s, and %s is %s", at.UTC(), a, up.UTC(), b)
+		}
+		if _, until, ok := parseRest(restKey("a.example", at)); !ok || !until.After(at) || until.Sub(at) > 2*time.Second {
+			t.Errorf("%s is read as %s", at.UTC(), until)
+		}
+	}
+}

@@ -196,6 +196,8 @@ func TestRobotsThatAskForAPause(t *testing.T) {
 	defer site.Close()
 	r := newRig(t, &web{})
 	r.crawler.Robots = &RobotsCache{Client: http.DefaultClient, UserAgent: "test", Token: "test", Now: time.Now}
+	began, looks := time.Now().Add(-time.Minute), atomic.Int64{}
+	r.crawler.Now = func() time.Time { return began.Add(time.Duration(looks.Add(1)) * time.Second) } // each look finds another second
 	r.seed(site.URL+"/1", site.URL+"/2")
 	out := r.plan(1)
 	out = r.plan(1, r.persist(out.Bundles[0]))

@@ -315,9 +315,12 @@ func (v *hostVisit) asked() time.Duration {
 	return 0
 }
 
-// conclude books an outcome that needed no page load.
+// conclude books an outcome that needed no page load. When it came about is now, unless it is
+// said: who was told of it must not hear of another time.
 func (v *hostVisit) conclude(_ context.Context, o frontier.Outcome) error {
-	o.Ended = v.Now()
+	if o.Ended.IsZero() {
+		o.Ended = v.Now()
+	}
 	defer v.hold()()
 	_, err := v.take(nil, o, v.robotsOf())
 	return err
