@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -287,9 +288,18 @@ func (r *Recorder) connect(ctx context.Context, to origin) (net.Conn, *Connectio
 		return nil, nil, &failure{ReasonAddressBlocked, "the recorder's own address"}
 	}
 	return guarded.Conn, &Connection{
-		ID: r.connections.Add(1), Remote: guarded.Remote, Proxy: guarded.Proxy,
+		ID: r.connections.Add(1), Remote: guarded.Remote, Local: localOf(guarded.Conn), Proxy: guarded.Proxy,
 		Opened: r.opts.Now(), DNS: guarded.Answer,
 	}, nil
+}
+
+// localOf is this machine's end of a TCP connection.
+func localOf(c net.Conn) netip.AddrPort {
+	if a, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		p := a.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	return netip.AddrPort{}
 }
 
 // secure starts TLS. The chain is taken down before it is verified: one that

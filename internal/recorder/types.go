@@ -145,6 +145,9 @@ type Connection struct {
 	ID int64
 	// Remote is the address connected to; see netguard.Conn.
 	Remote netip.AddrPort
+	// Local is this machine's end of the connection, to the proxy where there is one; not
+	// valid when it is not known.
+	Local netip.AddrPort
 	// Proxy is the host:port of the upstream proxy, if any.
 	Proxy string
 	// Protocol is "http/1.0", "http/1.1" or "h2", as the origin answered.
