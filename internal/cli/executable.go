@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+)
+
+// ExecutableDigest is the SHA-256 of the file that this process runs, "sha256:…": the version
+// says what was meant to be built, this is what runs.
+func ExecutableDigest() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the executable: %w", err)
+	}
+	// On Linux the file that runs can be read also when it was replaced meanwhile.
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		if f, err = os.Open(path); err != nil {
+			return "", fmt.Errorf("read the executable: %w", err)
+		}
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", fmt.Errorf("read the executable: %w", err)
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
+}
