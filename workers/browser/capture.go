@@ -88,7 +88,7 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	}
 	c.tab = s.tab
 	c.page.Cache = c.tab.number
-	c.page.UserAgent = s.userAgent()
+	c.page.UserAgent, c.page.Environment = s.userAgent(), c.tab.environment
 	c.page.Browser, c.page.BrowserFlags = s.chrome.version.Product, s.chrome.flags
 	if err := s.session.Begin(recorder.Page{
 		Dir: spool, MaxBytes: v.MaxBytes, MaxBody: v.MaxBody, AcceptBadCertificates: s.opts.AcceptBadCertificates,

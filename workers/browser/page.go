@@ -128,6 +128,10 @@ type Page struct {
 	// Viewport and UserAgent are what the page was shown with.
 	Viewport  Viewport
 	UserAgent string
+	// Environment is what scripts of pages are told of the browser.
+	Environment Environment
+	// Why is for the caller to set: how the page came to be visited.
+	Why Why
 	// Timings are the steps of the capture.
 	Timings Timings
 	// Profile says with which stored state the page was visited, nil for none.
@@ -137,6 +141,31 @@ type Page struct {
 	// Dir is the folder that holds all files of this page. It belongs to the
 	// caller, who removes it when the page has been archived.
 	Dir string
+}
+
+// Environment is what the scripts of a page are told of the browser that it is shown in, as a
+// script of ours was told in the same tab.
+type Environment struct {
+	// UserAgent is navigator.userAgent, Languages navigator.languages.
+	UserAgent string   `json:"userAgent,omitempty"`
+	Languages []string `json:"languages,omitempty"`
+	// Locale and TimeZone are those of Intl.DateTimeFormat (ECMA-402), such as "nl-NL" and
+	// "Europe/Amsterdam".
+	Locale   string `json:"locale,omitempty"`
+	TimeZone string `json:"timeZone,omitempty"`
+}
+
+// Why is how a page came to be visited.
+type Why struct {
+	// Seed is the seed that the page is, or that links led from; empty when it is not known.
+	Seed string `json:"seed,omitempty"`
+	// Depth is how many links lie between that seed and the page, 0 for the seed itself.
+	Depth int `json:"depth"`
+	// Via is the fingerprint of the page that linked here first: the first 16 bytes of the
+	// SHA-256 of its canonical address, in hex. It is empty for a seed.
+	Via string `json:"via,omitempty"`
+	// Tries is how many visits failed before.
+	Tries int `json:"tries,omitempty"`
 }
 
 // Redirect is one step from the requested to the final address.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestHundredPagesLeaveNothing(t *testing.T) {
@@ -131,6 +133,10 @@ func TestStayOptions(t *testing.T) {
 	defer mu.Unlock()
 	if head.Get("User-Agent") != "crawlfleet-test/1" || head.Get("X-Case") != "17" || p.UserAgent != "crawlfleet-test/1" {
 		t.Errorf("the server saw %v", head)
+	}
+	want := Environment{UserAgent: "crawlfleet-test/1", Languages: p.Environment.Languages, Locale: "de-DE", TimeZone: "Asia/Tokyo"}
+	if diff := cmp.Diff(want, p.Environment); diff != "" || len(want.Languages) == 0 {
+		t.Errorf("what scripts were told (-want +got):\n%s", diff)
 	}
 	checkPicture(t, p, 800, 600)
 }

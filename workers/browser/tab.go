@@ -41,6 +41,8 @@ type tab struct {
 	opaque    bool   // the browser is the recorder, see RecorderBrowser
 	acceptBad bool   // certificates that do not verify are accepted
 	profile   *ProfileUse
+	// environment is what scripts of its pages are told.
+	environment Environment
 
 	mu       sync.Mutex
 	acct     *account         // of the page that is being captured, nil in between
@@ -122,7 +124,23 @@ func (t *tab) init(ctx context.Context, opts StayOptions) error {
 	if err := t.session.Call(ctx, "Page.enable", nil, nil); err != nil {
 		return err
 	}
+	if t.environment, err = t.surroundings(ctx); err != nil {
+		return err
+	}
 	return t.restore(ctx, opts.Profile, t.chrome.pool.opts.Now())
+}
+
+// surroundings asks what scripts are told, in the empty page of the tab.
+func (t *tab) surroundings(ctx context.Context) (e Environment, err error) {
+	const ask = `(() => { const f = Intl.DateTimeFormat().resolvedOptions();
+		return {userAgent: navigator.userAgent, languages: [...navigator.languages], locale: f.locale, timeZone: f.timeZone} })()`
+	var answer struct {
+		Result struct {
+			Value Environment `json:"value"`
+		} `json:"result"`
+	}
+	err = t.session.Call(ctx, "Runtime.evaluate", map[string]any{"expression": ask, "returnByValue": true}, &answer)
+	return answer.Result.Value, err
 }
 
 // watch turns on the account of a session: the page's own, or that of a frame
