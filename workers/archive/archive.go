@@ -57,8 +57,9 @@ type Options struct {
 	Name string
 	// Title is the collection's title in the data package.
 	Title string
-	// Info is written into the warcinfo record.
-	Info Info
+	// Info is written into the warcinfo record, Provenance into capture.json.
+	Info       Info
+	Provenance Provenance
 	// Now is the clock, default time.Now.
 	Now func() time.Time
 }

@@ -46,6 +46,7 @@ type Chunk struct {
 	pages     []wacz.Page
 	extra     []wacz.Page
 	entries   []PageEntry
+	history   history
 	originals map[string]original // by payload digest
 	caches    caches
 	conns     map[int64]connection // by the recorder's connection ID
@@ -91,6 +92,7 @@ func NewChunk(opts Options) (*Chunk, error) {
 		conns:     make(map[int64]connection),
 		answers:   make(map[string]string),
 		robots:    make(map[string]string),
+		history:   history{begun: opts.Now()},
 	}
 	c.warc = warc.NewWriter(c.buf, warc.WriterOptions{Level: gzipLevel})
 	if err := c.warcinfo(); err != nil {
@@ -241,6 +243,11 @@ func (c *Chunk) seal(path string) (size int64, sum string, err error) {
 		Index:    c.index,
 		Pages:    c.pages, ExtraPages: c.extra,
 	}
+	made, err := c.history.file(c.opts.Provenance, c.records, contents.Created)
+	if err != nil {
+		return 0, "", err
+	}
+	contents.Files = []wacz.File{made}
 	if len(c.pages) > 0 {
 		contents.MainPageURL, contents.MainPageTime = c.pages[0].URL, c.pages[0].Time
 	}

@@ -89,7 +89,8 @@ func (b *pageBuilder) line(l browser.Line) *pageBuilder {
 func newChunk(t *testing.T) *Chunk {
 	t.Helper()
 	c, err := NewChunk(Options{Dir: t.TempDir(), Title: "A test", Now: func() time.Time { return testTime },
-		Info: Info{Software: "crawlfleet", Version: "v0", Job: "ns/job", Authorization: "case 17\r\nforged: yes"}})
+		Info:       Info{Software: "crawlfleet", Version: "v0", Job: "ns/job", Authorization: "case 17\r\nforged: yes"},
+		Provenance: Provenance{Software: Software{Name: "crawlfleet", Version: "v0"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +134,7 @@ func closed(t *testing.T, c *Chunk) (*File, *wacz.Reader) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	captureOf(t, r)
 	return file, r
 }
 
@@ -425,7 +427,7 @@ func TestPageThatDoesNotFitLeavesTheChunkSound(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	c, err := NewChunk(Options{Dir: dir, Now: func() time.Time { return testTime }})
+	c, err := NewChunk(Options{Dir: dir, Provenance: Provenance{Software: Software{Name: "crawlfleet"}}, Now: func() time.Time { return testTime }})
 	if err != nil {
 		t.Fatal(err)
 	}

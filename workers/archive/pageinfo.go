@@ -121,7 +121,10 @@ func (w *pageWriter) pageinfo() error {
 	if err := enc.Encode(info); err != nil {
 		return fmt.Errorf("write the page's info: %w", err)
 	}
-	_, err := w.add(warc.NewMetadata("urn:pageinfo:"+uri(urls.WithoutFragment(p.URL)), p.Started, "application/json", warc.Bytes(b.Bytes()), w.mainID))
+	written, err := w.add(warc.NewMetadata("urn:pageinfo:"+uri(urls.WithoutFragment(p.URL)), p.Started, "application/json", warc.Bytes(b.Bytes()), w.mainID))
+	if err == nil {
+		w.infoID = written.ID
+	}
 	return err
 }
 
@@ -188,6 +191,7 @@ func timings(t browser.Timings) map[string]int64 {
 type connectionInfo struct {
 	FormatVersion int       `json:"formatVersion"`
 	Remote        string    `json:"remote,omitempty"`
+	Local         string    `json:"local,omitempty"`
 	Proxy         string    `json:"proxy,omitempty"`
 	Protocol      string    `json:"protocol,omitempty"`
 	Opened        time.Time `json:"opened"`
@@ -234,6 +238,9 @@ func (w *pageWriter) connection(e *recorder.Exchange) (string, error) {
 	info := connectionInfo{FormatVersion: 1, Proxy: c.Proxy, Protocol: c.Protocol, Opened: c.Opened.UTC()}
 	if c.Remote.IsValid() {
 		info.Remote = c.Remote.String()
+	}
+	if c.Local.IsValid() {
+		info.Local = c.Local.String()
 	}
 	if c.DNS != nil {
 		record, err := w.dns(c.DNS)

@@ -38,6 +38,7 @@ type pageWriter struct {
 	refs      []exchangeRef
 
 	mainID   string // of the main document's response record
+	infoID   string // of the page's own record
 	mainTime time.Time
 	mime     string
 	status   int
@@ -361,6 +362,7 @@ func (w *pageWriter) keep() {
 func (w *pageWriter) commit() {
 	w.keep()
 	c, p := w.chunk, w.page
+	c.history.note(w)
 	archived := p.Outcome.State == browser.Archived
 	address, at := w.entry()
 	c.entries = append(c.entries, PageEntry{

@@ -41,6 +41,7 @@ func (c *Chunk) AddRobots(u browser.RobotsUse) error {
 		return errors.Join(fmt.Errorf("chunk: %s: %w", u.URL, err), c.rollBack(before))
 	}
 	w.keep()
+	c.history.travelled(u.Exchanges)
 	c.robots[robotsKey(u)] = w.refs[len(w.refs)-1].Response
 	return nil
 }
