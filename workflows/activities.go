@@ -13,6 +13,7 @@ type Job struct {
 	Namespace  string    `json:"namespace"`
 	Name       string    `json:"name"`
 	Generation int64     `json:"generation"`
+	Schedule   string    `json:"schedule,omitempty"`
 	Spec       Spec      `json:"spec"`
 	StartedAt  time.Time `json:"startedAt"`
 	// Profile names the stored state that pages are visited with, nil for none.

@@ -49,7 +49,9 @@ type RunInput struct {
 	Namespace  string `json:"namespace"`
 	Name       string `json:"name"`
 	Generation int64  `json:"generation"`
-	Spec       Spec   `json:"spec"`
+	// Schedule is the CrawlSchedule that made the CrawlJob, empty for none.
+	Schedule string `json:"schedule,omitempty"`
+	Spec     Spec   `json:"spec"`
 	// SeedList are seeds that came from ConfigMaps: one address a line, packed
 	// with gzip, at most 1 MiB packed.
 	SeedList []byte `json:"seedList,omitempty"`

@@ -100,7 +100,7 @@ func newRun(ctx workflow.Context, in RunInput) *run {
 	spec := in.Spec
 	spec.Seeds = Seeds{}
 	r := &run{in: in, phase: PhaseSeeding, job: Job{
-		Run: in.Run, Namespace: in.Namespace, Name: in.Name, Generation: in.Generation, Spec: spec, StartedAt: workflow.Now(ctx),
+		Run: in.Run, Namespace: in.Namespace, Name: in.Name, Generation: in.Generation, Schedule: in.Schedule, Spec: spec, StartedAt: workflow.Now(ctx),
 		Profile: in.Profile.ref(),
 	}}
 	r.reports = &reporter{}

@@ -1,6 +1,8 @@
 package crawljob
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/controllers/order"
 	"crawlfleet.dev/crawlfleet/workflows"
@@ -14,6 +16,7 @@ func runInput(job *v1alpha1.CrawlJob, seeds SeedList, scripts ScriptList, profil
 		Namespace:     job.Namespace,
 		Name:          job.Name,
 		Generation:    job.Generation,
+		Schedule:      scheduleOf(job),
 		Spec:          order.Spec(&job.Spec),
 		SeedList:      seeds.Packed,
 		Scripts:       scripts.Packed,
@@ -22,6 +25,14 @@ func runInput(job *v1alpha1.CrawlJob, seeds SeedList, scripts ScriptList, profil
 	}
 	in.Spec.Capture.Behaviors = behaviors(&job.Spec.Capture.Behaviors, scripts)
 	return in
+}
+
+// scheduleOf is the schedule that made a job, empty for none.
+func scheduleOf(job *v1alpha1.CrawlJob) string {
+	if owner := metav1.GetControllerOf(job); owner != nil && owner.APIVersion == v1alpha1.GroupVersion.String() && owner.Kind == "CrawlSchedule" {
+		return owner.Name
+	}
+	return ""
 }
 
 // amendment is the part of an order that may be widened while its crawl runs.
