@@ -134,7 +134,11 @@ func (s *session) capture(ctx context.Context) error {
 		return fmt.Errorf("--out: %w", err)
 	}
 	defer os.RemoveAll(dir) // what counts has been moved away
-	s.chunk, err = archive.NewChunk(archive.Options{Dir: dir, Name: "capture", Title: "crawlctl capture", Info: s.info()})
+	provenance, err := s.provenance()
+	if err != nil {
+		return err
+	}
+	s.chunk, err = archive.NewChunk(archive.Options{Dir: dir, Name: "capture", Title: "crawlctl capture", Info: s.info(), Provenance: provenance})
 	if err != nil {
 		return err
 	}
@@ -261,6 +265,7 @@ func (w *visitor) page(ctx context.Context, n int, address string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range captures {
+		c.Why = browser.Why{Seed: c.URL} // it was named
 		if err := s.chunk.Add(c); err != nil {
 			return err
 		}
@@ -341,6 +346,21 @@ func (s *session) nothing(ctx context.Context) error {
 		return &cli.Error{Code: cli.ExitInterrupted}
 	}
 	return &cli.Error{Code: cli.ExitFailed}
+}
+
+// provenance is what the file says in capture.json, beside its pages.
+func (s *session) provenance() (archive.Provenance, error) {
+	executable, err := cli.ExecutableDigest()
+	if err != nil {
+		return archive.Provenance{}, err
+	}
+	build, info := cli.ReadBuild(), s.info()
+	return archive.Provenance{
+		Software: archive.Software{
+			Name: info.Software, Version: build.Version, Commit: build.Revision, Go: build.Go, Platform: build.Platform, Executable: executable,
+		},
+		Machine: archive.Machine{Hostname: info.Hostname, Sandbox: info.Sandbox},
+	}, nil
 }
 
 // info is what the file says about how it came to be.

@@ -114,7 +114,7 @@ func run(ctx context.Context, o options) (err error) {
 		}
 		defer func() { err = errors.Join(err, closeCrawler()) }()
 		robots.Recorder = recorded
-		crawler.Robots, crawler.Now = robots, clock.Now
+		crawler.Robots, crawler.Clock, crawler.Now = robots, clock, clock.Now
 		crawler.Register(w)
 	}
 	return work(ctx, workers, &ready, log)
@@ -207,6 +207,11 @@ func workersFor(o options, c client.Client, clock *frontier.Clock) map[string]wo
 
 // newCrawler starts the browsers and what records them. They use a folder of the worker's.
 func newCrawler(ctx context.Context, o options, dir string, guard *netguard.Dialer, store *blob.Client, beats client.Client, log *slog.Logger, metrics *frontier.Metrics) (*frontier.Crawler, *frontier.RobotsRecorder, func() error, error) {
+	executable, err := cli.ExecutableDigest()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	build := cli.ReadBuild()
 	rec, err := recorder.New(recorder.Options{Dir: dir, Dialer: guard, Logger: log})
 	if err != nil {
 		return nil, nil, nil, err
@@ -226,8 +231,14 @@ func newCrawler(ctx context.Context, o options, dir string, guard *netguard.Dial
 		IdentityFile: o.profileIdentity,
 		Logger:       log, Metrics: metrics,
 		Info: archive.Info{
-			Software: "crawlfleet", Version: cli.ReadBuild().String(), Chrome: pool.Version().Product,
+			Software: "crawlfleet", Version: build.String(), Chrome: pool.Version().Product,
 			Flags: pool.Flags(), Sandbox: pool.Sandbox(), Hostname: hostname,
+		},
+		Provenance: archive.Provenance{
+			Software: archive.Software{
+				Name: "crawlfleet", Version: build.Version, Commit: build.Revision, Go: build.Go, Platform: build.Platform, Executable: executable,
+			},
+			Machine: archive.Machine{Hostname: hostname, Sandbox: pool.Sandbox()},
 		},
 	}
 	return crawler, &frontier.RobotsRecorder{Recorder: rec, Dir: dir}, func() error {

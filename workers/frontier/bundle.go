@@ -38,7 +38,10 @@ const (
 // bundle early, the pages that were not visited are simply not among the outcomes.
 func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (out workflows.BundleOutput, err error) {
 	info := activity.GetInfo(ctx)
-	a := attempt{number: int(info.Attempt), token: info.TaskToken, stopping: activity.GetWorkerStopChannel(ctx)}
+	a := attempt{
+		number: int(info.Attempt), token: info.TaskToken, stopping: activity.GetWorkerStopChannel(ctx),
+		workflow: info.WorkflowExecution.ID, run: info.WorkflowExecution.RunID,
+	}
 	if info.Attempt > 1 && activity.HasHeartbeatDetails(ctx) {
 		if err := activity.GetHeartbeatDetails(ctx, &a.before); err != nil {
 			return out, fmt.Errorf("read the last heartbeat: %w", err)
@@ -51,6 +54,8 @@ func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (ou
 type attempt struct {
 	number int
 	token  []byte
+	// workflow and run are the IDs of what handed out the bundle.
+	workflow, run string
 	// before is the last accepted heartbeat of the attempt before this one.
 	before workflows.BundleProgress
 	// stopping is closed when the worker stops.
@@ -97,7 +102,7 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 		return out, err
 	}
 	b := &bundleRun{
-		Crawler: c, in: in, bundle: bundle, lease: l, attempt: a.number, dir: dir, done: done, deaths: progress.Deaths,
+		Crawler: c, in: in, bundle: bundle, lease: l, of: a, attempt: a.number, dir: dir, done: done, deaths: progress.Deaths,
 		exclude: exclude, scripts: scripts, profile: state, started: time.Now(), finals: map[frontier.Fingerprint]bool{},
 	}
 	b.committer = committer{run: b, nonce: nonce(), number: len(progress.Results)}
@@ -179,6 +184,7 @@ type bundleRun struct {
 	in      workflows.BundleInput
 	bundle  frontier.Bundle
 	lease   *lease
+	of      attempt
 	attempt int
 	dir     string
 	done    map[frontier.Fingerprint]bool

@@ -7,6 +7,8 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
+
+	"crawlfleet.dev/crawlfleet/workers/archive"
 )
 
 const (
@@ -58,18 +60,36 @@ func (c *Clock) Interceptor() interceptor.WorkerInterceptor { return &clockInter
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wall, passed := c.wall(), c.passed()
-	var server time.Time
-	for _, s := range c.samples {
-		since := passed - s.heard
-		if t := s.server.Add(since); since <= clockAge && t.After(server) {
-			server = t
-		}
-	}
+	wall, server := c.wall(), c.server()
 	if ahead := wall.Round(0).Sub(server); server.IsZero() || ahead >= 0 && ahead <= clockTrust {
 		return wall
 	}
 	return server
+}
+
+// check compares the machine's own clock with the server's, nil when that one was not heard of
+// lately.
+func (c *Clock) check() *archive.ClockCheck {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wall, server := c.wall().Round(0), c.server()
+	if server.IsZero() {
+		return nil
+	}
+	return &archive.ClockCheck{With: "the Temporal server", At: wall.UTC(), AheadMs: wall.Sub(server).Milliseconds()}
+}
+
+// server is the closest time to the truth that follows from what the server said, zero when it
+// said nothing lately. c.mu is held.
+func (c *Clock) server() (latest time.Time) {
+	passed := c.passed()
+	for _, s := range c.samples {
+		since := passed - s.heard
+		if t := s.server.Add(since); since <= clockAge && t.After(latest) {
+			latest = t
+		}
+	}
+	return latest
 }
 
 // hear notes when the server handed out what has just arrived.

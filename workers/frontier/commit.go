@@ -199,7 +199,7 @@ func (c *committer) begin(p *browser.Page) error {
 		info.UserAgent, info.Viewport = p.UserAgent, fmt.Sprintf("%dx%d", p.Viewport.Width, p.Viewport.Height)
 	}
 	chunk, err := archive.NewChunk(archive.Options{
-		Dir: filepath.Join(b.dir, fmt.Sprintf("chunk-%d-%d", c.chunks, len(c.full))), Name: "chunk", Title: info.Job, Info: info, Now: b.Now,
+		Dir: filepath.Join(b.dir, fmt.Sprintf("chunk-%d-%d", c.chunks, len(c.full))), Name: "chunk", Title: info.Job, Info: info, Provenance: b.provenance(), Now: b.Now,
 	})
 	if err != nil {
 		return err
@@ -211,6 +211,33 @@ func (c *committer) begin(p *browser.Page) error {
 		}
 	}
 	return nil
+}
+
+// provenance is what the bundle knows of how its chunks come to be.
+func (b *bundleRun) provenance() archive.Provenance {
+	p, job := b.Provenance, b.in.Job
+	p.Order = &archive.Order{
+		Namespace: job.Namespace, Name: job.Name, UID: job.Run, Generation: job.Generation, Schedule: job.Schedule,
+		Workflow: b.of.workflow, WorkflowRun: b.of.run, Bundle: b.in.Bundle.ID, Attempt: b.of.number,
+	}
+	a := job.Spec.Authorization
+	p.Authorization = &archive.Authorization{
+		Reference: a.Reference, Purpose: a.Purpose, Basis: a.Basis, RequestedBy: a.RequestedBy,
+		NotBefore: given(a.NotBefore), NotAfter: given(a.NotAfter),
+	}
+	if b.Clock != nil {
+		p.Clock = b.Clock.check()
+	}
+	return p
+}
+
+// given is a time, nil for none.
+func given(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 // bodies is the size of all bodies of a page, in both directions.

@@ -120,8 +120,11 @@ type Crawler struct {
 	// Patience is how long a commit waits for a store that has trouble before the
 	// bundle ends with what was committed before.
 	Patience time.Duration
-	// Info is what every chunk says about the software that made it.
-	Info   archive.Info
+	// Info and Provenance are what every chunk says about the software that made it.
+	Info       archive.Info
+	Provenance archive.Provenance
+	// Clock is compared with the machine's own for each chunk, nil for none.
+	Clock  *Clock
 	Logger *slog.Logger
 	Now    func() time.Time
 

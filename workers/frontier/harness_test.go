@@ -207,7 +207,7 @@ func (l *leases) lease(bundle string) attempt {
 	defer l.mu.Unlock()
 	l.newest[bundle]++
 	n := l.newest[bundle]
-	return attempt{number: n, token: token(bundle, n), before: l.last[bundle]}
+	return attempt{number: n, token: token(bundle, n), before: l.last[bundle], workflow: "w", run: "r"}
 }
 
 // rig is a planner and a crawler on a store in memory.

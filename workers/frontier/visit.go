@@ -265,6 +265,7 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	if err := v.refresh(ctx); err != nil {
 		return v.unlessEnding(ctx, err)
 	}
+	why := browser.Why{Seed: page.Seed, Depth: page.Depth, Via: string(page.Via), Tries: page.Tries}
 	p, err := v.stay.Capture(ctx, v.order(page, filepath.Join(dir, "first"), track))
 	v.ready = v.Now().Add(v.delay) // also when it was cut off
 	if err != nil {
@@ -287,6 +288,9 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	}
 	track.Enter(browser.PhaseStoring)
 	p.Robots, p.Earlier = v.robotsOf(), earlier
+	for _, c := range append([]*browser.Page{p}, others...) {
+		c.Why = why
+	}
 	archived, err := v.take(p, o, nil, others...)
 	v.account(p, others, page, track)
 	if err == nil && archived {
