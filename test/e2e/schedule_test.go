@@ -239,6 +239,40 @@ func stillArchived(t *testing.T, fleet *harness.Fleet, job v1alpha1.CrawlJob) {
 	if n := int64(len(run.Pages())); n == 0 || n != *job.Status.Counters.Archived || run.Statement == nil {
 		t.Errorf("%d of %d pages of %s are there", n, *job.Status.Counters.Archived, job.Name)
 	}
+	for _, c := range run.Chunks {
+		saysWhoseItIs(t, c, job)
+	}
+}
+
+// saysWhoseItIs asserts that a chunk names, in capture.json, the crawl, the schedule that ordered it
+// and the authorisation, the program that ran, and the machine's own address.
+func saysWhoseItIs(t *testing.T, c harness.Chunk, job v1alpha1.CrawlJob) {
+	t.Helper()
+	var got struct {
+		Software struct{ Name, Executable string }
+		Order    struct {
+			Namespace, Name, UID, Schedule, Workflow, WorkflowRun, Bundle string
+			Attempt                                                       int
+		}
+		Authorization struct{ Reference, Purpose, Basis, RequestedBy string }
+		Clock         *struct{ AheadMs int64 }
+		Egress        []struct{ Local string }
+		Pages         []struct{ URL string }
+	}
+	if err := json.Unmarshal(c.Provenance, &got); err != nil {
+		t.Errorf("%s: capture.json: %v", c.Key, err)
+		return
+	}
+	o, a := got.Order, job.Spec.Authorization
+	if o.Namespace != job.Namespace || o.Name != job.Name || o.UID != string(job.UID) || o.Schedule != "often" || !strings.Contains(o.Workflow, o.UID) || o.WorkflowRun == "" || o.Bundle == "" || o.Attempt != 1 {
+		t.Errorf("%s: the order is %+v", c.Key, o)
+	}
+	if g := got.Authorization; g.Reference != a.Reference || g.Purpose != a.Purpose || g.Basis != a.Basis || g.RequestedBy != a.RequestedBy {
+		t.Errorf("%s: the authorisation is %+v", c.Key, g)
+	}
+	if !strings.HasPrefix(got.Software.Executable, "sha256:") || got.Clock == nil || len(got.Egress) != 1 || got.Egress[0].Local != "127.0.0.1" || len(got.Pages) == 0 {
+		t.Errorf("%s: %s", c.Key, c.Provenance)
+	}
 }
 
 // cancelsOther asserts that a crawl that is not over at the next time is sealed before that begins.

@@ -51,6 +51,8 @@ type WACZ struct {
 	Captures []Capture
 	// Files are the names of all files in it.
 	Files []string
+	// Provenance is capture.json, nil when there is none.
+	Provenance []byte
 }
 
 // OpenWACZ reads a WACZ and checks it against the specifications (WACZ 1.1.1, CDXJ 1.0, WARC 1.1), with code that shares
@@ -76,6 +78,11 @@ func OpenWACZ(r io.ReaderAt, size int64) (*WACZ, error) {
 	}
 	for _, check := range []func() error{w.manifest, w.pages, w.index, w.pagesInIndex} {
 		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	if w.files["capture.json"] != nil {
+		if w.out.Provenance, err = w.read("capture.json"); err != nil {
 			return nil, err
 		}
 	}
