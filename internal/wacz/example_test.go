@@ -39,7 +39,7 @@ func Example() {
 	}
 
 	src := bytes.NewReader(file.Bytes())
-	findings, err := wacz.Validate(context.Background(), src, src.Size())
+	findings, err := wacz.Validate(context.Background(), src, src.Size(), nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -55,10 +55,12 @@ const MaxFindings = 1000
 // than the specification asks: WACZ files of other tools, which for example may
 // leave records out of the index, can have findings and be usable still.
 //
+// Each, when it is not nil, is called with every record that can be read, without its body.
+//
 // The error is for what kept it from checking: reading failed, or ctx ended.
-func Validate(ctx context.Context, r io.ReaderAt, size int64) ([]Finding, error) {
+func Validate(ctx context.Context, r io.ReaderAt, size int64, each func(*warc.Record)) ([]Finding, error) {
 	src := &failingReader{r: r}
-	v := &validator{ctx: ctx}
+	v := &validator{ctx: ctx, each: each}
 	rd, err := openZip(src, size)
 	if err != nil {
 		v.add(CheckZip, "", "cannot be opened: %v", err)
@@ -100,6 +102,7 @@ func (f *failingReader) ReadAt(b []byte, off int64) (int, error) {
 type validator struct {
 	ctx      context.Context //nolint:containedctx // lives as long as the call of Validate
 	rd       *Reader
+	each     func(*warc.Record)
 	findings []Finding
 	records  records
 }

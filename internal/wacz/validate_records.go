@@ -106,6 +106,9 @@ func (v *validator) checkRecord(name string, rd *warc.Reader, rec *warc.Record, 
 		v.add(CheckRecord, file, "two records have the id %s", rec.ID)
 	}
 	v.records.ids[rec.ID] = true
+	if v.each != nil {
+		v.each(rec)
+	}
 	if rec.BlockDigest == "" && rec.Type != warc.Warcinfo {
 		v.add(CheckRecord, file, "the record at offset %d has no block digest", rd.Location().Offset)
 	}

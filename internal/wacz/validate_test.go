@@ -260,11 +260,11 @@ func TestValidateStops(t *testing.T) {
 	file := create(t, contents(t, 1))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Validate(ctx, bytes.NewReader(file), int64(len(file))); !errors.Is(err, context.Canceled) {
+	if _, err := Validate(ctx, bytes.NewReader(file), int64(len(file)), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v; want context.Canceled", err)
 	}
 	broken := errors.New("disk on fire")
-	if _, err := Validate(t.Context(), failing{bytes.NewReader(file), broken}, int64(len(file))); !errors.Is(err, broken) {
+	if _, err := Validate(t.Context(), failing{bytes.NewReader(file), broken}, int64(len(file)), nil); !errors.Is(err, broken) {
 		t.Errorf("got %v; want %v", err, broken)
 	}
 }
@@ -305,7 +305,7 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Add(small.Bytes())
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if _, err := Validate(t.Context(), bytes.NewReader(file), int64(len(file))); err != nil {
+		if _, err := Validate(t.Context(), bytes.NewReader(file), int64(len(file)), nil); err != nil {
 			t.Fatal(err)
 		}
 		r, err := Open(bytes.NewReader(file), int64(len(file)))

@@ -109,7 +109,7 @@ func open(t testing.TB, file []byte) *Reader {
 
 func validate(t testing.TB, file []byte) []Finding {
 	t.Helper()
-	findings, err := Validate(t.Context(), bytes.NewReader(file), int64(len(file)))
+	findings, err := Validate(t.Context(), bytes.NewReader(file), int64(len(file)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func unpack(from, to string) (err error) {
 	if _, err := harness.OpenWACZ(f, info.Size()); err != nil {
 		return fmt.Errorf("an independent reader: %w", err)
 	}
-	findings, err := wacz.Validate(context.Background(), f, info.Size())
+	findings, err := wacz.Validate(context.Background(), f, info.Size(), nil)
 	if err != nil || len(findings) > 0 {
 		return fmt.Errorf("our validator: %v %w", findings, err)
 	}

@@ -126,7 +126,7 @@ func closed(t *testing.T, c *Chunk) (*File, *wacz.Reader) {
 	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != file.SHA256 || int64(len(raw)) != file.Size {
 		t.Errorf("file says %d bytes %s, has %d bytes %x", file.Size, file.SHA256, len(raw), sum)
 	}
-	findings, err := wacz.Validate(t.Context(), bytes.NewReader(raw), int64(len(raw)))
+	findings, err := wacz.Validate(t.Context(), bytes.NewReader(raw), int64(len(raw)), nil)
 	if err != nil || len(findings) > 0 {
 		t.Errorf("validate: %v %+v", err, findings)
 	}

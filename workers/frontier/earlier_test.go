@@ -327,7 +327,7 @@ type comparedInfo struct {
 func pageInfos(t *testing.T, raw []byte) (infos []comparedInfo) {
 	t.Helper()
 	r := bytes.NewReader(raw)
-	if findings, err := wacz.Validate(t.Context(), r, int64(len(raw))); err != nil || len(findings) > 0 {
+	if findings, err := wacz.Validate(t.Context(), r, int64(len(raw)), nil); err != nil || len(findings) > 0 {
 		t.Fatalf("the file is not sound: %+v, %v", findings, err)
 	}
 	z, err := wacz.Open(r, int64(len(raw)))
