@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/verify/command"
 )
 
 func main() {
@@ -60,7 +61,7 @@ other tools open.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
-	root.AddCommand(newCapture(), newPlan(), newExplain(), newProfile(), newWACZ(), newVersion())
+	root.AddCommand(newCapture(), newPlan(), newExplain(), newProfile(), command.New("crawlctl verify"), newWACZ(), newVersion())
 	return root
 }
 

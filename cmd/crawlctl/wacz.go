@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -19,11 +18,11 @@ import (
 func newWACZ() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wacz",
-		Short: "Look into WACZ files and check them",
+		Short: "Look into WACZ files",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newInspect(), newVerify())
+	cmd.AddCommand(newInspect())
 	return cmd
 }
 
@@ -134,63 +133,6 @@ func (c *contents) print(w io.Writer) error {
 		fmt.Fprintln(w)
 	}
 	return err
-}
-
-func newVerify() *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify FILE...",
-		Short: "Check that files are whole and say nothing false of themselves",
-		Long: `Verify checks everything about a WACZ file that can be checked without trusting
-anyone: that it has what its list says and nothing else, with the sizes and
-SHA-256 sums that stand there; that every record is whole and has the digests
-that it claims; that the index points to the records and to all of them.
-
-Exit codes: 0 when all files are sound, 1 when one is not.`,
-		Args: minArgs(1, "at least one FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			bad := 0
-			for _, path := range args {
-				findings, err := verify(cmd.Context(), path)
-				if cmd.Context().Err() != nil {
-					return err
-				}
-				if err != nil { // the other files are checked all the same
-					bad++
-					fmt.Fprintf(cmd.OutOrStdout(), "%s: cannot be checked: %s\n", path, cli.OneLine(err.Error()))
-					continue
-				}
-				if len(findings) == 0 {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s: sound\n", path)
-					continue
-				}
-				bad++
-				for _, f := range findings {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s: %s: %s\n", path, f.Check, cli.OneLine(f.Path), cli.OneLine(f.Detail))
-				}
-			}
-			if bad > 0 {
-				return &cli.Error{Code: cli.ExitFailed}
-			}
-			return nil
-		},
-	}
-}
-
-func verify(ctx context.Context, path string) ([]wacz.Finding, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // read only
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	findings, err := wacz.Validate(ctx, f, info.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return findings, nil
 }
 
 func oneArg(what string) cobra.PositionalArgs {

@@ -23,6 +23,7 @@ const (
 	ExitOK          = 0   // everything that was asked for was done
 	ExitFailed      = 1   // something was not; the output says what
 	ExitUsage       = 2   // the command line made no sense; nothing was done
+	ExitUnchecked   = 3   // nothing is wrong, but not everything could be checked
 	ExitInterrupted = 130 // ended by a signal; what was done until then is kept
 )
 

@@ -1,0 +1,99 @@
+// Package command is the command verify, which crawlctl and the verifier alone share.
+package command
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/verify"
+)
+
+// New makes the command, as a part of a program.
+func New(program string) *cobra.Command {
+	var asJSON, all bool
+	cmd := &cobra.Command{
+		Use:   "verify PATH...",
+		Short: "Check what was kept, without trusting whoever kept it",
+		Long: `Verify checks files that crawlfleet made, and WACZ files of other tools, offline:
+it needs nothing but the files.
+
+A PATH is a WACZ file, the folder of a run as it lies in the archive (run.json,
+chunks/, leads/, visits/), or a folder with any number of these. Of a WACZ file
+it checks that it has what its list says and nothing else, with the sizes and
+SHA-256 sums that stand there; that every record is whole and has the digests
+that it claims; that the index points to the records and to all of them; that
+capture.json says of it what its records say, and that every page was asked for
+within the time of the authorisation. Of a run it checks the closing statement,
+that the books balance, and everything that the statement names.
+
+Exit codes: 0 when everything holds; 1 when something does not, or cannot be
+read; 3 when nothing speaks against it but not everything could be checked,
+such as who made it; 2 when the command line made no sense.`,
+		Example: `  ` + program + ` capture.wacz
+  ` + program + ` --all ./run            # every check of every chunk
+  ` + program + ` --json ./run | jq -r '.[].checks[] | select(.verdict != "holds")'`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cli.Usage("want at least one PATH: a WACZ file, the folder of a run, or a folder of these")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return run(cmd, args, asJSON, all)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON: a list of reports, each with its checks")
+	cmd.Flags().BoolVar(&all, "all", false, "tell every check of every part, also what holds")
+	return cmd
+}
+
+func run(cmd *cobra.Command, args []string, asJSON, all bool) error {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	v := verify.Verifier{}
+	reports, unread := []verify.Report{}, false
+	for _, name := range args {
+		found, err := v.Path(ctx, name)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		reports = append(reports, found...)
+		if !asJSON {
+			if err := printAll(out, found, all); err != nil {
+				return err
+			}
+		}
+		if err != nil { // the others are checked all the same
+			unread = true
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: cannot be checked: %s\n", cli.OneLine(name), cli.OneLine(err.Error()))
+		}
+	}
+	if asJSON {
+		if err := cli.WriteJSON(out, reports); err != nil {
+			return err
+		}
+	}
+	return exit(verify.Overall(reports), unread)
+}
+
+func printAll(w io.Writer, reports []verify.Report, all bool) error {
+	for _, r := range reports {
+		if err := verify.Print(w, r, all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exit is how the command ends.
+func exit(verdict verify.Verdict, unread bool) error {
+	switch {
+	case unread || verdict == verify.Fails:
+		return &cli.Error{Code: cli.ExitFailed}
+	case verdict == verify.Unchecked:
+		return &cli.Error{Code: cli.ExitUnchecked}
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+// Package verify checks, offline, what crawlfleet keeps: a stranger who has nothing but the
+// files, and knows whom to trust, learns what holds and what does not.
+//
+// Every check has a name, a verdict and a reason. A subject [Holds] only when all of its checks
+// do; what cannot be checked, because a signature is missing or nobody said whose key is to be
+// trusted, is [Unchecked] and never passed off as holding.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Verifier checks.
+type Verifier struct {
+	// Progress, when it is not nil, is told before each file of a larger subject which of how
+	// many it is.
+	Progress func(name string, n, of int)
+}
+
+// Path checks what lies at a path: a WACZ file, the folder of a run (with run.json), or a folder
+// with any number of them. The error is for what kept it from checking.
+func (v *Verifier) Path(ctx context.Context, name string) ([]Report, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		root, err := os.OpenRoot(filepath.Dir(name))
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = root.Close() }() // only read
+		r, err := v.file(ctx, root.FS(), filepath.Base(name), name)
+		return []Report{r}, err
+	}
+	root, err := os.OpenRoot(name) // nothing that it links to outside of it belongs to it
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }() // only read
+	return v.folder(ctx, root.FS(), name)
+}
+
+// file checks one file; shown is its name in the report.
+func (v *Verifier) file(ctx context.Context, fsys fs.FS, name, shown string) (Report, error) {
+	f, size, err := open(fsys, name)
+	if err != nil {
+		return Report{Subject: shown, Kind: KindUnknown}, err
+	}
+	defer f.Close()
+	r, err := v.WACZ(ctx, shown, f, size)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", shown, err)
+	}
+	return r, err
+}
+
+// randomFile is an open file that can be read anywhere.
+type randomFile interface {
+	fs.File
+	io.ReaderAt
+}
+
+// open opens a regular file.
+func open(fsys fs.FS, name string) (randomFile, int64, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	random, ok := f.(randomFile)
+	if !ok || !info.Mode().IsRegular() {
+		return nil, 0, errors.Join(&fs.PathError{Op: "open", Path: name, Err: errors.New("is no regular file")}, f.Close())
+	}
+	return random, info.Size(), nil
+}
+
+// folder checks all that can be checked below a folder.
+func (v *Verifier) folder(ctx context.Context, fsys fs.FS, shown string) ([]Report, error) {
+	runs, files, err := subjects(fsys)
+	if err != nil {
+		return nil, err
+	}
+	if len(runs)+len(files) == 0 {
+		return nil, fmt.Errorf("%s: has neither a WACZ file nor a run (run.json)", shown)
+	}
+	var reports []Report
+	for _, dir := range runs {
+		sub, err := fs.Sub(fsys, dir)
+		if err != nil {
+			return reports, err
+		}
+		r, err := v.Run(ctx, sub, path.Join(shown, dir))
+		if err != nil {
+			return reports, err
+		}
+		reports = append(reports, r)
+	}
+	for i, name := range files {
+		v.progress(name, i+1, len(files))
+		r, err := v.file(ctx, fsys, name, path.Join(shown, name))
+		if err != nil {
+			return reports, err
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
+
+func (v *Verifier) progress(name string, n, of int) {
+	if v.Progress != nil {
+		v.Progress(name, n, of)
+	}
+}
+
+// subjects finds the runs, and the WACZ files that do not belong to one.
+func subjects(fsys fs.FS) (runs, files []string, err error) {
+	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.Type().IsRegular() && path.Base(name) == statementPath:
+			runs = append(runs, path.Dir(name))
+		case d.Type().IsRegular() && strings.HasSuffix(name, ".wacz"):
+			files = append(files, name)
+		}
+		return nil
+	})
+	of := func(name string) bool {
+		return slices.ContainsFunc(runs, func(dir string) bool { return path.Dir(name) == path.Join(dir, chunksDir) })
+	}
+	return runs, slices.DeleteFunc(files, of), err
+}

@@ -1,0 +1,80 @@
+package verify
+
+import (
+	"context"
+	"io"
+
+	"crawlfleet.dev/crawlfleet/internal/wacz"
+)
+
+// capturePath is the file in a WACZ that says how it came to be.
+const capturePath = "capture.json"
+
+// The checks of a WACZ beside those of package wacz.
+const (
+	CheckCapture       = "Capture"       // capture.json says of the file what its records say
+	CheckAuthorization = "Authorization" // every page was asked for within the time of the authorisation
+)
+
+// soundness are the checks of package wacz, and what it means that they hold.
+var soundness = []struct{ name, holds string }{
+	{wacz.CheckZip, "the ZIP file has its files and no byte besides"},
+	{wacz.CheckPackage, "datapackage.json is there and well formed"},
+	{wacz.CheckDigest, "datapackage-digest.json has the SHA-256 of datapackage.json"},
+	{wacz.CheckResource, "every file has the size and the SHA-256 that datapackage.json says"},
+	{wacz.CheckForeign, "every file is listed, and lies where it belongs"},
+	{wacz.CheckStored, "records and indexes can be read at random"},
+	{wacz.CheckRecord, "every record is whole and has its digests"},
+	{wacz.CheckRevisit, "every revisit refers to a record of the file"},
+	{wacz.CheckIndex, "the index says of each record what the record says, and leaves out none"},
+	{wacz.CheckPages, "every page of the lists was captured when they say"},
+}
+
+// maxReasons is how many findings of one check are told.
+const maxReasons = 20
+
+// WACZ checks a WACZ file of that size. The error is for what kept it from checking: reading
+// failed, or ctx ended.
+func (v *Verifier) WACZ(ctx context.Context, name string, src io.ReaderAt, size int64) (Report, error) {
+	r := Report{Subject: name, Kind: KindWACZ}
+	var s seen
+	findings, err := wacz.Validate(ctx, src, size, s.note)
+	if err != nil {
+		return r, err
+	}
+	unreadable := addSoundness(&r, findings)
+	if z, err := wacz.Open(src, size); err == nil && !unreadable {
+		checkCapture(&r, z, s)
+	} else {
+		r.add(CheckCapture, capturePath, Unchecked, "the file cannot be read")
+	}
+	r.conclude()
+	return r, nil
+}
+
+// addSoundness takes down the findings of package wacz, check by check, and reports whether the
+// file could not be read.
+func addSoundness(r *Report, findings []wacz.Finding) (unreadable bool) {
+	found := map[string][]wacz.Finding{}
+	for _, f := range findings {
+		found[f.Check] = append(found[f.Check], f)
+	}
+	unreadable = len(found[wacz.CheckZip]) > 0
+	for _, c := range soundness {
+		wrong := found[c.name]
+		switch {
+		case len(wrong) == 0 && (unreadable || len(findings) >= wacz.MaxFindings):
+			r.add(c.name, "", Unchecked, "the file has so much wrong that this was not looked at")
+		case len(wrong) == 0:
+			r.add(c.name, "", Holds, c.holds)
+		}
+		for i, f := range wrong {
+			if i == maxReasons {
+				r.add(c.name, "", Fails, count(len(wrong)-i, "more finding"))
+				break
+			}
+			r.add(c.name, f.Path, Fails, f.Detail)
+		}
+	}
+	return unreadable
+}
