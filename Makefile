@@ -50,10 +50,11 @@ build/replay/$(REPLAY_VERSION): | node
 	@hack/fetch-replay.sh $(REPLAY_VERSION) build/replay
 	@touch $@
 
-.PHONY: chromium chromiums node
+.PHONY: chromium chromiums node openssl
 chromium: ; @hack/need.sh chromium-headless-shell chromium-headless-shell
 chromiums: chromium ; @hack/need.sh chromium chromium
 node: ; @hack/need.sh npm npm
+openssl: ; @hack/need.sh openssl openssl
 
 .PHONY: tools
 tools: bin/golangci-lint-kube-api-linter
@@ -80,7 +81,7 @@ verify: generate lint ## Check generated files, linters, the Kubernetes API lint
 	@bin/kustomize build config/alerts >/dev/null
 
 .PHONY: test
-test: build chromiums docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
+test: build chromiums openssl docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
 	@go test -timeout 30m $$(go list ./... | grep -v /workers/browser$$)
 	@# (Most of what takes long here waits for something: more of it at a time than there
 	@# are processors, and no other package beside.)
