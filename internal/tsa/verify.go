@@ -218,3 +218,25 @@ func SortChain(leaf *x509.Certificate, certs []*x509.Certificate) []*x509.Certif
 		out = append(out, last)
 	}
 }
+
+// TokenOf takes the TimeStampToken out of a granted TimeStampResp (DER), and a
+// TimeStampToken as it is.
+func TokenOf(der []byte) ([]byte, error) {
+	if len(der) > MaxToken {
+		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are taken", ErrFormat, len(der), MaxToken)
+	}
+	if err := checkDER(der, 0); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if checkContent(der) == nil {
+		return der, nil
+	}
+	var response struct {
+		Status struct{ Status int }
+		Token  asn1.RawValue `asn1:"optional"`
+	}
+	if _, err := asn1.Unmarshal(der, &response); err != nil || response.Status.Status != int(timestamp.Granted) || len(response.Token.FullBytes) == 0 {
+		return nil, fmt.Errorf("%w, nor an answer that grants one", ErrFormat)
+	}
+	return response.Token.FullBytes, nil
+}
