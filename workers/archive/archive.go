@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/visits"
+	"crawlfleet.dev/crawlfleet/internal/warc"
 )
 
 // Info is what a chunk says about how it came to be; it becomes the warcinfo
@@ -60,6 +61,10 @@ type Options struct {
 	// Info is written into the warcinfo record, Provenance into capture.json.
 	Info       Info
 	Provenance Provenance
+	// Sign makes the signedData for the SHA-256 of datapackage.json, see
+	// wacz.Contents. Without it the chunk is not signed; when it fails Close fails,
+	// with ErrUnsigned, and may be called again.
+	Sign func(warc.Digest) (any, error)
 	// Now is the clock, default time.Now.
 	Now func() time.Time
 }

@@ -52,6 +52,7 @@ type Chunk struct {
 	conns     map[int64]connection // by the recorder's connection ID
 	answers   map[string]string    // IDs of dns: records, by name and time of the answer
 	robots    map[string]string    // IDs of the records of robots.txt, by address and time
+	ended     bool                 // the record file is complete
 	closed    bool
 }
 
@@ -170,7 +171,7 @@ func (c *Chunk) Size() int64 { return c.base + c.warc.Offset() }
 // full disk, the chunk is as it was before: it can be closed, and further pages
 // added. A page whose document has no record gets a limit that says so.
 func (c *Chunk) Add(p *browser.Page) error {
-	if c.closed {
+	if c.closed || c.ended {
 		return errors.New("chunk: closed")
 	}
 	for _, u := range p.Robots {
@@ -209,15 +210,18 @@ func (c *Chunk) rollBack(size int64) error {
 	return nil
 }
 
-// Close seals the chunk: index, page list and data package make it a
-// self-contained WACZ file, which is on disk when Close returns.
+// ErrUnsigned is part of the error of Close when Options.Sign failed.
+var ErrUnsigned = errors.New("it could not be signed")
+
+// Close seals the chunk: index, page list, data package and signature make it a
+// self-contained WACZ file, which is on disk when Close returns. When it fails, as
+// without a key to sign with, there is no such file, but what was captured is kept:
+// Close may be called again, or Abandon.
 func (c *Chunk) Close() (*File, error) {
 	if c.closed {
 		return nil, errors.New("chunk: closed")
 	}
-	c.closed = true
-	defer os.Remove(c.path) // a leftover in the caller's own folder
-	if err := errors.Join(c.buf.Flush(), c.file.Close()); err != nil {
+	if err := c.end(); err != nil {
 		return nil, fmt.Errorf("close chunk: %w", err)
 	}
 	path := filepath.Join(c.opts.Dir, c.opts.Name+".wacz")
@@ -226,7 +230,21 @@ func (c *Chunk) Close() (*File, error) {
 		os.Remove(path) // the first error says more
 		return nil, fmt.Errorf("close chunk: %w", err)
 	}
+	c.closed = true
+	os.Remove(c.path) // a leftover in the caller's own folder
 	return &File{Path: path, Size: size, SHA256: sum, Pages: c.entries, Records: c.records, Bytes: c.bytes}, nil
+}
+
+// end completes the record file, once.
+func (c *Chunk) end() error {
+	if c.ended {
+		return nil
+	}
+	if err := c.buf.Flush(); err != nil {
+		return err
+	}
+	c.ended = true
+	return c.file.Close()
 }
 
 func (c *Chunk) seal(path string) (size int64, sum string, err error) {
@@ -254,6 +272,15 @@ func (c *Chunk) seal(path string) (size int64, sum string, err error) {
 	if contents.Index == nil {
 		contents.Index = []cdxj.Entry{}
 	}
+	if c.opts.Sign != nil {
+		contents.Sign = func(d warc.Digest) (any, error) {
+			signed, err := c.opts.Sign(d)
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", ErrUnsigned, err)
+			}
+			return signed, nil
+		}
+	}
 	hash := sha256.New()
 	buf := bufio.NewWriterSize(io.MultiWriter(out, hash), 256<<10)
 	if err := errors.Join(wacz.Create(buf, contents), buf.Flush()); err != nil {
@@ -275,5 +302,8 @@ func (c *Chunk) Abandon() error {
 		return nil
 	}
 	c.closed = true
+	if c.ended {
+		return os.Remove(c.path)
+	}
 	return errors.Join(c.file.Close(), os.Remove(c.path))
 }

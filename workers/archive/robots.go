@@ -24,7 +24,7 @@ type robotsInfo struct {
 // AddRobots writes a robots.txt, with the redirects that led to it, unless the chunk has it
 // already: every chunk stands alone. When it fails the chunk is as it was before.
 func (c *Chunk) AddRobots(u browser.RobotsUse) error {
-	if c.closed {
+	if c.closed || c.ended {
 		return errors.New("chunk: closed")
 	}
 	if _, there := c.robots[robotsKey(u)]; there || len(u.Exchanges) == 0 {
