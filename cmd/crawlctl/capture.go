@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/evidence"
 	"crawlfleet.dev/crawlfleet/internal/netguard"
 	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/workers/browser"
@@ -29,6 +30,7 @@ type captureFlags struct {
 	timeout, loadTimeout                                     time.Duration
 	maxPageBytes, maxBodyBytes                               int64
 	badCertificates, recorder                                string
+	sign                                                     signFlags
 }
 
 // captureJob is what they mean.
@@ -41,6 +43,7 @@ type captureJob struct {
 	behave  behavior
 	guard   netguard.Dialer
 	state   *profile.Profile
+	signing *signing // nil when the file is not signed
 	started time.Time
 }
 
@@ -62,6 +65,10 @@ Pages that fail are in the file as far as they came.
 Private, loopback and link-local addresses are refused, also for what a page
 loads; --allow-private makes exceptions.
 
+With --sign-key the file is signed (wacz-auth 0.1.0), and FILE.evidence.json is written
+beside it with the time stamps of --timestamp-url. A file that cannot be signed is
+not written; a stamp that cannot be had is owed: crawlctl stamp fetches it.
+
 The file is written under a temporary name next to --out and appears under its
 own when it is complete. Ctrl-C ends the capture early and keeps the pages that
 were done.
@@ -78,6 +85,9 @@ Exit codes:
 		RunE: func(cmd *cobra.Command, args []string) error {
 			job, err := f.complete(cmd.InOrStdin(), args)
 			if err != nil {
+				return err
+			}
+			if job.signing, err = f.sign.complete(cmd.Context()); err != nil {
 				return err
 			}
 			return job.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -110,6 +120,10 @@ Exit codes:
 	fl.StringVar(&f.chrome, "chrome", "", "`ENGINE`: chromium-headless-shell, chromium, or the path of a Chrome (default: the first of these that is installed)")
 	fl.BoolVar(&f.fresh, "fresh-pages", false, "show each page as to a visitor who was never there: no cookie, storage or cache of the pages before")
 	fl.StringVar(&f.dir, "dir", "", "`FOLDER` for temporary files (default: the system's)")
+	fl.StringVar(&f.sign.key, "sign-key", "", "sign the file with the private key in `FILE` (PEM), as keys create makes it")
+	fl.StringVar(&f.sign.cert, "sign-cert", "", "`FILE` with the certificate chain of a domain for that key (PEM); without it the signature is anonymous")
+	fl.StringArrayVar(&f.sign.stampURLs, "timestamp-url", nil, "`URL` of a time-stamp authority, RFC 3161 (repeatable; the first one's stamp is part of a domain's signature)")
+	fl.StringVar(&f.sign.roots, "timestamp-roots", "", "`FILE` with PEM certificates that the authorities' chains must end at (default: the chain is not judged)")
 	fl.BoolVar(&f.json, "json", false, "write one line of JSON a page to standard output")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log what Chrome and the recorder do")
 	return cmd
@@ -264,6 +278,9 @@ func (j *captureJob) checkOut() error {
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return cli.Usage("--out: there is no folder %s", filepath.Dir(path))
+	}
+	if j.sign.key != "" {
+		return checkFree(path+evidence.SidecarSuffix, j.force)
 	}
 	return nil
 }

@@ -59,12 +59,13 @@ func TestScripts(t *testing.T) {
 			}
 			_, debug, err := net.SplitHostPort(free.Addr().String())
 			env.Setenv("DEBUGPORT", debug)
-			return errors.Join(err, free.Close())
+			return errors.Join(err, free.Close(), serveStamps(env))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"asked":   waitUntilAsked,
 			"awaited": awaited,
 			"flip":    flip,
+			"judge":   judge,
 			"leave":   leave,
 			"press":   press,
 			"seeds":   writeSeeds,

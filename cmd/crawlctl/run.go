@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/evidence"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
 	"crawlfleet.dev/crawlfleet/internal/tempdir"
@@ -138,7 +139,7 @@ func (s *session) capture(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.chunk, err = archive.NewChunk(archive.Options{Dir: dir, Name: "capture", Title: "crawlctl capture", Info: s.info(), Provenance: provenance})
+	s.chunk, err = archive.NewChunk(archive.Options{Dir: dir, Name: "capture", Title: "crawlctl capture", Info: s.info(), Provenance: provenance, Sign: s.job.signing.hook(ctx)})
 	if err != nil {
 		return err
 	}
@@ -152,11 +153,11 @@ func (s *session) capture(ctx context.Context) error {
 	if s.received == 0 {
 		return errors.Join(s.chunk.Abandon(), s.nothing(ctx))
 	}
-	file, err := s.chunk.Close()
+	file, err := closeSigned(s.chunk)
 	if err != nil {
 		return err
 	}
-	if err := s.place(file.Path); err != nil {
+	if err := s.placeAll(ctx, dir, file); err != nil {
 		return err
 	}
 	return s.verdict(ctx, file, failure)
@@ -303,21 +304,36 @@ func (s *session) report(p *browser.Page, ok bool) error {
 	return nil
 }
 
-// place gives the finished file its name.
-func (s *session) place(path string) error {
+// placeAll gives the finished file its name, and its sidecar when it is signed.
+func (s *session) placeAll(ctx context.Context, dir string, file *archive.File) error {
+	if s.job.signing == nil {
+		return s.place(file.Path, s.job.out)
+	}
+	sidecar, err := s.writeSidecar(ctx, dir, file)
+	if err != nil {
+		return err
+	}
+	if err := s.place(file.Path, s.job.out); err != nil {
+		return err
+	}
+	return s.place(sidecar, s.job.out+evidence.SidecarSuffix)
+}
+
+// place gives a finished file its name.
+func (s *session) place(path, out string) error {
 	if s.job.force {
-		if err := os.Rename(path, s.job.out); err != nil {
+		if err := os.Rename(path, out); err != nil {
 			return fmt.Errorf("--out: %w", err)
 		}
 		return nil
 	}
 	// Unlike a rename, a link does not replace what came into being meanwhile.
-	err := os.Link(path, s.job.out)
+	err := os.Link(path, out)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("--out %s has come into being meanwhile and was left alone", s.job.out)
+		return fmt.Errorf("--out %s has come into being meanwhile and was left alone", out)
 	}
 	if err != nil { // a file system without links
-		err = os.Rename(path, s.job.out)
+		err = os.Rename(path, out)
 	}
 	if err != nil {
 		return fmt.Errorf("--out: %w", err)
