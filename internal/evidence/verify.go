@@ -177,12 +177,15 @@ func (j *judge) domain() bool {
 	return named && trusted
 }
 
-// domainChain checks that a chain leads to a trusted root at the time of the stamp, or,
-// without one, at the stated time.
+// domainChain checks that a chain leads to a trusted root at the time that is proven, or,
+// without one, that of the stamp or the stated one.
 func (j *judge) domainChain(check string, chain []*x509.Certificate) bool {
 	at := j.Signer.Created
 	if j.stamp != nil {
 		at = j.stamp.Time
+	}
+	if !j.Signer.Proven.IsZero() {
+		at = j.Signer.Proven
 	}
 	when := at.Format(time.RFC3339)
 	if at.Before(chain[0].NotBefore) || at.After(chain[0].NotAfter) {
@@ -215,19 +218,20 @@ func (j *judge) crossSigned() bool {
 	return j.domainChain(CheckCrossSigned, chain)
 }
 
-// signer decides whether the signer is a trusted one. A domain that a trusted root stands
-// behind is, as is a key of the list.
+// signer decides whether the signer is a trusted one: a key of the list, or a domain that
+// a trusted root stands behind at a time that a trusted authority proves. (Certificates
+// of domains are short-lived: without such a time an old key would count for ever.)
 func (j *judge) signer(domain bool) {
-	if !domain && j.trust.Keys == nil && j.trust.Domains == nil {
-		j.add(CheckSigner, NotChecked, "identity not vouched for: the key is %s, and neither trusted keys nor roots were given", j.Signer.Key)
-		return
-	}
-	if domain {
-		j.Signer.Vouched = true
-		j.add(CheckSigner, OK, "the signer is %s, by a certificate of a trusted root", j.Signer.Domain)
-		return
-	}
 	result, reason := j.trust.judge(j.Signer)
+	switch {
+	case result == OK:
+	case domain && !j.Signer.Proven.IsZero():
+		result, reason = OK, fmt.Sprintf("the signer is %s, by a certificate of a trusted root", j.Signer.Domain)
+	case domain:
+		result, reason = NotChecked, fmt.Sprintf("a trusted root stands behind %s, but no stamp of a trusted authority proves that its certificate was valid then", j.Signer.Domain)
+	case j.trust.Keys == nil && j.trust.Domains == nil:
+		result, reason = NotChecked, fmt.Sprintf("identity not vouched for: the key is %s, and neither trusted keys nor roots were given", j.Signer.Key)
+	}
 	j.Signer.Vouched = result == OK
 	j.add(CheckSigner, result, "%s", reason)
 }
