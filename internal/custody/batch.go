@@ -1,0 +1,200 @@
+package custody
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+)
+
+// The bounds of a batch.
+const (
+	maxBatchEntries = 1000
+	maxBatch        = 9 << 20 // bytes
+)
+
+// header is the first line of a batch. The peaks are those of the tree before the batch:
+// with them and the entries, the batch's own checkpoint can be computed from it alone.
+type header struct {
+	Batch    int64       `json:"batch"`
+	Entries  int         `json:"entries"`
+	Format   string      `json:"format"`
+	Peaks    []tlog.Hash `json:"peaks"`
+	Previous string      `json:"previous"`
+	Start    int64       `json:"start"`
+	Version  int         `json:"version"`
+}
+
+const (
+	format  = "crawlfleet-custody"
+	version = 1
+)
+
+// batch is an object of the log: its header, a line for each entry, an empty line, and the
+// checkpoint of the tree with these entries.
+type batch struct {
+	number int64
+	// previous is the SHA-256 in hex of the batch before, empty in the first.
+	previous string
+	before   edge
+	leaves   []leaf
+
+	after      edge
+	checkpoint Checkpoint
+	// digest is the SHA-256 in hex of this batch.
+	digest string
+}
+
+// leaf is an entry with its encoding.
+type leaf struct {
+	Entry
+	raw []byte
+}
+
+func newLeaf(e Entry) (leaf, error) {
+	raw, err := e.encode()
+	return leaf{e, raw}, err
+}
+
+func (l *leaf) hash() tlog.Hash { return tlog.RecordHash(l.raw) }
+
+// extend makes the next batch after a head.
+func (h *head) extend(leaves []leaf, origin string, signer note.Signer) (*batch, []byte, error) {
+	b := &batch{number: h.number + 1, previous: h.digest, before: h.tree.clone(), leaves: leaves}
+	b.grow()
+	var err error
+	if b.checkpoint, err = sign(origin, &b.after, signer); err != nil {
+		return nil, nil, err
+	}
+	raw, err := b.encode()
+	return b, raw, err
+}
+
+// grow computes the tree with the batch.
+func (b *batch) grow() {
+	b.after = b.before.clone()
+	for i := range b.leaves {
+		b.after.add(b.leaves[i].hash())
+	}
+}
+
+func (b *batch) encode() ([]byte, error) {
+	first, err := canonical(header{
+		Batch: b.number, Entries: len(b.leaves), Format: format, Peaks: append([]tlog.Hash{}, b.before.peaks...),
+		Previous: b.previous, Start: b.before.size, Version: version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	raw := append(first, '\n')
+	for _, l := range b.leaves {
+		raw = append(append(raw, l.raw...), '\n')
+	}
+	raw = append(raw, '\n')
+	raw = append(raw, b.checkpoint.Note...)
+	b.digest = digest(raw)
+	return raw, nil
+}
+
+func digest(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// parseBatch reads a batch and checks all that can be checked of it alone: that it has the
+// number, is in its one encoding, and that its checkpoint is of its entries and is signed.
+func parseBatch(raw []byte, number int64, origin string, verifiers note.Verifiers) (*batch, error) {
+	first, rest, ok := bytes.Cut(raw, []byte("\n"))
+	if !ok {
+		return nil, errors.New("is cut off")
+	}
+	var h header
+	if err := parseCanonical(first, &h); err != nil {
+		return nil, fmt.Errorf("first line: %w", err)
+	}
+	if h.Format != format || h.Version != version {
+		return nil, fmt.Errorf("is of format %q, version %d: this program knows %q, version %d", h.Format, h.Version, format, version)
+	}
+	b := &batch{number: h.Batch, previous: h.Previous, before: edge{h.Start, h.Peaks}, digest: digest(raw)}
+	if h.Batch != number {
+		return nil, fmt.Errorf("says that it is batch %d", h.Batch)
+	}
+	if h.Entries < 1 || h.Entries > maxBatchEntries || h.Peaks == nil || !b.before.whole() {
+		return nil, errors.New("first line: the number of entries or of peaks is wrong")
+	}
+	if (number == 0) != (h.Previous == "") || (number == 0) != (h.Start == 0) {
+		return nil, errors.New("first line: the first batch, and it alone, follows nothing")
+	}
+	for i := range h.Entries {
+		var line []byte
+		if line, rest, ok = bytes.Cut(rest, []byte("\n")); !ok {
+			return nil, errors.New("is cut off")
+		}
+		e, err := ParseEntry(line)
+		if err != nil {
+			return nil, &Divergence{Entry: h.Start + int64(i), Reason: err.Error()}
+		}
+		b.leaves = append(b.leaves, leaf{e, line})
+	}
+	signed, ok := bytes.CutPrefix(rest, []byte("\n"))
+	if !ok {
+		return nil, errors.New("has more lines than entries")
+	}
+	return b, b.checkSigned(signed, origin, verifiers)
+}
+
+// checkSigned checks the checkpoint of a batch against its entries.
+func (b *batch) checkSigned(signed []byte, origin string, verifiers note.Verifiers) error {
+	var err error
+	if b.checkpoint, err = OpenCheckpoint(signed, origin, verifiers); err != nil {
+		return err
+	}
+	b.grow()
+	if b.checkpoint.Size != b.after.size {
+		return fmt.Errorf("the checkpoint is of %d entries, with this batch there are %d", b.checkpoint.Size, b.after.size)
+	}
+	if root := b.after.root(); b.checkpoint.Root != root {
+		return fmt.Errorf("the checkpoint has the root %s, the entries have %s", b.checkpoint.Root, root)
+	}
+	return nil
+}
+
+// head is the last batch of a log as far as it is known.
+type head struct {
+	number     int64 // -1 when there is none
+	digest     string
+	tree       edge
+	checkpoint Checkpoint
+}
+
+func (b *batch) head() head { return head{b.number, b.digest, b.after, b.checkpoint} }
+
+// follows checks that a batch is the one that extends a head.
+func (b *batch) follows(h *head) error {
+	switch {
+	case b.number != h.number+1:
+		return fmt.Errorf("batch %d cannot follow batch %d", b.number, h.number)
+	case b.before.size != h.tree.size:
+		return fmt.Errorf("begins at entry %d, the batch before ends at %d", b.before.size, h.tree.size)
+	case !slices.Equal(b.before.peaks, h.tree.peaks):
+		return fmt.Errorf("extends a tree with the root %s, the batch before has %s", b.before.root(), h.tree.root())
+	case b.previous != h.digest:
+		return errors.New("names another batch before it: that one was replaced")
+	}
+	return nil
+}
+
+// place adds the object to what is wrong with it.
+func place(key blob.Key, err error) error {
+	if d := (*Divergence)(nil); errors.As(err, &d) {
+		return &Divergence{Key: key, Entry: d.Entry, Reason: d.Reason}
+	}
+	return diverges(key, "%v", err)
+}

@@ -1,0 +1,198 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+)
+
+// ahead is how many objects are asked for at once.
+const ahead = 16
+
+// batches reads batches in order, some of them ahead.
+func (l *Log) batches(ctx context.Context, from, to int64) iter.Seq2[*batch, error] {
+	type result struct {
+		b   *batch
+		err error
+	}
+	return func(yield func(*batch, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var readers sync.WaitGroup
+		defer readers.Wait()
+		defer cancel()
+		var queue []chan result
+		for next := from; len(queue) > 0 || next <= to; {
+			for ; next <= to && len(queue) < ahead; next++ {
+				c, n := make(chan result, 1), next
+				readers.Go(func() {
+					b, err := l.batch(ctx, n)
+					c <- result{b, err}
+				})
+				queue = append(queue, c)
+			}
+			r := <-queue[0]
+			queue = queue[1:]
+			if !yield(r.b, r.err) || r.err != nil {
+				return
+			}
+		}
+	}
+}
+
+// locate finds the number of the batch that holds the entry at an index: from the head back
+// in growing steps, then by halves.
+func (l *Log) locate(ctx context.Context, h *head, index int64) (int64, error) {
+	if index < 0 || index >= h.tree.size {
+		return 0, fmt.Errorf("entry %d of %d: %w", index, h.tree.size, ErrNotFound)
+	}
+	low, high := h.number, h.number+1 // the batch is at low or after it, and before high
+	for step := int64(1); ; step *= 2 {
+		b, err := l.batch(ctx, low)
+		if err != nil {
+			return 0, err
+		}
+		if b.before.size <= index {
+			break
+		}
+		low, high = max(0, low-step), low
+	}
+	for high-low > 1 {
+		middle := low + (high-low)/2
+		b, err := l.batch(ctx, middle)
+		if err != nil {
+			return 0, err
+		}
+		if b.before.size <= index {
+			low = middle
+			continue
+		}
+		high = middle
+	}
+	return low, nil
+}
+
+// leaves gives the first entries of a bundle: from the bundle if it is stored, else from the
+// batches.
+func (l *Log) leaves(ctx context.Context, h *head, bundle int64, width int) ([]leaf, error) {
+	if width == tileWidth {
+		key := bundleKey(l.Prefix, bundle)
+		raw, err := l.get(ctx, key, maxBundle)
+		if err == nil {
+			leaves, err := parseBundle(raw)
+			if err != nil {
+				return nil, place(key, err)
+			}
+			return leaves, nil
+		}
+		if !errors.Is(err, blob.ErrNotFound) {
+			return nil, err
+		}
+	}
+	from := bundle * tileWidth
+	number, err := l.locate(ctx, h, from)
+	if err != nil {
+		return nil, err
+	}
+	leaves := make([]leaf, 0, width)
+	for b, err := range l.batches(ctx, number, h.number) {
+		if err != nil {
+			return nil, err
+		}
+		leaves = append(leaves, b.leaves[max(0, from-b.before.size):]...)
+		if len(leaves) >= width {
+			return leaves[:width], nil
+		}
+	}
+	return nil, fmt.Errorf("entry %d: %w", from+int64(width)-1, ErrNotFound)
+}
+
+// tileSource reads tiles for [tlog.TileHashReader], which checks them. What is not stored is
+// computed from what is below it.
+type tileSource struct {
+	ctx  context.Context
+	log  *Log
+	head *head
+}
+
+// Height implements [tlog.TileReader].
+func (s *tileSource) Height() int { return tileHeight }
+
+// SaveTiles implements [tlog.TileReader].
+func (s *tileSource) SaveTiles([]tlog.Tile, [][]byte) {}
+
+// ReadTiles implements [tlog.TileReader].
+func (s *tileSource) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	data := make([][]byte, len(tiles))
+	for i, t := range tiles {
+		var err error
+		if data[i], err = s.tile(t.L, t.N, t.W); err != nil {
+			return nil, err
+		}
+	}
+	return data, nil
+}
+
+func (s *tileSource) tile(level int, n int64, width int) ([]byte, error) {
+	if level > 0 || width == tileWidth {
+		key := tileKey(s.log.Prefix, level, n, width)
+		raw, err := s.log.get(s.ctx, key, tileBytes)
+		if err == nil && len(raw) != width*tlog.HashSize {
+			return nil, diverges(key, "has %d bytes, must have %d", len(raw), width*tlog.HashSize)
+		}
+		if !errors.Is(err, blob.ErrNotFound) {
+			return raw, err
+		}
+	}
+	var hashes []tlog.Hash
+	if level == 0 {
+		leaves, err := s.log.leaves(s.ctx, s.head, n, width)
+		if err != nil {
+			return nil, err
+		}
+		for i := range leaves {
+			hashes = append(hashes, leaves[i].hash())
+		}
+		return join(hashes), nil
+	}
+	for i := range int64(width) {
+		raw, err := s.tile(level-1, n*tileWidth+i, tileWidth)
+		if err != nil {
+			return nil, err
+		}
+		hashes = append(hashes, rootOf(split(raw)))
+	}
+	return join(hashes), nil
+}
+
+// hashes reads hashes of the head's tree. They are checked against its root.
+func (l *Log) hashes(ctx context.Context, h *head) tlog.HashReader {
+	source := &tileSource{ctx: ctx, log: l, head: h}
+	return tlog.TileHashReader(tlog.Tree{N: h.tree.size, Hash: h.checkpoint.Root}, source)
+}
+
+// entryAt reads an entry and checks that it is in the tree.
+func (l *Log) entryAt(ctx context.Context, h *head, index int64) (leaf, error) {
+	if index < 0 || index >= h.tree.size {
+		return leaf{}, fmt.Errorf("entry %d of %d: %w", index, h.tree.size, ErrNotFound)
+	}
+	bundle := index / tileWidth
+	leaves, err := l.leaves(ctx, h, bundle, int(min(tileWidth, h.tree.size-bundle*tileWidth)))
+	if err != nil {
+		return leaf{}, err
+	}
+	entry := leaves[index%tileWidth]
+	hashes, err := l.hashes(ctx, h).ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
+	if err != nil {
+		return leaf{}, fmt.Errorf("custody log: read hash of entry %d: %w", index, err)
+	}
+	if hashes[0] != entry.hash() {
+		return leaf{}, &Divergence{Key: bundleKey(l.Prefix, bundle), Entry: index, Reason: "is not the entry that is in the tree"}
+	}
+	return entry, nil
+}
