@@ -37,8 +37,9 @@ const (
 	version = 1
 )
 
-// batch is an object of the log: its header, a line for each entry, an empty line, and the
-// checkpoint of the tree with these entries.
+// batch is an object of the log: its header, a line for each entry, an empty line, and a
+// signed note that says which tree it makes. That is no checkpoint: the writer cannot know
+// yet whether this batch or another one gets the number.
 type batch struct {
 	number int64
 	// previous is the SHA-256 in hex of the batch before, empty in the first.
@@ -46,8 +47,11 @@ type batch struct {
 	before   edge
 	leaves   []leaf
 
-	after      edge
-	checkpoint Checkpoint
+	after edge
+	// signed is the note, and checkpoint the stored checkpoint of the tree where it was
+	// asked for and is there.
+	signed     []byte
+	checkpoint *Checkpoint
 	// digest is the SHA-256 in hex of this batch.
 	digest string
 }
@@ -70,11 +74,17 @@ func (h *head) extend(leaves []leaf, origin string, signer note.Signer) (*batch,
 	b := &batch{number: h.number + 1, previous: h.digest, before: h.tree.clone(), leaves: leaves}
 	b.grow()
 	var err error
-	if b.checkpoint, err = sign(origin, &b.after, signer); err != nil {
-		return nil, nil, err
+	if b.signed, err = note.Sign(&note.Note{Text: b.statement(origin)}, signer); err != nil {
+		return nil, nil, fmt.Errorf("sign batch: %w", err)
 	}
 	raw, err := b.encode()
 	return b, raw, err
+}
+
+// statement is what the writer of a batch signs. It has two lines more than a checkpoint, and
+// can never be taken for one.
+func (b *batch) statement(origin string) string {
+	return fmt.Sprintf("%s/batch\n%s\n%d\n%d\n%s\n", format, origin, b.number, b.after.size, b.after.root())
 }
 
 // grow computes the tree with the batch.
@@ -98,7 +108,7 @@ func (b *batch) encode() ([]byte, error) {
 		raw = append(append(raw, l.raw...), '\n')
 	}
 	raw = append(raw, '\n')
-	raw = append(raw, b.checkpoint.Note...)
+	raw = append(raw, b.signed...)
 	b.digest = digest(raw)
 	return raw, nil
 }
@@ -109,7 +119,7 @@ func digest(raw []byte) string {
 }
 
 // parseBatch reads a batch and checks all that can be checked of it alone: that it has the
-// number, is in its one encoding, and that its checkpoint is of its entries and is signed.
+// number, is in its one encoding, and that it is signed as what it is.
 func parseBatch(raw []byte, number int64, origin string, verifiers note.Verifiers) (*batch, error) {
 	first, rest, ok := bytes.Cut(raw, []byte("\n"))
 	if !ok {
@@ -150,31 +160,28 @@ func parseBatch(raw []byte, number int64, origin string, verifiers note.Verifier
 	return b, b.checkSigned(signed, origin, verifiers)
 }
 
-// checkSigned checks the checkpoint of a batch against its entries.
+// checkSigned checks that a key of the log signed the tree of a batch.
 func (b *batch) checkSigned(signed []byte, origin string, verifiers note.Verifiers) error {
-	var err error
-	if b.checkpoint, err = OpenCheckpoint(signed, origin, verifiers); err != nil {
+	b.grow()
+	b.signed = signed
+	text, err := openNote(signed, origin, verifiers)
+	if err != nil {
 		return err
 	}
-	b.grow()
-	if b.checkpoint.Size != b.after.size {
-		return fmt.Errorf("the checkpoint is of %d entries, with this batch there are %d", b.checkpoint.Size, b.after.size)
-	}
-	if root := b.after.root(); b.checkpoint.Root != root {
-		return fmt.Errorf("the checkpoint has the root %s, the entries have %s", b.checkpoint.Root, root)
+	if text != b.statement(origin) {
+		return fmt.Errorf("the note that is signed is not that of %d entries with the root %s", b.after.size, b.after.root())
 	}
 	return nil
 }
 
 // head is the last batch of a log as far as it is known.
 type head struct {
-	number     int64 // -1 when there is none
-	digest     string
-	tree       edge
-	checkpoint Checkpoint
+	number int64 // -1 when there is none
+	digest string
+	tree   edge
 }
 
-func (b *batch) head() head { return head{b.number, b.digest, b.after, b.checkpoint} }
+func (b *batch) head() head { return head{b.number, b.digest, b.after} }
 
 // follows checks that a batch is the one that extends a head.
 func (b *batch) follows(h *head) error {

@@ -3,6 +3,7 @@ package custody
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,8 +11,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// maxCheckpoint bounds a checkpoint with all its signatures, in bytes.
-const maxCheckpoint = 32 << 10
+// maxNote bounds a note with all its signatures, in bytes.
+const maxNote = 32 << 10
 
 // Checkpoint is a state of a log, as [tlog-checkpoint] has it.
 //
@@ -31,7 +32,8 @@ func (c *Checkpoint) text() string {
 	return fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, c.Root)
 }
 
-// sign makes the checkpoint of a tree.
+// sign makes the checkpoint of a tree. A log may never sign two checkpoints of which one is
+// not the beginning of the other, so only a tree that the store holds is signed.
 func sign(origin string, tree *edge, signer note.Signer) (Checkpoint, error) {
 	c := Checkpoint{Origin: origin, Size: tree.size, Root: tree.root()}
 	var err error
@@ -44,30 +46,34 @@ func sign(origin string, tree *edge, signer note.Signer) (Checkpoint, error) {
 // OpenCheckpoint reads a checkpoint of the log origin and checks that one of the log's keys
 // signed it. Signatures of others, such as of witnesses, are passed over.
 func OpenCheckpoint(msg []byte, origin string, verifiers note.Verifiers) (Checkpoint, error) {
-	if len(msg) > maxCheckpoint {
-		return Checkpoint{}, fmt.Errorf("checkpoint has %d bytes, must have %d at most", len(msg), maxCheckpoint)
-	}
-	n, err := note.Open(msg, verifiers)
-	if unsigned := (*note.UnverifiedNoteError)(nil); errors.As(err, &unsigned) {
-		return Checkpoint{}, errors.New("checkpoint: no key of the log signed it")
-	}
+	text, err := openNote(msg, origin, verifiers)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
 	}
-	c, err := parseCheckpoint(n.Text)
+	c, err := parseCheckpoint(text)
 	if err != nil {
 		return Checkpoint{}, err
 	}
 	if c.Origin != origin {
 		return Checkpoint{}, fmt.Errorf("checkpoint: is of the log %q, not of %q", c.Origin, origin)
 	}
-	for _, s := range n.Sigs {
-		if s.Name == origin {
-			c.Note = msg
-			return c, nil
-		}
+	c.Note = msg
+	return c, nil
+}
+
+// openNote gives the text of a note that a key of the log signed.
+func openNote(msg []byte, origin string, verifiers note.Verifiers) (string, error) {
+	if len(msg) > maxNote {
+		return "", fmt.Errorf("note has %d bytes, must have %d at most", len(msg), maxNote)
 	}
-	return Checkpoint{}, errors.New("checkpoint: no key of the log signed it")
+	n, err := note.Open(msg, verifiers)
+	if unsigned := (*note.UnverifiedNoteError)(nil); err != nil && !errors.As(err, &unsigned) {
+		return "", err
+	}
+	if err == nil && slices.ContainsFunc(n.Sigs, func(s note.Signature) bool { return s.Name == origin }) {
+		return n.Text, nil
+	}
+	return "", errors.New("no key of the log signed it")
 }
 
 // parseCheckpoint reads the text of a checkpoint. This log has no extension lines.

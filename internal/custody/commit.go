@@ -27,8 +27,7 @@ func (l *Log) commit(ctx context.Context, requests []*request) error {
 			return err
 		}
 		if len(leaves) == 0 {
-			l.settle(requests)
-			return nil
+			return l.settle(requests)
 		}
 		b, raw, err := l.w.head.extend(leaves, l.Origin, l.Signer)
 		if err != nil {
@@ -40,6 +39,7 @@ func (l *Log) commit(ctx context.Context, requests []*request) error {
 			if err := l.advance(b); err != nil {
 				return err
 			}
+			l.w.unsigned = true
 			l.w.crossed = l.w.crossed || b.before.size/tileWidth != b.after.size/tileWidth
 		case errors.Is(err, blob.ErrExists): // another writer was quicker
 			l.w.contended = true
@@ -55,8 +55,8 @@ func (l *Log) commit(ctx context.Context, requests []*request) error {
 // putBatch puts a batch. When it is unknown whether that was done, it puts the same bytes
 // again: whatever became of the first try, one answer is true then.
 func (l *Log) putBatch(ctx context.Context, number int64, raw []byte) error {
-	began := time.Now()
 	for try := 1; ; try++ {
+		began := time.Now()
 		err := l.put(ctx, l.batchKey(number), raw, "application/x-ndjson")
 		if err == nil {
 			l.w.round = min(time.Since(began), time.Second)
@@ -169,10 +169,15 @@ func (l *Log) inTail(ctx context.Context, index int64) (Entry, error) {
 }
 
 // settle fills the receipts of requests whose entries are all in the log.
-func (l *Log) settle(requests []*request) {
+func (l *Log) settle(requests []*request) error {
+	c, err := sign(l.Origin, &l.w.head.tree, l.Signer)
+	if err != nil {
+		return err
+	}
 	for _, r := range requests {
 		if r.err == nil {
-			r.receipt = Receipt{Indexes: r.indexes, Checkpoint: l.w.head.checkpoint}
+			r.receipt = Receipt{Indexes: r.indexes, Checkpoint: c}
 		}
 	}
+	return nil
 }

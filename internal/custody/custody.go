@@ -2,11 +2,13 @@
 // Merkle tree ([RFC 6962] section 2) in the object store, whose every state is signed.
 //
 // An [Entry] is one event. Entries are written in batches, numbered objects that are put
-// once and never overwritten; each holds its entries and, as a signed checkpoint
-// ([tlog-checkpoint]), the size and root of the tree with them. There is no server that
+// once and never overwritten; each holds its entries, and its writer's signature over the
+// size and root of the tree with them. There is no server that
 // orders the writers. A batch extends the log by taking the next number, and the store's
 // conditional PUT lets one writer have it: two batches of one number would be a fork, and
 // the store refuses the second. A writer that dies leaves a batch that counts or none.
+// Only the tree of a batch that the store holds is signed as a checkpoint
+// ([tlog-checkpoint]), so that no two checkpoints of a log contradict each other.
 //
 // Everything else is derived from the batches and made anew when it is missing: hash tiles
 // and bundles of entries ([tlog-tiles]), and lists of the entries' identifiers.

@@ -164,12 +164,86 @@ func (l *Log) remember(h *head) error {
 
 // Head gives the last checkpoint of the log, or ErrEmpty.
 func (l *Log) Head(ctx context.Context) (Checkpoint, error) {
+	_, c, err := l.signed(ctx)
+	return c, err
+}
+
+func (l *Log) checkpointKey(number int64) blob.Key {
+	return blob.Key(fmt.Sprintf("%s/checkpoints/%012d", l.Prefix, number))
+}
+
+// unsigned is how many batches at the end may be without a checkpoint: a writer stores one
+// after each batch, and the next writer does where it died before that.
+const unsigned = 256
+
+// signed gives the head with its checkpoint. Who has no key to sign with takes the last
+// checkpoint that is stored, and the head that it is of.
+func (l *Log) signed(ctx context.Context) (head, Checkpoint, error) {
 	h, err := l.latest(ctx)
 	if err != nil {
-		return Checkpoint{}, err
+		return head{}, Checkpoint{}, err
 	}
 	if h.number < 0 {
-		return Checkpoint{}, fmt.Errorf("custody log %s: %w", l.Origin, ErrEmpty)
+		return head{}, Checkpoint{}, fmt.Errorf("custody log %s: %w", l.Origin, ErrEmpty)
 	}
-	return h.checkpoint, nil
+	if l.Signer != nil {
+		c, err := sign(l.Origin, &h.tree, l.Signer)
+		return h, c, err
+	}
+	for n := h.number; n >= max(0, h.number-unsigned); n-- {
+		c, err := l.checkpoint(ctx, n)
+		if err != nil {
+			return head{}, Checkpoint{}, err
+		}
+		if c == nil {
+			continue
+		}
+		if n < h.number {
+			b, err := l.batch(ctx, n)
+			if err != nil {
+				return head{}, Checkpoint{}, err
+			}
+			h = b.head()
+		}
+		return h, *c, l.agree(&h, c)
+	}
+	return head{}, Checkpoint{}, diverges(l.checkpointKey(h.number), "is missing, and so are all before it")
+}
+
+// checkpoint reads the checkpoint that was stored after a batch, nil when there is none.
+func (l *Log) checkpoint(ctx context.Context, number int64) (*Checkpoint, error) {
+	key := l.checkpointKey(number)
+	raw, err := l.get(ctx, key, maxNote)
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("custody log: %w", err)
+	}
+	c, err := OpenCheckpoint(raw, l.Origin, l.Verifiers)
+	if err != nil {
+		return nil, place(key, err)
+	}
+	return &c, nil
+}
+
+// agree checks that a checkpoint is of a head.
+func (l *Log) agree(h *head, c *Checkpoint) error {
+	if root := h.tree.root(); c.Size != h.tree.size || c.Root != root {
+		return diverges(l.checkpointKey(h.number), "is of %d entries with the root %s, the batches have %d and %s", c.Size, c.Root, h.tree.size, root)
+	}
+	return nil
+}
+
+// storeCheckpoint signs a head that the store holds. Another key may have signed it before.
+func (l *Log) storeCheckpoint(ctx context.Context, h *head) error {
+	c, err := sign(l.Origin, &h.tree, l.Signer)
+	if err != nil {
+		return err
+	}
+	err = l.put(ctx, l.checkpointKey(h.number), c.Note, "text/plain; charset=utf-8")
+	if errors.Is(err, blob.ErrExists) {
+		return nil
+	}
+	return err
 }

@@ -32,7 +32,7 @@ type Config struct {
 	Signer note.Signer
 	// Lookback is how many of the last entries are known by their identifiers.
 	Lookback int64
-	// Warn is told of what was not derived from the batches. It is no fault of an entry, and
+	// Warn is told of checkpoints and derived objects that could not be stored. It is no fault of an entry, and
 	// is made up for later. None is fine.
 	Warn func(error)
 }
@@ -183,7 +183,7 @@ func (l *Log) lead(ctx context.Context, own *request) {
 		}
 		close(r.done)
 	}
-	if err == nil {
+	if err == nil { // those who wait have their receipts
 		l.publish(ctx)
 	}
 }

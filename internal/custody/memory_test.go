@@ -22,8 +22,7 @@ const (
 	testPrefix = blob.Key("custody")
 )
 
-// memory is a store in memory. Before each operation it asks its gate, which may let it
-// pass, fail it, or lose its answer.
+// memory is a store in memory that counts what it is asked.
 type memory struct {
 	mu      sync.Mutex
 	objects map[blob.Key][]byte

@@ -31,12 +31,12 @@ const ProofType = "c2sp.org/tlog-proof@v1"
 
 // maxProof bounds the text of a proof, in bytes: an entry, a hash for each of 63 levels and
 // a checkpoint.
-const maxProof = 2*maxEntry + 63*64 + maxCheckpoint
+const maxProof = 2*maxEntry + 63*64 + maxNote
 
 // Prove proves that the entry with an identifier is in the log. It looks for it in the lists
 // of marks, the latest first.
 func (l *Log) Prove(ctx context.Context, id string) (Proof, error) {
-	h, err := l.latest(ctx)
+	h, c, err := l.signed(ctx)
 	if err != nil {
 		return Proof{}, err
 	}
@@ -44,28 +44,29 @@ func (l *Log) Prove(ctx context.Context, id string) (Proof, error) {
 	if err != nil {
 		return Proof{}, err
 	}
-	return l.prove(ctx, &h, index)
+	return l.prove(ctx, &h, &c, index)
 }
 
 // ProveIndex proves that the entry at an index is in the log.
 func (l *Log) ProveIndex(ctx context.Context, index int64) (Proof, error) {
-	h, err := l.latest(ctx)
+	h, c, err := l.signed(ctx)
 	if err != nil {
 		return Proof{}, err
 	}
-	return l.prove(ctx, &h, index)
+	return l.prove(ctx, &h, &c, index)
 }
 
-func (l *Log) prove(ctx context.Context, h *head, index int64) (Proof, error) {
-	entry, err := l.entryAt(ctx, h, index)
+func (l *Log) prove(ctx context.Context, h *head, c *Checkpoint, index int64) (Proof, error) {
+	tree := l.hashes(ctx, h)
+	entry, err := l.entryIn(ctx, h, tree, index)
 	if err != nil {
 		return Proof{}, err
 	}
-	path, err := tlog.ProveRecord(h.tree.size, index, l.hashes(ctx, h))
+	path, err := tlog.ProveRecord(h.tree.size, index, tree)
 	if err != nil {
 		return Proof{}, fmt.Errorf("prove entry %d of custody log: %w", index, err)
 	}
-	return Proof{Entry: entry.Entry, Index: index, Path: path, Checkpoint: h.checkpoint.Note}, nil
+	return Proof{Entry: entry.Entry, Index: index, Path: path, Checkpoint: c.Note}, nil
 }
 
 // find gives the index of the first entry with an identifier.

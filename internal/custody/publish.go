@@ -24,6 +24,8 @@ type writer struct {
 	round     time.Duration
 	// crossed is set when this process wrote the batch that filled a bundle.
 	crossed bool
+	// unsigned is set when this process wrote the head and has not stored its checkpoint.
+	unsigned bool
 }
 
 // add takes entries from index start on.
@@ -61,6 +63,7 @@ func (l *Log) ready(ctx context.Context) error {
 	if err := l.loadTail(ctx, w); err != nil {
 		return err
 	}
+	w.unsigned = true // perhaps; whoever wrote the head may have died
 	l.w = w
 	return nil
 }
@@ -218,10 +221,17 @@ func (l *Log) derive(ctx context.Context, w *writer) error {
 	return nil
 }
 
-// publish stores what can be derived now. The process whose batch filled a bundle does so;
+// publish stores the checkpoint of the head, and what can be derived now. The process whose batch filled a bundle does so;
 // the others look after it when the next one is full.
 func (l *Log) publish(ctx context.Context) {
 	w := l.w
+	if w.unsigned {
+		if err := l.storeCheckpoint(ctx, &w.head); err != nil {
+			l.Warn(fmt.Errorf("checkpoint of custody log: %w", err))
+			return
+		}
+		w.unsigned = false
+	}
 	for w.full() && (w.crossed || len(w.tail) >= 2*tileWidth) {
 		_, err := l.Store.Head(ctx, bundleKey(l.Prefix, w.done))
 		switch {

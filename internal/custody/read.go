@@ -17,6 +17,11 @@ const ahead = 16
 
 // batches reads batches in order, some of them ahead.
 func (l *Log) batches(ctx context.Context, from, to int64) iter.Seq2[*batch, error] {
+	return inOrder(ctx, from, to, l.batch)
+}
+
+// inOrder calls read for numbers, for some of them ahead, and yields what it gives in order.
+func inOrder(ctx context.Context, from, to int64, read func(context.Context, int64) (*batch, error)) iter.Seq2[*batch, error] {
 	type result struct {
 		b   *batch
 		err error
@@ -31,7 +36,7 @@ func (l *Log) batches(ctx context.Context, from, to int64) iter.Seq2[*batch, err
 			for ; next <= to && len(queue) < ahead; next++ {
 				c, n := make(chan result, 1), next
 				readers.Go(func() {
-					b, err := l.batch(ctx, n)
+					b, err := read(ctx, n)
 					c <- result{b, err}
 				})
 				queue = append(queue, c)
@@ -118,6 +123,8 @@ type tileSource struct {
 	ctx  context.Context
 	log  *Log
 	head *head
+	// bottom is the last tile of level 0, which is stored nowhere, once it was computed.
+	bottom []byte
 }
 
 // Height implements [tlog.TileReader].
@@ -139,6 +146,9 @@ func (s *tileSource) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 }
 
 func (s *tileSource) tile(level int, n int64, width int) ([]byte, error) {
+	if level == 0 && width < tileWidth && len(s.bottom) == width*tlog.HashSize {
+		return s.bottom, nil
+	}
 	if level > 0 || width == tileWidth {
 		key := tileKey(s.log.Prefix, level, n, width)
 		raw, err := s.log.get(s.ctx, key, tileBytes)
@@ -158,6 +168,9 @@ func (s *tileSource) tile(level int, n int64, width int) ([]byte, error) {
 		for i := range leaves {
 			hashes = append(hashes, leaves[i].hash())
 		}
+		if width < tileWidth {
+			s.bottom = join(hashes)
+		}
 		return join(hashes), nil
 	}
 	for i := range int64(width) {
@@ -173,11 +186,16 @@ func (s *tileSource) tile(level int, n int64, width int) ([]byte, error) {
 // hashes reads hashes of the head's tree. They are checked against its root.
 func (l *Log) hashes(ctx context.Context, h *head) tlog.HashReader {
 	source := &tileSource{ctx: ctx, log: l, head: h}
-	return tlog.TileHashReader(tlog.Tree{N: h.tree.size, Hash: h.checkpoint.Root}, source)
+	return tlog.TileHashReader(tlog.Tree{N: h.tree.size, Hash: h.tree.root()}, source)
 }
 
 // entryAt reads an entry and checks that it is in the tree.
 func (l *Log) entryAt(ctx context.Context, h *head, index int64) (leaf, error) {
+	return l.entryIn(ctx, h, l.hashes(ctx, h), index)
+}
+
+// entryIn reads an entry and checks that it is in the tree of these hashes.
+func (l *Log) entryIn(ctx context.Context, h *head, tree tlog.HashReader, index int64) (leaf, error) {
 	if index < 0 || index >= h.tree.size {
 		return leaf{}, fmt.Errorf("entry %d of %d: %w", index, h.tree.size, ErrNotFound)
 	}
@@ -187,7 +205,7 @@ func (l *Log) entryAt(ctx context.Context, h *head, index int64) (leaf, error) {
 		return leaf{}, err
 	}
 	entry := leaves[index%tileWidth]
-	hashes, err := l.hashes(ctx, h).ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
+	hashes, err := tree.ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
 	if err != nil {
 		return leaf{}, fmt.Errorf("custody log: read hash of entry %d: %w", index, err)
 	}

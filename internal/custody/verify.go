@@ -17,16 +17,20 @@ import (
 type Report struct {
 	Batches int64 `json:"batches"`
 	Entries int64 `json:"entries"`
+	// Checkpoints is how many are stored. One that is missing is no fault where a later one
+	// is there: it covers the same entries.
+	Checkpoints int64 `json:"checkpoints"`
 	// Derived is how many derived objects were compared, Missing how many are not there:
 	// they are made anew from the batches and no fault of the log.
 	Derived int64 `json:"derived"`
 	Missing int64 `json:"missing"`
-	// Head is the last checkpoint.
+	// Head is the last checkpoint that is stored. Entries after it are signed in their
+	// batches alone.
 	Head Checkpoint `json:"-"`
 }
 
 // Verify reads the whole log and computes it anew: every entry, the root and the signature
-// of every checkpoint, that each batch extends the one before, that no number is missing,
+// of every batch and checkpoint, that each batch extends the one before, that no number is missing,
 // that all that is derived says the same, and that each of the known checkpoints, which
 // others kept, is one that the log had. The first that does not hold is a [*Divergence].
 //
@@ -40,7 +44,7 @@ func (l *Log) Verify(ctx context.Context, known ...Checkpoint) (Report, error) {
 	if last < 0 {
 		return v.report, fmt.Errorf("custody log %s: %w", l.Origin, ErrEmpty)
 	}
-	for b, err := range l.batches(ctx, 0, last) {
+	for b, err := range inOrder(ctx, 0, last, l.batchWithCheckpoint) {
 		if err == nil {
 			err = v.batch(ctx, b)
 		}
@@ -50,10 +54,19 @@ func (l *Log) Verify(ctx context.Context, known ...Checkpoint) (Report, error) {
 	}
 	for _, c := range known {
 		if c.Size > v.report.Entries {
-			return v.report, &ForkError{Kept: c, Head: v.head.checkpoint}
+			return v.report, &ForkError{Kept: c, Head: v.report.Head}
 		}
 	}
 	return v.report, nil
+}
+
+func (l *Log) batchWithCheckpoint(ctx context.Context, number int64) (*batch, error) {
+	b, err := l.batch(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	b.checkpoint, err = l.checkpoint(ctx, number)
+	return b, err
 }
 
 // countBatches gives the number of the last batch, -1 when there is none, and refuses a gap
@@ -96,7 +109,14 @@ func (v *verification) batch(ctx context.Context, b *batch) error {
 	}
 	v.head = b.head()
 	v.report.Batches++
-	v.report.Entries, v.report.Head = b.after.size, b.checkpoint
+	v.report.Entries = b.after.size
+	if b.checkpoint != nil {
+		if err := v.log.agree(&v.head, b.checkpoint); err != nil {
+			return err
+		}
+		v.report.Checkpoints++
+		v.report.Head = *b.checkpoint
+	}
 	v.deriver.tail = append(v.deriver.tail, b.leaves...)
 	for v.deriver.full() {
 		for _, o := range v.deriver.next() {
@@ -117,7 +137,7 @@ func (v *verification) compareKnown(b *batch) error {
 		}
 		tree := b.until(c.Size)
 		if root := tree.root(); root != c.Root {
-			return &ForkError{Kept: c, Root: root, Head: b.checkpoint}
+			return &ForkError{Kept: c, Root: root, Head: v.report.Head}
 		}
 	}
 	return nil
@@ -163,7 +183,7 @@ func (e *ForkError) Error() string {
 // log: by a consistency proof (RFC 6962 section 2.1.2). It returns the head, or a
 // [*ForkError].
 func (l *Log) Extends(ctx context.Context, kept Checkpoint) (Checkpoint, error) {
-	h, err := l.latest(ctx)
+	h, c, err := l.signed(ctx)
 	if err != nil {
 		return Checkpoint{}, err
 	}
@@ -171,10 +191,10 @@ func (l *Log) Extends(ctx context.Context, kept Checkpoint) (Checkpoint, error) 
 		return Checkpoint{}, fmt.Errorf("the checkpoint that was kept is of the log %q, not of %q", kept.Origin, l.Origin)
 	}
 	if h.tree.size < kept.Size {
-		return Checkpoint{}, &ForkError{Kept: kept, Head: h.checkpoint}
+		return Checkpoint{}, &ForkError{Kept: kept, Head: c}
 	}
 	if kept.Size == 0 {
-		return h.checkpoint, nil
+		return c, nil
 	}
 	hashes := l.hashes(ctx, &h)
 	root, err := tlog.TreeHash(kept.Size, hashes)
@@ -182,16 +202,16 @@ func (l *Log) Extends(ctx context.Context, kept Checkpoint) (Checkpoint, error) 
 		return Checkpoint{}, fmt.Errorf("custody log: read the tree of %d entries: %w", kept.Size, err)
 	}
 	if root != kept.Root {
-		return Checkpoint{}, &ForkError{Kept: kept, Head: h.checkpoint, Root: root}
+		return Checkpoint{}, &ForkError{Kept: kept, Head: c, Root: root}
 	}
 	proof, err := tlog.ProveTree(h.tree.size, kept.Size, hashes)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("custody log: prove that it extends %d entries: %w", kept.Size, err)
 	}
-	if err := tlog.CheckTree(proof, h.tree.size, h.checkpoint.Root, kept.Size, kept.Root); err != nil {
-		return Checkpoint{}, &ForkError{Kept: kept, Head: h.checkpoint, Root: root}
+	if err := tlog.CheckTree(proof, h.tree.size, c.Root, kept.Size, kept.Root); err != nil {
+		return Checkpoint{}, &ForkError{Kept: kept, Head: c, Root: root}
 	}
-	return h.checkpoint, nil
+	return c, nil
 }
 
 // Entries calls yield for the entries from an index on, in order, until it returns false.
