@@ -37,7 +37,7 @@ func TestAppendProveVerify(t *testing.T) {
 			if err != nil || first.Size != 1 {
 				t.Fatalf("head = %+v, %v", first, err)
 			}
-			fill(t, l, "b", 1300, 7)
+			fill(t, l, "b", 1300, 53)
 			report, err := l.Verify(t.Context(), first)
 			if err != nil || report.Entries != 1301 || report.Missing != 0 || report.Derived == 0 {
 				t.Errorf("verify = %+v, %v", report, err)
