@@ -139,7 +139,7 @@ func TestConcurrentWriters(t *testing.T) {
 func TestDerivedAnew(t *testing.T) {
 	t.Parallel()
 	k, whole := newKeys(t), newMemory()
-	fill(t, k.open(t, whole), "a", 5000, 50)
+	fill(t, k.open(t, whole), "a", 4400, 200)
 	whole.mu.Lock()
 	var derived []blob.Key
 	for key := range whole.objects {
@@ -211,5 +211,26 @@ func TestMissingBatchIsNotTaken(t *testing.T) {
 	}
 	if len(store.objects) != before {
 		t.Error("something was written")
+	}
+}
+
+// TestProofIsCheap counts what a reader that knows nothing asks the store for.
+func TestProofIsCheap(t *testing.T) {
+	t.Parallel()
+	k, store := newKeys(t), newMemory()
+	const entries = 20_100
+	fill(t, k.open(t, store), "a", entries, 60)
+	for name, prove := range map[string]func(*Log) (Proof, error){
+		"ByIndex": func(l *Log) (Proof, error) { return l.ProveIndex(t.Context(), 7_000) },
+		"ByID":    func(l *Log) (Proof, error) { return l.Prove(t.Context(), "a-7000") },
+	} {
+		store.counts = make(map[string]int)
+		if _, err := prove(k.open(t, store)); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s among %d entries: %v", name, entries, store.counts)
+		if store.counts["GET"] > 60 || store.counts["HEAD"] > 30 {
+			t.Errorf("%s: %v", name, store.counts)
+		}
 	}
 }

@@ -210,12 +210,21 @@ func (l *Log) checkRows(w *writer, want edge) error {
 	return nil
 }
 
-// derive stores what is derived from the next 256 entries.
+// derive stores what is derived from the next 256 entries, the bundle last: where it is, all
+// is.
 func (l *Log) derive(ctx context.Context, w *writer) error {
-	for _, o := range w.next() {
-		if err := l.put(ctx, o.key, o.raw, ""); err != nil {
-			return fmt.Errorf("derive from custody log: %w", err)
-		}
+	objects := w.next()
+	bundle := objects[len(objects)-1]
+	group, groupCtx := errgroup.WithContext(ctx)
+	for _, o := range objects[:len(objects)-1] {
+		group.Go(func() error { return l.put(groupCtx, o.key, o.raw, "") })
+	}
+	err := group.Wait()
+	if err == nil {
+		err = l.put(ctx, bundle.key, bundle.raw, "")
+	}
+	if err != nil {
+		return fmt.Errorf("derive from custody log: %w", err)
 	}
 	w.drop()
 	return nil
