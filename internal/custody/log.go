@@ -47,6 +47,7 @@ type Log struct {
 	mu      sync.Mutex
 	waiting []*request
 	known   head // the furthest that was seen
+	recent  []*batch
 }
 
 // New makes a Log. It asks nothing of the store.

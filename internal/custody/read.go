@@ -50,6 +50,33 @@ func inOrder(ctx context.Context, from, to int64, read func(context.Context, int
 	}
 }
 
+// maxRecent is how many batches are kept in memory for whoever looks for entries.
+const maxRecent = 16
+
+// recall reads a batch, or gives one that was read just now. A batch never changes;
+// [Log.Verify], which is to find out whether one did, reads all.
+func (l *Log) recall(ctx context.Context, number int64) (*batch, error) {
+	l.mu.Lock()
+	for _, b := range l.recent {
+		if b.number == number {
+			l.mu.Unlock()
+			return b, nil
+		}
+	}
+	l.mu.Unlock()
+	b, err := l.batch(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recent = append(l.recent, b)
+	if len(l.recent) > maxRecent {
+		l.recent = append([]*batch(nil), l.recent[len(l.recent)-maxRecent:]...)
+	}
+	return b, nil
+}
+
 // locate finds the number of the batch that holds the entry at an index: from the head back
 // in growing steps, then by halves.
 func (l *Log) locate(ctx context.Context, h *head, index int64) (int64, error) {
@@ -58,7 +85,7 @@ func (l *Log) locate(ctx context.Context, h *head, index int64) (int64, error) {
 	}
 	low, high := h.number, h.number+1 // the batch is at low or after it, and before high
 	for step := int64(1); ; step *= 2 {
-		b, err := l.batch(ctx, low)
+		b, err := l.recall(ctx, low)
 		if err != nil {
 			return 0, err
 		}
@@ -69,7 +96,7 @@ func (l *Log) locate(ctx context.Context, h *head, index int64) (int64, error) {
 	}
 	for high-low > 1 {
 		middle := low + (high-low)/2
-		b, err := l.batch(ctx, middle)
+		b, err := l.recall(ctx, middle)
 		if err != nil {
 			return 0, err
 		}
@@ -105,7 +132,7 @@ func (l *Log) leaves(ctx context.Context, h *head, bundle int64, width int) ([]l
 		return nil, err
 	}
 	leaves := make([]leaf, 0, width)
-	for b, err := range l.batches(ctx, number, h.number) {
+	for b, err := range inOrder(ctx, number, h.number, l.recall) {
 		if err != nil {
 			return nil, err
 		}
