@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -138,34 +139,38 @@ func closeSigned(chunk *archive.Chunk) (*archive.File, error) {
 // be had now. Those that cannot are owed, which is told.
 func (s *session) writeSidecar(ctx context.Context, dir string, file *archive.File) (string, error) {
 	sign, name := s.job.signing, filepath.Base(s.job.out)
-	var authorities []evidence.Authority
-	for _, u := range s.job.sign.stampURLs {
-		parsed, err := url.Parse(u)
-		if err != nil {
-			return "", err
-		}
-		authorities = append(authorities, evidence.Authority{Name: parsed.Host, URL: u})
-	}
-	sidecar, err := evidence.NewSidecar(sign.signer.Keys, evidence.Statement{
+	raw, err := sidecarOf(ctx, s.stderr, sign.signer.Keys, sign.stamps, s.job.sign.stampURLs, evidence.Statement{
 		Created: time.Now(), Software: sign.signer.Software,
 		Subject: evidence.Subject{Name: name, SHA256: warc.SHA256Hex(file.SHA256), Package: sign.data.Hash, Signature: sign.data.Signature},
-	}, authorities)
-	if err != nil {
-		return "", err
-	}
-	sidecar, owed := sidecar.Fetch(context.WithoutCancel(ctx), sign.stamps.of, time.Now)
-	if sidecar == nil {
-		return "", owed
-	}
-	if owed != nil {
-		fmt.Fprintf(s.stderr, "time stamps are owed: %s\nfetch them later: crawlctl stamp %s\n", cli.OneLine(owed.Error()), name+evidence.SidecarSuffix)
-	}
-	raw, err := sidecar.Marshal()
+	})
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, name+evidence.SidecarSuffix)
 	return path, writeNew(path, raw)
+}
+
+// sidecarOf makes a sidecar with the stamps that can be had now.
+func sidecarOf(ctx context.Context, stderr io.Writer, keys evidence.Keys, stamps stampers, urls []string, st evidence.Statement) ([]byte, error) {
+	for _, u := range urls {
+		parsed, err := url.Parse(u)
+		if err != nil {
+			return nil, err
+		}
+		st.Authorities = append(st.Authorities, evidence.Authority{Name: parsed.Host, URL: u})
+	}
+	sidecar, err := evidence.NewSidecar(keys, st)
+	if err != nil {
+		return nil, err
+	}
+	sidecar, owed := sidecar.Fetch(context.WithoutCancel(ctx), stamps.of)
+	if sidecar == nil {
+		return nil, owed
+	}
+	if owed != nil {
+		fmt.Fprintf(stderr, "time stamps are owed: %s\nfetch them later: crawlctl stamp %s\n", cli.OneLine(owed.Error()), st.Subject.Name+evidence.SidecarSuffix)
+	}
+	return sidecar.Marshal()
 }
 
 // checkFree finds out before the work that a file would be in the way.

@@ -51,7 +51,7 @@ func fetchStamps(ctx context.Context, path string, stamps stampers) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	got, owed := sidecar.Fetch(ctx, stamps.of, time.Now)
+	got, owed := sidecar.Fetch(ctx, stamps.of)
 	if got == nil {
 		return owed
 	}

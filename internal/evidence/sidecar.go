@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -14,7 +15,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/warc"
 )
 
-// SidecarSuffix is what the name of a WACZ gets to name its sidecar.
+// SidecarSuffix is what the name of a file gets to name its sidecar.
 const SidecarSuffix = ".evidence.json"
 
 // What is written into sidecars.
@@ -31,7 +32,8 @@ const (
 
 // Sidecar is what is known of a signed WACZ and does not fit into it: any number of time
 // stamps, and under which authorisation it was made. It is a JSON object in a file of
-// its own next to the WACZ, described by docs/reference/evidence.schema.json.
+// its own next to the WACZ, described by docs/reference/evidence.schema.json. For a file that has
+// no signature in itself, such as the statement of a run, it is the signature.
 //
 // Stamps are over the SHA-256 of subject.signature as it is written, the same thing that
 // wacz-auth's timeSignature is over. So each stamp proves that the signature, not only
@@ -39,8 +41,8 @@ const (
 // replaced. The signature is over subject.package, the SHA-256 of datapackage.json, where
 // the chain begins; the authorisation stands in capture.json, too, which lies below it.
 //
-// Signature is over the statement, with format and version: the authorisation cannot be
-// exchanged, stamps can be added.
+// Signature is over the statement, with format and version: neither the authorisation can be
+// exchanged nor the authorities whose stamps are there or owed; stamps can be added.
 //
 // A Sidecar is a value: what changes it returns a new one.
 type Sidecar struct {
@@ -54,6 +56,8 @@ type Sidecar struct {
 // Statement is what the signer says. (The members are in the order of their names, as
 // they are signed.)
 type Statement struct {
+	// Authorities are those that a stamp is to be had of, in the order of the stamps.
+	Authorities []Authority `json:"authorities,omitempty"`
 	// Authorization is the reference under which the WACZ was made, optional.
 	Authorization string `json:"authorization,omitempty"`
 	// Created is when the sidecar was made, in whole seconds, Software what made it.
@@ -62,19 +66,19 @@ type Statement struct {
 	Subject  Subject   `json:"subject"`
 }
 
-// Subject is a signed WACZ. (The members are in the order of their names, as they are
+// Subject is a signed WACZ, or any other file. (The members are in the order of their names, as they are
 // signed.)
 type Subject struct {
 	// Name is that of the file.
 	Name string `json:"name"`
-	// Package is the SHA-256 of its datapackage.json.
-	Package warc.Digest `json:"package"`
+	// Package is the SHA-256 of its datapackage.json, empty for what is no WACZ.
+	Package warc.Digest `json:"package,omitempty"`
 	// Path is where it was stored, such as its key in the store, optional.
 	Path string `json:"path,omitempty"`
 	// SHA256 is that of the whole file.
 	SHA256 warc.Digest `json:"sha256"`
-	// Signature is that of its signedData, as it is written there.
-	Signature string `json:"signature"`
+	// Signature is that of its signedData, as it is written there, empty for what is no WACZ.
+	Signature string `json:"signature,omitempty"`
 }
 
 // SidecarSignature is ECDSA with SHA-256, in ASN.1 and base64; the key is a
@@ -92,12 +96,11 @@ type Authority struct {
 
 // StampEntry is a time stamp, or one that is owed: either Token is there or Owed.
 type StampEntry struct {
+	// Authority is the one of the statement in the same place.
 	Authority Authority `json:"authority"`
-	// Requested is when the stamp was asked for and came, Token the TimeStampToken
-	// (DER, RFC 3161).
-	Requested *time.Time `json:"requested,omitempty"`
-	Token     []byte     `json:"token,omitempty"`
-	Owed      *Owed      `json:"owed,omitempty"`
+	// Token is the TimeStampToken (DER, RFC 3161).
+	Token []byte `json:"token,omitempty"`
+	Owed  *Owed  `json:"owed,omitempty"`
 }
 
 // Owed says how it stands with a stamp that is still to come.
@@ -108,12 +111,12 @@ type Owed struct {
 	LastError string `json:"lastError,omitempty"`
 }
 
-// NewSidecar makes the sidecar of a signed WACZ, signed with the key of the moment. The
-// stamps of the authorities are owed: Fetch gets them.
-func NewSidecar(keys Keys, s Statement, authorities []Authority) (*Sidecar, error) {
+// NewSidecar makes the sidecar of a file, signed with the key of the moment. The stamps of the
+// statement's authorities are owed: Fetch gets them.
+func NewSidecar(keys Keys, s Statement) (*Sidecar, error) {
 	s.Created = s.Created.UTC().Truncate(time.Second)
 	sc := &Sidecar{Format: sidecarFormat, Version: sidecarVersion, Statement: s, Stamps: []StampEntry{}}
-	for _, a := range authorities {
+	for _, a := range s.Authorities {
 		sc.Stamps = append(sc.Stamps, StampEntry{Authority: a, Owed: &Owed{Since: s.Created}})
 	}
 	if err := sc.sign(keys); err != nil {
@@ -199,15 +202,26 @@ func (sc *Sidecar) check() error {
 	if err := sc.Statement.check(); err != nil {
 		return err
 	}
-	if sc.Stamps == nil || len(sc.Stamps) > maxStamps {
-		return fmt.Errorf("it has %d stamps, want a list of at most %d", len(sc.Stamps), maxStamps)
+	if sc.Stamps == nil || len(sc.Stamps) != len(sc.Statement.Authorities) {
+		return fmt.Errorf("it has %d stamps; its statement names %d authorities", len(sc.Stamps), len(sc.Statement.Authorities))
 	}
 	for i, e := range sc.Stamps {
 		if err := e.check(); err != nil {
 			return fmt.Errorf("stamp %d: %w", i+1, err)
 		}
+		if e.Authority != sc.Statement.Authorities[i] {
+			return fmt.Errorf("stamp %d: its authority is not the one that the statement names", i+1)
+		}
 	}
 	return nil
+}
+
+// stamped is what the stamps are over.
+func (sc *Sidecar) stamped() string {
+	if sc.Statement.Subject.Signature != "" {
+		return sc.Statement.Subject.Signature
+	}
+	return sc.Signature.Signature
 }
 
 func (s Statement) check() error {
@@ -219,35 +233,42 @@ func (s Statement) check() error {
 	if err := CheckFingerprint(string(s.Subject.SHA256)); err != nil {
 		return fmt.Errorf("its sha256: %w", err)
 	}
-	if err := CheckFingerprint(string(s.Subject.Package)); err != nil {
-		return fmt.Errorf("its package: %w", err)
+	if s.Subject.Name == "" || s.Software == "" || s.Created.IsZero() {
+		return errors.New("its statement lacks the name of its subject, the software or the time")
 	}
-	if s.Subject.Name == "" || s.Subject.Signature == "" || s.Software == "" || s.Created.IsZero() {
-		return errors.New("its statement lacks the name or signature of its subject, the software or the time")
+	if (s.Subject.Package == "") != (s.Subject.Signature == "") {
+		return errors.New("its subject needs both package and signature, or neither")
+	}
+	if s.Subject.Package != "" {
+		if err := CheckFingerprint(string(s.Subject.Package)); err != nil {
+			return fmt.Errorf("its package: %w", err)
+		}
+	}
+	if len(s.Authorities) > maxStamps {
+		return fmt.Errorf("it names %d authorities, at most %d are taken", len(s.Authorities), maxStamps)
+	}
+	for i, a := range s.Authorities {
+		if err := errors.Join(checkText(a.Name), checkText(a.URL)); err != nil {
+			return fmt.Errorf("authority %d: %w", i+1, err)
+		}
+		if a.Name == "" || a.URL == "" || slices.Contains(s.Authorities[:i], a) {
+			return fmt.Errorf("authority %d lacks a name or a URL, or is there twice", i+1)
+		}
 	}
 	return nil
 }
 
 func (e StampEntry) check() error {
-	if (len(e.Token) > 0) == (e.Owed != nil) || (e.Requested != nil) == (e.Owed != nil) {
-		return errors.New("it needs either a token and when it was requested, or what is owed")
+	if (len(e.Token) > 0) == (e.Owed != nil) {
+		return errors.New("it needs either a token or what is owed")
 	}
-	texts := []string{e.Authority.Name, e.Authority.URL}
-	if e.Owed != nil {
-		texts = append(texts, e.Owed.LastError)
+	if e.Owed == nil {
+		return nil
 	}
-	for _, t := range texts {
-		if err := checkText(t); err != nil {
-			return err
-		}
-	}
-	if e.Authority.Name == "" || e.Authority.URL == "" {
-		return errors.New("its authority lacks a name or a URL")
-	}
-	if e.Owed != nil && (e.Owed.Tries < 0 || e.Owed.Since.IsZero()) {
+	if e.Owed.Tries < 0 || e.Owed.Since.IsZero() {
 		return errors.New("it does not say since when it is owed and how often it was tried")
 	}
-	return nil
+	return checkText(e.Owed.LastError)
 }
 
 // checkText takes one short line, which every encoder of JSON writes alike.

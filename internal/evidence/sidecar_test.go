@@ -34,7 +34,9 @@ func statement(data *SignedData) Statement {
 
 func newSidecar(t testing.TB, k *Key, data *SignedData, authorities ...Authority) *Sidecar {
 	t.Helper()
-	sc, err := NewSidecar(fixed{k}, statement(data), authorities)
+	st := statement(data)
+	st.Authorities = authorities
+	sc, err := NewSidecar(fixed{k}, st)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,9 +92,9 @@ func TestStampsAreOwedAndFetched(t *testing.T) {
 	t.Parallel()
 	k, a := anonymous(t), newTSA(t)
 	data := signed(t, k, nil)
-	sc := newSidecar(t, k, data, first, second)
+	sc := newSidecar(t, k, data, first, second, third)
 	written(t, sc)
-	if diff := cmp.Diff([]Authority{first, second}, sc.Owed()); diff != "" {
+	if diff := cmp.Diff([]Authority{first, second, third}, sc.Owed()); diff != "" {
 		t.Error(diff)
 	}
 	before := written(t, sc)
@@ -109,7 +111,7 @@ func TestStampsAreOwedAndFetched(t *testing.T) {
 			return silent{}
 		}
 	}
-	one, err := sc.Fetch(t.Context(), reach(first), clock)
+	one, err := sc.Fetch(t.Context(), reach(first))
 	if err == nil || !strings.Contains(err.Error(), "second: no answer") {
 		t.Errorf("%v", err)
 	}
@@ -124,20 +126,16 @@ func TestStampsAreOwedAndFetched(t *testing.T) {
 	trust := Trust{Keys: []TrustedKey{{Fingerprint: fingerprint(t, k), NotAfter: testTime}}, Authorities: poolOf(a.Chain[1])}
 	v := Verify(m, trust)
 	want(t, "one", v, Failed)
-	want(t, "one", v, NotChecked, "Stamp: the stamp of second is owed since")
+	want(t, "one", v, NotChecked, "Stamp: the stamp of second is owed since", "Stamp: the stamp of third is owed since")
 	if !v.Signer.Vouched || !v.Signer.Proven.Equal(testTime) {
 		t.Errorf("%+v", v.Signer)
 	}
 	// Nothing is lost when nobody answers any more, nor asked for again.
-	none, err := one.Fetch(t.Context(), reach(), clock)
+	none, err := one.Fetch(t.Context(), reach())
 	if err == nil || !cmp.Equal(one.Stamps[0], none.Stamps[0]) || none.Stamps[1].Owed.Tries != 2 {
 		t.Errorf("%v: %+v", err, none)
 	}
-	more, err := none.Owe(testTime, second, third)
-	if err != nil || len(more.Stamps) != 3 {
-		t.Fatalf("%v: %+v", err, more)
-	}
-	all, err := more.Fetch(t.Context(), reach(second), clock)
+	all, err := none.Fetch(t.Context(), reach(second))
 	if err == nil || !strings.Contains(err.Error(), "third: this authority is not configured") {
 		t.Error(err)
 	}
@@ -161,7 +159,7 @@ func TestFetchOverHTTP(t *testing.T) {
 	server := httptest.NewServer(a)
 	defer server.Close()
 	sc := newSidecar(t, k, signed(t, k, nil), Authority{Name: "local", URL: server.URL})
-	got, err := sc.Fetch(t.Context(), func(x Authority) Stamper { return &tsa.Client{URL: x.URL, Roots: poolOf(a.Chain[1])} }, clock)
+	got, err := sc.Fetch(t.Context(), func(x Authority) Stamper { return &tsa.Client{URL: x.URL, Roots: poolOf(a.Chain[1])} })
 	if err != nil || len(got.Owed()) != 0 {
 		t.Errorf("%v: %+v", err, got)
 	}
@@ -174,7 +172,7 @@ func TestSidecarVerdicts(t *testing.T) {
 	data, foreign := signed(t, k, nil), signed(t, other, nil)
 	fetch := func(sc *Sidecar) *Sidecar {
 		t.Helper()
-		out, err := sc.Fetch(t.Context(), func(Authority) Stamper { return a }, clock)
+		out, err := sc.Fetch(t.Context(), func(Authority) Stamper { return a })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,6 +238,9 @@ func TestSidecarIsReadStrictly(t *testing.T) {
 		"no hash":             replace(string(testFile), "sha1:abc"),
 		"negative tries":      replace(`"tries": 0`, `"tries": -1`),
 		"both":                replace(`"owed"`, `"token": "AAAA", "owed"`),
+		"another authority":   strings.Replace(good, `"name": "first"`, `"name": "fiist"`, 1),
+		"its stamp is not of": good[:strings.LastIndex(good, `"first"`)] + `"second"` + good[strings.LastIndex(good, `"first"`)+len(`"first"`):],
+		"signature alone":     replace(`"package": "`+string(testHash)+`",`, ""),
 		"a second line":       replace(`"software": "test"`, `"software": "te\nst"`),
 		"no UTF-8":            replace(`"software": "test"`, "\"software\": \"\xff\""),
 		"too long":            replace(`"software": "test"`, `"software": "`+strings.Repeat("x", maxText+1)+`"`),
@@ -250,6 +251,42 @@ func TestSidecarIsReadStrictly(t *testing.T) {
 		if _, err := ParseSidecar([]byte(raw)); err == nil || !strings.HasPrefix(err.Error(), "sidecar: ") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestVerifyFile: the sidecar of a file that has no signature in itself.
+func TestVerifyFile(t *testing.T) {
+	t.Parallel()
+	k, a := anonymous(t), newTSA(t)
+	sc, err := NewSidecar(fixed{k}, Statement{Authorities: []Authority{first}, Created: testTime, Software: "test", Subject: Subject{Name: "run.json", SHA256: testFile}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sc, err = sc.Fetch(t.Context(), func(Authority) Stamper { return a }); err != nil {
+		t.Fatal(err)
+	}
+	written(t, sc)
+	changed := sc.clone()
+	changed.Statement.Software = "other"
+	mine, roots := []TrustedKey{{Fingerprint: fingerprint(t, k), NotAfter: testTime}}, poolOf(a.Chain[1])
+	for name, tc := range map[string]struct {
+		name               string
+		sum                warc.Digest
+		sidecar            *Sidecar
+		trust              Trust
+		failed, notChecked []string
+	}{
+		"whole":          {"run.json", testFile, sc, Trust{Keys: mine, Authorities: roots}, nil, nil},
+		"nobody":         {"run.json", testFile, sc, Trust{}, nil, []string{"Stamp: CN=Test TSA", "SidecarSigner: identity not vouched for"}},
+		"another name":   {"x.json", testFile, sc, Trust{Keys: mine, Authorities: roots}, []string{"SidecarSubject: it is about a file of the name"}, nil},
+		"another file":   {"run.json", testHash, sc, Trust{Keys: mine, Authorities: roots}, []string{"SidecarFile: the file is"}, nil},
+		"another key":    {"run.json", testFile, sc, Trust{Keys: []TrustedKey{}, Authorities: roots}, []string{"SidecarSigner: the key"}, nil},
+		"changed":        {"run.json", testFile, changed, Trust{Keys: mine, Authorities: roots}, []string{"SidecarSignature: the signature is not of this key"}, nil},
+		"that of a WACZ": {"capture.wacz", testFile, newSidecar(t, k, signed(t, k, nil)), Trust{Keys: mine[:1:1]}, []string{"SidecarSubject: it is about a WACZ"}, []string{"SidecarSigner: the key"}},
+	} {
+		v := VerifyFile(tc.name, tc.sum, tc.sidecar, tc.trust)
+		want(t, name, v, Failed, tc.failed...)
+		want(t, name, v, NotChecked, tc.notChecked...)
 	}
 }
 
@@ -269,7 +306,8 @@ func TestSidecarFailsClosed(t *testing.T) {
 	} {
 		s := statement(data)
 		keys := f(&s)
-		if sc, err := NewSidecar(keys, s, []Authority{first}); sc != nil || err == nil {
+		s.Authorities = []Authority{first}
+		if sc, err := NewSidecar(keys, s); sc != nil || err == nil {
 			t.Errorf("%s: %v, %v", name, sc, err)
 		}
 	}
@@ -280,7 +318,7 @@ func TestOpenSSLVerifiesSidecars(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	k, a := anonymous(t), newTSA(t)
-	sc, err := newSidecar(t, k, signed(t, k, nil), first).Fetch(t.Context(), func(Authority) Stamper { return a }, clock)
+	sc, err := newSidecar(t, k, signed(t, k, nil), first).Fetch(t.Context(), func(Authority) Stamper { return a })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,27 +21,12 @@ func (sc *Sidecar) Owed() []Authority {
 	return out
 }
 
-// Owe returns the sidecar with stamps of further authorities owed. Those that it has, or
-// owes, are left as they are.
-func (sc *Sidecar) Owe(now time.Time, authorities ...Authority) (*Sidecar, error) {
-	out := sc.clone()
-	for _, a := range authorities {
-		if !slices.ContainsFunc(out.Stamps, func(e StampEntry) bool { return e.Authority.URL == a.URL }) {
-			out.Stamps = append(out.Stamps, StampEntry{Authority: a, Owed: &Owed{Since: now.UTC().Truncate(time.Second)}})
-		}
-	}
-	if err := out.check(); err != nil {
-		return nil, fmt.Errorf("sidecar: %w", err)
-	}
-	return out, nil
-}
-
 // Fetch asks for the stamps that are owed and returns the sidecar with those that came.
 // What is there already stays as it is, so that it may be called again and again. An
 // authority that gave none, or that stamper knows no client for (nil), is still owed,
 // with the reason, and part of the error; the sidecar that is returned is good all the
 // same. Only when it cannot be read is it nil.
-func (sc *Sidecar) Fetch(ctx context.Context, stamper func(Authority) Stamper, now func() time.Time) (*Sidecar, error) {
+func (sc *Sidecar) Fetch(ctx context.Context, stamper func(Authority) Stamper) (*Sidecar, error) {
 	if err := sc.check(); err != nil {
 		return nil, fmt.Errorf("sidecar: %w", err)
 	}
@@ -52,14 +36,13 @@ func (sc *Sidecar) Fetch(ctx context.Context, stamper func(Authority) Stamper, n
 		if e.Owed == nil {
 			continue
 		}
-		at := now().UTC().Truncate(time.Second)
-		answer, err := ask(ctx, stamper(e.Authority), sc.Statement.Subject.Signature)
+		answer, err := ask(ctx, stamper(e.Authority), sc.stamped())
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", e.Authority.Name, err))
 			out.Stamps[i].Owed = &Owed{Since: e.Owed.Since, Tries: e.Owed.Tries + 1, LastError: oneLine(err.Error())}
 			continue
 		}
-		out.Stamps[i] = StampEntry{Authority: e.Authority, Requested: &at, Token: answer.Token}
+		out.Stamps[i] = StampEntry{Authority: e.Authority, Token: answer.Token}
 	}
 	return out, errors.Join(errs...)
 }
@@ -93,19 +76,19 @@ func oneLine(s string) string {
 	return s
 }
 
-// stamps checks the stamps of a sidecar.
-func (j *judge) stamps(sc *Sidecar) {
+// stamps checks that the stamps of a sidecar are over a signature.
+func (v *Verdict) stamps(sc *Sidecar, signature string, trust Trust) {
 	for _, e := range sc.Stamps {
 		if e.Owed != nil {
-			j.add(CheckStamp, NotChecked, "the stamp of %s is owed since %s, %d tries", e.Authority.Name, e.Owed.Since.UTC().Format(time.RFC3339), e.Owed.Tries)
+			v.add(CheckStamp, NotChecked, "the stamp of %s is owed since %s, %d tries", e.Authority.Name, e.Owed.Since.UTC().Format(time.RFC3339), e.Owed.Tries)
 			continue
 		}
-		stamp, err := tsa.Verify(e.Token, stampedSum(j.data.Signature), tsa.Options{Roots: j.trust.Authorities})
+		stamp, err := tsa.Verify(e.Token, stampedSum(signature), tsa.Options{Roots: trust.Authorities})
 		if err != nil {
-			j.add(CheckStamp, Failed, "%s: %s", e.Authority.Name, err)
+			v.add(CheckStamp, Failed, "%s: %s", e.Authority.Name, err)
 			continue
 		}
-		j.stamped(CheckStamp, stamp)
+		v.stamped(CheckStamp, stamp)
 	}
 }
 

@@ -41,7 +41,7 @@ func Verify(m Material, trust Trust) Verdict {
 		j.timeSignature()
 	}
 	if m.Sidecar != nil {
-		j.stamps(m.Sidecar)
+		v.stamps(m.Sidecar, data.Signature, trust)
 	}
 	vouched := false
 	if !data.anonymous() {
@@ -147,17 +147,17 @@ func (j *judge) readStamp() (*tsa.Stamp, error) {
 }
 
 // stamped notes a stamp that is whole and over the signature.
-func (j *judge) stamped(check string, s *tsa.Stamp) {
-	j.Signer.Stamps = append(j.Signer.Stamps, s)
+func (v *Verdict) stamped(check string, s *tsa.Stamp) {
+	v.Signer.Stamps = append(v.Signer.Stamps, s)
 	at := s.Time.Format(time.RFC3339)
 	if !s.Vouched {
-		j.add(check, NotChecked, "%s stamped the signature at %s; no trusted roots were given, so nobody vouches for that authority", s.Authority, at)
+		v.add(check, NotChecked, "%s stamped the signature at %s; no trusted roots were given, so nobody vouches for that authority", s.Authority, at)
 		return
 	}
-	if j.Signer.Proven.IsZero() || s.Time.Before(j.Signer.Proven) {
-		j.Signer.Proven = s.Time
+	if v.Signer.Proven.IsZero() || s.Time.Before(v.Signer.Proven) {
+		v.Signer.Proven = s.Time
 	}
-	j.add(check, OK, "%s stamped the signature at %s", s.Authority, at)
+	v.add(check, OK, "%s stamped the signature at %s", s.Authority, at)
 }
 
 // domain checks the certificate, and reports whether a trusted root stands behind it.
@@ -266,4 +266,37 @@ func (k TrustedKey) judge(signer Identity) (Result, string) {
 		return NotChecked, fmt.Sprintf("the key %s is trusted until %s; the signature is of %s as the signer states, but no stamp of a trusted authority proves it", k.Fingerprint, k.NotAfter.UTC().Format(time.RFC3339), when)
 	}
 	return OK, fmt.Sprintf("the key %s is a trusted one", k.Fingerprint)
+}
+
+// VerifyFile judges the sidecar of a file that has no signature in itself: that it is about a file
+// of this name and SHA-256, and of somebody who may say so. It needs no network and no clock.
+func VerifyFile(name string, sum warc.Digest, sc *Sidecar, trust Trust) Verdict {
+	var v Verdict
+	subject := sc.Statement.Subject
+	var err error
+	switch {
+	case subject.Package != "":
+		err = errors.New("it is about a WACZ")
+	case subject.Name != name:
+		err = fmt.Errorf("it is about a file of the name %q", subject.Name)
+	}
+	v.judge(CheckSidecarSubject, err, "it is about %s", name)
+	err = nil
+	if subject.SHA256 != sum {
+		err = fmt.Errorf("the file is %s, the sidecar is about %s", sum, subject.SHA256)
+	}
+	v.judge(CheckSidecarFile, err, "the file is %s", sum)
+	signer, err := sc.signer()
+	if !v.judge(CheckSidecarSignature, err, "it is of the key %s", signer) {
+		return v
+	}
+	v.Signer = Identity{Key: signer, Created: sc.Statement.Created, Software: sc.Statement.Software}
+	v.stamps(sc, sc.Signature.Signature, trust)
+	result, reason := trust.judge(v.Signer)
+	if trust.Keys == nil {
+		result, reason = NotChecked, fmt.Sprintf("identity not vouched for: the key is %s, and no trusted keys were given", signer)
+	}
+	v.Signer.Vouched = result == OK
+	v.add(CheckSidecarSigner, result, "%s", reason)
+	return v
 }
