@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -72,41 +71,12 @@ func (f *auditFlags) check() error {
 }
 
 // verifiers reads the public keys. All have the name of the log.
-func (f *auditFlags) verifiers() (origin string, _ note.Verifiers, _ error) {
-	var list []note.Verifier
-	for _, value := range f.keys {
-		lines, err := keyLines(value)
-		if err != nil {
-			return "", nil, err
-		}
-		for _, line := range lines {
-			v, err := note.NewVerifier(line)
-			if err != nil {
-				return "", nil, cli.Input("--key %q: is no public key of a log: %w", value, err)
-			}
-			if len(list) > 0 && v.Name() != origin {
-				return "", nil, cli.Input("--key: the keys are of two logs, %q and %q", origin, v.Name())
-			}
-			origin, list = v.Name(), append(list, v)
-		}
-	}
-	return origin, note.VerifierList(list...), nil
-}
-
-// keyLines gives the keys of a value: itself, or the lines of the file that it names.
-func keyLines(value string) ([]string, error) {
-	if strings.Count(value, "+") >= 2 {
-		return []string{value}, nil
-	}
-	raw, err := readSmall(value)
+func (f *auditFlags) verifiers() (origin string, verifiers note.Verifiers, err error) {
+	origin, verifiers, err = custody.ReadKeys(f.keys)
 	if err != nil {
-		return nil, cli.Input("--key %q: is neither a key nor a file: %w", value, err)
+		return "", nil, cli.Input("--key: %w", err)
 	}
-	lines := strings.Fields(string(raw))
-	if len(lines) == 0 {
-		return nil, cli.Input("--key %q: the file has no key", value)
-	}
-	return lines, nil
+	return origin, verifiers, nil
 }
 
 // readSmall reads a file of keys, a checkpoint or a proof.
@@ -201,7 +171,7 @@ fleet.example/custody; or, with --witness, that of the witness.`,
 			if err != nil {
 				return err
 			}
-			if err := writeNew(out, private+"\n"); err != nil {
+			if err := writeNew(out, []byte(private+"\n")); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), public)
@@ -211,14 +181,4 @@ fleet.example/custody; or, with --witness, that of the witness.`,
 	cmd.Flags().StringVar(&out, "out", "", "`FILE` for the private key; it must not be there yet (required)")
 	cmd.Flags().BoolVar(&witness, "witness", false, "make the key of a witness")
 	return cmd
-}
-
-// writeNew writes a file that only its owner can read and that is not there yet.
-func writeNew(path, text string) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(text)
-	return errors.Join(err, file.Sync(), file.Close())
 }

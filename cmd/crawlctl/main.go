@@ -61,7 +61,7 @@ other tools open.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
-	root.AddCommand(newCapture(), newPlan(), newExplain(), newProfile(), command.New("crawlctl verify"), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
+	root.AddCommand(newCapture(), newPlan(), newExplain(), newProfile(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
 	return root
 }
 

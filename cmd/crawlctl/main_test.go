@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 			"leave":   leave,
 			"press":   press,
 			"seeds":   writeSeeds,
+			"stored":  stored,
 		},
 	})
 }

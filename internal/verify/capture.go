@@ -59,6 +59,15 @@ type Authorization struct {
 	NotBefore   *time.Time `json:"notBefore,omitempty"`
 	NotAfter    *time.Time `json:"notAfter,omitempty"`
 	RequestedBy string     `json:"requestedBy"`
+	// Approvals are those by other people that the crawl began with.
+	Approvals []Approval `json:"approvals,omitempty"`
+}
+
+// Approval is that of somebody else, whose name the API server vouched for.
+type Approval struct {
+	UID      string    `json:"uid"`
+	Approver string    `json:"approver"`
+	At       time.Time `json:"at"`
 }
 
 // Clock says how far the machine's clock was from another one, in milliseconds.
@@ -112,27 +121,27 @@ func (s *seen) note(r *warc.Record) {
 func checkCapture(r *Report, z *wacz.Reader, s seen) {
 	facts, err := readCapture(z)
 	if errors.Is(err, fs.ErrNotExist) {
-		r.add(CheckCapture, capturePath, Unchecked, "is not in the file: nothing says by whom, why and under which authorisation it was captured, as of files of other tools")
+		r.Add(CheckCapture, CapturePath, Unchecked, "is not in the file: nothing says by whom, why and under which authorisation it was captured, as of files of other tools")
 		return
 	}
 	if err != nil {
-		r.add(CheckCapture, capturePath, Fails, err.Error())
+		r.Add(CheckCapture, CapturePath, Fails, err.Error())
 		return
 	}
 	r.Facts = facts
 	if wrong := facts.compare(z, s); len(wrong) > 0 {
 		for _, w := range wrong {
-			r.add(CheckCapture, capturePath, Fails, w)
+			r.Add(CheckCapture, CapturePath, Fails, w)
 		}
 	} else {
-		r.add(CheckCapture, capturePath, Holds, fmt.Sprintf("%s and %s, as in the records", count(len(facts.Pages), "page"), count(s.records, "record")))
+		r.Add(CheckCapture, CapturePath, Holds, fmt.Sprintf("%s and %s, as in the records", count(len(facts.Pages), "page"), count(s.records, "record")))
 	}
 	checkAuthorization(r, facts)
 }
 
 // readCapture reads capture.json and checks it by its schema.
 func readCapture(z *wacz.Reader) (*Facts, error) {
-	f, err := z.OpenFile(capturePath)
+	f, err := z.OpenFile(CapturePath)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +222,7 @@ func listedPages(z *wacz.Reader) (map[string]bool, error) {
 func checkAuthorization(r *Report, f *Facts) {
 	a := f.Authorization
 	if a == nil {
-		r.add(CheckAuthorization, capturePath, Unchecked, "none is named: nobody ordered this capture in a fleet")
+		r.Add(CheckAuthorization, CapturePath, Unchecked, "none is named: nobody ordered this capture in a fleet")
 		return
 	}
 	var ahead time.Duration
@@ -225,11 +234,11 @@ func checkAuthorization(r *Report, f *Facts) {
 		at := p.Started.Add(-ahead)
 		if early := a.NotBefore != nil && at.Before(a.NotBefore.Add(-clockSlack)); early || a.NotAfter != nil && at.After(a.NotAfter.Add(clockSlack)) {
 			failed = true
-			r.add(CheckAuthorization, capturePath, Fails, fmt.Sprintf("page %s was asked for at %s, outside of the time of the authorisation %q", p.ID, stamp(at), a.Reference))
+			r.Add(CheckAuthorization, CapturePath, Fails, fmt.Sprintf("page %s was asked for at %s, outside of the time of the authorisation %q", p.ID, stamp(at), a.Reference))
 		}
 	}
 	if !failed {
-		r.add(CheckAuthorization, capturePath, Holds, fmt.Sprintf("every page was asked for within the time of %q, for %s, ordered by %s", a.Reference, a.Purpose, a.RequestedBy))
+		r.Add(CheckAuthorization, CapturePath, Holds, fmt.Sprintf("every page was asked for within the time of %q, for %s, ordered by %s", a.Reference, a.Purpose, a.RequestedBy))
 	}
 }
 

@@ -71,6 +71,9 @@ func printFacts(w io.Writer, r Report) {
 	if o := f.Order; o != nil {
 		fmt.Fprintf(w, "  it says: for the CrawlJob %s/%s (%s), bundle %s, attempt %d\n", cli.OneLine(o.Namespace), cli.OneLine(o.Name), cli.OneLine(o.UID), cli.OneLine(o.Bundle), o.Attempt)
 	}
+	if a := f.Authorization; a != nil {
+		fmt.Fprintf(w, "  it says: under %s, for %s, ordered by %s\n", cli.OneLine(a.Reference), cli.OneLine(a.Purpose), cli.OneLine(a.RequestedBy))
+	}
 	if c := f.Clock; c != nil {
 		fmt.Fprintf(w, "  it says: the clock was %d ms ahead of %s\n", c.AheadMs, cli.OneLine(c.With))
 	}

@@ -48,17 +48,19 @@ type Report struct {
 	Checks  []Check `json:"checks"`
 	// Facts are what the subject says of itself, as far as its checks hold.
 	Facts *Facts `json:"facts,omitempty"`
+	// Signer says who signed it, nil when nobody did.
+	Signer *Signer `json:"signer,omitempty"`
 	// Parts are the reports of what it consists of, such as the chunks of a run.
 	Parts []Report `json:"parts,omitempty"`
 }
 
-// add takes down a check.
-func (r *Report) add(name, path string, verdict Verdict, reason string) {
+// Add takes down a check.
+func (r *Report) Add(name, path string, verdict Verdict, reason string) {
 	r.Checks = append(r.Checks, Check{Name: name, Path: path, Verdict: verdict, Reason: reason})
 }
 
-// conclude sets the verdict.
-func (r *Report) conclude() {
+// Conclude sets the verdict, when everything was checked.
+func (r *Report) Conclude() {
 	r.Verdict = Holds
 	for _, c := range r.Checks {
 		r.Verdict = worse(r.Verdict, c.Verdict)

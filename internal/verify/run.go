@@ -21,7 +21,8 @@ import (
 
 // What a run leaves below the prefix of its archive (docs/reference/archive.md).
 const (
-	statementPath = "run.json"
+	// StatementPath is the closing statement.
+	StatementPath = "run.json"
 	chunksDir     = "chunks"
 	maxStatement  = 256 << 20
 )
@@ -86,11 +87,14 @@ func (v *Verifier) Run(ctx context.Context, fsys fs.FS, shown string) (Report, e
 	r := Report{Subject: shown, Kind: KindRun}
 	st, err := readStatement(fsys)
 	if err != nil {
-		r.add(CheckStatement, statementPath, Fails, err.Error())
-		r.conclude()
+		r.Add(CheckStatement, StatementPath, Fails, err.Error())
+		r.Conclude()
 		return r, nil
 	}
-	r.add(CheckStatement, statementPath, Holds, fmt.Sprintf("of the run %s of %s/%s, sealed %s: %s, %s", st.Run, st.Namespace, st.Name, stamp(st.SealedAt), st.Verdict, st.Reason))
+	r.Add(CheckStatement, StatementPath, Holds, fmt.Sprintf("of the run %s of %s/%s, sealed %s: %s, %s", st.Run, st.Namespace, st.Name, stamp(st.SealedAt), st.Verdict, st.Reason))
+	if err := v.Signature(&r, fsys, StatementPath); err != nil {
+		return r, err
+	}
 	checkBooks(&r, st)
 	if err := v.checkChunks(ctx, &r, fsys, st, shown); err != nil {
 		return r, err
@@ -98,12 +102,12 @@ func (v *Verifier) Run(ctx context.Context, fsys fs.FS, shown string) (Report, e
 	if err := checkLists(ctx, &r, fsys, st); err != nil {
 		return r, err
 	}
-	r.conclude()
+	r.Conclude()
 	return r, nil
 }
 
 func readStatement(fsys fs.FS) (st statement, err error) {
-	f, size, err := open(fsys, statementPath)
+	f, size, err := Open(fsys, StatementPath)
 	if err != nil {
 		return st, fmt.Errorf("cannot be read: %w", err)
 	}
@@ -149,10 +153,10 @@ func checkBooks(r *Report, st statement) {
 		wrong = append(wrong, fmt.Sprintf("%d bytes in %d chunks are booked, those that are named have %d in %d", c.Bytes, c.Chunks, bytes, len(st.Chunks)))
 	}
 	for _, w := range wrong {
-		r.add(CheckBooks, statementPath, Fails, w)
+		r.Add(CheckBooks, StatementPath, Fails, w)
 	}
 	if len(wrong) == 0 {
-		r.add(CheckBooks, statementPath, Holds, fmt.Sprintf("%d discovered = %d archived + %d failed or skipped", c.Discovered, c.Archived, ended-c.Archived))
+		r.Add(CheckBooks, StatementPath, Holds, fmt.Sprintf("%d discovered = %d archived + %d failed or skipped", c.Discovered, c.Archived, ended-c.Archived))
 	}
 }
 
@@ -174,7 +178,7 @@ func (v *Verifier) checkChunks(ctx context.Context, r *Report, fsys fs.FS, st st
 	failed := false
 	for i, o := range st.Chunks {
 		for _, w := range wrong[i] {
-			r.add(CheckChunks, o.path(), Fails, w)
+			r.Add(CheckChunks, o.path(), Fails, w)
 			failed = true
 		}
 		if parts[i] != nil {
@@ -186,7 +190,7 @@ func (v *Verifier) checkChunks(ctx context.Context, r *Report, fsys fs.FS, st st
 		return err
 	}
 	if !failed {
-		r.add(CheckChunks, "", Holds, count(len(st.Chunks), "chunk")+" with the SHA-256 that the statement says, each of this run"+besides)
+		r.Add(CheckChunks, "", Holds, count(len(st.Chunks), "chunk")+" with the SHA-256 that the statement says, each of this run"+besides)
 	}
 	return nil
 }
@@ -197,7 +201,7 @@ func (v *Verifier) checkChunk(ctx context.Context, fsys fs.FS, st statement, o o
 	if err != nil || len(wrong) > 0 {
 		return nil, wrong, err // what else might be wrong with it is of no interest then
 	}
-	p, err := v.file(ctx, fsys, o.path(), path.Join(shown, o.path()))
+	p, err := v.File(ctx, fsys, o.path(), path.Join(shown, o.path()))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -273,12 +277,12 @@ func checkLists(ctx context.Context, r *Report, fsys fs.FS, st statement) error 
 			return err
 		}
 		for _, w := range wrong {
-			r.add(CheckLists, o.path(), Fails, w)
+			r.Add(CheckLists, o.path(), Fails, w)
 			failed = true
 		}
 	}
 	if !failed {
-		r.add(CheckLists, "", Holds, count(len(all), "list")+" of leads and visits with the SHA-256 that the statement says")
+		r.Add(CheckLists, "", Holds, count(len(all), "list")+" of leads and visits with the SHA-256 that the statement says")
 	}
 	return nil
 }
@@ -291,7 +295,7 @@ func checkObject(ctx context.Context, fsys fs.FS, o object) (wrong []string, err
 	if !fs.ValidPath(o.path()) {
 		return []string{fmt.Sprintf("the statement names %q, which is no place in the folder of a run", o.Key)}, nil
 	}
-	f, size, err := open(fsys, o.path())
+	f, size, err := Open(fsys, o.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return []string{"is missing"}, nil
 	}
@@ -310,4 +314,23 @@ func checkObject(ctx context.Context, fsys fs.FS, o object) (wrong []string, err
 		return []string{fmt.Sprintf("its SHA-256 is %s, the statement says %s", got, o.SHA256)}, nil
 	}
 	return nil, nil
+}
+
+// Names says of the statement of a run in a folder that it names a chunk, and that what the chunk
+// says of itself (nil when that is not known) is what the statement says.
+func Names(fsys fs.FS, sum string, f *Facts) (string, error) {
+	if _, err := fs.Stat(fsys, StatementPath); err != nil {
+		return "", err
+	}
+	st, err := readStatement(fsys)
+	if err != nil {
+		return "", err
+	}
+	if !slices.ContainsFunc(st.Chunks, func(o object) bool { return o.SHA256 == sum }) {
+		return "", errors.New("does not name the snapshot among its chunks")
+	}
+	if wrong := belongsTo(f, st); len(wrong) > 0 {
+		return "", errors.New(strings.Join(wrong, "; "))
+	}
+	return fmt.Sprintf("the statement of the run %s, sealed %s, names the snapshot", st.Run, stamp(st.SealedAt)), nil
 }

@@ -17,10 +17,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"crawlfleet.dev/crawlfleet/internal/evidence"
 )
 
 // Verifier checks.
 type Verifier struct {
+	// Trust says whose signatures and time stamps count. Without it nobody is vouched for.
+	Trust evidence.Trust
 	// Progress, when it is not nil, is told before each file of a larger subject which of how
 	// many it is.
 	Progress func(name string, n, of int)
@@ -39,7 +43,7 @@ func (v *Verifier) Path(ctx context.Context, name string) ([]Report, error) {
 			return nil, err
 		}
 		defer func() { _ = root.Close() }() // only read
-		r, err := v.file(ctx, root.FS(), filepath.Base(name), name)
+		r, err := v.File(ctx, root.FS(), filepath.Base(name), name)
 		return []Report{r}, err
 	}
 	root, err := os.OpenRoot(name) // nothing that it links to outside of it belongs to it
@@ -50,28 +54,28 @@ func (v *Verifier) Path(ctx context.Context, name string) ([]Report, error) {
 	return v.folder(ctx, root.FS(), name)
 }
 
-// file checks one file; shown is its name in the report.
-func (v *Verifier) file(ctx context.Context, fsys fs.FS, name, shown string) (Report, error) {
-	f, size, err := open(fsys, name)
+// File checks one WACZ file of a folder; shown is its name in the report.
+func (v *Verifier) File(ctx context.Context, fsys fs.FS, name, shown string) (Report, error) {
+	f, size, err := Open(fsys, name)
 	if err != nil {
 		return Report{Subject: shown, Kind: KindUnknown}, err
 	}
 	defer f.Close()
-	r, err := v.WACZ(ctx, shown, f, size)
+	r, err := v.wacz(ctx, shown, f, size, fsys, name)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", shown, err)
 	}
 	return r, err
 }
 
-// randomFile is an open file that can be read anywhere.
-type randomFile interface {
+// RandomFile is an open file that can be read anywhere.
+type RandomFile interface {
 	fs.File
 	io.ReaderAt
 }
 
-// open opens a regular file.
-func open(fsys fs.FS, name string) (randomFile, int64, error) {
+// Open opens a regular file, and tells its size in bytes.
+func Open(fsys fs.FS, name string) (RandomFile, int64, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, 0, err
@@ -80,7 +84,7 @@ func open(fsys fs.FS, name string) (randomFile, int64, error) {
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}
-	random, ok := f.(randomFile)
+	random, ok := f.(RandomFile)
 	if !ok || !info.Mode().IsRegular() {
 		return nil, 0, errors.Join(&fs.PathError{Op: "open", Path: name, Err: errors.New("is no regular file")}, f.Close())
 	}
@@ -110,7 +114,7 @@ func (v *Verifier) folder(ctx context.Context, fsys fs.FS, shown string) ([]Repo
 	}
 	for i, name := range files {
 		v.progress(name, i+1, len(files))
-		r, err := v.file(ctx, fsys, name, path.Join(shown, name))
+		r, err := v.File(ctx, fsys, name, path.Join(shown, name))
 		if err != nil {
 			return reports, err
 		}
@@ -131,7 +135,7 @@ func subjects(fsys fs.FS) (runs, files []string, err error) {
 		switch {
 		case err != nil:
 			return err
-		case d.Type().IsRegular() && path.Base(name) == statementPath:
+		case d.Type().IsRegular() && path.Base(name) == StatementPath:
 			runs = append(runs, path.Dir(name))
 		case d.Type().IsRegular() && strings.HasSuffix(name, ".wacz"):
 			files = append(files, name)

@@ -3,12 +3,13 @@ package verify
 import (
 	"context"
 	"io"
+	"io/fs"
 
 	"crawlfleet.dev/crawlfleet/internal/wacz"
 )
 
-// capturePath is the file in a WACZ that says how it came to be.
-const capturePath = "capture.json"
+// CapturePath is the file in a WACZ that says how it came to be.
+const CapturePath = "capture.json"
 
 // The checks of a WACZ beside those of package wacz.
 const (
@@ -33,22 +34,32 @@ var soundness = []struct{ name, holds string }{
 // maxReasons is how many findings of one check are told.
 const maxReasons = 20
 
-// WACZ checks a WACZ file of that size. The error is for what kept it from checking: reading
-// failed, or ctx ended.
+// WACZ checks a WACZ file of that size, for itself. The error is for what kept it from checking:
+// reading failed, or ctx ended.
 func (v *Verifier) WACZ(ctx context.Context, name string, src io.ReaderAt, size int64) (Report, error) {
-	r := Report{Subject: name, Kind: KindWACZ}
+	return v.wacz(ctx, name, src, size, nil, "")
+}
+
+// wacz checks a WACZ file and, when it is the file of that name in fsys, what lies beside it.
+func (v *Verifier) wacz(ctx context.Context, shown string, src io.ReaderAt, size int64, fsys fs.FS, name string) (Report, error) {
+	r := Report{Subject: shown, Kind: KindWACZ}
 	var s seen
 	findings, err := wacz.Validate(ctx, src, size, s.note)
 	if err != nil {
 		return r, err
 	}
 	unreadable := addSoundness(&r, findings)
-	if z, err := wacz.Open(src, size); err == nil && !unreadable {
-		checkCapture(&r, z, s)
-	} else {
-		r.add(CheckCapture, capturePath, Unchecked, "the file cannot be read")
+	z, err := wacz.Open(src, size)
+	if err != nil || unreadable {
+		r.Add(CheckCapture, CapturePath, Unchecked, "the file cannot be read")
+		r.Conclude()
+		return r, nil
 	}
-	r.conclude()
+	checkCapture(&r, z, s)
+	if err := v.signed(&r, z, fsys, name); err != nil {
+		return r, err
+	}
+	r.Conclude()
 	return r, nil
 }
 
@@ -64,16 +75,16 @@ func addSoundness(r *Report, findings []wacz.Finding) (unreadable bool) {
 		wrong := found[c.name]
 		switch {
 		case len(wrong) == 0 && (unreadable || len(findings) >= wacz.MaxFindings):
-			r.add(c.name, "", Unchecked, "the file has so much wrong that this was not looked at")
+			r.Add(c.name, "", Unchecked, "the file has so much wrong that this was not looked at")
 		case len(wrong) == 0:
-			r.add(c.name, "", Holds, c.holds)
+			r.Add(c.name, "", Holds, c.holds)
 		}
 		for i, f := range wrong {
 			if i == maxReasons {
-				r.add(c.name, "", Fails, count(len(wrong)-i, "more finding"))
+				r.Add(c.name, "", Fails, count(len(wrong)-i, "more finding"))
 				break
 			}
-			r.add(c.name, f.Path, Fails, f.Detail)
+			r.Add(c.name, f.Path, Fails, f.Detail)
 		}
 	}
 	return unreadable

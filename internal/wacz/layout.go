@@ -32,6 +32,16 @@ const (
 	zip64Extra          = 1
 )
 
+// CheckLayout says where a ZIP file of that size, whose directory was read, says two things of a
+// file, or has bytes that belong to none. The error is that of reading.
+func CheckLayout(r io.ReaderAt, size int64, files []*zip.File) (wrong []string, err error) {
+	l := layout{r: r, size: size, report: func(name, detail string) {
+		wrong = append(wrong, strings.TrimPrefix(name+": "+detail, ": "))
+	}}
+	err = l.check(files)
+	return wrong, err
+}
+
 // layout is a ZIP file that is checked byte for byte.
 type layout struct {
 	r      io.ReaderAt

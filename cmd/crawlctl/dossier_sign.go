@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/mod/sumdb/note"
+
+	"crawlfleet.dev/crawlfleet/internal/bagit"
+	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/custody"
+	"crawlfleet.dev/crawlfleet/internal/dossier"
+	"crawlfleet.dev/crawlfleet/internal/evidence"
+	"crawlfleet.dev/crawlfleet/internal/warc"
+)
+
+// signer signs the dossier, nil without a key.
+func (o *dossierOptions) signer(cmd *cobra.Command, created time.Time, trust evidence.Trust) (func(context.Context, []byte) (dossier.File, error), error) {
+	if o.signKey == "" {
+		if len(o.stampURLs) > 0 {
+			return nil, cli.Usage("--timestamp-url needs --sign-key")
+		}
+		return nil, nil
+	}
+	keys := &evidence.KeyFile{Path: o.signKey}
+	if _, err := keys.Key(); err != nil {
+		return nil, cli.Input("--sign-key: %w", err)
+	}
+	for _, u := range o.stampURLs {
+		if err := checkStampURL(u); err != nil {
+			return nil, cli.Usage("--timestamp-url %q: %w", u, err)
+		}
+	}
+	return func(ctx context.Context, manifest []byte) (dossier.File, error) {
+		raw, err := sidecarOf(ctx, cmd.ErrOrStderr(), keys, stampers{trust.Authorities}, o.stampURLs, evidence.Statement{
+			Authorization: o.reference, Created: created, Software: "crawlctl " + cli.ReadBuild().String(),
+			Subject: evidence.Subject{Name: bagit.TagManifest, SHA256: warc.SHA256Of(manifest)},
+		})
+		return dossier.File{Name: bagit.TagManifest + evidence.SidecarSuffix, Content: raw}, err
+	}, nil
+}
+
+// proofs gives what the custody log has of a snapshot, nil without a log.
+func (o *dossierOptions) proofs(created time.Time) (func(context.Context, string) ([]dossier.File, error), error) {
+	if o.custodyDir == "" {
+		if o.custodyWriter != "" {
+			return nil, cli.Usage("--custody-write-key needs --custody-dir")
+		}
+		return nil, nil
+	}
+	keys, err := o.trust.Custody()
+	if err != nil {
+		return nil, err
+	}
+	if keys.Verifiers == nil {
+		return nil, cli.Usage("--custody-dir needs --custody-key, the public key of the log")
+	}
+	root, err := os.OpenRoot(o.custodyDir)
+	if err != nil {
+		return nil, cli.Input("--custody-dir: %w", err)
+	}
+	config := custody.Config{Store: &custody.Folder{Root: root}, Prefix: "custody", Origin: keys.Origin, Verifiers: keys.Verifiers}
+	if o.custodyWriter != "" {
+		if o.actor == "" || o.to == "" {
+			return nil, cli.Usage("--custody-write-key needs --actor and --to: the log says who exported what to whom")
+		}
+		raw, err := readSmall(o.custodyWriter)
+		if err != nil {
+			return nil, cli.Input("--custody-write-key: %w", err)
+		}
+		if config.Signer, err = note.NewSigner(strings.TrimSpace(string(raw))); err != nil {
+			return nil, cli.Input("--custody-write-key: is no private key of a log: %w", err)
+		}
+	}
+	log, err := custody.New(config)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, sum string) ([]dossier.File, error) {
+		return o.proofsOf(ctx, log, sum, created)
+	}, nil
+}
+
+// proofsOf proves every entry about a snapshot, after it has noted that it is exported: that has to
+// be in the log before the bytes go out.
+func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, sum string, at time.Time) (files []dossier.File, err error) {
+	about, err := entriesOf(ctx, log, sum)
+	if err != nil {
+		return nil, err
+	}
+	if len(about) == 0 {
+		return nil, fmt.Errorf("knows nothing of the snapshot with the SHA-256 %s", sum)
+	}
+	if log.Signer != nil {
+		exported := custody.Entry{
+			Event: custody.Exported, Object: about[0].Object, SHA256: sum, When: at.UTC(), Who: o.actor, Why: "dossier", Case: asWord(o.reference), To: o.to,
+		}
+		if _, err := log.Append(ctx, exported); err != nil {
+			return nil, err
+		}
+		if about, err = entriesOf(ctx, log, sum); err != nil {
+			return nil, err
+		}
+	}
+	for i, e := range about {
+		p, err := log.Prove(ctx, e.ID)
+		if err != nil {
+			return nil, err
+		}
+		text, err := p.MarshalText()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, dossier.File{Name: fmt.Sprintf("%03d-%s.proof", i+1, strings.ToLower(string(e.Event))), Content: text})
+	}
+	return files, nil
+}
+
+// entriesOf are the entries about an object, by its SHA-256.
+func entriesOf(ctx context.Context, log *custody.Log, sum string) (about []custody.Entry, err error) {
+	err = log.Entries(ctx, 0, func(_ int64, e custody.Entry) bool {
+		if e.SHA256 == sum {
+			about = append(about, e)
+		}
+		return true
+	})
+	return about, err
+}
+
+// asWord writes a text as the log takes it: visible ASCII without spaces.
+func asWord(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return '-'
+		}
+		return r
+	}, s)
+}

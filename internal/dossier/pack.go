@@ -1,0 +1,112 @@
+package dossier
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"filippo.io/age"
+
+	"crawlfleet.dev/crawlfleet/internal/wacz"
+)
+
+// Pack writes a dossier as one ZIP file, encrypted to recipients when there are any (age,
+// https://age-encryption.org/v1). Files are stored as they are, in order, with the time of the
+// dossier: the same dossier gives the same bytes, unless it is encrypted.
+func Pack(w io.Writer, fsys fs.FS, created time.Time, recipients []age.Recipient) (err error) {
+	if len(recipients) == 0 {
+		return packZIP(w, fsys, created)
+	}
+	sealed, err := age.Encrypt(w, recipients...)
+	if err != nil {
+		return fmt.Errorf("encrypt the dossier: %w", err)
+	}
+	return errors.Join(packZIP(sealed, fsys, created), sealed.Close())
+}
+
+func packZIP(w io.Writer, fsys fs.FS, created time.Time) error {
+	z := zip.NewWriter(w)
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		src, err := fsys.Open(name)
+		if err != nil {
+			return err
+		}
+		defer src.Close() // read only
+		dst, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: created.UTC()})
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(dst, src)
+		return err
+	})
+	if err = errors.Join(err, z.Close()); err != nil {
+		return fmt.Errorf("pack the dossier: %w", err)
+	}
+	return nil
+}
+
+// Unpack opens a packed dossier: it unpacks the files to a folder, and says what is wrong with
+// the ZIP file. No byte of it is without a meaning that is checked here or by [Check].
+func Unpack(src io.ReaderAt, size int64, dir string) (wrong []string, err error) {
+	z, err := zip.NewReader(src, size)
+	if errors.Is(err, zip.ErrFormat) {
+		return []string{"is no ZIP file, or cut off"}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	wrong, err = wacz.CheckLayout(src, size, z.File)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }() // all files are closed
+	var names []string
+	for _, f := range z.File {
+		names = append(names, f.Name)
+		if f.Method != zip.Store || !fs.ValidPath(f.Name) || !f.Mode().IsRegular() {
+			return append(wrong, fmt.Sprintf("%s: is compressed, or no regular file", f.Name)), nil
+		}
+		err := unpack(root, f)
+		if errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat) || errors.Is(err, io.ErrUnexpectedEOF) {
+			wrong = append(wrong, fmt.Sprintf("%s: its bytes are not those that the ZIP file says", f.Name))
+			continue
+		}
+		if err != nil {
+			return wrong, fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	if !slices.IsSorted(names) {
+		wrong = append(wrong, "its files are not in order")
+	}
+	return wrong, nil
+}
+
+func unpack(root *os.Root, f *zip.File) error {
+	if err := root.MkdirAll(filepath.Dir(filepath.FromSlash(f.Name)), 0o700); err != nil {
+		return err
+	}
+	src, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer src.Close() // read only
+	dst, err := root.OpenFile(filepath.FromSlash(f.Name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	return errors.Join(err, dst.Close())
+}

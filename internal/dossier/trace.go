@@ -1,0 +1,206 @@
+package dossier
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"crawlfleet.dev/crawlfleet/internal/verify"
+	"crawlfleet.dev/crawlfleet/internal/wacz"
+)
+
+// Step is a step from a picture to the authorisation.
+type Step struct {
+	// What is the kind of step, such as "record", Value what it is.
+	What  string `json:"what"`
+	Value string `json:"value"`
+}
+
+// Trace follows bytes by their SHA-256 in hex, such as those of a picture, through every
+// snapshot at or below a path of a folder: to the record that has them, the page, the snapshot, and the order and
+// authorisation that it was captured under. There is a chain for each page that has them. Only
+// snapshots that do not fail are followed.
+func Trace(ctx context.Context, v *verify.Verifier, fsys fs.FS, start, sum string) (chains [][]Step, err error) {
+	if b, err := hex.DecodeString(sum); err != nil || len(b) != sha256.Size {
+		return nil, fmt.Errorf("%q is no SHA-256 in hex", sum)
+	}
+	err = fs.WalkDir(fsys, start, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || !strings.HasSuffix(name, ".wacz") {
+			return err
+		}
+		found, err := traceIn(ctx, v, fsys, name, sum)
+		chains = append(chains, found...)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	})
+	return chains, err
+}
+
+// traceIn follows bytes through one snapshot.
+func traceIn(ctx context.Context, v *verify.Verifier, fsys fs.FS, name, sum string) (chains [][]Step, err error) {
+	f, size, err := verify.Open(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // read only
+	var r *verify.Report
+	pages, err := pagesOf(ctx, f, size)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pages {
+		for _, from := range p.having(sum) {
+			if r == nil { // a snapshot that has them is worth checking
+				report, err := v.File(ctx, fsys, name, name)
+				if err != nil {
+					return nil, err
+				}
+				r = &report
+			}
+			chain := append([]Step{{"bytes", "SHA-256 " + sum}}, from...)
+			chain = append(chain, p.steps()...)
+			last, err := snapshotSteps(fsys, name, *r)
+			if err != nil {
+				return nil, err
+			}
+			chains = append(chains, append(chain, last...))
+		}
+	}
+	return chains, nil
+}
+
+// pagesOf reads all pages of a snapshot.
+func pagesOf(ctx context.Context, f verify.RandomFile, size int64) (pages []*Page, err error) {
+	ids, err := pageIDs(f, size)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		p, err := ReadPage(ctx, f, size, id)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, p)
+	}
+	return pages, nil
+}
+
+// having are the ways in which a page has bytes.
+func (p *Page) having(sum string) (ways [][]Step) {
+	for _, r := range p.Resources {
+		if r.Record == "" || strings.TrimPrefix(r.SHA256, "sha256:") != sum {
+			continue
+		}
+		ways = append(ways, []Step{
+			{"record", fmt.Sprintf("%s: the answer %d to %s %s, asked %s, as received", r.Record, r.Status, r.Method, r.URL, moment(r.At))},
+		})
+	}
+	for _, d := range []struct {
+		what    string
+		content []byte
+	}{{"screenshot", p.Screenshot}, {"text", p.Text}} {
+		if len(d.content) > 0 && fmt.Sprintf("%x", sha256.Sum256(d.content)) == sum {
+			ways = append(ways, []Step{{"derived", "the " + d.what + " that was made of the page when it was captured"}})
+		}
+	}
+	return ways
+}
+
+// steps tell of the page.
+func (p *Page) steps() []Step {
+	steps := []Step{{"page", fmt.Sprintf("%s, loaded %s – %s (%s)", p.URL, moment(p.Started), moment(p.Ended), p.ID)}}
+	if p.Server != "" {
+		steps = append(steps, Step{"server", strings.TrimSpace(p.Server + " " + p.Protocol + " " + p.TLS)})
+	}
+	if p.Why.Depth > 0 {
+		return append(steps, Step{"why", fmt.Sprintf("%d links from %s, which the order names", p.Why.Depth, p.Why.Seed)})
+	}
+	return append(steps, Step{"why", "it was named"})
+}
+
+// snapshotSteps tell of the snapshot, and of what it was captured under.
+func snapshotSteps(fsys fs.FS, name string, r verify.Report) ([]Step, error) {
+	sum, err := sumOf(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	steps := []Step{{"snapshot", fmt.Sprintf("%s, SHA-256 %s: %s", name, sum, r.Verdict)}}
+	if r.Verdict == verify.Fails {
+		return append(steps, Step{"broken", "the snapshot does not hold, so nothing that it says of itself counts: " + failing(r)}), nil
+	}
+	for _, c := range r.Checks {
+		if c.Name == verify.CheckSignature || c.Name == verify.CheckStamp {
+			steps = append(steps, Step{strings.ToLower(c.Name), string(c.Verdict) + ": " + c.Reason})
+		}
+	}
+	dir, err := fs.Sub(fsys, path.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	switch reason, err := verify.Names(dir, sum, r.Facts); {
+	case err == nil:
+		steps = append(steps, Step{"run", reason})
+	case !errors.Is(err, fs.ErrNotExist):
+		steps = append(steps, Step{"broken", "the statement of the run: " + err.Error()})
+	}
+	return append(steps, factSteps(r.Facts)...), nil
+}
+
+// factSteps tell of the order and the authorisation.
+func factSteps(f *verify.Facts) (steps []Step) {
+	if f == nil {
+		return []Step{{"order", "nothing is known of it"}}
+	}
+	steps = append(steps, Step{"software", strings.TrimSpace(f.Software.Name + " " + f.Software.Version + " " + f.Software.Executable)})
+	if o := f.Order; o != nil {
+		steps = append(steps, Step{"order", fmt.Sprintf("the CrawlJob %s/%s (%s), bundle %s, attempt %d", o.Namespace, o.Name, o.UID, o.Bundle, o.Attempt)})
+	}
+	a := f.Authorization
+	if a == nil {
+		return append(steps, Step{"authorisation", "none is named"})
+	}
+	window := ""
+	if a.NotAfter != nil {
+		window = ", valid until " + moment(*a.NotAfter)
+	}
+	steps = append(steps, Step{"authorisation", fmt.Sprintf("%s, for %s, by %s%s", a.Reference, a.Purpose, a.Basis, window)}, Step{"ordered by", a.RequestedBy})
+	for _, approval := range a.Approvals {
+		steps = append(steps, Step{"approved by", approval.Approver + ", " + moment(approval.At)})
+	}
+	return steps
+}
+
+// pageIDs are those of the pages that count.
+func pageIDs(f verify.RandomFile, size int64) (ids []string, err error) {
+	z, err := wacz.Open(f, size)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := readAll(z, verify.CapturePath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // of another tool
+	}
+	if err != nil {
+		return nil, err
+	}
+	var c struct {
+		Pages []verify.PageFacts `json:"pages"`
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return nil, fmt.Errorf("%s: %w", verify.CapturePath, err)
+	}
+	for _, p := range c.Pages {
+		if !p.Superseded {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids, nil
+}

@@ -1,0 +1,83 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"crawlfleet.dev/crawlfleet/internal/dossier"
+	"crawlfleet.dev/crawlfleet/internal/verify"
+)
+
+// checkPath checks whatever lies at a path.
+func checkPath(ctx context.Context, v *dossier.Checker, name string) (reports []verify.Report, err error) {
+	err = openDossier(name, func(fsys fs.FS, wrong []string) error {
+		r, err := v.Check(ctx, fsys, name)
+		for _, w := range wrong {
+			r.Add(dossier.CheckBag, filepath.Base(name), verify.Fails, w)
+		}
+		r.Conclude()
+		reports = []verify.Report{r}
+		return err
+	})
+	if errors.Is(err, errNoDossier) {
+		return v.Path(ctx, name)
+	}
+	return reports, err
+}
+
+var errNoDossier = errors.New("no dossier")
+
+// openDossier calls use with the files of a dossier, and with what is wrong with the ZIP file that
+// they are in. It is errNoDossier when the path has none.
+func openDossier(name string, use func(fsys fs.FS, wrong []string) error) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case strings.HasSuffix(name, ".age"):
+		return fmt.Errorf("is encrypted: decrypt it first, with age -d -i KEY %s > %s", name, strings.TrimSuffix(filepath.Base(name), ".age"))
+	case info.IsDir():
+		root, err := os.OpenRoot(name) // nothing that it links to outside of it belongs to it
+		if err != nil {
+			return err
+		}
+		defer func() { _ = root.Close() }() // only read
+		if !dossier.IsDossier(root.FS()) {
+			return errNoDossier
+		}
+		return use(root.FS(), nil)
+	case !strings.HasSuffix(name, ".zip"):
+		return errNoDossier
+	}
+	return openPacked(name, info.Size(), use)
+}
+
+// openPacked unpacks a dossier for as long as it is used.
+func openPacked(name string, size int64, use func(fs.FS, []string) error) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // read only
+	dir, err := os.MkdirTemp("", "dossier-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	wrong, err := dossier.Unpack(f, size, dir)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }() // only read
+	return use(root.FS(), wrong)
+}
