@@ -12,7 +12,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:path=browserprofiles,scope=Namespaced,categories=crawlfleet
+// +kubebuilder:resource:path=browserprofiles,scope=Namespaced,categories=crawling
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether crawls can use it"
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why, or why not"
 // +kubebuilder:printcolumn:name="Cookies",type=integer,JSONPath=`.status.state.cookies`,description="Cookies of its hosts"

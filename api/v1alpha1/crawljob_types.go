@@ -11,7 +11,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:path=crawljobs,scope=Namespaced,shortName=crawl,categories=crawlfleet
+// +kubebuilder:resource:path=crawljobs,scope=Namespaced,shortName=crawl,categories=crawling
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].reason`,description="Where the crawl is, or its verdict"
 // +kubebuilder:printcolumn:name="Progress",type=string,JSONPath=`.status.progress`,description="Pages with a final outcome, of pages discovered"
 // +kubebuilder:printcolumn:name="Archived",type=integer,JSONPath=`.status.counters.archived`,description="Pages stored and confirmed by the store"

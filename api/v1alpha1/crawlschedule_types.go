@@ -11,7 +11,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:path=crawlschedules,scope=Namespaced,shortName=crawlsched,categories=crawlfleet
+// +kubebuilder:resource:path=crawlschedules,scope=Namespaced,shortName=crawlsched,categories=crawling
 // +kubebuilder:printcolumn:name="Schedule",type=string,JSONPath=`.status.schedule`,description="When crawls begin"
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.spec.state`,description="Active or Suspended"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="How the schedule stands"

@@ -10,7 +10,8 @@
 // kubectl wait, counters that balance.
 //
 // A CrawlSchedule gives the same order again and again, each time as a CrawlJob of its
-// own.
+// own. A CrawlFleet says what orders an instance takes at all, and a CrawlApproval is one
+// person's approval of one order.
 //
 // The rules that a resource must meet are in the types as markers. They become
 // the OpenAPI schema and the CEL rules of the CustomResourceDefinition

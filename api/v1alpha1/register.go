@@ -20,7 +20,7 @@ var (
 // lets a Kubernetes client encode and decode them.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion, &CrawlJob{}, &CrawlJobList{}, &BrowserProfile{}, &BrowserProfileList{},
-		&CrawlSchedule{}, &CrawlScheduleList{})
+		&CrawlSchedule{}, &CrawlScheduleList{}, &CrawlFleet{}, &CrawlFleetList{}, &CrawlApproval{}, &CrawlApprovalList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

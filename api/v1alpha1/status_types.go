@@ -85,6 +85,13 @@ type CrawlJobStatus struct {
 	// profile says with which stored browser state the crawl visits pages.
 	// +optional
 	Profile *UsedProfile `json:"profile,omitempty"`
+
+	// approvals are the CrawlApprovals that the crawl began with.
+	// +optional
+	// +listType=map
+	// +listMapKey=uid
+	// +kubebuilder:validation:MaxItems=64
+	Approvals []CountedApproval `json:"approvals,omitempty"`
 }
 
 // Counters count pages by what became of them, and what was stored.

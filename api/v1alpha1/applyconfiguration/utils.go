@@ -16,6 +16,8 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=crawlfleet.dev, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithKind("ApprovedJob"):
+		return &apiv1alpha1.ApprovedJobApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ArchiveReference"):
 		return &apiv1alpha1.ArchiveReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Authorization"):
@@ -38,8 +40,18 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CaptureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CaptureLimits"):
 		return &apiv1alpha1.CaptureLimitsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CountedApproval"):
+		return &apiv1alpha1.CountedApprovalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Counters"):
 		return &apiv1alpha1.CountersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CrawlApproval"):
+		return &apiv1alpha1.CrawlApprovalApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CrawlApprovalSpec"):
+		return &apiv1alpha1.CrawlApprovalSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CrawlFleet"):
+		return &apiv1alpha1.CrawlFleetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CrawlFleetSpec"):
+		return &apiv1alpha1.CrawlFleetSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CrawlJob"):
 		return &apiv1alpha1.CrawlJobApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CrawlJobSpec"):
@@ -76,6 +88,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.LoggedOutApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LoginCheck"):
 		return &apiv1alpha1.LoginCheckApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Policy"):
+		return &apiv1alpha1.PolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Politeness"):
 		return &apiv1alpha1.PolitenessApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProfileReference"):

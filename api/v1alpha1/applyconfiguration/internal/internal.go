@@ -25,6 +25,15 @@ var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.AnnotationValue
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ApprovedJob
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: uid
+      type:
+        scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ArchiveReference
   map:
     fields:
@@ -238,6 +247,18 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 2000
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CountedApproval
+  map:
+    fields:
+    - name: approver
+      type:
+        scalar: string
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: uid
+      type:
+        scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Counters
   map:
     fields:
@@ -280,6 +301,54 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: unchanged
       type:
         scalar: numeric
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlApproval
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlApprovalSpec
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlApprovalSpec
+  map:
+    fields:
+    - name: approver
+      type:
+        scalar: string
+    - name: comment
+      type:
+        scalar: string
+    - name: crawlJob
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ApprovedJob
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlFleet
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlFleetSpec
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlFleetSpec
+  map:
+    fields:
+    - name: policy
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Policy
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlJob
   map:
     fields:
@@ -355,6 +424,14 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlJobStatus
   map:
     fields:
+    - name: approvals
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CountedApproval
+          elementRelationship: associative
+          keys:
+          - uid
     - name: archive
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ArchiveReference
@@ -684,6 +761,19 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Pattern
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Policy
+  map:
+    fields:
+    - name: approvals
+      type:
+        scalar: numeric
+      default: 0
+    - name: purposes
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Purpose
+          elementRelationship: associative
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Politeness
   map:
     fields:
@@ -727,6 +817,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: sha256
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Purpose
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ReasonCount
   map:
     fields:

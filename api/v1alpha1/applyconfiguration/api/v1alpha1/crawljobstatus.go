@@ -47,6 +47,8 @@ type CrawlJobStatusApplyConfiguration struct {
 	Archive *ArchiveReferenceApplyConfiguration `json:"archive,omitempty"`
 	// profile says with which stored browser state the crawl visits pages.
 	Profile *UsedProfileApplyConfiguration `json:"profile,omitempty"`
+	// approvals are the CrawlApprovals that the crawl began with.
+	Approvals []CountedApprovalApplyConfiguration `json:"approvals,omitempty"`
 }
 
 // CrawlJobStatusApplyConfiguration constructs a declarative configuration of the CrawlJobStatus type for use with
@@ -171,5 +173,18 @@ func (b *CrawlJobStatusApplyConfiguration) WithArchive(value *ArchiveReferenceAp
 // If called multiple times, the Profile field is set to the value of the last call.
 func (b *CrawlJobStatusApplyConfiguration) WithProfile(value *UsedProfileApplyConfiguration) *CrawlJobStatusApplyConfiguration {
 	b.Profile = value
+	return b
+}
+
+// WithApprovals adds the given value to the Approvals field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Approvals field.
+func (b *CrawlJobStatusApplyConfiguration) WithApprovals(values ...*CountedApprovalApplyConfiguration) *CrawlJobStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithApprovals")
+		}
+		b.Approvals = append(b.Approvals, *values[i])
+	}
 	return b
 }

@@ -1,0 +1,131 @@
+package v1alpha1_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	crdvalidation "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
+)
+
+const (
+	approvalFile = "../../config/crd/bases/crawlfleet.dev_crawlapprovals.yaml"
+	fleetFile    = "../../config/crd/bases/crawlfleet.dev_crawlfleets.yaml"
+)
+
+// crawlApproval writes a manifest with the given spec.
+func crawlApproval(spec string) string {
+	return `
+apiVersion: crawlfleet.dev/v1alpha1
+kind: CrawlApproval
+metadata: {name: board-bob, namespace: default}
+spec: ` + spec
+}
+
+// crawlFleet writes a manifest with the given policy.
+func crawlFleet(policy string) string {
+	return `
+apiVersion: crawlfleet.dev/v1alpha1
+kind: CrawlFleet
+metadata: {name: crawlfleet, namespace: crawlfleet-system}
+spec: {policy: ` + policy + `}`
+}
+
+func TestApprovalAndFleetDefinitionsAreValid(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{approvalFile, fleetFile} {
+		if errs := crdvalidation.ValidateCustomResourceDefinition(t.Context(), loadDefinition(t, file)); len(errs) > 0 {
+			t.Errorf("the API server would refuse the definition:\n%v", errs.ToAggregate())
+		}
+		var total uint64
+		for _, r := range walkRules(t, newServer(t, file).structural, nil) {
+			total += r.cost
+		}
+		if total > crdvalidation.StaticEstimatedCRDCostLimit/2 {
+			t.Errorf("%s: all rules together cost %d, over half of the limit of %d", file, total, crdvalidation.StaticEstimatedCRDCostLimit)
+		}
+	}
+}
+
+func TestCrawlApprovalRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, approvalFile)
+	for name, tc := range map[string]struct{ reason, spec, want string }{
+		"NoJob":      {"An approval is of something.", "{approver: bob}", "spec.crawlJob: Required value"},
+		"NoUID":      {"Of one order, not of all of a name.", "{approver: bob, crawlJob: {name: board}}", "spec.crawlJob.uid: Required value"},
+		"NoApprover": {"By somebody.", "{crawlJob: {name: board, uid: u-1}}", "spec.approver: Required value"},
+		"Name":       {"A CrawlJob has a name of its kind.", "{approver: bob, crawlJob: {name: The Board, uid: u-1}}", "must be the name of a CrawlJob"},
+		"NoComment":  {"An empty comment is a slip.", `{approver: bob, crawlJob: {name: board, uid: u-1}, comment: ""}`, "spec.comment"},
+		"Unknown":    {"A field that does not exist is not passed over.", "{approver: bob, crawlJob: {name: board, uid: u-1}, until: now}", "unknown field"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, errs := s.create(t, crawlApproval(tc.spec))
+			if err := errs.ToAggregate(); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s\n got %v\nwant %s", tc.reason, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestCrawlApprovalCannotBeChanged(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, approvalFile)
+	before := crawlApproval("{approver: bob, crawlJob: {name: board, uid: u-1}, comment: seen}")
+	if errs := s.update(t, before, before); len(errs) > 0 {
+		t.Errorf("an update that changes nothing is refused: %v", errs)
+	}
+	for _, after := range []string{
+		"{approver: eve, crawlJob: {name: board, uid: u-1}, comment: seen}",
+		"{approver: bob, crawlJob: {name: other, uid: u-2}, comment: seen}",
+		"{approver: bob, crawlJob: {name: board, uid: u-1}}",
+	} {
+		errs := s.update(t, before, crawlApproval(after))
+		if err := errs.ToAggregate(); err == nil || !strings.Contains(err.Error(), "an approval cannot be changed") {
+			t.Errorf("%s: got %v, want a refusal", after, err)
+		}
+	}
+}
+
+func TestCrawlFleetRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, fleetFile)
+	for name, tc := range map[string]struct{ reason, policy, want string }{
+		"NoPurposes": {"A list of nothing takes no order, which is a slip.", "{purposes: []}", "should have at least 1 items"},
+		"Missing":    {"So is none.", "{approvals: 1}", "spec.policy.purposes: Required value"},
+		"Twice":      {"So is the same one twice.", "{purposes: [Testing, Testing]}", "Duplicate value"},
+		"Words":      {"Orders name one word.", "{purposes: [to find them]}", "purpose must be one word"},
+		"Negative":   {"", "{purposes: [Testing], approvals: -1}", "should be greater than or equal to 0"},
+		"Many":       {"More than five would never be found.", "{purposes: [Testing], approvals: 6}", "should be less than or equal to 5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, errs := s.create(t, crawlFleet(tc.policy))
+			if err := errs.ToAggregate(); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s\n got %v\nwant %s", tc.reason, err, tc.want)
+			}
+		})
+	}
+}
+
+// TestShippedFleet: what config/default installs is valid, wants no approval by default, and
+// says so.
+func TestShippedFleet(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../config/default/fleet.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, fleetFile)
+	if _, errs := s.create(t, string(raw)); len(errs) > 0 {
+		t.Errorf("%v", errs)
+	}
+	obj, errs := s.create(t, crawlFleet("{purposes: [Testing]}"))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	policy := obj.Object["spec"].(map[string]any)["policy"].(map[string]any)
+	if n, given := policy["approvals"]; !given || n != int64(0) {
+		t.Errorf("approvals is %v by default, want 0: the policies of the API server read it", n)
+	}
+}

@@ -1,0 +1,75 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// CrawlFleet is one agency's instance. The one that counts is called crawlfleet and is in
+// the operator's namespace: the API server and the operator judge each order by its policy.
+// Without it no order is taken.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=crawlfleets,scope=Namespaced,categories=crawling
+// +kubebuilder:printcolumn:name="Approvals",type=integer,JSONPath=`.spec.policy.approvals`,description="How many other people have to approve an order"
+// +kubebuilder:printcolumn:name="Purposes",type=string,JSONPath=`.spec.policy.purposes`,description="What crawls may be ordered for"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type CrawlFleet struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec says by which rules the instance works.
+	// +required
+	Spec CrawlFleetSpec `json:"spec,omitzero"`
+}
+
+// CrawlFleetList is a list of CrawlFleets.
+//
+// +kubebuilder:object:root=true
+type CrawlFleetList struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard list's metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	// items are the CrawlFleets.
+	Items []CrawlFleet `json:"items"`
+}
+
+// CrawlFleetSpec says by which rules an instance works.
+type CrawlFleetSpec struct {
+	// policy is what every order is judged by.
+	// +required
+	Policy Policy `json:"policy,omitzero"`
+}
+
+// Policy is what every order of an instance is judged by.
+type Policy struct {
+	// purposes are what crawls may be ordered for. An order for anything else is refused.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Purposes []Purpose `json:"purposes,omitempty"`
+
+	// approvals is how many people have to approve an order before its crawl begins, each
+	// with a CrawlApproval, and none of them who ordered it. With 0 none is needed.
+	// +optional
+	// +default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=5
+	Approvals *int32 `json:"approvals,omitempty"`
+}
+
+// Purpose is what a crawl is done for, as one word.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9-]*$')",message="purpose must be one word of letters, digits and dashes that begins with a letter, such as VictimIdentification"
+type Purpose string
+
+// FleetName is what the CrawlFleet is called that counts.
+const FleetName = "crawlfleet"
