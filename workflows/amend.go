@@ -93,6 +93,8 @@ func (r *run) checkAmend(_ workflow.Context, a Amend) error {
 		return errors.New("the crawl has ended, or is ending: create a new CrawlJob")
 	case !r.seeded:
 		return temporal.NewNonRetryableApplicationError("the crawl has not begun: its seeds are being read", string(notBegun), nil)
+	case len(r.job.Spec.Authorization.Approvals) > 0 && !r.same(a):
+		return errors.New("the order was approved as it was: create a new CrawlJob for the rest")
 	case limit != "":
 		return fmt.Errorf("the limit %q can only be raised", limit)
 	case len(a.Seeds) < r.named:

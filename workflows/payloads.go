@@ -192,11 +192,24 @@ type Authorization struct {
 	NotBefore   time.Time `json:"notBefore"`
 	NotAfter    time.Time `json:"notAfter"`
 	RequestedBy string    `json:"requestedBy"`
+	// Approvals are those that the crawl began with.
+	Approvals []Approval `json:"approvals,omitempty"`
+}
+
+// Approval is another person's approval of an order.
+type Approval struct {
+	// UID is that of the CrawlApproval, Approver who gave it, At when, by the clock of the
+	// API server.
+	UID      string    `json:"uid"`
+	Approver string    `json:"approver"`
+	At       time.Time `json:"at"`
 }
 
 // SetState is the argument of the update of that name.
 type SetState struct {
 	State State `json:"state"`
+	// Reason says why a crawl is Cancelled, empty for a person's wish.
+	Reason Reason `json:"reason,omitempty"`
 }
 
 // Archive is where a run's snapshots lie.
@@ -251,6 +264,8 @@ type Report struct {
 	EndsBy time.Time `json:"endsBy,omitzero"`
 	// Profile says with which stored state pages are visited, nil for none.
 	Profile *ProfileRef `json:"profile,omitempty"`
+	// Approvals are those that the run began with.
+	Approvals []Approval `json:"approvals,omitempty"`
 	// Generation is that of the order that the run goes by; 0 in reports of before it could
 	// change.
 	Generation int64 `json:"generation,omitempty"`

@@ -54,7 +54,7 @@ func (r *run) report() Report {
 	rep := Report{
 		Run: r.in.Run, Namespace: r.in.Namespace, Name: r.in.Name, Seq: r.reports.seq,
 		Phase: r.phase, State: r.in.State, Counts: r.counts(), Archive: r.archive, StartedAt: r.job.StartedAt, Profile: r.job.Profile,
-		Generation: r.accepted(), InvalidSeeds: r.invalidSeeds(),
+		Approvals: r.job.Spec.Authorization.Approvals, Generation: r.accepted(), InvalidSeeds: r.invalidSeeds(),
 	}
 	if r.phase == PhaseCrawling && r.in.State == StateActive {
 		rep.PagesPerSecond = r.speed.perSecond()
@@ -114,6 +114,8 @@ func (r *run) verdict() (Verdict, Reason, string) {
 		return VerdictFailed, ReasonRunLost, "the workflow of the crawl's shard was ended from outside; " + archived
 	case r.finish == ReasonAuthorizationExpired:
 		return VerdictFailed, ReasonAuthorizationExpired, "the authorisation ended before the crawl was done; " + archived
+	case r.finish == ReasonApprovalWithdrawn:
+		return VerdictFailed, ReasonApprovalWithdrawn, "an approval was withdrawn before the crawl was done; " + archived
 	case !r.seeded:
 		message := "the crawl could not begin"
 		if r.trouble != nil {

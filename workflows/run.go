@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -156,6 +157,8 @@ func (r *run) checkState(_ workflow.Context, s SetState) error {
 	switch {
 	case s.State != StateActive && s.State != StateSuspended && s.State != StateCancelled:
 		return fmt.Errorf("state %q: must be Active, Suspended or Cancelled", s.State)
+	case s.Reason != "" && (s.State != StateCancelled || s.Reason != ReasonApprovalWithdrawn):
+		return fmt.Errorf("state %q, reason %q: a crawl is Cancelled for %s or for no reason", s.State, s.Reason, ReasonApprovalWithdrawn)
 	case r.result != nil && s.State != r.in.State:
 		return errors.New("the crawl has finished: its state cannot be changed any more")
 	case r.in.State == StateCancelled && s.State != StateCancelled:
@@ -179,7 +182,7 @@ func (r *run) setState(ctx workflow.Context, s SetState) (Report, error) {
 	}
 	r.speed = speed{}
 	if s.State == StateCancelled {
-		r.end(ReasonCancelled)
+		r.end(cmp.Or(s.Reason, ReasonCancelled))
 	}
 	r.in.State = s.State
 	r.controls++

@@ -81,6 +81,16 @@ type Authorization struct {
 	NotBefore   *time.Time `json:"notBefore,omitempty"`
 	NotAfter    *time.Time `json:"notAfter,omitempty"`
 	RequestedBy string     `json:"requestedBy"`
+	// Approvals are those that the crawl began with.
+	Approvals []Approval `json:"approvals,omitempty"`
+}
+
+// Approval is another person's approval of the order, whom the API server vouches for.
+type Approval struct {
+	// UID is that of the CrawlApproval.
+	UID      string    `json:"uid"`
+	Approver string    `json:"approver"`
+	At       time.Time `json:"at"`
 }
 
 // ClockCheck compares the machine's clock with another one.

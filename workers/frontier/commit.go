@@ -225,6 +225,9 @@ func (b *bundleRun) provenance() archive.Provenance {
 		Reference: a.Reference, Purpose: a.Purpose, Basis: a.Basis, RequestedBy: a.RequestedBy,
 		NotBefore: given(a.NotBefore), NotAfter: given(a.NotAfter),
 	}
+	for _, given := range a.Approvals {
+		p.Authorization.Approvals = append(p.Authorization.Approvals, archive.Approval{UID: given.UID, Approver: given.Approver, At: given.At.UTC()})
+	}
 	if b.Clock != nil {
 		p.Clock = b.Clock.check()
 	}

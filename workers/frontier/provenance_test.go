@@ -12,6 +12,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/wacz"
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workflows"
 )
 
 // TestChunksSayWhy: under which order and authorisation a chunk was made, by which attempt, and how
@@ -23,6 +24,8 @@ func TestChunksSayWhy(t *testing.T) {
 	a := &r.job.Spec.Authorization
 	a.Reference, a.Purpose, a.Basis, a.RequestedBy = "case 17", "Testing", "its own site", "an office"
 	a.NotAfter = time.Now().Add(time.Hour)
+	approved := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	a.Approvals = []workflows.Approval{{UID: "approval-1", Approver: "bob", At: approved}}
 	clock := NewClock()
 	clock.hear(time.Now().Add(-time.Minute))
 	r.crawler.Clock = clock
@@ -56,8 +59,11 @@ func TestChunksSayWhy(t *testing.T) {
 			Software: r.crawler.Provenance.Software,
 			Order: &archive.Order{Namespace: "ns", Name: "name", UID: "uid", Generation: 3, Schedule: "daily", Workflow: "w", WorkflowRun: "r",
 				Bundle: got.Order.Bundle, Attempt: 1},
-			Authorization: &archive.Authorization{Reference: "case 17", Purpose: "Testing", Basis: "its own site", NotAfter: &until, RequestedBy: "an office"},
-			Clock:         got.Clock,
+			Authorization: &archive.Authorization{
+				Reference: "case 17", Purpose: "Testing", Basis: "its own site", NotAfter: &until, RequestedBy: "an office",
+				Approvals: []archive.Approval{{UID: "approval-1", Approver: "bob", At: approved}},
+			},
+			Clock: got.Clock,
 		}
 		if diff := cmp.Diff(want, got.Provenance); diff != "" || got.Order.Bundle == "" {
 			t.Errorf("%s (-want +got):\n%s", key, diff)
