@@ -53,6 +53,7 @@ type options struct {
 	leaderElect       bool
 	leaseNamespace    string
 	recipients        string
+	fleetNamespace    string
 	logFormat         string
 	logLevel          slog.Level
 }
@@ -93,6 +94,8 @@ func command() *cobra.Command {
 	f.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "namespace of the lease (default: the pod's own)")
 	f.StringVar(&o.recipients, "profile-recipients", os.Getenv("CRAWLFLEET_PROFILE_RECIPIENTS"),
 		"public keys (age1...) of the workers, divided by commas, to which the state of BrowserProfiles is encrypted; none refuses jobs that name one [$CRAWLFLEET_PROFILE_RECIPIENTS]")
+	f.StringVar(&o.fleetNamespace, "fleet-namespace", env("CRAWLFLEET_NAMESPACE", "crawlfleet-system"),
+		"namespace of the CrawlFleet called crawlfleet, whose policy orders are judged by [$CRAWLFLEET_NAMESPACE]")
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
 	f.StringVar(&level, "log-level", level, "debug, info, warn or error")
 	return c
@@ -130,7 +133,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer runs.Close()
 
-	if err := wire(mgr, runs, recipients, o.temporalNamespace, log); err != nil {
+	if err := wire(mgr, runs, recipients, o, log); err != nil {
 		return err
 	}
 	log.Info("operator starts", "temporalAddress", o.temporalAddress, "temporalNamespace", o.temporalNamespace)
@@ -165,23 +168,24 @@ func manager(config *rest.Config, o options) (ctrl.Manager, error) {
 
 // wire adds the parts that reconcile CrawlJobs, CrawlSchedules and BrowserProfiles to the
 // manager.
-func wire(mgr ctrl.Manager, runs temporal.Client, recipients []age.Recipient, namespace string, log *slog.Logger) error {
+func wire(mgr ctrl.Manager, runs temporal.Client, recipients []age.Recipient, o options, log *slog.Logger) error {
 	reports := crawljob.NewReports(time.Now)
 	monitor := &crawljob.Monitor{Checker: runs, Client: mgr.GetClient(), Reports: reports, Log: log}
-	calendar := &crawlschedule.Temporal{Client: runs, Namespace: namespace}
+	calendar := &crawlschedule.Temporal{Client: runs, Namespace: o.temporalNamespace}
 	firings := crawlschedule.NewFirings()
 	firings.Client, firings.Reader, firings.Schedules = mgr.GetClient(), mgr.GetAPIReader(), calendar
 	firings.Events, firings.Now = mgr.GetEventRecorder("crawlfleet-operator"), time.Now
 	listener := &crawljob.Listener{Client: runs, Reports: reports, Also: firings, Log: log}
 	reconciler := &crawljob.Reconciler{
-		Client:     mgr.GetClient(),
-		Reader:     mgr.GetAPIReader(),
-		Recipients: recipients,
-		Runs:       crawljob.NewTemporal(runs, time.Now),
-		Health:     monitor,
-		Reports:    reports,
-		Events:     mgr.GetEventRecorder("crawlfleet-operator"),
-		Now:        time.Now,
+		Client:         mgr.GetClient(),
+		Reader:         mgr.GetAPIReader(),
+		Recipients:     recipients,
+		FleetNamespace: o.fleetNamespace,
+		Runs:           crawljob.NewTemporal(runs, time.Now),
+		Health:         monitor,
+		Reports:        reports,
+		Events:         mgr.GetEventRecorder("crawlfleet-operator"),
+		Now:            time.Now,
 	}
 	profiles := &browserprofile.Reconciler{
 		Client: mgr.GetClient(),

@@ -71,6 +71,8 @@ type Decision struct {
 	Start bool
 	// Steer asks the crawl to be in this state, when it is not empty.
 	Steer v1alpha1.State
+	// End ends the crawl for this reason, when it is not empty.
+	End workflows.Reason
 	// Renew gives the crawl the state of a new log-in.
 	Renew bool
 	// Amend has the crawl go by the order as it is now: it was widened.
@@ -146,6 +148,12 @@ func decideStart(o Observation) Decision {
 		return Decision{Standing: neverRan(workflows.VerdictFailed, workflows.ReasonAuthorizationExpired, fmt.Sprintf(
 			"The authorisation ended at %s, before the crawl began. Nothing was captured. Create a new CrawlJob with an authorisation that is still valid.",
 			stamp(authorization.NotAfter.Time)))}
+	case o.Judged != nil:
+		d := Decision{Standing: *o.Judged, Again: again}
+		if o.Judged.Mood == Waits {
+			d.Again = min(authorization.NotAfter.Sub(o.Now)+soon, time.Hour)
+		}
+		return d
 	case authorization.NotBefore != nil && o.Now.Before(authorization.NotBefore.Time):
 		return Decision{
 			Standing: Standing{Mood: Waits, Reason: workflows.ReasonAuthorizationNotYetValid, Message: fmt.Sprintf(
@@ -175,6 +183,9 @@ func decideRunning(o Observation) Decision {
 	d := Decision{Finalize: true, Again: max(silence-o.Quiet, soon)}
 	if o.Quiet >= silence {
 		d.Again = again
+	}
+	if o.Withdrawn && o.Latest.State != workflows.StateCancelled {
+		d.End = workflows.ReasonApprovalWithdrawn
 	}
 	if missing := missingWorkers(o); missing != "" {
 		d.Standing = Standing{Mood: Stalls, Reason: workflows.ReasonWaitingForWorkers, Message: missing}
@@ -249,6 +260,7 @@ func settle(job *v1alpha1.CrawlJob, r *workflows.Report, s Standing) Standing {
 	case r.Phase != workflows.PhaseSeeding && r.Phase != workflows.PhaseCrawling, r.State != workflows.StateActive:
 		return s
 	case reason == workflows.ReasonWaitingForWorkers, reason == workflows.ReasonTemporalUnreachable, reason == workflows.ReasonConfigMapMissing,
+		reason == workflows.ReasonFleetMissing, reason == workflows.ReasonPurposeNotAllowed,
 		reason == workflows.ReasonInvalidScript, reason == workflows.ReasonEarlierRunNotFound, reason == workflows.ReasonEarlierRunNotSealed:
 		return s // not the crawl's own: that it reports is the end of it
 	case reason == workflows.ReasonLoginExpired && renewed(job.Status.Profile, r.Profile):

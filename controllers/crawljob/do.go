@@ -41,6 +41,12 @@ func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, e
 	switch {
 	case d.Start:
 		return r.start(ctx, o), nil
+	case d.End != "":
+		answer, err := r.Runs.End(ctx, o.Job.UID, d.End)
+		if errors.Is(err, ErrNoAnswer) {
+			return Done{}, nil // it is asked again, and the silence is looked into
+		}
+		return Done{Steered: answer, Unreachable: err}, nil
 	case d.Steer != "":
 		answer, err := r.Runs.SetState(ctx, o.Job.UID, d.Steer)
 		if errors.Is(err, ErrNoAnswer) {
@@ -73,7 +79,7 @@ func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, e
 
 func (r *Reconciler) start(ctx context.Context, o Observation) Done {
 	in := runInput(o.Job, o.Seeds, o.Scripts, o.Profile)
-	in.Spec.CompareWith = o.Earlier
+	in.Spec.CompareWith, in.Spec.Authorization.Approvals = o.Earlier, o.Approvals
 	started, err := r.Runs.Start(ctx, in)
 	var refusal *Refusal
 	switch {

@@ -51,6 +51,14 @@ func jobWith(change ...func(*v1alpha1.CrawlJob)) *v1alpha1.CrawlJob {
 	return job
 }
 
+// fleet is a CrawlFleet that wants a number of approvals.
+func fleet(approvals int32) *v1alpha1.CrawlFleet {
+	return &v1alpha1.CrawlFleet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "crawlfleet-system", Name: v1alpha1.FleetName},
+		Spec:       v1alpha1.CrawlFleetSpec{Policy: v1alpha1.Policy{Purposes: []v1alpha1.Purpose{"Rescue", "Test"}, Approvals: new(approvals)}},
+	}
+}
+
 func state(s v1alpha1.State) func(*v1alpha1.CrawlJob) {
 	return func(job *v1alpha1.CrawlJob) { job.Spec.State = s }
 }
@@ -140,6 +148,7 @@ type runs struct {
 	refused  int
 
 	states   []v1alpha1.State
+	ends     []workflows.Reason
 	stateErr error
 }
 
@@ -161,6 +170,16 @@ func (r *runs) SetState(_ context.Context, _ types.UID, s v1alpha1.State) (*work
 	}
 	r.states = append(r.states, s)
 	return crawling(func(rep *workflows.Report) { rep.Seq, rep.State = 8, workflows.State(s) }), nil
+}
+
+func (r *runs) End(_ context.Context, _ types.UID, reason workflows.Reason) (*workflows.Report, error) {
+	if r.stateErr != nil {
+		return nil, r.stateErr
+	}
+	r.ends = append(r.ends, reason)
+	return crawling(func(rep *workflows.Report) {
+		rep.Seq, rep.State, rep.Reason = 8, workflows.StateCancelled, workflows.ReasonSealing
+	}), nil
 }
 
 func (r *runs) SetProfile(_ context.Context, _ types.UID, p workflows.SealedProfile) (*workflows.Report, error) {

@@ -50,6 +50,12 @@ type Observation struct {
 	Run Run
 	// Unreachable is why Temporal could not be asked.
 	Unreachable error
+	// Approvals are those that count, and Judged how the order stands when the policy of the
+	// fleet does not let it begin; both are read when the crawl may start.
+	Approvals []workflows.Approval
+	Judged    *Standing
+	// Withdrawn is set when too few are left of the approvals that the crawl began with.
+	Withdrawn bool
 	// Seeds are the contents of ConfigMaps, read when the crawl may start.
 	Seeds SeedList
 	// Scripts are those of capture.behaviors, read with the seeds.
@@ -80,12 +86,28 @@ func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Obser
 	if o.Run.Ended == nil {
 		r.ask(ctx, &o)
 	}
+	if running(o) && len(o.Latest.Approvals) > 0 {
+		var err error
+		if o.Withdrawn, err = r.withdrawn(ctx, job, o.Latest.Approvals); err != nil {
+			return o, err
+		}
+	}
 	if expired(o) {
 		err := r.observeProfile(ctx, &o)
 		return o, err
 	}
 	if o.Unreachable != nil || o.Run.Known || !job.DeletionTimestamp.IsZero() || job.Spec.State != v1alpha1.StateActive {
 		return o, nil
+	}
+	return r.observeStart(ctx, o)
+}
+
+// observeStart reads what a crawl that may start needs.
+func (r *Reconciler) observeStart(ctx context.Context, o Observation) (Observation, error) {
+	job := o.Job
+	var err error
+	if o.Approvals, o.Judged, err = r.judge(ctx, job); err != nil || o.Judged != nil {
+		return o, err
 	}
 	seeds, err := readSeeds(ctx, r.Reader, job)
 	var scripts ScriptList
@@ -106,10 +128,14 @@ func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Obser
 	return o, err
 }
 
+// running tells whether a crawl is under way that has reported.
+func running(o Observation) bool {
+	return o.Unreachable == nil && o.Run.Known && o.Run.Ended == nil && o.Latest != nil && o.Job.DeletionTimestamp.IsZero()
+}
+
 // expired tells whether a crawl waits for a new log-in.
 func expired(o Observation) bool {
-	return o.Unreachable == nil && o.Run.Known && o.Run.Ended == nil && o.Latest != nil && o.Latest.Reason == workflows.ReasonLoginExpired &&
-		o.Job.DeletionTimestamp.IsZero() && o.Job.Spec.State == v1alpha1.StateActive
+	return running(o) && o.Latest.Reason == workflows.ReasonLoginExpired && o.Job.Spec.State == v1alpha1.StateActive
 }
 
 // observeProfile reads and seals the profile that the order names. Its error is the API

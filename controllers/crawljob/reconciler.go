@@ -34,6 +34,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -56,6 +57,8 @@ type Runs interface {
 	Look(ctx context.Context, uid types.UID) (Run, error)
 	// SetState asks a running crawl to be in a state and returns its answer.
 	SetState(ctx context.Context, uid types.UID, state v1alpha1.State) (*workflows.Report, error)
+	// End ends a running crawl for a reason other than a person's wish and returns its answer.
+	End(ctx context.Context, uid types.UID, reason workflows.Reason) (*workflows.Report, error)
 	// SetProfile gives a running crawl the state of a new log-in and returns its answer.
 	SetProfile(ctx context.Context, uid types.UID, profile workflows.SealedProfile) (*workflows.Report, error)
 	// Amend has a running crawl go by an order that was widened and returns its answer. The
@@ -81,6 +84,8 @@ type Reconciler struct {
 	// Recipients are whom stored browser state is encrypted to: the workers. Without any,
 	// orders that name a profile are refused.
 	Recipients []age.Recipient
+	// FleetNamespace is where the CrawlFleet is whose policy orders are judged by.
+	FleetNamespace string
 	// Runs is Temporal.
 	Runs Runs
 	// Health tells whether Temporal can be reached.
@@ -98,11 +103,13 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs/status,verbs=get;patch
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs/finalizers,verbs=update
+// +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawlfleets;crawlapprovals,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // SetupWithManager registers the reconciler: it is called when a CrawlJob changes
-// in spec or metadata, and when its crawl has reported.
+// in spec or metadata, when its crawl has reported, when it is approved, and when the policy
+// of the fleet changes.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
@@ -112,6 +119,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("crawljob").
 		For(&v1alpha1.CrawlJob{}, builder.WithPredicates(changed)).
+		Watches(&v1alpha1.CrawlApproval{}, handler.EnqueueRequestsFromMapFunc(approved)).
+		Watches(&v1alpha1.CrawlFleet{}, handler.EnqueueRequestsFromMapFunc(r.undecided)).
 		WatchesRawSource(r.Reports.Source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8, ReconciliationTimeout: visitTimeout}).
 		Complete(r)

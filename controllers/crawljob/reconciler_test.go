@@ -3,6 +3,7 @@ package crawljob
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -40,6 +41,9 @@ type stage struct {
 
 func newStage(t *testing.T, objects ...client.Object) *stage {
 	t.Helper()
+	if !slices.ContainsFunc(objects, func(o client.Object) bool { return o.GetName() == v1alpha1.FleetName }) {
+		objects = append(objects, fleet(0))
+	}
 	s := &stage{t: t, runs: &runs{}, health: &health{}, events: events.NewFakeRecorder(100), now: noon}
 	c := fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(objects...).WithStatusSubresource(&v1alpha1.CrawlJob{}).
 		WithInterceptorFuncs(interceptor.Funcs{
@@ -50,7 +54,7 @@ func newStage(t *testing.T, objects ...client.Object) *stage {
 		}).Build()
 	clock := func() time.Time { return s.now }
 	s.Reconciler = &Reconciler{
-		Client: c, Reader: c, Runs: s.runs, Health: s.health, Reports: NewReports(clock), Events: s.events, Now: clock,
+		Client: c, Reader: c, FleetNamespace: "crawlfleet-system", Runs: s.runs, Health: s.health, Reports: NewReports(clock), Events: s.events, Now: clock,
 	}
 	return s
 }

@@ -70,6 +70,12 @@ func follows(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, r *workf
 	if p := r.Profile; p != nil {
 		status.Profile = &v1alpha1.UsedProfile{Name: p.Name, UID: p.UID, SHA256: p.SHA256}
 	}
+	if len(r.Approvals) > 0 {
+		status.Approvals = make([]v1alpha1.CountedApproval, len(r.Approvals))
+		for i, a := range r.Approvals {
+			status.Approvals[i] = v1alpha1.CountedApproval{UID: a.UID, Approver: a.Approver, At: metav1.NewTime(a.At)}
+		}
+	}
 	if r.Archive.Prefix != "" {
 		status.Archive = &v1alpha1.ArchiveReference{Bucket: r.Archive.Bucket, Prefix: r.Archive.Prefix}
 	}

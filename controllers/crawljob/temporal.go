@@ -162,6 +162,15 @@ func (t *Temporal) SetState(ctx context.Context, uid types.UID, state v1alpha1.S
 	return report, err
 }
 
+// End sends the same update, under the same terms.
+func (t *Temporal) End(ctx context.Context, uid types.UID, reason workflows.Reason) (*workflows.Report, error) {
+	report, err := t.update(ctx, uid, workflows.UpdateSetState, workflows.SetState{State: workflows.StateCancelled, Reason: reason})
+	if err != nil && !errors.Is(err, ErrNoAnswer) {
+		err = fmt.Errorf("end the workflow for %s: %w", reason, Plain(err))
+	}
+	return report, err
+}
+
 // update is ask for what nobody needs when there is nobody to take it, or it is refused: nil
 // then.
 func (t *Temporal) update(ctx context.Context, uid types.UID, name string, argument any) (*workflows.Report, error) {

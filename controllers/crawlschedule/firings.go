@@ -240,6 +240,10 @@ func newJob(s *v1alpha1.CrawlSchedule, at time.Time) *v1alpha1.CrawlJob {
 	}
 	job.Labels[v1alpha1.LabelSchedule] = s.Name
 	job.Annotations[v1alpha1.AnnotationScheduledFor] = stamp(at)
+	delete(job.Annotations, v1alpha1.AnnotationOrderedBy) // the API server vouches for that of the schedule alone
+	if who := s.Annotations[v1alpha1.AnnotationOrderedBy]; who != "" {
+		job.Annotations[v1alpha1.AnnotationOrderedBy] = who
+	}
 	return job
 }
 

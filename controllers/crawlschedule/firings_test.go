@@ -219,3 +219,26 @@ func TestFollow(t *testing.T) {
 	}
 	follow(false, workflows.FiringState{Over: true, Reason: ReasonJobDeleted})
 }
+
+// TestFiredJobsSayWhoOrdered: the one that the API server vouches for, whatever the template says.
+func TestFiredJobsSayWhoOrdered(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ schedule, template, want string }{
+		"Schedule": {"ada", "", "ada"}, "Both": {"ada", "bob", "ada"}, "Template": {"", "bob", ""}, "Neither": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := schedule()
+			if tc.schedule != "" {
+				s.Annotations = map[string]string{v1alpha1.AnnotationOrderedBy: tc.schedule}
+			}
+			if tc.template != "" {
+				s.Spec.JobTemplate.Metadata.Annotations[v1alpha1.AnnotationOrderedBy] = v1alpha1.AnnotationValue(tc.template)
+			}
+			got, there := newJob(s, at).Annotations[v1alpha1.AnnotationOrderedBy]
+			if got != tc.want || there != (tc.want != "") {
+				t.Errorf("ordered by %q (there: %t), want %q", got, there, tc.want)
+			}
+		})
+	}
+}

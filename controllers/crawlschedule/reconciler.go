@@ -85,7 +85,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawlschedules,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawlschedules/status,verbs=get;patch
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawlschedules/finalizers,verbs=update
-// +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs,verbs=get;list;watch;create;patch;delete;orderforothers;vouch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // SetupWithManager registers the reconciler: it is called when a CrawlSchedule changes in
