@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -34,15 +35,27 @@ func (k kubectl) run(ctx context.Context, stdin []byte, args ...string) ([]byte,
 	return out, nil
 }
 
-func (k kubectl) applyPath(ctx context.Context, path string) error {
-	_, err := k.run(ctx, nil, "apply", "--server-side", "--force-conflicts", "-f", path)
-	return err
-}
-
-func (k kubectl) waitEstablished(ctx context.Context) error {
-	_, err := k.run(ctx, nil, "wait", "--for=condition=Established", "--timeout=60s",
-		"crd/crawljobs.crawlfleet.dev", "crd/browserprofiles.crawlfleet.dev", "crd/crawlschedules.crawlfleet.dev")
-	return err
+// install makes the resource kinds known, and the policy by which the API server takes orders.
+func (k kubectl) install(ctx context.Context, config string) error {
+	crd := func(kinds ...string) (args []string) {
+		for _, kind := range kinds {
+			args = append(args, "crd/"+kind+".crawlfleet.dev")
+		}
+		return args
+	}
+	apply := []string{"apply", "--server-side", "--force-conflicts"}
+	for _, args := range [][]string{
+		append(apply, "-f", filepath.Join(config, "crd", "bases")),
+		append([]string{"wait", "--for=condition=Established", "--timeout=60s"},
+			crd("crawljobs", "browserprofiles", "crawlschedules", "crawlfleets", "crawlapprovals")...),
+		append(apply, "-f", filepath.Join(config, "default", "namespace.yaml"), "-f", filepath.Join(config, "default", "fleet.yaml")),
+		append(apply, "-k", filepath.Join(config, "policy")),
+	} {
+		if _, err := k.run(ctx, nil, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // job is what of a CrawlJob is shown.

@@ -160,13 +160,10 @@ func (o Options) start(ctx context.Context, procs *processes) (*fleet, error) {
 	}
 	step("stack    Kubernetes API, Temporal %s, S3 %s%s", state.Temporal.Address, state.S3.Endpoint, note)
 	f := &fleet{state: state, kubectl: kubectl{path: filepath.Join(o.Bin, "kubectl"), config: state.Kubeconfig}}
-	if err := f.kubectl.applyPath(ctx, filepath.Join(o.Config, "crd", "bases")); err != nil {
+	if err := f.kubectl.install(ctx, o.Config); err != nil {
 		return nil, err
 	}
-	if err := f.kubectl.waitEstablished(ctx); err != nil {
-		return nil, err
-	}
-	step("kinds    CrawlJob, CrawlSchedule and BrowserProfile are known to the API server")
+	step("kinds    CrawlJob, CrawlSchedule and BrowserProfile are known to the API server, and the policy by which it takes orders")
 	if o.URL == "" && o.File == "" {
 		address, err := sameAddress(filepath.Join(o.Dir, "site-address"))
 		if err != nil {

@@ -86,7 +86,7 @@ func Start(t testing.TB, o Options) *Fleet {
 	t.Helper()
 	f := prepare(t, o)
 	f.startStack(t)
-	f.InstallCRDs(t)
+	f.Install(t)
 	if !o.NoOperator {
 		f.Operator = f.AddOperator(t)
 	}

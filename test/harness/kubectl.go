@@ -43,18 +43,47 @@ func (f *Fleet) kubectl(ctx context.Context, stdin string, args ...string) (stri
 	return out.String(), nil
 }
 
-// InstallCRDs applies the resource definitions and waits until the API server serves them.
-func (f *Fleet) InstallCRDs(t testing.TB) {
+// Install applies the resource definitions, the roles, the fleet's policy and what the API server judges orders by, and waits
+// until it does so.
+func (f *Fleet) Install(t testing.TB) {
 	t.Helper()
 	f.Binary(t, "kubectl")
+	config := func(path string) string { return filepath.Join(f.root, "config", path) }
 	for _, args := range [][]string{
-		{"apply", "--server-side", "-f", filepath.Join(f.root, "config/crd/bases")},
+		{"apply", "--server-side", "-f", config("crd/bases")},
 		{"wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"},
+		// A test that starts again on a folder finds the policy that it had.
+		{"apply", "-f", config("default/namespace.yaml"), "-f", config("default/fleet.yaml")},
+		{"apply", "--server-side", "-k", config("rbac")},
+		{"apply", "--server-side", "-k", config("policy")},
 	} {
 		if _, err := f.Kubectl(t.Context(), "", args...); err != nil {
 			t.Fatal(err)
 		}
 	}
+	job := NewJob("not-to-be-ordered", "https://example.org/")
+	job.Spec.Authorization.Purpose = "None"
+	deadline := time.Now().Add(readyTimeout)
+	for {
+		err := f.TryApply(t.Context(), job, "--dry-run=server")
+		if err != nil && strings.Contains(err.Error(), "is none that this fleet crawls for") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the API server does not judge orders: an order for nothing that the fleet crawls for was answered with: %v", err)
+		}
+		time.Sleep(pollEvery)
+	}
+}
+
+// TryApply applies a resource with more flags, and returns why it is refused.
+func (f *Fleet) TryApply(ctx context.Context, resource any, flags ...string) error {
+	b, err := json.Marshal(resource)
+	if err != nil {
+		return err
+	}
+	_, err = f.Kubectl(ctx, string(b), append([]string{"apply", "-f", "-"}, flags...)...)
+	return err
 }
 
 // NewJob returns a crawl of the sites of its seeds, with nothing left to do but to apply it: authorised, without a pause between
@@ -80,11 +109,9 @@ func NewJob(name string, seeds ...string) *v1alpha1.CrawlJob {
 // Apply applies a resource, as kubectl apply -f does.
 func (f *Fleet) Apply(t testing.TB, resource any) {
 	t.Helper()
-	b, err := json.Marshal(resource)
-	if err != nil {
+	if err := f.TryApply(t.Context(), resource); err != nil {
 		t.Fatal(err)
 	}
-	f.ApplyYAML(t, string(b))
 }
 
 // ApplyYAML applies resources as they are written.
