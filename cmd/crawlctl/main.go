@@ -51,7 +51,10 @@ other tools open.`,
 
   # what a CrawlJob would do, and why a page is in it or not
   crawlctl plan -f job.yaml
-  crawlctl explain https://example.org/ads/1 -f job.yaml`,
+  crawlctl explain https://example.org/ads/1 -f job.yaml
+
+  # approve what somebody else has ordered
+  crawlctl approve board -n research`,
 		Version:       cli.ReadBuild().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -61,7 +64,7 @@ other tools open.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
-	root.AddCommand(newCapture(), newPlan(), newExplain(), newProfile(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
+	root.AddCommand(newCapture(), newPlan(), newExplain(), newApprove(), newProfile(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
 	return root
 }
 

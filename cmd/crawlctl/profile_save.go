@@ -12,13 +12,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
-	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/profile"
 )
 
@@ -113,26 +110,9 @@ type cluster struct {
 // newCluster connects to the cluster of the kubeconfig, and asks it for the profile: what
 // cannot work is found before somebody logs in.
 func newCluster(ctx context.Context, j *profileJob) (*cluster, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = j.kubeconfig
-	found := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: j.context})
-	config, err := found.ClientConfig()
+	c, namespace, err := reach(j.kubeconfig, j.context, j.namespace)
 	if err != nil {
-		return nil, cli.Usage("find the cluster: %w; name a --kubeconfig, or write a file with --out", err)
-	}
-	namespace := j.namespace
-	if namespace == "" {
-		if namespace, _, err = found.Namespace(); err != nil {
-			return nil, cli.Usage("find the namespace: %w; name one with -n", err)
-		}
-	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
-		return nil, err
-	}
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, fmt.Errorf("reach the cluster: %w", err)
+		return nil, fmt.Errorf("%w, or write a file with --out", err)
 	}
 	err = c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: j.name}, &v1alpha1.BrowserProfile{})
 	if client.IgnoreNotFound(err) != nil {
