@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/test/harness"
+	"crawlfleet.dev/crawlfleet/test/sites"
+	"crawlfleet.dev/crawlfleet/test/sites/board"
+)
+
+// leaseTick is within what time a worker hears that a crawl is to end.
+const leaseTick = 15 * time.Second
+
+// navigatedAfter counts pages whose loading began after a time.
+func navigatedAfter(srv *sites.Server, at time.Time) int {
+	n := 0
+	for _, e := range srv.Log.Entries(sites.Filter{}) {
+		if e.Start.After(at) && strings.HasPrefix(e.Type, "text/html") {
+			n++
+		}
+	}
+	return n
+}
+
+// slowBoard is a site that takes minutes to crawl, and an order for it.
+func slowBoard(t *testing.T, name, requestedBy string) (*sites.Server, *v1alpha1.CrawlJob) {
+	t.Helper()
+	srv := serve(t, board.New(board.Options{Ads: 300}))
+	job := orderOf(name, requestedBy, srv.URL+"/")
+	job.Spec.Politeness.DelaySeconds = new(int32(1))
+	return srv, job
+}
+
+// approve runs crawlctl as a person does, and returns what it prints.
+func approve(t *testing.T, fleet *harness.Fleet, u *harness.User, job string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), fleet.Binary(t, "crawlctl"), "approve", job, "--kubeconfig", u.Kubeconfig, "--comment", "read it")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// sealedFor asserts that a crawl ended for a reason, that what it captured is sealed, and that its books balance with what it
+// did not visit because of that.
+func sealedFor(t *testing.T, fleet *harness.Fleet, name, reason string) *v1alpha1.CrawlJob {
+	t.Helper()
+	fleet.WaitFor(t, "crawl/"+name, "Finished", troubleTimeout)
+	job := fleet.Job(t, name)
+	for kind, want := range map[string]metav1.ConditionStatus{"Succeeded": "False", "Sealed": "True", "Stalled": "True", "Accepted": "True"} {
+		c := harness.Condition(job, kind)
+		if c.Status != want || kind != "Accepted" && c.Reason != reason {
+			t.Errorf("%s is %s: %s: %s, want %s: %s", kind, c.Status, c.Reason, c.Message, want, reason)
+		}
+	}
+	left := int64(0)
+	for _, r := range job.Status.SkippedByReason {
+		if r.Reason == reason {
+			left = r.Count
+		}
+	}
+	c := job.Status.Counters
+	if left == 0 || *c.Archived == 0 || *c.Discovered != *c.Archived+*c.Failed+*c.Skipped {
+		t.Errorf("%d pages were left out for %s; the books: %+v", left, reason, c)
+	}
+	if n := int64(len(fleet.ReadRun(t, name).Pages())); n != *c.Archived {
+		t.Errorf("the archive has %d pages, the status says %d", n, *c.Archived)
+	}
+	return job
+}
+
+// TestAuthorizationEndsInMidCrawl: no page is loaded once it is over, and what was captured is sealed.
+func TestAuthorizationEndsInMidCrawl(t *testing.T) {
+	t.Parallel()
+	fleet := harness.Start(t, harness.Options{})
+	srv, job := slowBoard(t, "ends", "integration tests")
+	end := time.Now().Add(40 * time.Second).Truncate(time.Second)
+	job.Spec.Authorization.NotAfter = metav1.NewTime(end)
+	fleet.Apply(t, job)
+	fleet.WaitUntil(t, "ends", "some pages are archived", crawlTimeout, archivedMoreThan(0))
+	if !time.Now().Before(end) {
+		t.Fatal("the authorisation ended before a page was archived: this machine is too slow for the test")
+	}
+	done := sealedFor(t, fleet, "ends", "AuthorizationExpired")
+	// Workers look at the clock before each page: they need not hear of it.
+	if n := navigatedAfter(srv, end.Add(time.Second)); n != 0 {
+		t.Errorf("%d pages were loaded after the authorisation had ended at %v", n, end)
+	}
+	if late := done.Status.FinishedAt.Sub(end); late < 0 || late > 2*time.Minute {
+		t.Errorf("finished %v after the end of the authorisation", late)
+	}
+}
+
+// TestApproval has one person order a crawl and others approve it: it begins when another one has, every capture says who,
+// and it ends when they take it back.
+func TestApproval(t *testing.T) {
+	t.Parallel()
+	fleet := harness.Start(t, harness.Options{})
+	ada, bob := fleet.User(t, "ada"), fleet.User(t, "bob")
+	ada.May(t, "crawlfleet-crawljob-editor", "crawlfleet-crawlapproval-approver")
+	bob.May(t, "crawlfleet-crawlapproval-approver")
+	setApprovals(t, fleet, 1)
+	waits := func(job *v1alpha1.CrawlJob) bool {
+		c := harness.Condition(job, "Accepted")
+		return c.Status == "False" && c.Reason == "ApprovalMissing"
+	}
+
+	t.Run("OfAnother", func(t *testing.T) {
+		b := board.New(board.Options{Ads: 6})
+		srv := serve(t, b)
+		if err := create(t, ada, orderOf("approved", "ada", srv.URL+"/")); err != nil {
+			t.Fatal(err)
+		}
+		job := fleet.WaitUntil(t, "approved", "it waits for an approval", troubleTimeout, waits)
+		if m := harness.Condition(job, "Accepted").Message; !strings.Contains(m, "crawlctl approve approved -n default") {
+			t.Errorf("the condition does not say what to do: %s", m)
+		}
+		if out, err := approve(t, fleet, ada, "approved"); err == nil || !strings.Contains(out, "ada has ordered CrawlJob approved") {
+			t.Errorf("who ordered approves: %v: %s", err, out)
+		}
+		if err := create(t, ada, approvalOf(job, "ada")); err != nil { // as without crawlctl
+			t.Fatal(err)
+		}
+		fleet.WaitUntil(t, "approved", "its own approval is passed over", troubleTimeout, func(job *v1alpha1.CrawlJob) bool {
+			return waits(job) && strings.Contains(harness.Condition(job, "Accepted").Message, "do not count")
+		})
+		if n := len(srv.Log.Entries(sites.Filter{})); n != 0 {
+			t.Errorf("%d requests reached the site before the order was approved", n)
+		}
+		out, err := approve(t, fleet, bob, "approved")
+		if err != nil || !strings.Contains(out, "bob approves CrawlJob approved") {
+			t.Fatalf("bob approves: %v: %s", err, out)
+		}
+		done := succeeded(t, fleet, "approved")
+		if got := done.Status.Approvals; len(got) != 1 || got[0].Approver != "bob" {
+			t.Errorf("status.approvals is %+v, want bob's", got)
+		}
+		for _, c := range fleet.ReadRun(t, "approved").Chunks {
+			saysWhoApproved(t, c, done.Status.Approvals)
+		}
+	})
+	t.Run("Withdrawn", func(t *testing.T) {
+		srv, job := slowBoard(t, "withdrawn", "ada")
+		if err := create(t, ada, job); err != nil {
+			t.Fatal(err)
+		}
+		fleet.WaitUntil(t, "withdrawn", "it waits for an approval", troubleTimeout, waits)
+		if out, err := approve(t, fleet, bob, "withdrawn"); err != nil {
+			t.Fatalf("bob approves: %v: %s", err, out)
+		}
+		fleet.WaitUntil(t, "withdrawn", "some pages are archived", crawlTimeout, archivedMoreThan(0))
+		if _, err := ada.Kubectl(t.Context(), "", "patch", "crawl/withdrawn", "--type=merge", "-p", `{"spec":{"limits":{"pages":20000}}}`); err == nil {
+			t.Error("an order was widened after it had been approved")
+		}
+		names, err := bob.Kubectl(t.Context(), "", "get", "crawlapprovals", "-o", `jsonpath={.items[?(@.spec.crawlJob.name=="withdrawn")].metadata.name}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bob.Kubectl(t.Context(), "", "delete", "crawlapproval", names); err != nil {
+			t.Fatal(err)
+		}
+		withdrawn := time.Now()
+		sealedFor(t, fleet, "withdrawn", "ApprovalWithdrawn")
+		if n := navigatedAfter(srv, withdrawn.Add(leaseTick+5*time.Second)); n != 0 {
+			t.Errorf("%d pages were loaded later than a lease tick after the approval was withdrawn", n)
+		}
+	})
+}
+
+// saysWhoApproved asserts that a chunk names, in capture.json, the approvals of its order.
+func saysWhoApproved(t *testing.T, c harness.Chunk, want []v1alpha1.CountedApproval) {
+	t.Helper()
+	var got struct {
+		Authorization struct {
+			RequestedBy string
+			Approvals   []v1alpha1.CountedApproval
+		}
+	}
+	if err := json.Unmarshal(c.Provenance, &got); err != nil {
+		t.Fatalf("%s: capture.json: %v", c.Key, err)
+	}
+	a := got.Authorization
+	if a.RequestedBy != "ada" || len(a.Approvals) != len(want) || a.Approvals[0].UID != want[0].UID || a.Approvals[0].Approver != "bob" ||
+		!a.Approvals[0].At.Time.Equal(want[0].At.Time) {
+		t.Errorf("%s: capture.json says %+v, want ada's order with the approvals %+v", c.Key, a, want)
+	}
+}
