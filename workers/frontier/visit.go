@@ -170,6 +170,10 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 		if err := v.lease.insist(ctx); err != nil {
 			return v.unlessEnding(ctx, err)
 		}
+		if why := v.stopReason(ctx); why != "" { // that took its time
+			v.lease.ask(why)
+			return nil
+		}
 	}
 	return v.capture(ctx, page, index, track)
 }
