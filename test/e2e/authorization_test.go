@@ -100,9 +100,14 @@ func TestAuthorizationEndsInMidCrawl(t *testing.T) {
 // and it ends when they take it back.
 func TestApproval(t *testing.T) {
 	t.Parallel()
-	fleet := harness.Start(t, harness.Options{})
-	ada, bob := fleet.User(t, "ada"), fleet.User(t, "bob")
-	ada.May(t, "crawlfleet-crawljob-editor", "crawlfleet-crawlapproval-approver")
+	fleet := harness.Start(t, harness.Options{NoOperator: true})
+	ada, bob, operator := fleet.User(t, "ada"), fleet.User(t, "bob"), fleet.User(t, "operator")
+	// With the rights that it has in production, and no more.
+	if _, err := fleet.Kubectl(t.Context(), "", "create", "clusterrolebinding", "operator", "--clusterrole=crawlfleet-operator", "--user=operator"); err != nil {
+		t.Fatal(err)
+	}
+	fleet.AddOperator(t, "--kubeconfig", operator.Kubeconfig)
+	ada.May(t, "crawlfleet-crawljob-editor", "crawlfleet-crawlschedule-editor", "crawlfleet-crawlapproval-approver")
 	bob.May(t, "crawlfleet-crawlapproval-approver")
 	setApprovals(t, fleet, 1)
 	waits := func(job *v1alpha1.CrawlJob) bool {
@@ -144,6 +149,7 @@ func TestApproval(t *testing.T) {
 			saysWhoApproved(t, c, done.Status.Approvals)
 		}
 	})
+	t.Run("BySchedule", func(t *testing.T) { ordersByCalendar(t, fleet, ada) })
 	t.Run("Withdrawn", func(t *testing.T) {
 		srv, job := slowBoard(t, "withdrawn", "ada")
 		if err := create(t, ada, job); err != nil {
@@ -170,6 +176,24 @@ func TestApproval(t *testing.T) {
 			t.Errorf("%d pages were loaded later than a lease tick after the approval was withdrawn", n)
 		}
 	})
+}
+
+// ordersByCalendar asserts that the CrawlJobs of a schedule say who ordered that, and wait to be approved.
+func ordersByCalendar(t *testing.T, fleet *harness.Fleet, who *harness.User) {
+	t.Helper()
+	s := scheduleOf(orderedBy(orderOf("calendar", who.Name), who.Name))
+	s.Spec.Schedule = v1alpha1.CrawlTimes{Intervals: []v1alpha1.Interval{{EverySeconds: 5}}}
+	if err := create(t, who, s); err != nil {
+		t.Fatal(err)
+	}
+	c := calendar{Fleet: fleet, name: "calendar"}
+	_, jobs := c.until(t, "a CrawlJob waits for an approval", func(_ *v1alpha1.CrawlSchedule, jobs []v1alpha1.CrawlJob) bool {
+		return len(jobs) > 0 && harness.Condition(&jobs[0], "Accepted").Reason == "ApprovalMissing"
+	})
+	if got := jobs[0].Annotations[v1alpha1.AnnotationOrderedBy]; got != who.Name {
+		t.Errorf("the CrawlJob of the schedule was ordered by %q, want %s", got, who.Name)
+	}
+	c.patch(t, `{"state":"Suspended"}`)
 }
 
 // saysWhoApproved asserts that a chunk names, in capture.json, the approvals of its order.
