@@ -349,3 +349,21 @@ func TestAmendIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestEnd: the workflow is told the reason, and one that is over is in no need of it.
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	s := &server{answer: crawling()}
+	got, err := NewTemporal(s, clock).End(t.Context(), uid, workflows.ReasonApprovalWithdrawn)
+	if err != nil || got == nil {
+		t.Fatalf("%v, %v", got, err)
+	}
+	want := []any{workflows.SetState{State: workflows.StateCancelled, Reason: workflows.ReasonApprovalWithdrawn}}
+	if diff := cmp.Diff(want, s.update.Args); diff != "" || s.update.UpdateName != workflows.UpdateSetState {
+		t.Errorf("%s is sent (-want +got):\n%s", s.update.UpdateName, diff)
+	}
+	s.err = serviceerror.NewNotFound("made for a test")
+	if got, err := NewTemporal(s, clock).End(t.Context(), uid, workflows.ReasonApprovalWithdrawn); got != nil || err != nil {
+		t.Errorf("of a crawl that is over: %v, %v", got, err)
+	}
+}
