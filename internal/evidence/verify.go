@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/tsa"
@@ -158,6 +159,9 @@ func (v *Verdict) stamped(check string, s *tsa.Stamp) {
 		v.Signer.Proven = s.Time
 	}
 	v.add(check, OK, "%s stamped the signature at %s", s.Authority, at)
+	if len(s.Loose) > 0 {
+		v.add(check, NotChecked, "beside the stamp of %s there is %s, which nothing vouches for", s.Authority, strings.Join(s.Loose, ", "))
+	}
 }
 
 // domain checks the certificate, and reports whether a trusted root stands behind it.

@@ -53,6 +53,9 @@ type Stamp struct {
 	// Vouched says that the chain ends at one of the given roots. Without roots it is
 	// false: then the stamp is whole, but nobody says that its maker is an authority.
 	Vouched bool
+	// Loose is what else is in the token that its signature is not over and nothing vouches
+	// for. Nothing follows from it, but it could be anything.
+	Loose []string
 }
 
 // Options say what a token is judged by.

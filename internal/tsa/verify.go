@@ -31,6 +31,11 @@ func Verify(token []byte, sum [sha256.Size]byte, opts Options) (*Stamp, error) {
 	if err != nil {
 		return nil, err
 	}
+	loose, err := checkForm(token)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	own := slices.Clone(p7.Certificates)
 	p7.Certificates = append(p7.Certificates, opts.Certificates...)
 	signer := p7.GetOnlySigner()
 	if signer == nil {
@@ -60,6 +65,10 @@ func Verify(token []byte, sum [sha256.Size]byte, opts Options) (*Stamp, error) {
 	if err != nil {
 		return nil, err
 	}
+	if stamp.Vouched {
+		loose = append(loose, looseCertificates(own, stamp.Chain, verifyOptions(p7.Certificates, stamp, opts.Roots, x509.ExtKeyUsageAny))...)
+	}
+	stamp.Loose = loose
 	return stamp, nil
 }
 
@@ -185,13 +194,7 @@ func chain(signer *x509.Certificate, certs []*x509.Certificate, stamp *Stamp, ro
 	if roots == nil {
 		return SortChain(signer, certs), nil
 	}
-	pool := x509.NewCertPool()
-	for _, c := range certs {
-		pool.AddCert(c)
-	}
-	chains, err := signer.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: pool, CurrentTime: stamp.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping},
-	})
+	chains, err := signer.Verify(verifyOptions(certs, stamp, roots, x509.ExtKeyUsageTimeStamping))
 	var invalid x509.CertificateInvalidError
 	switch {
 	case err == nil:
@@ -201,6 +204,15 @@ func chain(signer *x509.Certificate, certs []*x509.Certificate, stamp *Stamp, ro
 	default:
 		return nil, fmt.Errorf("%w: %w", ErrForeign, err)
 	}
+}
+
+// verifyOptions are those by which certificates of a token are judged.
+func verifyOptions(certs []*x509.Certificate, stamp *Stamp, roots *x509.CertPool, usage x509.ExtKeyUsage) x509.VerifyOptions {
+	pool := x509.NewCertPool()
+	for _, c := range certs {
+		pool.AddCert(c)
+	}
+	return x509.VerifyOptions{Roots: roots, Intermediates: pool, CurrentTime: stamp.Time, KeyUsages: []x509.ExtKeyUsage{usage}}
 }
 
 // SortChain orders certificates from the leaf towards its root, as far as they lead,

@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/png"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -30,6 +31,8 @@ type Sample struct {
 	// Capture is capture.json.
 	Capture map[string]any
 	index   []cdxj.Entry
+	// Sign signs the file, nil leaves it unsigned.
+	Sign func(warc.Digest) (any, error)
 }
 
 // NewSample is a chunk with a page, its picture, and what is told of them.
@@ -91,8 +94,14 @@ func (s *Sample) add(r *warc.Record, body string) {
 // Page is what capture.json says of the page.
 func (s *Sample) Page() map[string]any { return s.Capture["pages"].([]any)[0].(map[string]any) }
 
+// RemoveRecord leaves out a record, and says everywhere that there is one less.
+func (s *Sample) RemoveRecord(i int) {
+	s.records, s.bodies = slices.Delete(s.records, i, i+1), slices.Delete(s.bodies, i, i+1)
+	s.Capture["records"] = len(s.records)
+}
+
 // Pack writes the WACZ.
-func (s *Sample) Pack(t *testing.T) []byte {
+func (s *Sample) Pack(t testing.TB) []byte {
 	t.Helper()
 	var records bytes.Buffer
 	w := warc.NewWriter(&records, warc.WriterOptions{})
@@ -108,7 +117,7 @@ func (s *Sample) Pack(t *testing.T) []byte {
 	}
 	var out bytes.Buffer
 	err = wacz.Create(&out, wacz.Contents{
-		Title: "test", Software: "test", Created: When, Pages: s.pages, Index: s.index,
+		Title: "test", Software: "test", Created: When, Pages: s.pages, Index: s.index, Sign: s.Sign,
 		WARCs: []wacz.File{{Path: "archive/data.warc.gz", Content: warc.Bytes(records.Bytes())}},
 		Files: []wacz.File{{Path: "capture.json", Content: warc.Bytes(capture)}},
 	})
@@ -119,7 +128,7 @@ func (s *Sample) Pack(t *testing.T) []byte {
 }
 
 // NewRun is the folder of a run with chunks.
-func NewRun(t *testing.T, chunks ...[]byte) (fstest.MapFS, map[string]any) {
+func NewRun(t testing.TB, chunks ...[]byte) (fstest.MapFS, map[string]any) {
 	t.Helper()
 	fsys, named, size := fstest.MapFS{}, []any{}, 0
 	for i, c := range chunks {
@@ -143,7 +152,7 @@ func NewRun(t *testing.T, chunks ...[]byte) (fstest.MapFS, map[string]any) {
 func sumOf(b []byte) string { return strings.TrimPrefix(string(warc.SHA256Of(b)), "sha256:") }
 
 // State puts the statement into the folder.
-func State(t *testing.T, fsys fstest.MapFS, st map[string]any) fstest.MapFS {
+func State(t testing.TB, fsys fstest.MapFS, st map[string]any) fstest.MapFS {
 	t.Helper()
 	b, err := json.Marshal(st)
 	if err != nil {
@@ -175,3 +184,5 @@ func screenshot(n int) string {
 	}
 	return b.String()
 }
+
+func readerAt(b []byte) *bytes.Reader { return bytes.NewReader(b) }
