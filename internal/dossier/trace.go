@@ -121,7 +121,7 @@ func (p *Page) steps() []Step {
 		steps = append(steps, Step{"server", strings.TrimSpace(p.Server + " " + p.Protocol + " " + p.TLS)})
 	}
 	if p.Why.Depth > 0 {
-		return append(steps, Step{"why", fmt.Sprintf("%d links from %s, which the order names", p.Why.Depth, p.Why.Seed)})
+		return append(steps, Step{"why", fmt.Sprintf("links from %s, which the order names; there are %d on the way", p.Why.Seed, p.Why.Depth)})
 	}
 	return append(steps, Step{"why", "it was named"})
 }

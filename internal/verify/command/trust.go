@@ -85,8 +85,9 @@ func trustedKeys(value string) (keys []evidence.TrustedKey, err error) {
 		return nil, fmt.Errorf("%q: is neither a fingerprint nor a file: %w", value, err)
 	}
 	for n, line := range strings.Split(string(raw), "\n") {
+		line, _, _ = strings.Cut(line, "#") // a comment
 		fields := strings.Fields(line)
-		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+		if len(fields) == 0 {
 			continue
 		}
 		key, err := trustedKey(fields)
