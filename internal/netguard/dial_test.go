@@ -125,6 +125,9 @@ func TestBlocked(t *testing.T) {
 		"Escape":         {"Not a host.", "a\x1bb"},
 		"Empty":          {"Not a host.", ""},
 		"DotsOnly":       {"Not a host.", "a..b"},
+		"FullWidth":      {"127.0.0.1 to whoever maps it (UTS 46).", "\uff11\uff12\uff17.0.0.1"},
+		"Circled":        {"The same.", "\u2460\u2461\u2466.0.0.1"},
+		"FullStop":       {"Dots that map to dots.", "127\u30020\u30020\u30021"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -135,6 +138,19 @@ func TestBlocked(t *testing.T) {
 				t.Errorf("%s: got %v, %v (%s)", tc.reason, c, err, Reason(err))
 			}
 		})
+	}
+}
+
+// TestPorts: what is no web server is not asked, whoever's it is.
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	// The name's address is one that connects to nobody, if it comes to that.
+	d := &Dialer{Resolve: map[string]string{"www.example.org": "127.0.0.1:1"}, Timeout: 5 * time.Second, Allow: loopback4}
+	for port, blocked := range map[string]bool{"22": true, "25": true, "6667": true, "10080": true, "80": false, "443": false, "8080": false, "6379": false} {
+		_, err := d.Dial(t.Context(), "tcp", "www.example.org:"+port)
+		if got := Reason(err) == ReasonAddressBlocked; got != blocked {
+			t.Errorf("port %s: %v, want blocked %v", port, err, blocked)
+		}
 	}
 }
 

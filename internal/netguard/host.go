@@ -27,6 +27,9 @@ func parseTarget(address string) (target, error) {
 		return target{}, &ConnectError{Address: address, Err: &net.AddrError{Err: "no such port", Addr: portText}}
 	}
 	t := target{host: strings.ToLower(strings.TrimSuffix(host, ".")), port: uint16(port)}
+	if badPorts[t.port] {
+		return target{}, &BlockedError{Host: address, Why: "a port of a service that is not the web (Fetch standard, port blocking)"}
+	}
 	if addr, err := netip.ParseAddr(t.host); err == nil {
 		t.addr = addr
 		return t, nil
@@ -53,6 +56,11 @@ func badName(host string) string {
 	}
 	if strings.ContainsAny(host, "%:/\\@?#[] ") || strings.ContainsFunc(host, unicode.IsControl) {
 		return "not a host name"
+	}
+	// Who asks has written the name in ASCII (RFC 5891 section 4.4). A resolver or a proxy
+	// that does it after us might find an address in it: full-width digits map to digits.
+	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return "a name that is not in ASCII"
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if strings.Trim(last, "0123456789") == "" {

@@ -1,0 +1,19 @@
+package netguard
+
+// badPorts are those at which services listen that speak something else than
+// HTTP and might take a request for it: the Fetch standard's list
+// (https://fetch.spec.whatwg.org/#port-blocking). Browsers never connect to
+// them; here the list holds for what else is asked for, such as robots.txt.
+var badPorts = func() map[uint16]bool {
+	out := make(map[uint16]bool)
+	for _, p := range []uint16{
+		1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95,
+		101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179,
+		389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587,
+		601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
+		6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+	} {
+		out[p] = true
+	}
+	return out
+}()
