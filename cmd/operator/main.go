@@ -36,6 +36,7 @@ import (
 	"crawlfleet.dev/crawlfleet/controllers/crawljob"
 	"crawlfleet.dev/crawlfleet/controllers/crawlschedule"
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
 )
@@ -54,6 +55,7 @@ type options struct {
 	leaseNamespace    string
 	recipients        string
 	fleetNamespace    string
+	payloadKeys       string
 	logFormat         string
 	logLevel          slog.Level
 }
@@ -96,6 +98,8 @@ func command() *cobra.Command {
 		"public keys (age1...) of the workers, divided by commas, to which the state of BrowserProfiles is encrypted; none refuses jobs that name one [$CRAWLFLEET_PROFILE_RECIPIENTS]")
 	f.StringVar(&o.fleetNamespace, "fleet-namespace", env("CRAWLFLEET_NAMESPACE", "crawlfleet-system"),
 		"namespace of the CrawlFleet called crawlfleet, whose policy orders are judged by [$CRAWLFLEET_NAMESPACE]")
+	f.StringVar(&o.payloadKeys, "payload-keys", os.Getenv("CRAWLFLEET_PAYLOAD_KEYS"),
+		"file of keys that encrypt what Temporal stores, the same as the workers', read again when it changes; see docs/refusals.md [$CRAWLFLEET_PAYLOAD_KEYS]")
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
 	f.StringVar(&level, "log-level", level, "debug, info, warn or error")
 	return c
@@ -123,13 +127,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	runs, err := temporal.NewLazyClient(temporal.Options{
-		HostPort:  o.temporalAddress,
-		Namespace: o.temporalNamespace,
-		Logger:    telemetry.Temporal(log),
-	})
+	runs, err := temporalClient(o, log)
 	if err != nil {
-		return fmt.Errorf("set up the Temporal client for %s: %w", o.temporalAddress, err)
+		return err
 	}
 	defer runs.Close()
 
@@ -141,6 +141,19 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("run: %w", err)
 	}
 	return nil
+}
+
+// temporalClient makes the client, which connects when it is used.
+func temporalClient(o options, log *slog.Logger) (temporal.Client, error) {
+	options := temporal.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
+	if err := payload.ApplyFile(&options, o.payloadKeys, log); err != nil {
+		return nil, fmt.Errorf("--payload-keys: %w", err)
+	}
+	runs, err := temporal.NewLazyClient(options)
+	if err != nil {
+		return nil, fmt.Errorf("set up the Temporal client for %s: %w", o.temporalAddress, err)
+	}
+	return runs, nil
 }
 
 func manager(config *rest.Config, o options) (ctrl.Manager, error) {

@@ -43,7 +43,7 @@ type options struct {
 	tabs                               int
 	dir, chrome                        string
 	route                              cli.Route
-	profileIdentity                    string
+	profileIdentity, payloadKeys       string
 	health, metrics                    string
 	logFormat, logLevel                string
 }
@@ -89,6 +89,8 @@ another worker.`,
 	f.StringArrayVar(&o.resolve, "resolve", nil, "host[:port]=address[:port] to use instead of the name service; may be repeated")
 	f.StringVar(&o.profileIdentity, "profile-identity-file", os.Getenv("CRAWLFLEET_PROFILE_IDENTITY_FILE"),
 		"secret key, as age-keygen writes it, that opens the BrowserProfiles of jobs; read when it is needed [$CRAWLFLEET_PROFILE_IDENTITY_FILE]")
+	f.StringVar(&o.payloadKeys, "payload-keys", os.Getenv("CRAWLFLEET_PAYLOAD_KEYS"),
+		"file of keys that encrypt what Temporal stores, the same as the operator's, read again when it changes; see docs/refusals.md [$CRAWLFLEET_PAYLOAD_KEYS]")
 	f.StringVar(&o.health, "health-address", "", "address for /healthz and /readyz, such as :8081 (default: none)")
 	f.StringVar(&o.metrics, "metrics-address", "", "address for Prometheus' /metrics, such as :8082 (default: none)")
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")

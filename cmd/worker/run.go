@@ -22,6 +22,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/netguard"
+	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
 	"crawlfleet.dev/crawlfleet/internal/tempdir"
@@ -167,6 +168,9 @@ func newGuard(o options) (*netguard.Dialer, error) {
 // dial connects to Temporal, however long that takes.
 func dial(ctx context.Context, o options, log *slog.Logger) (client.Client, error) {
 	options := client.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
+	if err := payload.ApplyFile(&options, o.payloadKeys, log); err != nil {
+		return nil, fmt.Errorf("--payload-keys: %w", err)
+	}
 	for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
 		c, err := client.DialContext(ctx, options)
 		if err == nil {

@@ -10,6 +10,8 @@ package run
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -208,6 +210,25 @@ func (o Options) profileKey(ctx context.Context, identity string) (string, error
 	return strings.TrimSpace(string(out)), nil
 }
 
+// payloadKeys makes the file of the key that encrypts what Temporal stores, unless an
+// earlier run has.
+func payloadKeys(path string) error {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // it never fails
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make the key of payloads: %w", err)
+	}
+	_, err = fmt.Fprintln(f, "first", base64.StdEncoding.EncodeToString(secret))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("make the key of payloads: %w", err)
+	}
+	return nil
+}
+
 // startPrograms starts the parts of crawlfleet itself.
 func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) error {
 	env := []string{
@@ -229,6 +250,11 @@ func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) 
 		return err
 	}
 	env = append(env, "CRAWLFLEET_PROFILE_RECIPIENTS="+recipient, "CRAWLFLEET_PROFILE_IDENTITY_FILE="+identity)
+	keys := filepath.Join(o.Dir, "payload-keys")
+	if err := payloadKeys(keys); err != nil {
+		return err
+	}
+	env = append(env, "CRAWLFLEET_PAYLOAD_KEYS="+keys)
 	workerArgs := []string{
 		"--dir", filepath.Join(o.Dir, "scratch"), "--health-address", worker,
 		"--archive-bucket", f.state.S3.ArchiveBucket, "--frontier-bucket", f.state.S3.FrontierBucket,

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/payload"
 )
 
 // Options say what a fleet consists of. The zero value is a stack, an operator and one worker.
@@ -65,6 +67,9 @@ type Fleet struct {
 	Workers  []*Process
 
 	operators []*Process
+
+	// PayloadKeys is the file of the keys that encrypt what Temporal stores.
+	PayloadKeys string
 
 	options Options
 	bin     string
@@ -121,6 +126,10 @@ func prepare(t testing.TB, o Options) *Fleet {
 		f.Logs = filepath.Join(keep, strings.ReplaceAll(t.Name(), "/", "-"))
 	}
 	if err := os.MkdirAll(f.Logs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.PayloadKeys = filepath.Join(f.Dir, "payload-keys")
+	if err := payload.Create(f.PayloadKeys, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	f.Stack = &Process{
@@ -248,7 +257,7 @@ func (f *Fleet) AddOperator(t testing.TB, flags ...string) *Process {
 			"--temporal-address", s.Temporal.Address,
 			"--temporal-namespace", s.Temporal.Namespace,
 			"--health-probe-bind-address", health,
-			"--metrics-bind-address", "0",
+			"--payload-keys", f.PayloadKeys,
 			"--log-format", "json",
 		}, f.options.OperatorFlags...), flags...),
 	}
@@ -281,6 +290,7 @@ func (f *Fleet) workerArgs(name, health string) []string {
 		"--s3-credentials-file", s.S3.CredentialsFile,
 		"--archive-bucket", s.S3.ArchiveBucket,
 		"--frontier-bucket", s.S3.FrontierBucket,
+		"--payload-keys", f.PayloadKeys,
 		"--dir", filepath.Join(f.Dir, name),
 		"--health-address", health,
 		"--log-format", "json",

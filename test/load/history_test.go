@@ -44,6 +44,8 @@ type event struct {
 
 // histories is what was counted in the histories of a run and its shards.
 type histories struct {
+	// converter reads the payloads, which are encrypted.
+	converter converter.DataConverter
 	// largest is the largest history of each kind of workflow, by bytes.
 	largest map[string]size
 	// heaviest is the largest event of each kind of workflow.
@@ -67,7 +69,8 @@ type histories struct {
 
 func newHistories(namespace string, from, to time.Time) *histories {
 	return &histories{
-		largest: map[string]size{}, heaviest: map[string]event{}, runs: map[string]int64{}, activities: map[string]*steps{}, tasks: map[string]*steps{},
+		converter: converter.GetDefaultDataConverter(),
+		largest:   map[string]size{}, heaviest: map[string]event{}, runs: map[string]int64{}, activities: map[string]*steps{}, tasks: map[string]*steps{},
 		weights: map[string]map[string]int{}, namespace: namespace, from: from, to: to,
 	}
 }
@@ -169,7 +172,7 @@ func (h *histories) note(kind string, e *historypb.HistoryEvent, events map[int6
 		h.of(e).count++
 		var in workflows.BundleInput
 		if a := e.GetActivityTaskScheduledEventAttributes(); a.GetActivityType().GetName() == workflows.ActivityCrawlBundle &&
-			converter.GetDefaultDataConverter().FromPayloads(a.GetInput(), &in) == nil {
+			h.converter.FromPayloads(a.GetInput(), &in) == nil {
 			h.handed, h.handedHosts = h.handed+int64(in.Bundle.Pages), h.handedHosts+int64(in.Bundle.Hosts)
 		}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/test/harness"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -221,12 +223,17 @@ func check(t testing.TB, fleet *harness.Fleet, r *result) {
 // readHistories counts what is in the histories of the run and its shards.
 func (r *result) readHistories(t testing.TB, fleet *harness.Fleet) error {
 	s := fleet.State().Temporal
-	c, err := client.Dial(client.Options{HostPort: s.Address, Namespace: s.Namespace})
+	options := client.Options{HostPort: s.Address, Namespace: s.Namespace}
+	if err := payload.ApplyFile(&options, fleet.PayloadKeys, slog.Default()); err != nil {
+		return err
+	}
+	c, err := client.Dial(options)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	h := newHistories(s.Namespace, r.from.at, r.to.at)
+	h.converter = options.DataConverter
 	uid := string(fleet.Job(t, jobName).UID)
 	if err := h.read(t.Context(), c, workflows.WorkflowCrawlRun, workflows.RunWorkflowID(uid)); err != nil {
 		return err

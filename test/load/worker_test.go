@@ -26,6 +26,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/netguard"
+	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
 	"crawlfleet.dev/crawlfleet/workers/archive"
@@ -60,6 +61,7 @@ type standInFlags struct {
 	store                              blob.Config
 	archiveBucket, frontierBucket      string
 	dir, health, logFormat, allow      string
+	payloadKeys                        string
 	tabs                               int
 	sites, stats                       string
 	web                                web
@@ -81,6 +83,7 @@ func parseFlags(args []string) (o standInFlags, err error) {
 	f.StringVar(&o.store.CredentialsFile, "s3-credentials-file", "", "as of worker")
 	f.StringVar(&o.archiveBucket, "archive-bucket", "", "as of worker: one that visits pages is told the bucket by the run")
 	f.StringVar(&o.frontierBucket, "frontier-bucket", "", "as of worker")
+	f.StringVar(&o.payloadKeys, "payload-keys", "", "as of worker")
 	f.StringVar(&o.dir, "dir", "", "as of worker")
 	f.StringVar(&o.health, "health-address", "", "as of worker")
 	f.StringVar(&o.logFormat, "log-format", "json", "as of worker")
@@ -148,7 +151,11 @@ func workAsFlagsSay(args []string) (err error) {
 	if err := os.MkdirAll(o.dir, 0o700); err != nil {
 		return err
 	}
-	temporal, err := client.DialContext(ctx, client.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)})
+	options := client.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
+	if err := payload.ApplyFile(&options, o.payloadKeys, log); err != nil {
+		return err
+	}
+	temporal, err := client.DialContext(ctx, options)
 	if err != nil {
 		return err
 	}

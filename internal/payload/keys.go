@@ -1,0 +1,213 @@
+package payload
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// keySize is that of AES-256.
+	keySize = 32
+	// maxFile and maxKeys bound what is read.
+	maxFile = 64 << 10
+	maxKeys = 100
+	// lookEvery is how often it is looked whether the file has changed.
+	lookEvery = time.Second
+)
+
+var validID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// Keys are the keys of a file. They are safe for use by many goroutines.
+type Keys struct {
+	path string
+	log  *slog.Logger
+	now  func() time.Time
+
+	mu     sync.Mutex
+	list   []key
+	looked time.Time
+	state  fileState
+}
+
+type key struct {
+	id   string
+	aead cipher.AEAD
+}
+
+// fileState tells one content of the file from the next.
+type fileState struct {
+	modified time.Time
+	info     fs.FileInfo
+}
+
+func (s fileState) same(info fs.FileInfo) bool {
+	return s.info != nil && os.SameFile(s.info, info) && s.modified.Equal(info.ModTime()) && s.info.Size() == info.Size()
+}
+
+// Open reads a file of keys. A file that is not there in a folder that is, as where an
+// optional Secret is mounted, has no keys yet: payloads are plain until it comes, and the log
+// says so.
+func Open(path string, log *slog.Logger) (*Keys, error) {
+	k := &Keys{path: path, log: log, now: time.Now}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("payload keys: %w", err)
+	}
+	err := k.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		Warn(log)
+		return k, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("payload keys: %w", err)
+	}
+	return k, nil
+}
+
+// Warn logs that payloads are not encrypted.
+func Warn(log *slog.Logger) {
+	log.Warn("payloads go to Temporal in the clear, and its histories hold addresses of pages; give both operator and workers --payload-keys")
+}
+
+// read takes the keys from the file. What was known stays when that fails.
+func (k *Keys) read() error {
+	f, err := os.Open(k.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return err
+	}
+	if len(raw) > maxFile {
+		return fmt.Errorf("%s is larger than %d KB", k.path, maxFile>>10)
+	}
+	list, err := parse(raw)
+	if err != nil {
+		return fmt.Errorf("%s, %w", k.path, err)
+	}
+	k.list, k.state = list, fileState{info.ModTime(), info}
+	return nil
+}
+
+// parse reads keys. Errors name lines and nothing of what is in them.
+func parse(raw []byte) ([]key, error) {
+	var list []key
+	lines := bufio.NewScanner(bytes.NewReader(raw))
+	lines.Buffer(nil, maxFile+1)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		one, err := parseLine(line)
+		if err == nil && slices.ContainsFunc(list, func(k key) bool { return k.id == one.id }) {
+			err = errors.New("the name of another key")
+		}
+		if err == nil && len(list) == maxKeys {
+			err = fmt.Errorf("more than %d keys", maxKeys)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		list = append(list, one)
+	}
+	if len(list) == 0 {
+		return nil, errors.New("line 1: there is no key: write a name and, after a space, what `openssl rand -base64 32` prints")
+	}
+	return list, lines.Err()
+}
+
+func parseLine(line string) (key, error) {
+	parts := strings.Fields(line)
+	if len(parts) != 2 || !validID.MatchString(parts[0]) {
+		return key{}, errors.New("want a name (letters, digits, dots and dashes) and a key in base64, with a space between")
+	}
+	secret, err := base64.StdEncoding.Strict().DecodeString(parts[1])
+	if err != nil || len(secret) != keySize {
+		return key{}, fmt.Errorf("want a key of %d bytes in base64, as `openssl rand -base64 %d` prints", keySize, keySize)
+	}
+	aead, err := newAEAD(secret)
+	return key{parts[0], aead}, err
+}
+
+// look reads the file again when it has changed. The caller holds the lock.
+func (k *Keys) look() {
+	if k.now().Sub(k.looked) < lookEvery {
+		return
+	}
+	k.looked = k.now()
+	info, err := os.Stat(k.path)
+	if err == nil && k.state.same(info) || errors.Is(err, fs.ErrNotExist) {
+		return // what was known stays: a key that was used is needed again
+	}
+	if err == nil {
+		err = k.read()
+	}
+	if err != nil {
+		k.log.Error("the payload keys could not be read again; those that were known stay", "error", err)
+		return
+	}
+	k.log.Info("payload keys were read", "keys", len(k.list), "encryptsWith", k.list[0].id)
+}
+
+// first is the key that encrypts, nil when there is none.
+func (k *Keys) first() *key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.look()
+	if len(k.list) == 0 {
+		return nil
+	}
+	return &k.list[0]
+}
+
+// find is the key of a name, nil when there is none.
+func (k *Keys) find(id string) *key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.look()
+	for i := range k.list {
+		if k.list[i].id == id {
+			return &k.list[i]
+		}
+	}
+	return nil
+}
+
+// Create makes a file with a new key, unless there is a file.
+func Create(path string, now time.Time) error {
+	secret := make([]byte, keySize)
+	_, _ = rand.Read(secret) // it never fails (crypto/rand)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make payload keys: %w", err)
+	}
+	_, err = fmt.Fprintf(f, "# The first encrypts, all decrypt.\n%s %s\n", now.UTC().Format(time.DateOnly), base64.StdEncoding.EncodeToString(secret))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("make payload keys: %w", err)
+	}
+	return nil
+}
