@@ -1,8 +1,10 @@
 package recorder
 
 import (
+	"cmp"
 	"errors"
 	"path/filepath"
+	"strings"
 )
 
 // Account says how an exchange was taken down that went through an opaque tunnel: by
@@ -30,19 +32,37 @@ type Account struct {
 // kept, hashed and bounded as those that did. It must be closed before the page ends.
 // It is not safe for concurrent use.
 type Deposit struct {
-	spool *spool
+	spool    *spool
+	in       *inspector
+	withheld *Withheld
+	rec      *Recorder
+	page     *page
 }
 
 // NewDeposit starts a body of the open page. The name must be new to the page and fit for
 // a file.
-func (s *Session) NewDeposit(name string) (*Deposit, error) {
+func (s *Session) NewDeposit(name string) (*Deposit, error) { return s.newDeposit(name, nil) }
+
+// NewResponseDeposit is NewDeposit for the body of a response with a media type and without
+// its content coding, which may be a picture: see [Deposit.Withheld]. from is where in the
+// whole it begins, -1 when it is all of it.
+func (s *Session) NewResponseDeposit(name, contentType string, from int64) (*Deposit, error) {
+	kind, _, _ := strings.Cut(contentType, ";")
+	in := newInspector(s.rec.opts.Pictures, bodyFacts{mediaType: strings.ToLower(strings.TrimSpace(kind)), from: from})
+	return s.newDeposit(name, in)
+}
+
+// Judges reports whether pictures are held back until they are judged; see Options.Pictures.
+func (s *Session) Judges() bool { return s.rec.opts.Pictures != nil }
+
+func (s *Session) newDeposit(name string, in *inspector) (*Deposit, error) {
 	s.mu.Lock()
 	p := s.page
 	s.mu.Unlock()
 	if p == nil {
 		return nil, errors.New("deposit a body: no page is open")
 	}
-	return &Deposit{spool: &spool{
+	return &Deposit{in: in, rec: s.rec, page: p, spool: &spool{
 		path:  filepath.Join(p.Dir, name+".body"),
 		limit: p.MaxBody, page: &p.budget, small: &p.small, pieces: &s.rec.pieces,
 	}}, nil
@@ -61,18 +81,47 @@ func (s *Session) Dir() string {
 // ErrLimit is the error of a deposit that a limit of the page or of a body has cut.
 var ErrLimit = errors.New("a limit was reached")
 
-// Write takes some of the body. After an error the body has ended.
+// Write takes some of the body. After an error the body has ended; a *[Withheld] says that
+// it was a picture that nobody is to see.
 func (d *Deposit) Write(p []byte) (int, error) {
-	n, err := d.spool.write(p)
-	if err == nil && n < len(p) {
-		err = ErrLimit
+	if d.withheld != nil {
+		return 0, d.withheld
 	}
-	return n, err
+	pass, w := d.in.add(p)
+	if w != nil {
+		d.withhold(w)
+		return 0, w
+	}
+	if n, err := d.spool.write(pass); err != nil || n < len(pass) {
+		return n, cmp.Or(err, ErrLimit)
+	}
+	return len(p), nil
 }
 
 // Close ends the body; truncated is a word of WARC-Truncated or empty. The error is that
 // of the disk.
 func (d *Deposit) Close(truncated string) (Body, error) {
+	defer d.in.close()
+	if truncated == "" && d.withheld == nil {
+		rest, w := d.in.end()
+		if w != nil {
+			d.withhold(w)
+		} else {
+			_, _ = d.spool.write(rest)
+		}
+	}
+	if d.withheld != nil {
+		truncated = TruncatedUnspecified
+	}
 	b := d.spool.body(truncated)
 	return b, d.spool.err
 }
+
+func (d *Deposit) withhold(w *Withheld) {
+	d.withheld = w
+	d.rec.withheld(d.page, w)
+}
+
+// Withheld says why a picture was dropped, nil of what was not. It is certain when the
+// deposit was closed.
+func (d *Deposit) Withheld() *Withheld { return d.withheld }

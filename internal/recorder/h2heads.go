@@ -78,7 +78,7 @@ func (r *request) h2Fields(to origin, target string) (list []hpack.HeaderField, 
 	}
 	for _, f := range r.h2 {
 		if f.Name == "accept-encoding" {
-			f.Value = string(readable([]byte(f.Value)))
+			f.Value = string(r.readable([]byte(f.Value)))
 		}
 		list = append(list, sensitive(f))
 	}
@@ -120,7 +120,7 @@ func (r *request) asH2(to origin, target string) (list []hpack.HeaderField, head
 		}
 		field := hpack.HeaderField{Name: name, Value: string(f.value)}
 		if name == "accept-encoding" {
-			field.Value = string(readable(f.value))
+			field.Value = string(r.readable(f.value))
 		}
 		list = append(list, sensitive(field))
 		head = appendFields(head, []hpack.HeaderField{field})

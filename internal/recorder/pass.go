@@ -11,37 +11,61 @@ func (e *exchange) pass() bool {
 	body := newBodyReader(e.origin.br, e.answer.kind, e.answer.length)
 	body.stream = e.origin.stream
 	out := e.newSpool("response")
+	in := newInspector(e.session.rec.opts.Pictures, factsOf(e.answer.head, e.answer.status))
+	defer in.close()
 	piece := e.session.rec.pieces.Get().(*[]byte)
 	defer e.session.rec.pieces.Put(piece)
 	for {
-		if e.origin.br.Buffered() == 0 && !body.ended {
+		if e.origin.br.Buffered() == 0 && !body.ended && !in.holds() {
 			if !e.show() || e.browser.flush() != nil {
 				return e.broken(out, nil, false)
 			}
 		}
 		n, err := body.Read(*piece)
-		taken := e.spool(out, (*piece)[:n])
+		e.came(n)
+		p, withheld := in.add((*piece)[:n])
+		if withheld == nil && err == nil && body.ended && len(p) == 0 {
+			p, withheld = in.end()
+		}
+		if withheld != nil {
+			return e.withhold(withheld)
+		}
+		taken, _ := out.write(p) // broken looks at the error
 		if err != nil || out.truncated != "" {
-			return e.broken(out, err, e.forward((*piece)[:taken]))
+			return e.broken(out, err, e.forward(p[:taken]))
 		}
 		if body.ended {
-			return e.whole(out, body, (*piece)[:n])
+			return e.whole(out, body, p)
 		}
-		if !e.forward((*piece)[:n]) {
+		if !e.forward(p) {
 			return e.broken(out, nil, false)
 		}
 	}
 }
 
-// spool writes down a piece of the response's body.
-func (e *exchange) spool(out *spool, p []byte) int {
-	if len(p) == 0 {
-		return 0
+// came notes that some of the response's body has come.
+func (e *exchange) came(n int) {
+	if n == 0 {
+		return
 	}
 	e.page.last.Store(e.session.rec.opts.Now().UnixNano())
-	e.page.received.Add(int64(len(p)))
-	taken, _ := out.write(p) // broken looks at the error
-	return taken
+	e.page.received.Add(int64(n))
+}
+
+// withhold ends a response whose body nobody is to see. Nothing of it was written.
+func (e *exchange) withhold(w *Withheld) bool {
+	e.out.Response.Body = Body{Truncated: TruncatedUnspecified}
+	e.fail(w.Reason, w.Detail)
+	e.session.rec.withheld(e.page, w)
+	e.drop()
+	e.abandonUpload()
+	e.out.Substituted = !e.shown
+	e.finish()
+	if e.out.Substituted {
+		e.browser.answer(w.Reason, true, false)
+	}
+	e.browser.breakOff(false)
+	return false
 }
 
 // show passes on the head of the answer, when it has not been.

@@ -28,7 +28,7 @@
 //     browser sends without a proxy; it is removed where there is a Connection;
 //   - Proxy-Authorization is removed;
 //   - zstd, dcb and dcz are removed from Accept-Encoding, because replay tools
-//     cannot decode them.
+//     cannot decode them; with Options.Pictures br is, too.
 //
 // What the origin answers reaches the browser with the same bytes, but for the
 // sizes of chunks. Bodies are recorded without chunked framing, with their
@@ -45,7 +45,8 @@
 // # Resources
 //
 // Bodies go to files as they arrive, in pieces of 32 KB, hashed on the way.
-// Memory is a few kilobytes an exchange, whatever the size of its body.
+// Memory is a few kilobytes an exchange, whatever the size of its body. With
+// Options.Pictures, pictures are held whole before they are written.
 package recorder
 
 import (
@@ -79,6 +80,8 @@ const (
 	ReasonOutOfReach        = "OutOfReach"        // refused by what Session.Confine allows
 	ReasonDiskFull          = "DiskFull"          // the body could not be written
 	ReasonAborted           = "Aborted"           // the browser gave up, or the page was closed
+	ReasonKnownIllegalImage = "KnownIllegalImage" // it is in the list of Options.Pictures
+	ReasonImageNotJudged    = "ImageNotJudged"    // it could not be compared with that list
 )
 
 // ReasonHeader is the header that tells the browser's side why the recorder
@@ -97,6 +100,9 @@ type Options struct {
 	Roots []*x509.Certificate
 	// Policy decides whether a request may be made. Default [ReadOnly].
 	Policy func(Facts) (allow bool, reason string)
+	// Pictures hold pictures back until they are known not to be in a list of known illegal
+	// ones. Default none: nothing is held.
+	Pictures *Pictures
 	// Logger gets what is worth a note. Default none.
 	Logger *slog.Logger
 	// Now is the clock, default time.Now.

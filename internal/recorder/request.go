@@ -27,6 +27,8 @@ type request struct {
 	// HTTP/1. streamed is true when a body follows that ends as its stream does.
 	h2       []hpack.HeaderField
 	streamed bool
+	// noBrotli is set when the origin is not to be asked for br (RFC 7932).
+	noBrotli bool
 }
 
 func parseRequest(head []byte) (*request, error) {
@@ -70,7 +72,7 @@ func (r *request) take(f field) {
 	case f.is("Proxy-Authorization"):
 		r.changes = true
 	case f.is("Accept-Encoding"):
-		r.changes = r.changes || len(readable(f.value)) != len(f.value)
+		r.changes = r.changes || len(r.readable(f.value)) != len(f.value)
 	default:
 		r.add(f)
 	}
@@ -183,12 +185,16 @@ func parseAbsolute(target string) (origin, string, error) {
 // 8878), and those that need a dictionary (RFC 9842).
 var unreadable = [][]byte{[]byte("zstd"), []byte("dcb"), []byte("dcz")}
 
+// judged asks for nothing that a picture could not be compared in with a list of hashes.
+func (r *request) judged() { r.noBrotli, r.changes = true, true }
+
 // readable is an Accept-Encoding without them: an answer is recorded as it comes.
-func readable(accept []byte) []byte {
+func (r *request) readable(accept []byte) []byte {
 	var out []byte
 	for part := range bytes.SplitSeq(accept, []byte{','}) {
 		name, _, _ := bytes.Cut(bytes.TrimSpace(part), []byte{';'})
-		if slices.ContainsFunc(unreadable, func(coding []byte) bool { return bytes.EqualFold(bytes.TrimSpace(name), coding) }) {
+		name = bytes.TrimSpace(name)
+		if r.noBrotli && bytes.EqualFold(name, []byte("br")) || slices.ContainsFunc(unreadable, func(coding []byte) bool { return bytes.EqualFold(name, coding) }) {
 			continue
 		}
 		if out != nil {
@@ -221,9 +227,9 @@ func (r *request) forOrigin(target string) []byte {
 		pos = f.to
 		switch {
 		case f.is("Proxy-Authorization"):
-		case f.is("Accept-Encoding") && len(readable(f.value)) != len(f.value):
+		case f.is("Accept-Encoding") && len(r.readable(f.value)) != len(f.value):
 			out = append(out, r.head[f.from:f.from+len(f.name)]...)
-			out = append(append(append(out, ": "...), readable(f.value)...), "\r\n"...)
+			out = append(append(append(out, ": "...), r.readable(f.value)...), "\r\n"...)
 		case f.is("Proxy-Connection"):
 			if !hasConnection {
 				out = append(out, r.head[f.from+len("Proxy-"):f.to]...)

@@ -233,7 +233,7 @@ func TestReadable(t *testing.T) {
 		"gzip, deflate":            "gzip, deflate",
 		"":                         "",
 	} {
-		if got := string(readable([]byte(accept))); got != want {
+		if got := string(new(request).readable([]byte(accept))); got != want {
 			t.Errorf("%q became %q, want %q", accept, got, want)
 		}
 	}
