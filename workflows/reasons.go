@@ -70,6 +70,8 @@ const (
 	ReasonDiskFull          Reason = "DiskFull"
 	ReasonPoison            Reason = "Poison"
 	ReasonAborted           Reason = "Aborted"
+	ReasonKnownIllegalImage Reason = "KnownIllegalImage"
+	ReasonImageNotJudged    Reason = "ImageNotJudged"
 )
 
 // The reasons for which a discovered page is not visited.

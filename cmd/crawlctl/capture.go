@@ -29,7 +29,8 @@ type captureFlags struct {
 	text, dom, json, force, verbose, fresh                   bool
 	timeout, loadTimeout                                     time.Duration
 	maxPageBytes, maxBodyBytes                               int64
-	badCertificates, recorder                                string
+	badCertificates, recorder, hashList                      string
+	hashListMegabytes                                        int
 	sign                                                     signFlags
 }
 
@@ -114,6 +115,8 @@ Exit codes:
 	fl.Int64Var(&f.maxPageBytes, "max-page-bytes", 2_000_000_000, "bytes of all bodies of a page after which they are cut off, 0 for no limit")
 	fl.Int64Var(&f.maxBodyBytes, "max-body-bytes", 1_000_000_000, "bytes after which a single body is cut off, 0 for no limit")
 	fl.StringVar(&f.badCertificates, "bad-certificates", "refuse", "what comes from a server whose certificate does not verify: refuse, or record with the error")
+	fl.StringVar(&f.hashList, "hash-list", "", "`FILE` of hashes of known illegal images, which are dropped before anything of them is written (docs/refusals.md)")
+	fl.IntVar(&f.hashListMegabytes, "hash-list-megabytes", cli.DefaultPictureMegabytes, "size of a picture, in units of 1,000,000 bytes, above which it cannot be compared with --hash-list and is dropped")
 	fl.StringVar(&f.viewport, "viewport", "1280x800", "`SIZE` of the window in pixels")
 	fl.StringVar(&f.userAgent, "user-agent", "", "user agent in place of Chrome's own")
 	fl.StringVar(&f.profile, "profile", "", "`FILE` of a log-in to capture its hosts with, as profile create wrote it or a state.json")

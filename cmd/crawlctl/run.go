@@ -79,6 +79,10 @@ func (j *captureJob) run(ctx context.Context, stdout, stderr io.Writer) (err err
 		level = slog.LevelDebug
 	}
 	log := telemetry.New(telemetry.Options{Writer: stderr, Format: telemetry.Text, Level: level})
+	pictures, err := cli.Pictures(j.hashList, j.hashListMegabytes, log)
+	if err != nil {
+		return err
+	}
 	folder, err := scratchFolder(j.dir, func(err error) { log.Warn(unswept, "error", err) })
 	if err != nil {
 		return err
@@ -86,9 +90,10 @@ func (j *captureJob) run(ctx context.Context, stdout, stderr io.Writer) (err err
 	defer func() { err = errors.Join(err, folder.Remove()) }()
 	scratch := folder.Path
 	rec, err := recorder.New(recorder.Options{
-		Dir:    scratch,
-		Dialer: &j.guard,
-		Logger: log,
+		Dir:      scratch,
+		Dialer:   &j.guard,
+		Pictures: pictures,
+		Logger:   log,
 	})
 	if err != nil {
 		return err

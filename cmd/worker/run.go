@@ -62,6 +62,10 @@ func run(ctx context.Context, o options) (err error) {
 	if err := checkRoles(o); err != nil {
 		return err
 	}
+	pictures, err := cli.Pictures(o.hashList, o.hashListMegabytes, log)
+	if err != nil {
+		return err
+	}
 	o.store.AccessKey, o.store.SecretKey = os.Getenv("CRAWLFLEET_S3_ACCESS_KEY"), os.Getenv("CRAWLFLEET_S3_SECRET_KEY")
 	store, err := blob.NewClient(o.store)
 	if err != nil {
@@ -109,7 +113,7 @@ func run(ctx context.Context, o options) (err error) {
 		planner.Register(w)
 	}
 	if w := workers[roleBrowser]; w != nil {
-		crawler, recorded, closeCrawler, err := newCrawler(ctx, o, dir, guard, store, temporal, log, frontier.NewMetrics(registry))
+		crawler, recorded, closeCrawler, err := newCrawler(ctx, o, dir, recorder.Options{Dialer: guard, Logger: log, Pictures: pictures}, store, temporal, log, frontier.NewMetrics(registry))
 		if err != nil {
 			return err
 		}
@@ -210,13 +214,14 @@ func workersFor(o options, c client.Client, clock *frontier.Clock) map[string]wo
 }
 
 // newCrawler starts the browsers and what records them. They use a folder of the worker's.
-func newCrawler(ctx context.Context, o options, dir string, guard *netguard.Dialer, store *blob.Client, beats client.Client, log *slog.Logger, metrics *frontier.Metrics) (*frontier.Crawler, *frontier.RobotsRecorder, func() error, error) {
+func newCrawler(ctx context.Context, o options, dir string, recording recorder.Options, store *blob.Client, beats client.Client, log *slog.Logger, metrics *frontier.Metrics) (*frontier.Crawler, *frontier.RobotsRecorder, func() error, error) {
 	executable, err := cli.ExecutableDigest()
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	build := cli.ReadBuild()
-	rec, err := recorder.New(recorder.Options{Dir: dir, Dialer: guard, Logger: log})
+	recording.Dir = dir
+	rec, err := recorder.New(recording)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -35,21 +35,19 @@ type Deposit struct {
 	spool    *spool
 	in       *inspector
 	withheld *Withheld
-	rec      *Recorder
-	page     *page
 }
 
 // NewDeposit starts a body of the open page. The name must be new to the page and fit for
 // a file.
 func (s *Session) NewDeposit(name string) (*Deposit, error) { return s.newDeposit(name, nil) }
 
-// NewResponseDeposit is NewDeposit for the body of a response with a media type and without
-// its content coding, which may be a picture: see [Deposit.Withheld]. from is where in the
-// whole it begins, -1 when it is all of it.
-func (s *Session) NewResponseDeposit(name, contentType string, from int64) (*Deposit, error) {
+// NewResponseDeposit is NewDeposit for the body of an answer without its content coding,
+// which may be a picture: see [Deposit.Withheld].
+func (s *Session) NewResponseDeposit(name string, status int, contentType, contentRange string) (*Deposit, error) {
 	kind, _, _ := strings.Cut(contentType, ";")
-	in := newInspector(s.rec.opts.Pictures, bodyFacts{mediaType: strings.ToLower(strings.TrimSpace(kind)), from: from})
-	return s.newDeposit(name, in)
+	f := bodyFacts{mediaType: strings.ToLower(strings.TrimSpace(kind))}
+	f.span(status, contentRange)
+	return s.newDeposit(name, newInspector(s.rec.opts.Pictures, f))
 }
 
 // Judges reports whether pictures are held back until they are judged; see Options.Pictures.
@@ -62,7 +60,7 @@ func (s *Session) newDeposit(name string, in *inspector) (*Deposit, error) {
 	if p == nil {
 		return nil, errors.New("deposit a body: no page is open")
 	}
-	return &Deposit{in: in, rec: s.rec, page: p, spool: &spool{
+	return &Deposit{in: in, spool: &spool{
 		path:  filepath.Join(p.Dir, name+".body"),
 		limit: p.MaxBody, page: &p.budget, small: &p.small, pieces: &s.rec.pieces,
 	}}, nil
@@ -89,7 +87,7 @@ func (d *Deposit) Write(p []byte) (int, error) {
 	}
 	pass, w := d.in.add(p)
 	if w != nil {
-		d.withhold(w)
+		d.withheld = w
 		return 0, w
 	}
 	if n, err := d.spool.write(pass); err != nil || n < len(pass) {
@@ -103,10 +101,8 @@ func (d *Deposit) Write(p []byte) (int, error) {
 func (d *Deposit) Close(truncated string) (Body, error) {
 	defer d.in.close()
 	if truncated == "" && d.withheld == nil {
-		rest, w := d.in.end()
-		if w != nil {
-			d.withhold(w)
-		} else {
+		var rest []byte
+		if rest, d.withheld = d.in.end(); d.withheld == nil {
 			_, _ = d.spool.write(rest)
 		}
 	}
@@ -115,11 +111,6 @@ func (d *Deposit) Close(truncated string) (Body, error) {
 	}
 	b := d.spool.body(truncated)
 	return b, d.spool.err
-}
-
-func (d *Deposit) withhold(w *Withheld) {
-	d.withheld = w
-	d.rec.withheld(d.page, w)
 }
 
 // Withheld says why a picture was dropped, nil of what was not. It is certain when the

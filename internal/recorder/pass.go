@@ -56,7 +56,6 @@ func (e *exchange) came(n int) {
 func (e *exchange) withhold(w *Withheld) bool {
 	e.out.Response.Body = Body{Truncated: TruncatedUnspecified}
 	e.fail(w.Reason, w.Detail)
-	e.session.rec.withheld(e.page, w)
 	e.drop()
 	e.abandonUpload()
 	e.out.Substituted = !e.shown

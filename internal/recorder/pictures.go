@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -86,10 +86,16 @@ type bodyFacts struct {
 	from int64
 }
 
+// Withheld reports whether the exchange's body was a picture that was dropped: see
+// Options.Pictures. Detail says why.
+func (e *Exchange) Withheld() bool {
+	return e.Failure == ReasonKnownIllegalImage || e.Failure == ReasonImageNotJudged
+}
+
 // factsOf reads the head of an answer.
 func factsOf(head []byte, status int) bodyFacts {
-	f := bodyFacts{from: -1}
-	var span string
+	var f bodyFacts
+	var span string // Content-Range
 	for field := range fields(head) {
 		switch {
 		case field.is("Content-Type"):
@@ -103,11 +109,16 @@ func factsOf(head []byte, status int) bodyFacts {
 			span = string(field.value)
 		}
 	}
-	const partialContent = 206
-	if status == partialContent {
-		f.from = rangeStart(span)
-	}
+	f.span(status, span)
 	return f
+}
+
+// span notes which part of the whole it is that comes.
+func (f *bodyFacts) span(status int, contentRange string) {
+	f.from = -1
+	if status == http.StatusPartialContent {
+		f.from = rangeStart(contentRange)
+	}
 }
 
 // rangeStart is where a Content-Range begins (RFC 9110 section 14.4), -1 when it is all there
@@ -291,9 +302,4 @@ func (i *inspector) find(s hashlist.Sums) *Withheld {
 		return nil
 	}
 	return &Withheld{Reason: ReasonKnownIllegalImage, Detail: "it is in the list of known illegal images as " + entry, Entry: entry}
-}
-
-// withheld logs that a picture was dropped: which one, the page's record says.
-func (r *Recorder) withheld(p *page, w *Withheld) {
-	r.opts.Logger.Warn("a picture was dropped before it was written", "reason", w.Reason, "entry", w.Entry, "page", filepath.Base(filepath.Dir(p.Dir)))
 }

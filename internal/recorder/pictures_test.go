@@ -348,19 +348,19 @@ func TestDepositsAreJudged(t *testing.T) {
 	picture := noise(t, png.Encode)
 	for name, tc := range map[string]struct {
 		kind string
-		from int64
+		code int
 		body []byte
 		want string
 	}{
-		"Listed": {"image/png", -1, picture, ReasonKnownIllegalImage},
-		"Octets": {"application/octet-stream", -1, picture, ReasonKnownIllegalImage},
-		"Part":   {"image/png", 0, picture[:5000], ReasonImageNotJudged},
-		"Other":  {"image/png", -1, picture[:5000], ""},
-		"Text":   {"text/html", -1, []byte("text"), ""},
-		"Empty":  {"image/png", -1, nil, ""},
+		"Listed": {"image/png", 200, picture, ReasonKnownIllegalImage},
+		"Octets": {"application/octet-stream", 200, picture, ReasonKnownIllegalImage},
+		"Part":   {"image/png", 206, picture[:5000], ReasonImageNotJudged},
+		"Other":  {"image/png", 200, picture[:5000], ""},
+		"Text":   {"text/html", 200, []byte("text"), ""},
+		"Empty":  {"image/png", 200, nil, ""},
 	} {
 		s, dir := judging(t, &Pictures{List: listOf(picture)})
-		d, err := s.NewResponseDeposit("x", tc.kind, tc.from)
+		d, err := s.NewResponseDeposit("x", tc.code, tc.kind, "bytes 0-4999/9999")
 		if err != nil {
 			t.Fatal(err)
 		}

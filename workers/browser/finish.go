@@ -42,6 +42,7 @@ func (c *capture) finish(ctx context.Context, o Outcome) error {
 	c.page.Exchanges = exchanges
 	c.acct.conclude(c.page)
 	c.page.Limits = append(c.page.Limits, c.visit.cutOff(exchanges)...)
+	c.page.Limits = append(c.page.Limits, withheld(exchanges)...)
 	c.page.Outcome = c.judge(c.tunnelsFirst(o))
 	c.page.Challenge = challengeOf(c.page)
 	c.judgeLogin()
@@ -179,11 +180,15 @@ func (c *capture) judge(o Outcome) Outcome {
 			return Outcome{State: Failed, Reason: ReasonDiskFull, Detail: e.Detail}
 		}
 	}
+	main := c.page.MainExchange()
+	if main != nil && main.Withheld() {
+		c.page.disown()
+		return Outcome{State: Failed, Reason: main.Failure, Detail: main.Detail}
+	}
 	if o.State == Failed && o.Reason != ReasonConnectFailed && o.Reason != ReasonAborted {
 		// A page that was given up takes its open exchanges down with it.
 		return o
 	}
-	main := c.page.MainExchange()
 	if main == nil {
 		return o
 	}
@@ -280,7 +285,7 @@ func (p *Page) MainExchange() *recorder.Exchange {
 func reasonOf(failure string) string {
 	switch failure {
 	case ReasonDNSFailed, ReasonConnectFailed, ReasonTLSFailed, ReasonConnectionReset, ReasonPageTimeout,
-		ReasonAddressBlocked, ReasonNavigationBlocked, ReasonDiskFull, ReasonAborted:
+		ReasonAddressBlocked, ReasonNavigationBlocked, ReasonDiskFull, ReasonAborted, ReasonKnownIllegalImage, ReasonImageNotJudged:
 		return failure
 	case recorder.ReasonInvalidResponse:
 		return ReasonConnectionReset

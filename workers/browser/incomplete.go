@@ -16,7 +16,7 @@ func (p *Page) Incomplete() string {
 	}
 	for _, l := range p.Limits {
 		switch l.Name {
-		case LimitBody, LimitPage, LimitHeld, LimitLedger, LimitNoDocument, LimitLoad, LimitFrame:
+		case LimitBody, LimitPage, LimitHeld, LimitLedger, LimitNoDocument, LimitLoad, LimitFrame, LimitNotJudged:
 			return l.Detail
 		}
 	}

@@ -93,8 +93,10 @@ type answer struct {
 	// outgrew is set of a body that is missing because it could not be held.
 	outgrew bool
 	body    recorder.Body
-	done    bool
-	ended   time.Time
+	// withheld is set of a picture that nobody is to see.
+	withheld *recorder.Withheld
+	done     bool
+	ended    time.Time
 }
 
 func newIntercept(s *recorder.Session, a *account, t *tab) *intercept {
@@ -288,6 +290,7 @@ func (k *intercept) close(a *answer, truncated string) {
 	if a.body, err = a.sink.Close(truncated); err != nil && k.diskErr == nil {
 		k.diskErr = err
 	}
+	a.withheld = a.sink.Withheld()
 }
 
 // unloadPatience is how long an answer is waited for to what a page asks for when it is

@@ -58,7 +58,7 @@ func (k *intercept) paused(s *session, ev takenPause) {
 		goOn()
 		return
 	}
-	sink, err := k.deposit()
+	sink, err := k.depositOf(&ev)
 	if err != nil {
 		a.done, a.ended, a.noBody = true, a.at, err.Error()
 		goOn()
@@ -102,6 +102,8 @@ func (k *intercept) take(s, streamer *session, worker bool, a *answer) (spent bo
 		defer k.account.saving(a.FrameID, false)
 		k.save(s, a)
 		return true
+	case k.session.Judges() && !a.flows(length):
+		return k.judge(s, a)
 	case a.ResourceType == "Document", streamer == nil, length >= 0 && length <= wholeBytes, worker && a.ResourceType != "XHR" && a.ResourceType != "Fetch":
 		return k.fetch(s, a)
 	}

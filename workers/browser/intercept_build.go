@@ -261,6 +261,10 @@ func (p *parts) bodyOf(t *taken) {
 			t.Response.Body.Truncated = recorder.TruncatedUnspecified
 		}
 	}
+	if a != nil && a.withheld != nil {
+		t.Failure, t.Detail, t.Substituted = a.withheld.Reason, a.withheld.Detail, true
+		t.Account.NoBody = "it was dropped"
+	}
 	if decodes(warc.HTTPField(t.Response.Head, "Content-Encoding")) {
 		t.Account.Decoded = true
 		t.Response.Head = decodedHead(t.Response.Head, t.Response.Body.Size)
@@ -270,6 +274,9 @@ func (p *parts) bodyOf(t *taken) {
 // failed says what went wrong after the head.
 func (p *parts) failed(t *taken) {
 	b := &t.Response.Body
+	if t.Failure != "" {
+		return
+	}
 	if p.hop == nil || p.hop.failure == "" || bodiless(t.Method, t.Response.Status()) || p.answer != nil && p.answer.whole {
 		if b.Truncated == recorder.TruncatedTime {
 			t.Detail = "the page was closed"

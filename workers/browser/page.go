@@ -34,6 +34,8 @@ const (
 	ReasonTooManyRedirects  = "TooManyRedirects"
 	ReasonDiskFull          = "DiskFull"
 	ReasonAborted           = "Aborted"
+	ReasonKnownIllegalImage = recorder.ReasonKnownIllegalImage
+	ReasonImageNotJudged    = recorder.ReasonImageNotJudged
 )
 
 // Outcome is what became of a page.

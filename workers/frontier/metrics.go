@@ -17,6 +17,7 @@ type Metrics struct {
 	missing    prometheus.Counter
 	incomplete prometheus.Counter
 	refused    prometheus.Counter
+	withheld   *prometheus.CounterVec // by reason
 	browsers   *prometheus.CounterVec // by cause
 }
 
@@ -52,6 +53,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "crawlfleet_requests_refused_total",
 			Help: "Requests of browsers after the last page of a stay, which belonged to no page and were let nowhere.",
 		}),
+		withheld: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "crawlfleet_pictures_withheld_total",
+			Help: "Pictures that were dropped before they were written, by reason.",
+		}, []string{"reason"}),
 		browsers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "crawlfleet_browser_replacements_total",
 			Help: "Chromes that were replaced, by cause.",
@@ -60,7 +65,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, cause := range []string{browser.CausePages, browser.CauseMemory, browser.CauseStuck, browser.CauseHung, browser.CauseMaimed, browser.CauseCrashed} {
 		m.browsers.WithLabelValues(cause) // so that the first of a kind is seen as a rise from 0
 	}
-	r.MustRegister(m.pages, m.phases, m.received, m.expected, m.missing, m.incomplete, m.refused, m.browsers)
+	for _, reason := range []string{browser.ReasonKnownIllegalImage, browser.ReasonImageNotJudged} {
+		m.withheld.WithLabelValues(reason)
+	}
+	r.MustRegister(m.pages, m.phases, m.received, m.expected, m.missing, m.incomplete, m.refused, m.withheld, m.browsers)
 	return m
 }
 
@@ -83,6 +91,11 @@ func (m *Metrics) captured(captures []*browser.Page, track *browser.Tracker) {
 		m.received.Add(float64(p.Bytes))
 		m.expected.Add(float64(p.Completeness.Expected))
 		m.missing.Add(float64(max(p.Completeness.Expected-p.Completeness.Matched, 0)))
+		for i := range p.Exchanges {
+			if e := &p.Exchanges[i]; e.Withheld() {
+				m.withheld.WithLabelValues(e.Failure).Inc()
+			}
+		}
 	}
 	if incomplete(captures...) {
 		m.incomplete.Inc()

@@ -309,8 +309,19 @@ func (v *hostVisit) account(p *browser.Page, others []*browser.Page, page fronti
 	captures := append([]*browser.Page{p}, others...)
 	v.Metrics.captured(captures, track)
 	for _, c := range captures {
+		v.tellWithheld(c, page)
 		if why := c.Incomplete(); why != "" {
 			v.Logger.Warn("a page is incomplete", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID, "page", page.FP, "superseded", c.Superseded, "why", why)
+		}
+	}
+}
+
+// tellWithheld tells of pictures that were dropped. Which address they have, the page's record
+// says.
+func (v *hostVisit) tellWithheld(p *browser.Page, page frontier.BundlePage) {
+	for i := range p.Exchanges {
+		if e := &p.Exchanges[i]; e.Withheld() {
+			v.Logger.Warn("a picture was dropped before it was written", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID, "page", page.FP, "reason", e.Failure, "why", e.Detail)
 		}
 	}
 }
