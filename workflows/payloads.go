@@ -150,6 +150,10 @@ type Capture struct {
 	BadCertificates string `json:"badCertificates,omitempty"`
 	// Recorder is Wire, which is also what empty means, or Browser.
 	Recorder string `json:"recorder,omitempty"`
+	// Images is Keep, which is also what empty means, or Off.
+	Images string `json:"images,omitempty"`
+	// ScriptPosts is Any, which is also what empty means, SameSite or None.
+	ScriptPosts string `json:"scriptPosts,omitempty"`
 }
 
 // Behaviors is what is done to a page once it has loaded.
@@ -174,6 +178,9 @@ type Script struct {
 
 // IsolationPage shows every page as to a visitor who was never there.
 const IsolationPage = "Page"
+
+// ImagesOff leaves pictures out.
+const ImagesOff = "Off"
 
 // BadCertificatesRecord takes what comes from a server whose certificate does not verify.
 const BadCertificatesRecord = "Record"

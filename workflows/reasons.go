@@ -72,6 +72,7 @@ const (
 	ReasonAborted           Reason = "Aborted"
 	ReasonKnownIllegalImage Reason = "KnownIllegalImage"
 	ReasonImageNotJudged    Reason = "ImageNotJudged"
+	ReasonImagesOff         Reason = "ImagesOff"
 )
 
 // The reasons for which a discovered page is not visited.

@@ -258,6 +258,16 @@ func TestRefused(t *testing.T) {
 			manifest: seeded(`capture: {badCertificates: Accept}`),
 			want:     `spec.capture.badCertificates: Unsupported value: "Accept": supported values: "Refuse", "Record"`,
 		},
+		"ImagesUnknown": {
+			reason:   "Pictures are kept or not.",
+			manifest: seeded(`capture: {images: Blurred}`),
+			want:     `spec.capture.images: Unsupported value: "Blurred": supported values: "Keep", "Off"`,
+		},
+		"ScriptPostsUnknown": {
+			reason:   "To whom scripts may send something is said in a word.",
+			manifest: seeded(`capture: {scriptPosts: Sometimes}`),
+			want:     `spec.capture.scriptPosts: Unsupported value: "Sometimes": supported values: "Any", "SameSite", "None"`,
+		},
 		"StorageEmpty": {
 			reason:   "An empty storage says nothing.",
 			manifest: seeded(`storage: {}`),
@@ -742,7 +752,7 @@ func TestDefaults(t *testing.T) {
 		Browser:       v1alpha1.Browser{Isolation: v1alpha1.IsolationHost, Viewport: v1alpha1.Viewport{Width: 1280, Height: 800}, PageTimeoutSeconds: 60},
 		Capture: v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled, Behaviors: v1alpha1.Behaviors{
 			Scroll: v1alpha1.Enabled, Media: v1alpha1.Enabled, Expand: v1alpha1.Enabled, Consent: v1alpha1.Enabled,
-		}, Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse, Recorder: v1alpha1.RecorderWire},
+		}, Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse, Recorder: v1alpha1.RecorderWire, Images: v1alpha1.ImagesKeep, ScriptPosts: v1alpha1.ScriptPostsSameSite},
 		Priority: 3,
 		State:    v1alpha1.StateActive,
 	}

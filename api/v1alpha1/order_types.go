@@ -379,6 +379,18 @@ type Capture struct {
 	// +optional
 	// +default="Wire"
 	Recorder Recorder `json:"recorder,omitempty"`
+
+	// images says whether pictures are taken. Off leaves them out of pages and
+	// screenshots.
+	// +optional
+	// +default="Keep"
+	Images Images `json:"images,omitempty"`
+
+	// scriptPosts says to whom scripts may send what is more than a question, as many
+	// do to get the content that they show. Forms are never submitted.
+	// +optional
+	// +default="SameSite"
+	ScriptPosts ScriptPosts `json:"scriptPosts,omitempty"`
 }
 
 // Storage says where in the store the snapshots are put.

@@ -32,6 +32,7 @@ type captureFlags struct {
 	badCertificates, recorder, hashList                      string
 	hashListMegabytes                                        int
 	sign                                                     signFlags
+	images, scriptPosts                                      string
 }
 
 // captureJob is what they mean.
@@ -115,6 +116,8 @@ Exit codes:
 	fl.Int64Var(&f.maxPageBytes, "max-page-bytes", 2_000_000_000, "bytes of all bodies of a page after which they are cut off, 0 for no limit")
 	fl.Int64Var(&f.maxBodyBytes, "max-body-bytes", 1_000_000_000, "bytes after which a single body is cut off, 0 for no limit")
 	fl.StringVar(&f.badCertificates, "bad-certificates", "refuse", "what comes from a server whose certificate does not verify: refuse, or record with the error")
+	fl.StringVar(&f.images, "images", "keep", "pictures of pages: keep, or off")
+	fl.StringVar(&f.scriptPosts, "script-posts", "same-site", "to whom scripts may send what is more than a question: same-site, none or any")
 	fl.StringVar(&f.hashList, "hash-list", "", "`FILE` of hashes of known illegal images, which are dropped before anything of them is written (docs/refusals.md)")
 	fl.IntVar(&f.hashListMegabytes, "hash-list-megabytes", cli.DefaultPictureMegabytes, "size of a picture, in units of 1,000,000 bytes, above which it cannot be compared with --hash-list and is dropped")
 	fl.StringVar(&f.viewport, "viewport", "1280x800", "`SIZE` of the window in pixels")
@@ -197,6 +200,10 @@ func (f captureFlags) check() error {
 		return cli.Usage("--max-page-bytes %d, --max-body-bytes %d: want 0, for no limit, or more", f.maxPageBytes, f.maxBodyBytes)
 	case f.badCertificates != "refuse" && f.badCertificates != "record":
 		return cli.Usage("--bad-certificates %q: want refuse or record", f.badCertificates)
+	case f.images != "keep" && f.images != "off":
+		return cli.Usage("--images %q: want keep or off", f.images)
+	case scriptPosts[f.scriptPosts] == nil:
+		return cli.Usage("--script-posts %q: want same-site, none or any", f.scriptPosts)
 	case f.timeout <= 0 || f.loadTimeout <= 0:
 		return cli.Usage("--timeout and --load-timeout must be more than nothing")
 	}

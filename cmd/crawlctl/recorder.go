@@ -25,9 +25,15 @@ func recorderOf(s string) (browser.Recorder, error) {
 	return "", cli.Usage("--recorder %q: want wire or browser", s)
 }
 
+// scriptPosts are the values of --script-posts.
+var scriptPosts = map[string]*browser.ScriptPosts{
+	"any": new(browser.ScriptPostsAny), "same-site": new(browser.ScriptPostsSameSite), "none": new(browser.ScriptPostsNone),
+}
+
 // stayOptions are what the flags say of a tab for a page.
 func (s *session) stayOptions(address string) browser.StayOptions {
 	opts := browser.StayOptions{
+		NoImages: s.job.images == "off", ScriptPosts: *scriptPosts[s.job.scriptPosts],
 		FreshPages: s.job.fresh,
 		Viewport:   s.job.view, UserAgent: s.job.userAgent, AcceptBadCertificates: s.job.badCertificates == "record", Recorder: s.job.witness,
 	}

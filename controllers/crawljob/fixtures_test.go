@@ -40,7 +40,7 @@ func jobWith(change ...func(*v1alpha1.CrawlJob)) *v1alpha1.CrawlJob {
 			Politeness: v1alpha1.Politeness{DelaySeconds: new(int32(2))},
 			Browser:    v1alpha1.Browser{Viewport: v1alpha1.Viewport{Width: 1280, Height: 800}, PageTimeoutSeconds: 60},
 			Capture: v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled,
-				Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse, Recorder: v1alpha1.RecorderWire},
+				Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse, Recorder: v1alpha1.RecorderWire, Images: v1alpha1.ImagesKeep, ScriptPosts: v1alpha1.ScriptPostsSameSite},
 			Priority: 3,
 			State:    v1alpha1.StateActive,
 		},

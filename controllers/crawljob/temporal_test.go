@@ -163,7 +163,7 @@ func TestStart(t *testing.T) {
 			Browser:    workflows.Browser{Width: 1280, Height: 800, PageTimeout: time.Minute},
 			Capture: workflows.Capture{Screenshot: "FullPage", Text: true, Behaviors: &workflows.Behaviors{
 				Scroll: true, Media: true, Consent: true, Scripts: []workflows.Script{{Name: "own/gallery.js", Hosts: []string{"*.example.org"}, SHA256: "d"}},
-			}, BodyBytes: 1e9, PageBytes: 2e9, BadCertificates: "Refuse", Recorder: "Wire"},
+			}, BodyBytes: 1e9, PageBytes: 2e9, BadCertificates: "Refuse", Recorder: "Wire", Images: "Keep", ScriptPosts: "SameSite"},
 			Storage: workflows.Storage{Prefix: "p"},
 			Authorization: workflows.Authorization{
 				Reference: "DPIA-1", Purpose: "Test", Basis: "consent", RequestedBy: "desk", NotAfter: noon.Add(24 * time.Hour),

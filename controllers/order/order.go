@@ -44,6 +44,8 @@ func Spec(s *v1alpha1.CrawlJobSpec) workflows.Spec {
 			PageBytes:       int64(s.Capture.Limits.PageMegabytes) * bytesPerMegabyte,
 			BadCertificates: string(s.Capture.BadCertificates),
 			Recorder:        string(s.Capture.Recorder),
+			Images:          string(s.Capture.Images),
+			ScriptPosts:     string(s.Capture.ScriptPosts),
 		},
 		Authorization: workflows.Authorization{
 			Reference:   s.Authorization.Reference,

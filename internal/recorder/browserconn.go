@@ -214,9 +214,6 @@ func (b *browserConn) request(a asker, req *request) bool {
 	if req.noFrame() {
 		return b.refuse(a, req, to, refusedNoFrame)
 	}
-	if b.session.rec.opts.Pictures != nil {
-		req.judged()
-	}
 	e := b.session.admit(a, req, to, target)
 	if e == nil {
 		return b.refuse(a, req, to, refusedOutside)

@@ -47,11 +47,17 @@ func (s *Session) NewResponseDeposit(name string, status int, contentType, conte
 	kind, _, _ := strings.Cut(contentType, ";")
 	f := bodyFacts{mediaType: strings.ToLower(strings.TrimSpace(kind))}
 	f.span(status, contentRange)
-	return s.newDeposit(name, newInspector(s.rec.opts.Pictures, f))
+	return s.newDeposit(name, newInspector(s.rec.opts.Pictures, s.noPictures(), f))
 }
 
-// Judges reports whether pictures are held back until they are judged; see Options.Pictures.
-func (s *Session) Judges() bool { return s.rec.opts.Pictures != nil }
+// Judges reports whether pictures of the open page are held back until they are judged, or
+// are all dropped; see Options.Pictures and Page.NoPictures.
+func (s *Session) Judges() bool { return s.rec.opts.Pictures != nil || s.noPictures() }
+
+func (s *Session) noPictures() bool {
+	p := s.current()
+	return p != nil && p.NoPictures
+}
 
 func (s *Session) newDeposit(name string, in *inspector) (*Deposit, error) {
 	s.mu.Lock()

@@ -119,8 +119,8 @@ func (e *exchange) run() bool {
 		e.takeBody()
 		return e.tell()
 	}
-	if !e.page.reaches(e.to.host) {
-		e.fail(ReasonOutOfReach, confinedDetail)
+	if reason, detail := e.page.refuses(e.req, e.to.host); reason != "" {
+		e.fail(reason, detail)
 		e.takeBody()
 		return e.tell()
 	}

@@ -11,7 +11,7 @@ func (e *exchange) pass() bool {
 	body := newBodyReader(e.origin.br, e.answer.kind, e.answer.length)
 	body.stream = e.origin.stream
 	out := e.newSpool("response")
-	in := newInspector(e.session.rec.opts.Pictures, factsOf(e.answer.head, e.answer.status))
+	in := newInspector(e.session.rec.opts.Pictures, e.page.NoPictures, factsOf(e.answer.head, e.answer.status))
 	defer in.close()
 	piece := e.session.rec.pieces.Get().(*[]byte)
 	defer e.session.rec.pieces.Put(piece)

@@ -66,7 +66,7 @@ func (p *Pictures) take(n int) bool {
 
 // Withheld says why a picture was dropped.
 type Withheld struct {
-	// Reason is [ReasonKnownIllegalImage] or [ReasonImageNotJudged], Detail is for people.
+	// Reason is [ReasonKnownIllegalImage], [ReasonImageNotJudged] or [ReasonImagesOff], Detail is for people.
 	Reason, Detail string
 	// Entry is what the picture is in the list by.
 	Entry string
@@ -146,17 +146,21 @@ func (f *bodyFacts) picture() bool { return strings.HasPrefix(f.mediaType, "imag
 type inspector struct {
 	pictures *Pictures
 	facts    bodyFacts
+	off      bool // all pictures are dropped
 	passing  bool // it is no picture
 	picture  bool // it is one, and is held
 	held     []byte
 	tried    int // how much was held when it was last looked at
 }
 
-func newInspector(p *Pictures, f bodyFacts) *inspector {
-	if p == nil {
+func newInspector(p *Pictures, off bool, f bodyFacts) *inspector {
+	if p == nil && !off {
 		return nil
 	}
-	return &inspector{pictures: p, facts: f, picture: f.picture(), passing: f.from > 0 && !f.picture()}
+	if p == nil {
+		p = new(Pictures)
+	}
+	return &inspector{pictures: p, off: off, facts: f, picture: f.picture(), passing: f.from > 0 && !f.picture()}
 }
 
 // holds reports whether the body is a picture, of which nobody may see anything yet.
@@ -167,8 +171,8 @@ func (i *inspector) add(p []byte) ([]byte, *Withheld) {
 	if i == nil || i.passing || len(p) == 0 {
 		return p, nil
 	}
-	if i.picture && i.facts.from >= 0 {
-		return nil, notJudged("it came in parts")
+	if w := i.drop(); w != nil {
+		return nil, w
 	}
 	if int64(len(i.held)+len(p)) > i.pictures.maxBytes() {
 		return nil, notJudged("it is larger than %d bytes", i.pictures.maxBytes())
@@ -183,14 +187,28 @@ func (i *inspector) add(p []byte) ([]byte, *Withheld) {
 	switch i.look(false) {
 	case isPicture:
 		i.picture = true
-		if i.facts.from >= 0 {
-			return nil, notJudged("it came in parts")
-		}
+		return nil, i.drop()
 	case noPicture:
 		i.passing = true
 		return i.giveUp(), nil
 	}
 	return nil, nil
+}
+
+// imagesOffDetail says why pictures are dropped that nothing is wrong with.
+const imagesOffDetail = "the order leaves pictures out"
+
+// drop says why a picture is dropped before it has come.
+func (i *inspector) drop() *Withheld {
+	switch {
+	case !i.picture:
+		return nil
+	case i.off:
+		return &Withheld{Reason: ReasonImagesOff, Detail: imagesOffDetail}
+	case i.facts.from >= 0:
+		return notJudged("it came in parts")
+	}
+	return nil
 }
 
 // end returns the rest of a body that has come to its end.
@@ -270,8 +288,8 @@ func (i *inspector) unreadable() verdict {
 
 // judge looks for a whole picture in the list.
 func (i *inspector) judge() *Withheld {
-	if i.facts.from >= 0 {
-		return notJudged("it came in parts")
+	if w := i.drop(); w != nil {
+		return w
 	}
 	coded, _, err := hashlist.Sum(bytes.NewReader(i.held))
 	if err != nil {

@@ -22,3 +22,16 @@ func ReadOnly(f Facts) (allow bool, reason string) {
 	}
 	return true, ""
 }
+
+// refuses says why a request is not to be made, empty when it may be.
+func (p *page) refuses(r *request, host string) (reason, detail string) {
+	switch {
+	case !p.reaches(host):
+		return ReasonOutOfReach, confinedDetail
+	case p.NoPictures && r.dest == "image":
+		return ReasonImagesOff, imagesOffDetail
+	case p.Permit != nil && !r.safe() && !p.Permit(r.method, host):
+		return ReasonPostBlocked, "the order does not let scripts send anything there"
+	}
+	return "", ""
+}

@@ -81,6 +81,8 @@ const (
 	ReasonDiskFull          = "DiskFull"          // the body could not be written
 	ReasonAborted           = "Aborted"           // the browser gave up, or the page was closed
 	ReasonKnownIllegalImage = "KnownIllegalImage" // it is in the list of Options.Pictures
+	ReasonImagesOff         = "ImagesOff"         // refused by Page.NoPictures
+	ReasonPostBlocked       = "PostBlocked"       // refused by Page.Permit
 	ReasonImageNotJudged    = "ImageNotJudged"    // it could not be compared with that list
 )
 

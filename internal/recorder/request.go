@@ -110,9 +110,14 @@ func (r *request) chunks() bool {
 // repeatable reports whether the request may be sent a second time when a
 // connection that was kept turns out to be closed (RFC 9110 section 9.2.2).
 func (r *request) repeatable() bool {
+	return r.safe() && !r.hasBody()
+}
+
+// safe reports whether the request only reads (RFC 9110 section 9.2.1).
+func (r *request) safe() bool {
 	switch r.method {
 	case "GET", "HEAD", "OPTIONS", "TRACE":
-		return !r.hasBody()
+		return true
 	}
 	return false
 }

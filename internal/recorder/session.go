@@ -37,6 +37,11 @@ type Page struct {
 	// AcceptBadCertificates lets the page have what comes from an origin whose
 	// certificate does not verify. The error is recorded either way.
 	AcceptBadCertificates bool
+	// NoPictures drops every picture, unasked where the browser says that it wants one.
+	NoPictures bool
+	// Permit, unless nil, is asked about each request that does more than read (RFC 9110
+	// section 9.2.1), by many goroutines at once.
+	Permit func(method, host string) bool
 }
 
 // Activity says how busy a session's page is.
@@ -345,6 +350,9 @@ func (s *Session) admit(b asker, r *request, to origin, target string) *exchange
 	p := s.page
 	if p == nil {
 		return nil
+	}
+	if s.rec.opts.Pictures != nil || p.NoPictures {
+		r.judged()
 	}
 	e := &exchange{session: s, page: p, browser: b, req: r, to: to, target: target, head: r.forOrigin(target)}
 	e.ctx, e.cancel = context.WithCancel(p.ctx)

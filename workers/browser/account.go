@@ -58,6 +58,8 @@ type account struct {
 	acting    string          // the behaviour that is being done to the page
 	scheduled map[string]bool // where the page has said it would go
 	leaving   bool
+	posts     ScriptPosts
+	own       map[string]bool  // the sites of the page's documents
 	polls     map[string]*poll // by method and address, with and without the query
 	actions   []Action
 	acted     map[string]int // index of an action by what it says
@@ -102,6 +104,7 @@ func newAccount(now func() time.Time, mainFrame, blank string) *account {
 		polls:     make(map[string]*poll),
 		acted:     make(map[string]int),
 		scheduled: make(map[string]bool),
+		own:       make(map[string]bool),
 		changed:   make(chan struct{}, 1),
 		left:      make(chan struct{}),
 	}

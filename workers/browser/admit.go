@@ -89,7 +89,7 @@ func (t *tab) guard() {
 		return
 	}
 	t.guarded = true
-	t.session.post("Fetch.enable", map[string]any{"patterns": fetchPatterns(t.opaque), "handleAuthRequests": true})
+	t.session.post("Fetch.enable", map[string]any{"patterns": t.fetchPatterns(), "handleAuthRequests": true})
 }
 
 // logInNowhere answers a server that asks who is there. Chromium would ask the person at the
@@ -113,6 +113,10 @@ func (t *tab) pausedAt(s *session, params jsonv2.Value) {
 		return
 	}
 	a := t.account()
+	if ev.Type != typeDocument {
+		t.pausedPart(s, a, ev)
+		return
+	}
 	if a != nil && ev.Request.Method != http.MethodGet && ev.Request.Method != http.MethodHead {
 		a.block(ev.NetworkID, ev.Request.URL)
 		s.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})

@@ -90,12 +90,15 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	c.page.Cache = c.tab.number
 	c.page.UserAgent, c.page.Environment = s.userAgent(), c.tab.environment
 	c.page.Browser, c.page.BrowserFlags = s.chrome.version.Product, s.chrome.flags
+	c.acct = newAccount(s.pool.opts.Now, c.tab.id, c.tab.blank)
+	c.acct.reach(v.URL)
+	c.acct.posts = s.opts.ScriptPosts
 	if err := s.session.Begin(recorder.Page{
 		Dir: spool, MaxBytes: v.MaxBytes, MaxBody: v.MaxBody, AcceptBadCertificates: s.opts.AcceptBadCertificates,
+		NoPictures: s.opts.NoImages, Permit: c.permit(),
 	}); err != nil {
 		return c.failed(err)
 	}
-	c.acct = newAccount(s.pool.opts.Now, c.tab.id, c.tab.blank)
 	defer c.follow()()
 	c.page.Started = c.acct.started
 	if v.Admit != nil {

@@ -42,7 +42,7 @@ func (c *capture) finish(ctx context.Context, o Outcome) error {
 	c.page.Exchanges = exchanges
 	c.acct.conclude(c.page)
 	c.page.Limits = append(c.page.Limits, c.visit.cutOff(exchanges)...)
-	c.page.Limits = append(c.page.Limits, withheld(exchanges)...)
+	c.page.Limits = append(c.page.Limits, withheld(c.page.Ledger)...)
 	c.page.Outcome = c.judge(c.tunnelsFirst(o))
 	c.page.Challenge = challengeOf(c.page)
 	c.judgeLogin()
@@ -181,7 +181,7 @@ func (c *capture) judge(o Outcome) Outcome {
 		}
 	}
 	main := c.page.MainExchange()
-	if main != nil && main.Withheld() {
+	if main != nil && (main.Withheld() || main.Failure == ReasonImagesOff) {
 		c.page.disown()
 		return Outcome{State: Failed, Reason: main.Failure, Detail: main.Detail}
 	}
@@ -285,7 +285,7 @@ func (p *Page) MainExchange() *recorder.Exchange {
 func reasonOf(failure string) string {
 	switch failure {
 	case ReasonDNSFailed, ReasonConnectFailed, ReasonTLSFailed, ReasonConnectionReset, ReasonPageTimeout,
-		ReasonAddressBlocked, ReasonNavigationBlocked, ReasonDiskFull, ReasonAborted, ReasonKnownIllegalImage, ReasonImageNotJudged:
+		ReasonAddressBlocked, ReasonNavigationBlocked, ReasonDiskFull, ReasonAborted, ReasonKnownIllegalImage, ReasonImageNotJudged, ReasonImagesOff:
 		return failure
 	case recorder.ReasonInvalidResponse:
 		return ReasonConnectionReset

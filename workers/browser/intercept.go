@@ -108,13 +108,23 @@ func newIntercept(s *recorder.Session, a *account, t *tab) *intercept {
 
 // fetchPatterns are what Chrome pauses: documents before they are asked for, as the gate
 // and the rule against submitting forms need it, and everything over TLS when it has been
-// answered.
-func fetchPatterns(opaque bool) []map[string]any {
-	list := []map[string]any{{"resourceType": "Document", "requestStage": "Request"}}
-	if opaque {
-		list = append(list, map[string]any{"urlPattern": "https://*", "requestStage": "Response"})
+// answered. What the order leaves out is stopped before it is asked for, too.
+func (t *tab) fetchPatterns() []map[string]any {
+	list := []map[string]any{{"resourceType": typeDocument, "requestStage": "Request"}}
+	if !t.opaque {
+		return list
 	}
-	return list
+	var kinds []string
+	if t.noImages {
+		kinds = append(kinds, typeImage)
+	}
+	if t.posts != ScriptPostsAny {
+		kinds = append(kinds, postTypes...)
+	}
+	for _, kind := range kinds {
+		list = append(list, map[string]any{"urlPattern": "https://*", "resourceType": kind, "requestStage": "Request"})
+	}
+	return append(list, map[string]any{"urlPattern": "https://*", "requestStage": "Response"})
 }
 
 // took takes an event that is the browser recorder's alone, and looks at those that are

@@ -13,7 +13,7 @@ const certificateTimeout = 5 * time.Second
 
 // intercept has a target's requests paused when they have been answered.
 func (t *tab) intercept(s *session) {
-	s.post("Fetch.enable", map[string]any{"patterns": fetchPatterns(true)})
+	s.post("Fetch.enable", map[string]any{"patterns": t.fetchPatterns()})
 	if t.acceptBad {
 		s.post("Security.setIgnoreCertificateErrors", map[string]any{"ignore": true})
 	}

@@ -38,6 +38,13 @@ func serveTLS(t testing.TB, h2 bool, h http.Handler) *httptest.Server {
 // newBrowserStay opens a stay whose recorder is the browser, and which trusts a server.
 func newBrowserStay(t testing.TB, s *httptest.Server, change ...func(*recorder.Options)) *Stay {
 	t.Helper()
+	rec := recorderFor(t, s, change...)
+	return newStay(t, newPool(t, func(o *Options) { o.Recorder = rec }), StayOptions{Recorder: RecorderBrowser})
+}
+
+// recorderFor is a recorder that trusts a server.
+func recorderFor(t testing.TB, s *httptest.Server, change ...func(*recorder.Options)) *recorder.Recorder {
+	t.Helper()
 	opts := recorder.Options{
 		Dir: t.TempDir(), Roots: []*x509.Certificate{s.Certificate()},
 		Dialer: &netguard.Dialer{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
@@ -54,7 +61,7 @@ func newBrowserStay(t testing.TB, s *httptest.Server, change ...func(*recorder.O
 			t.Errorf("close the recorder: %v", err)
 		}
 	})
-	return newStay(t, newPool(t, func(o *Options) { o.Recorder = rec }), StayOptions{Recorder: RecorderBrowser})
+	return rec
 }
 
 // theOne returns the one exchange of a method and an address.

@@ -19,6 +19,7 @@ func (a *account) requestWillBeSent(ev requestWillBeSent) {
 	ev.Request.URL = withoutUser(ev.Request.URL)
 	main := ev.Type == "Document" && ev.FrameID == a.main && ev.RequestID == ev.LoaderID
 	if main && !a.leaving {
+		a.reach(ev.Request.URL)
 		a.pending = ev.RequestID
 		a.document.failure = ""
 		if !a.document.committed || ev.RedirectResponse == nil {

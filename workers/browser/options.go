@@ -104,6 +104,10 @@ type StayOptions struct {
 	// AcceptBadCertificates lets pages have what comes from origins whose certificate
 	// does not verify. What is wrong with it is recorded either way.
 	AcceptBadCertificates bool
+	// NoImages leaves pictures out: they are not asked for, or dropped as they come.
+	NoImages bool
+	// ScriptPosts says to whom scripts may send what is more than a question.
+	ScriptPosts ScriptPosts
 	// Recorder says who takes down what goes over TLS.
 	Recorder Recorder
 	// Headers are sent with every request of the stay.

@@ -36,6 +36,7 @@ const (
 	ReasonAborted           = "Aborted"
 	ReasonKnownIllegalImage = recorder.ReasonKnownIllegalImage
 	ReasonImageNotJudged    = recorder.ReasonImageNotJudged
+	ReasonImagesOff         = recorder.ReasonImagesOff
 )
 
 // Outcome is what became of a page.

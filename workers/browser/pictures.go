@@ -14,25 +14,25 @@ const (
 	LimitKnownIllegal = ReasonKnownIllegalImage
 	// LimitNotJudged: a picture could not be compared with that list.
 	LimitNotJudged = ReasonImageNotJudged
+	// LimitImagesOff: the order leaves pictures out.
+	LimitImagesOff = ReasonImagesOff
 )
 
 // withheld tells how many pictures were dropped.
-func withheld(exchanges []recorder.Exchange) []Limit {
-	listed, unknown := 0, 0
-	for i := range exchanges {
-		switch exchanges[i].Failure {
-		case ReasonKnownIllegalImage:
-			listed++
-		case ReasonImageNotJudged:
-			unknown++
-		}
+func withheld(lines []Line) []Limit {
+	n := map[string]int{}
+	for i := range lines {
+		n[lines[i].Reason]++
 	}
 	var out []Limit
-	if listed > 0 {
-		out = append(out, Limit{LimitKnownIllegal, fmt.Sprintf("%d pictures are in the list of known illegal images and were dropped", listed)})
-	}
-	if unknown > 0 {
-		out = append(out, Limit{LimitNotJudged, fmt.Sprintf("%d pictures could not be compared with the list of known illegal images and were dropped", unknown)})
+	for _, l := range []Limit{
+		{LimitKnownIllegal, "%d pictures are in the list of known illegal images and were dropped"},
+		{LimitNotJudged, "%d pictures could not be compared with the list of known illegal images and were dropped"},
+		{LimitImagesOff, "%d pictures were left out, as the order says"},
+	} {
+		if n[l.Name] > 0 {
+			out = append(out, Limit{l.Name, fmt.Sprintf(l.Detail, n[l.Name])})
+		}
 	}
 	return out
 }

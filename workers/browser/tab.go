@@ -40,6 +40,8 @@ type tab struct {
 	guarded   bool   // Chrome asks before each document
 	opaque    bool   // the browser is the recorder, see RecorderBrowser
 	acceptBad bool   // certificates that do not verify are accepted
+	posts     ScriptPosts
+	noImages  bool
 	profile   *ProfileUse
 	// environment is what scripts of its pages are told.
 	environment Environment
@@ -74,7 +76,7 @@ func (c *chrome) open(ctx context.Context, opts StayOptions, proxy string) (*tab
 	t := &tab{
 		chrome: c, number: contexts.Add(1),
 		context: string(made.BrowserContextID),
-		opaque:  opts.Recorder == RecorderBrowser, acceptBad: opts.AcceptBadCertificates,
+		opaque:  opts.Recorder == RecorderBrowser, acceptBad: opts.AcceptBadCertificates, posts: opts.ScriptPosts, noImages: opts.NoImages,
 		children: make(map[string]child),
 		gone:     make(chan struct{}),
 	}

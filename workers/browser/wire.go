@@ -102,6 +102,7 @@ type requestPaused struct {
 	RequestID string      `json:"requestId"`
 	NetworkID string      `json:"networkId"`
 	FrameID   string      `json:"frameId"`
+	Type      string      `json:"resourceType"`
 	Request   wireRequest `json:"request"`
 }
 

@@ -25,6 +25,11 @@ func (v *hostVisit) stayOptions(given *profile.Profile) browser.StayOptions {
 		Viewport:              browser.Viewport{Width: spec.Browser.Width, Height: spec.Browser.Height},
 		AcceptBadCertificates: spec.Capture.BadCertificates == workflows.BadCertificatesRecord,
 		Profile:               given,
+		NoImages:              spec.Capture.Images == workflows.ImagesOff,
+	}
+	switch posts := browser.ScriptPosts(spec.Capture.ScriptPosts); posts {
+	case browser.ScriptPostsSameSite, browser.ScriptPostsNone:
+		opts.ScriptPosts = posts
 	}
 	if spec.Capture.Recorder == string(browser.RecorderBrowser) {
 		opts.Recorder = browser.RecorderBrowser

@@ -218,6 +218,10 @@ var schemaYAML = typed.YAMLObject(`types:
         expand: Enabled
         media: Enabled
         scroll: Enabled
+    - name: images
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Images
+      default: Keep
     - name: limits
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CaptureLimits
@@ -232,6 +236,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Screenshot
       default: FullPage
+    - name: scriptPosts
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ScriptPosts
+      default: SameSite
     - name: text
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toggle
@@ -678,6 +686,8 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostPattern
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Images
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Interval
   map:
     fields:
@@ -878,6 +888,8 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ScopeType
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Screenshot
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ScriptPosts
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.SealedJob
   map:

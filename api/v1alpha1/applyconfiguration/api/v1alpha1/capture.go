@@ -27,6 +27,12 @@ type CaptureApplyConfiguration struct {
 	// what is stored are the bytes on the wire; a page that refuses the recorder's own
 	// TLS is captured once more with Browser, and both are kept.
 	Recorder *apiv1alpha1.Recorder `json:"recorder,omitempty"`
+	// images says whether pictures are taken. Off leaves them out of pages and
+	// screenshots.
+	Images *apiv1alpha1.Images `json:"images,omitempty"`
+	// scriptPosts says to whom scripts may send what is more than a question, as many
+	// do to get the content that they show. Forms are never submitted.
+	ScriptPosts *apiv1alpha1.ScriptPosts `json:"scriptPosts,omitempty"`
 }
 
 // CaptureApplyConfiguration constructs a declarative configuration of the Capture type for use with
@@ -80,5 +86,21 @@ func (b *CaptureApplyConfiguration) WithBadCertificates(value apiv1alpha1.BadCer
 // If called multiple times, the Recorder field is set to the value of the last call.
 func (b *CaptureApplyConfiguration) WithRecorder(value apiv1alpha1.Recorder) *CaptureApplyConfiguration {
 	b.Recorder = &value
+	return b
+}
+
+// WithImages sets the Images field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Images field is set to the value of the last call.
+func (b *CaptureApplyConfiguration) WithImages(value apiv1alpha1.Images) *CaptureApplyConfiguration {
+	b.Images = &value
+	return b
+}
+
+// WithScriptPosts sets the ScriptPosts field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ScriptPosts field is set to the value of the last call.
+func (b *CaptureApplyConfiguration) WithScriptPosts(value apiv1alpha1.ScriptPosts) *CaptureApplyConfiguration {
+	b.ScriptPosts = &value
 	return b
 }
