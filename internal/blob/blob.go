@@ -9,7 +9,7 @@
 //
 // Errors tell what a person would have to mend: test for them with errors.Is
 // ([ErrNotFound], [ErrExists], [ErrUnreachable], [ErrDenied], [ErrClock],
-// [ErrNoBucket], [ErrFull]).
+// [ErrNoBucket], [ErrFull], [ErrLocked]).
 package blob
 
 import (

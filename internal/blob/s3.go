@@ -76,7 +76,7 @@ func NewClient(c Config) (*Client, error) {
 		Secure:       u.Scheme == "https",
 		Region:       c.Region,
 		BucketLookup: minio.BucketLookupPath,
-		Transport:    transport,
+		Transport:    dated{transport},
 		MaxRetries:   2, // the callers' own retries are the patient ones
 	})
 	if err != nil {

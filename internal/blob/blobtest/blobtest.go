@@ -31,6 +31,11 @@ type Server struct {
 	Careless bool
 	// Plain makes the server compute no SHA-256: it keeps the one in the metadata.
 	Plain bool
+	// Locks makes the server lock objects: it takes retention and legal holds, and refuses
+	// to delete what is under one. Now is its clock for that, and the Date of its answers,
+	// unless nil.
+	Locks bool
+	Now   func() time.Time
 
 	mu      sync.Mutex
 	objects map[string]object
@@ -41,6 +46,9 @@ type object struct {
 	body   []byte
 	header http.Header
 	at     time.Time
+	// until and hold are what locks it, as it was asked for.
+	until string
+	hold  string
 }
 
 // Start serves the store until the test ends and returns its address.
@@ -109,8 +117,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if s.objects == nil {
 			s.objects = map[string]object{}
 		}
-		s.objects[r.URL.Path] = object{body, metadata(r.Header, !s.Plain), time.Now().UTC().Truncate(time.Second)}
+		s.objects[r.URL.Path] = object{body: body, header: metadata(r.Header, !s.Plain), at: s.now()}
 		s.puts++
+	}
+	if s.Now != nil {
+		w.Header().Set("Date", s.now().Format(http.TimeFormat))
 	}
 	if s.Answer != nil && s.Answer(w, r, store) {
 		return
@@ -121,6 +132,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.Count(strings.Trim(r.URL.Path, "/"), "/") == 0:
 		s.bucket(w, r)
+	case r.URL.Query().Has("retention"), r.URL.Query().Has("legal-hold"):
+		s.lock(w, r, body)
 	case r.Method == http.MethodPut && ok && r.Header.Get("If-None-Match") == "*" && !s.Careless:
 		Fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	case r.Method == http.MethodPut:
@@ -129,6 +142,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
 		}
 		w.Header().Set("ETag", `"e"`)
+	case r.Method == http.MethodDelete && s.locked(have):
+		Fail(w, http.StatusForbidden, "AccessDenied")
 	case r.Method == http.MethodDelete: // of an object that is not there, too
 		s.Remove(r.URL.Path)
 		w.WriteHeader(http.StatusNoContent)
@@ -137,6 +152,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		maps.Copy(w.Header(), have.header)
 		w.Header().Set("ETag", `"e"`)
+		if have.until != "" {
+			w.Header().Set("X-Amz-Object-Lock-Retain-Until-Date", have.until)
+		}
+		if have.hold != "" {
+			w.Header().Set("X-Amz-Object-Lock-Legal-Hold", have.hold)
+		}
 		http.ServeContent(w, r, "", have.at, bytes.NewReader(have.body))
 	}
 }
@@ -154,7 +175,21 @@ func metadata(h http.Header, computed bool) http.Header {
 
 // bucket answers HEAD and GET of a bucket (ListObjectsV2).
 func (s *Server) bucket(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodHead || !r.URL.Query().Has("list-type") {
+	query := r.URL.Query()
+	switch {
+	case query.Has("versioning"):
+		_, _ = io.WriteString(w, "<VersioningConfiguration/>")
+		return
+	case query.Has("object-lock") && s.Locks:
+		_, _ = io.WriteString(w, "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>")
+		return
+	case query.Has("object-lock"):
+		Fail(w, http.StatusNotFound, "ObjectLockConfigurationNotFoundError")
+		return
+	case query.Has("versions"): // as a store without versions answers
+		Fail(w, http.StatusNotImplemented, "NotImplemented")
+		return
+	case r.Method == http.MethodHead || !query.Has("list-type"):
 		return
 	}
 	type entry struct {
@@ -167,12 +202,45 @@ func (s *Server) bucket(w http.ResponseWriter, r *http.Request) {
 		Contents []entry
 	}
 	bucket := "/" + strings.Trim(r.URL.Path, "/") + "/"
-	for _, path := range s.Keys(bucket + r.URL.Query().Get("prefix")) {
+	for _, path := range s.Keys(bucket + query.Get("prefix")) {
 		list.Contents = append(list.Contents, entry{strings.TrimPrefix(path, bucket), len(s.Object(path)), s.modified(path)})
 	}
 	slices.SortFunc(list.Contents, func(a, b entry) int { return cmp.Compare(a.Key, b.Key) })
 	w.Header().Set("Content-Type", "application/xml")
 	_ = xml.NewEncoder(w).Encode(list) // the client may be gone
+}
+
+// lock takes what keeps an object from being deleted (Amazon S3 API Reference,
+// PutObjectRetention and PutObjectLegalHold).
+func (s *Server) lock(w http.ResponseWriter, r *http.Request, body []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	have, ok := s.objects[r.URL.Path]
+	if !ok || !s.Locks || r.Method != http.MethodPut {
+		Fail(w, http.StatusBadRequest, "InvalidRequest")
+		return
+	}
+	var asked struct{ RetainUntilDate, Status string }
+	if err := xml.Unmarshal(body, &asked); err != nil {
+		Fail(w, http.StatusBadRequest, "MalformedXML")
+		return
+	}
+	have.until, have.hold = cmp.Or(asked.RetainUntilDate, have.until), cmp.Or(asked.Status, have.hold)
+	s.objects[r.URL.Path] = have
+}
+
+// locked tells whether an object may not be deleted now.
+func (s *Server) locked(o object) bool {
+	until, err := time.Parse(time.RFC3339, o.until)
+	return err == nil && s.now().Before(until) || o.hold == "ON"
+}
+
+func (s *Server) now() time.Time {
+	now := time.Now
+	if s.Now != nil {
+		now = s.Now
+	}
+	return now().UTC().Truncate(time.Second)
 }
 
 // unframe takes the signature of each chunk off a body (Amazon S3 API Reference,

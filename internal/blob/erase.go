@@ -1,0 +1,143 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// ErrLocked means that the store itself keeps an object from being erased: it is under a
+// retention lock or a legal hold (Amazon S3 User Guide, "Locking objects with Object Lock").
+var ErrLocked = errors.New("object locked by the store")
+
+// Erased is what the store answered to an erasure.
+type Erased struct {
+	// Versions is how many versions and delete markers were removed; 0 when nothing was
+	// there any more.
+	Versions int
+	// Absent is set when the store said afterwards that there is neither the object nor a
+	// version of it.
+	Absent bool
+}
+
+// Erase removes an object so that nothing of it is left: in a bucket that keeps versions a
+// plain DELETE only hides it. It returns when the store has confirmed that nothing is there,
+// also where nothing was. A lock is never passed by: the error is ErrLocked.
+func (b *Bucket) Erase(ctx context.Context, key Key) (Erased, error) {
+	ctx, cancel := bound(ctx, 0)
+	defer cancel()
+	var done Erased
+	versions, err := b.versions(ctx, key)
+	if err != nil {
+		return done, fmt.Errorf("erase %q: %w", key, err)
+	}
+	for _, v := range versions {
+		err := b.core.RemoveObject(ctx, b.name, string(key), minio.RemoveObjectOptions{VersionID: v})
+		if err != nil {
+			return done, fmt.Errorf("erase %q: %w", key, b.refused(ctx, key, v, err))
+		}
+		done.Versions++
+	}
+	left, err := b.versions(ctx, key)
+	if err != nil {
+		return done, fmt.Errorf("confirm that %q is erased: %w", key, err)
+	}
+	if len(left) > 0 {
+		return done, fmt.Errorf("erase %q: the store took the removal and still has %d versions", key, len(left))
+	}
+	switch _, err := b.Head(ctx, key); {
+	case err == nil:
+		return done, fmt.Errorf("erase %q: the store took the removal and still has the object", key)
+	case !errors.Is(err, ErrNotFound):
+		return done, fmt.Errorf("confirm that %q is erased: %w", key, err)
+	}
+	done.Absent = true
+	return done, nil
+}
+
+// versions are the IDs of all that a store has under a key: one empty ID in a store that
+// knows no versions.
+func (b *Bucket) versions(ctx context.Context, key Key) ([]string, error) {
+	var list []string
+	for o := range b.core.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: string(key), Recursive: true, WithVersions: true}) {
+		if missing(o.Err) {
+			return b.unversioned(ctx, key)
+		}
+		if o.Err != nil {
+			return nil, classify(o.Err)
+		}
+		if o.Key != string(key) {
+			break // keys are listed in their order, so that this one's come first
+		}
+		list = append(list, o.VersionID)
+	}
+	return list, nil
+}
+
+func (b *Bucket) unversioned(ctx context.Context, key Key) ([]string, error) {
+	switch _, err := b.Head(ctx, key); {
+	case errors.Is(err, ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return []string{""}, nil
+}
+
+// missing tells whether a store says that it does not have what it was asked for at all.
+func missing(err error) bool {
+	var answer minio.ErrorResponse
+	return errors.As(err, &answer) && (answer.Code == "NotImplemented" || answer.StatusCode == http.StatusNotImplemented)
+}
+
+// refused finds out whether it was a lock for which the store did not remove a version:
+// stores have different words for that, AccessDenied among them.
+func (b *Bucket) refused(ctx context.Context, key Key, version string, err error) error {
+	kind := classify(err)
+	if errors.Is(kind, ErrUnreachable) || errors.Is(kind, context.Canceled) {
+		return kind
+	}
+	lock, asked := b.lock(ctx, key, version)
+	switch {
+	case asked != nil:
+		return kind
+	case lock.Held:
+		return fmt.Errorf("%w: it is under a legal hold: %w", ErrLocked, err)
+	case !lock.Until.IsZero():
+		return fmt.Errorf("%w: it is locked until %s: %w", ErrLocked, lock.Until.UTC().Format(time.RFC3339), err)
+	}
+	return kind
+}
+
+// dateKey is the context's key of where the Date of an answer is to be noted.
+type dateKey struct{}
+
+// dated notes the Date of answers (RFC 9110 section 6.6.1) for who asks.
+type dated struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t dated) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := t.RoundTripper.RoundTrip(r)
+	if at, ok := r.Context().Value(dateKey{}).(*time.Time); ok && err == nil {
+		if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
+			*at = date.UTC()
+		}
+	}
+	return answer, err
+}
+
+// Time asks the store what time it is: the Date of an answer, to the second.
+func (b *Bucket) Time(ctx context.Context) (time.Time, error) {
+	var at time.Time
+	if err := b.Check(context.WithValue(ctx, dateKey{}, &at)); err != nil {
+		return time.Time{}, err
+	}
+	if at.IsZero() {
+		return time.Time{}, fmt.Errorf("bucket %q: the store's answer has no Date", b.name)
+	}
+	return at, nil
+}
