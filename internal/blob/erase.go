@@ -78,6 +78,22 @@ func (b *Bucket) versions(ctx context.Context, key Key) ([]string, error) {
 	return list, nil
 }
 
+// ListVersions is List that knows of what a plain DELETE only hid, too: current is set for
+// objects that can be read under their key. One that has several versions is told as often.
+func (b *Bucket) ListVersions(ctx context.Context, prefix string, yield func(info Info, current bool) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for o := range b.core.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithVersions: true}) {
+		if o.Err != nil {
+			return fmt.Errorf("list versions of %q: %w", prefix, classify(o.Err))
+		}
+		if !yield(toInfo(Key(o.Key), o), o.IsLatest && !o.IsDeleteMarker) {
+			return nil
+		}
+	}
+	return nil
+}
+
 func (b *Bucket) unversioned(ctx context.Context, key Key) ([]string, error) {
 	switch _, err := b.Head(ctx, key); {
 	case errors.Is(err, ErrNotFound):

@@ -1,0 +1,191 @@
+package retention
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+)
+
+// Store is what decisions need of a bucket. blob.Bucket is one.
+type Store interface {
+	Put(ctx context.Context, key blob.Key, content blob.Content) (blob.Info, error)
+	Get(ctx context.Context, key blob.Key) (io.ReadCloser, blob.Info, error)
+	List(ctx context.Context, prefix string, yield func(blob.Info) bool) error
+}
+
+var (
+	// ErrBroken says that a decision of a run is missing, or is not what the next one says
+	// that it was. Nothing is erased then.
+	ErrBroken = errors.New("the decisions about retention do not follow from each other")
+	// ErrErasing says that what was to be kept is being erased, or is erased already.
+	ErrErasing = errors.New("it is being erased or erased already")
+)
+
+// The bounds of what is read.
+const (
+	maxDecision  = 1 << 20
+	maxDecisions = 100_000
+)
+
+// Mark is a place in the decisions of a run: a number, and the SHA-256 of that decision. The
+// zero Mark is before the first.
+type Mark struct {
+	Seq    int64  `json:"seq,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+// Log are all decisions of a run, in their order.
+type Log struct {
+	Decisions []Decision
+	hashes    []string
+}
+
+// Mark is where the log ends.
+func (l *Log) Mark() Mark { return l.MarkAt(int64(len(l.hashes))) }
+
+// MarkAt is the place of a decision of the log.
+func (l *Log) MarkAt(seq int64) Mark {
+	if seq < 1 || seq > int64(len(l.hashes)) {
+		return Mark{}
+	}
+	return Mark{Seq: seq, SHA256: l.hashes[seq-1]}
+}
+
+// Follows tells whether the log goes on from a place that it once ended at. One that does not
+// has lost decisions, or had them replaced.
+func (l *Log) Follows(m Mark) error {
+	if l.MarkAt(m.Seq) != m {
+		return fmt.Errorf("%w: number %d is not any more what it was", ErrBroken, m.Seq)
+	}
+	return nil
+}
+
+// Read reads the decisions of the run whose archive lies below prefix, which ends with a slash.
+func Read(ctx context.Context, store Store, prefix string) (*Log, error) {
+	l := &Log{}
+	var seqs []int64
+	err := store.List(ctx, prefix+Folder, func(o blob.Info) bool {
+		if seq, ok := numbered(strings.TrimPrefix(string(o.Key), prefix)); ok {
+			seqs = append(seqs, seq)
+		}
+		return len(seqs) <= maxDecisions
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(seqs)
+	if len(seqs) > maxDecisions {
+		return nil, fmt.Errorf("%w: there are more than %d", ErrBroken, maxDecisions)
+	}
+	for i, seq := range seqs {
+		if seq != int64(i+1) {
+			return nil, fmt.Errorf("%w: number %d is missing", ErrBroken, i+1)
+		}
+		if err := l.read(ctx, store, prefix, seq); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+func (l *Log) read(ctx context.Context, store Store, prefix string, seq int64) error {
+	data, err := get(ctx, store, blob.Key(prefix+nameOf(seq)), maxDecision)
+	if errors.Is(err, blob.ErrNotFound) {
+		return fmt.Errorf("%w: number %d is listed and not there", ErrBroken, seq)
+	}
+	if err != nil {
+		return err
+	}
+	d, err := decode(data)
+	if err != nil {
+		return fmt.Errorf("%w: number %d: %w", ErrBroken, seq, err)
+	}
+	if d.Seq != seq || d.Run != RunOf(prefix) || d.Previous != l.Mark().SHA256 {
+		return fmt.Errorf("%w: number %d belongs to another run or place", ErrBroken, seq)
+	}
+	l.Decisions, l.hashes = append(l.Decisions, d), append(l.hashes, hash(data))
+	return nil
+}
+
+// Append makes a decision the next one of the log, on condition that nobody made another
+// since the log was read: the error is blob.ErrExists then, and whoever wants to decide reads
+// again what there is to be known. What is to be kept must not be under an erasure: the error
+// is ErrErasing.
+func (l *Log) Append(ctx context.Context, store Store, prefix string, d Decision) error {
+	d.Format, d.Version, d.Run, d.Seq, d.Previous = format, version, RunOf(prefix), l.Mark().Seq+1, l.Mark().SHA256
+	d.At = d.At.UTC()
+	if err := d.Check(); err != nil {
+		return err
+	}
+	if err := l.allows(&d); err != nil {
+		return err
+	}
+	key, err := blob.NewKey(prefix + nameOf(d.Seq))
+	if err != nil {
+		return err
+	}
+	data, err := d.encode()
+	if err != nil {
+		return err
+	}
+	sum := hash(data)
+	if _, err := store.Put(ctx, key, blob.Content{Body: bytes.NewReader(data), Size: int64(len(data)), SHA256: sum, Type: "application/json"}); err != nil {
+		return err
+	}
+	l.Decisions, l.hashes = append(l.Decisions, d), append(l.hashes, sum)
+	return nil
+}
+
+// allows refuses to keep what is named by an erasure. A decision about all that a run has is
+// about what is left of it.
+func (l *Log) allows(d *Decision) error {
+	if d.Action != Keep && d.Action != Hold || len(d.Objects) == 0 {
+		return nil
+	}
+	for i := range l.Decisions {
+		for _, e := range l.Decisions[i].Erasing {
+			if unit := UnitOf(e.Name); unit != "" && slices.Contains(d.Objects, unit) {
+				return fmt.Errorf("%s: %w, as decided in %s at %s", unit, ErrErasing, nameOf(l.Decisions[i].Seq), l.Decisions[i].At.Format("2006-01-02T15:04:05Z07:00"))
+			}
+		}
+	}
+	return nil
+}
+
+// RunOf is the UID of the run whose archive lies below a prefix.
+func RunOf(prefix string) string { return path.Base(prefix) }
+
+// nameOf is the name of a decision below the prefix of its run.
+func nameOf(seq int64) string { return fmt.Sprintf("%s%08d.json", Folder, seq) }
+
+// numbered is the number of a decision of that name.
+func numbered(name string) (int64, bool) {
+	digits, ok := strings.CutSuffix(strings.TrimPrefix(name, Folder), ".json")
+	seq, err := strconv.ParseInt(digits, 10, 64)
+	return seq, ok && err == nil && nameOf(seq) == name
+}
+
+// get reads a small object.
+func get(ctx context.Context, store Store, key blob.Key, limit int64) ([]byte, error) {
+	body, _, err := store.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close() // it is only read
+	data, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w: %w", key, blob.ErrUnreachable, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("read %q: has more than %d bytes", key, limit)
+	}
+	return data, nil
+}
