@@ -13,12 +13,12 @@ const Namespace = "crawlfleet"
 const (
 	// TaskQueueRun is where the workflows run.
 	TaskQueueRun = "crawlfleet-run"
-	// TaskQueuePlan takes Preflight, StoreProfile, Seed, Plan, Sweep and Seal: store work
-	// without a browser.
+	// TaskQueuePlan takes Preflight, StoreProfile, Seed, Plan, Sweep, Seal and Erase: store
+	// work without a browser.
 	TaskQueuePlan = "crawlfleet-plan"
 	// TaskQueueBrowser takes CrawlBundle.
 	TaskQueueBrowser = "crawlfleet-browser"
-	// TaskQueueOperator takes ReportStatus, and all of CrawlFiring; the operator polls it.
+	// TaskQueueOperator takes ReportStatus and ReportRetention, and all of CrawlFiring; the operator polls it.
 	TaskQueueOperator = "crawlfleet-operator"
 )
 
@@ -28,6 +28,7 @@ const (
 	WorkflowCrawlRun      = "CrawlRun"
 	WorkflowFrontierShard = "FrontierShard"
 	WorkflowCrawlFiring   = "CrawlFiring"
+	WorkflowRetain        = "Retain"
 
 	ActivityPreflight    = "Preflight"
 	ActivitySeed         = "Seed"
@@ -38,6 +39,10 @@ const (
 	ActivitySeal         = "Seal"
 	ActivityReportStatus = "ReportStatus"
 	ActivityStoreProfile = "StoreProfile"
+	// ActivityErase erases what is due of a run, ActivityReportRetention tells the operator
+	// what is left.
+	ActivityErase           = "Erase"
+	ActivityReportRetention = "ReportRetention"
 	// ActivityFireCrawlJob creates the CrawlJob of a firing, ActivityFollowCrawlJob asks
 	// how it is.
 	ActivityFireCrawlJob   = "FireCrawlJob"
@@ -56,6 +61,9 @@ const (
 	SignalShardControl = "ShardControl"
 	// SignalLook tells a firing that its CrawlJob has changed. It carries nothing.
 	SignalLook = "Look"
+	// SignalDecided tells a Retain that something was decided about its run. It carries
+	// nothing: what was decided lies in the store.
+	SignalDecided = "Decided"
 )
 
 // RunWorkflowID is the id of the CrawlRun of the CrawlJob with this UID.

@@ -81,6 +81,7 @@ type Spec struct {
 	Priority int `json:"priority"`
 	// CompareWith is the earlier run that pages are compared with, nil for none.
 	CompareWith *EarlierRun `json:"compareWith,omitempty"`
+	Retention   Retention   `json:"retention,omitzero"`
 }
 
 // Seeds are where a crawl begins.

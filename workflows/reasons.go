@@ -54,6 +54,16 @@ const (
 	ReasonWorkerFault              Reason = "WorkerFault"
 )
 
+// The reasons of the condition Retained: what is left of a run's captures.
+const (
+	ReasonScreening      Reason = "Screening"
+	ReasonKept           Reason = "Kept"
+	ReasonHeld           Reason = "Held"
+	ReasonErased         Reason = "Erased"
+	ReasonRetentionDrift Reason = "RetentionDrift"
+	ReasonErasureBlocked Reason = "ErasureBlocked"
+)
+
 // The outcomes of a page that was archived or failed.
 const (
 	ReasonArchived          Reason = "Archived"

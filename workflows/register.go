@@ -9,4 +9,5 @@ import (
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(CrawlRun, workflow.RegisterOptions{Name: WorkflowCrawlRun})
 	r.RegisterWorkflowWithOptions(FrontierShard, workflow.RegisterOptions{Name: WorkflowFrontierShard})
+	r.RegisterWorkflowWithOptions(Retain, workflow.RegisterOptions{Name: WorkflowRetain})
 }

@@ -438,6 +438,7 @@ func (r *run) seal(ctx workflow.Context) (RunResult, error) {
 	result.FinishedAt = workflow.Now(ctx)
 	r.result = &result
 	r.phase = PhaseFinished
+	r.retain(ctx, result.FinishedAt)
 	r.reports.last(ctx, r.report())
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return RunResult{}, err
