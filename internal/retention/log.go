@@ -170,7 +170,7 @@ func nameOf(seq int64) string { return fmt.Sprintf("%s%08d.json", Folder, seq) }
 func numbered(name string) (int64, bool) {
 	digits, ok := strings.CutSuffix(strings.TrimPrefix(name, Folder), ".json")
 	seq, err := strconv.ParseInt(digits, 10, 64)
-	return seq, ok && err == nil && nameOf(seq) == name
+	return seq, ok && err == nil && seq > 0 && nameOf(seq) == name
 }
 
 // get reads a small object.

@@ -85,6 +85,9 @@ type Erasing struct {
 	SHA256 string `json:"sha256,omitempty"`
 	// Stated is set when the closing statement names the object.
 	Stated bool `json:"stated,omitempty"`
+	// Missing is set when it was not there any more when this was decided: the closing
+	// statement names it, and nobody had erased it.
+	Missing bool `json:"missing,omitempty"`
 	// Due is since when it is to be erased, For why: ScreeningEnded or KeepEnded.
 	Due time.Time `json:"due"`
 	For Cause     `json:"for"`

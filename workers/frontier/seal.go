@@ -49,6 +49,9 @@ type Statement struct {
 	Visits        *VisitsStatement        `json:"visits,omitempty"`
 	CompareWith   *workflows.EarlierRun   `json:"compareWith,omitempty"`
 	Authorization workflows.Authorization `json:"authorization"`
+	// Retention is how long the captures are kept that no case needs; nil in runs of before
+	// there was a period.
+	Retention *RetentionStatement `json:"retention,omitempty"`
 	// Profile names the stored browser state that pages were visited with at last.
 	Profile *workflows.ProfileRef `json:"profile,omitempty"`
 	// Manifest is the last manifest of the first shard, and the SHA-256 of it; Shards are
@@ -62,6 +65,18 @@ type Statement struct {
 
 	StartedAt time.Time `json:"startedAt"`
 	SealedAt  time.Time `json:"sealedAt"`
+}
+
+// RetentionStatement is what the order says of how long captures are kept.
+type RetentionStatement struct {
+	ScreeningSeconds int64 `json:"screeningSeconds"`
+}
+
+func retentionOf(r workflows.Retention) *RetentionStatement {
+	if r.Screening <= 0 {
+		return nil
+	}
+	return &RetentionStatement{ScreeningSeconds: int64(r.Screening / time.Second)}
 }
 
 // beat sends heartbeats until the function that it returns is called.
@@ -111,7 +126,7 @@ func (p *Planner) seal(ctx context.Context, in workflows.SealInput) (workflows.S
 		Format: "crawlfleet-run", Version: 1, Run: in.Job.Run, Namespace: in.Job.Namespace, Name: in.Job.Name, Generation: in.Job.Generation,
 		Verdict: in.Verdict, Reason: in.Reason,
 		Authorization: in.Job.Spec.Authorization, Profile: in.Job.Profile, CompareWith: in.Job.Spec.CompareWith, Amendments: in.Amendments,
-		StartedAt: in.Job.StartedAt, SealedAt: p.Now().UTC(),
+		Retention: retentionOf(in.Job.Spec.Retention), StartedAt: in.Job.StartedAt, SealedAt: p.Now().UTC(),
 	}
 	last, err := p.recountShards(ctx, frontierStore, in, &st)
 	if err != nil {

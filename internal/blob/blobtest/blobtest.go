@@ -111,15 +111,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
 		body = unframe(body)
 	}
-	store := func() {
+	put := func(once bool) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		if _, ok := s.objects[r.URL.Path]; ok && once {
+			return false
+		}
 		if s.objects == nil {
 			s.objects = map[string]object{}
 		}
 		s.objects[r.URL.Path] = object{body: body, header: metadata(r.Header, !s.Plain), at: s.now()}
 		s.puts++
+		return true
 	}
+	store := func() { put(false) }
 	if s.Now != nil {
 		w.Header().Set("Date", s.now().Format(http.TimeFormat))
 	}
@@ -134,10 +139,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.bucket(w, r)
 	case r.URL.Query().Has("retention"), r.URL.Query().Has("legal-hold"):
 		s.lock(w, r, body)
-	case r.Method == http.MethodPut && ok && r.Header.Get("If-None-Match") == "*" && !s.Careless:
+	case r.Method == http.MethodPut && !put(r.Header.Get("If-None-Match") == "*" && !s.Careless):
 		Fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	case r.Method == http.MethodPut:
-		store()
 		if !s.Plain {
 			w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
 		}

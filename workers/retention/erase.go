@@ -1,0 +1,159 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/retention"
+)
+
+// atOnce is how many objects are erased, or asked about, at once.
+const atOnce = 8
+
+// carryOut erases what a decision names, and proves it. Where the store will not, that is
+// noted.
+func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
+	removed, refused := make([]retention.Removed, len(d.Erasing)), make([]error, len(d.Erasing))
+	group, erasing := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, e := range d.Erasing {
+		group.Go(func() (err error) {
+			removed[i], err = r.remove(erasing, e)
+			if errors.Is(err, blob.ErrLocked) || errors.Is(err, blob.ErrDenied) {
+				refused[i], err = err, nil // the others go all the same
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := errors.Join(refused...); err != nil {
+		r.stuck[d.Seq] = true
+		r.Logger.Warn("an erasure that was decided is refused by the store", "run", r.in.Run, "decision", d.Seq, "error", err)
+		return nil
+	}
+	if err := r.readClocks(ctx); err != nil {
+		return err
+	}
+	err := retention.PutProof(ctx, r.archive, r.prefix, retention.Proof{
+		Intent:  r.log.MarkAt(d.Seq),
+		Policy:  retention.Policy{ScreeningSeconds: int64(r.period.Length / time.Second), Begins: r.period.Begins, Ends: r.period.Ends()},
+		Objects: removed, ErasedAt: r.clocks, By: r.Program,
+	})
+	if err != nil {
+		return err
+	}
+	r.Metrics.erased(len(removed))
+	r.Logger.Info("captures of a run were erased, and the proof is stored", "run", r.in.Run, "decision", d.Seq, "objects", len(removed))
+	return nil
+}
+
+func (r *run) remove(ctx context.Context, e retention.Erasing) (retention.Removed, error) {
+	if e.Name == retention.State {
+		return r.removeState(ctx, e)
+	}
+	key, err := blob.NewKey(r.prefix + e.Name)
+	if err != nil {
+		return retention.Removed{}, err
+	}
+	done, err := r.archive.Erase(ctx, key)
+	if err != nil {
+		return retention.Removed{}, err
+	}
+	return retention.Removed{Erasing: e, Versions: int64(done.Versions), Confirmed: "neither the object nor a version of it is there"}, nil
+}
+
+// removeState erases the state of the run's queue, which has the addresses of its pages.
+func (r *run) removeState(ctx context.Context, e retention.Erasing) (retention.Removed, error) {
+	out := retention.Removed{Erasing: e, Confirmed: "nothing is listed below the run's prefix in the frontier's bucket"}
+	for { // each pass erases what the one before left, such as versions
+		var keys []blob.Key
+		note := func(o blob.Info, current bool) bool {
+			if n := len(keys); n == 0 || keys[n-1] != o.Key {
+				keys = append(keys, o.Key)
+			}
+			if current {
+				out.Objects++
+				out.Size += o.Size
+			}
+			return true
+		}
+		if err := each(ctx, r.frontier, r.stateLocking, r.statePrefix(), note); err != nil || len(keys) == 0 {
+			return out, err
+		}
+		for _, key := range keys {
+			done, err := r.frontier.Erase(ctx, key)
+			if err != nil {
+				return out, err
+			}
+			out.Versions += int64(done.Versions)
+		}
+	}
+}
+
+// lockedBy says why the store will not remove an object now, empty when it will.
+func (r *run) lockedBy(ctx context.Context, name string) (string, error) {
+	lock, err := r.archive.Lock(ctx, blob.Key(r.prefix+name))
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
+		return "", nil
+	case err != nil:
+		return "", err
+	case lock.Held && r.lifts(r.fates[name]):
+		return "", r.archive.SetHold(ctx, blob.Key(r.prefix+name), false)
+	case lock.Held:
+		return "the store has it under a legal hold that was not decided here", nil
+	case lock.Until.After(r.clocks.Store):
+		return "the store has it locked until " + lock.Until.Format(time.RFC3339), nil
+	}
+	return "", nil
+}
+
+// lifts tells whether the store's hold of an object is one that was decided here, and released.
+func (r *run) lifts(f retention.Fate) bool { return f.WasHeld && !f.Held() }
+
+// follow has the store's locks follow the decisions, where it has any.
+func (r *run) follow(ctx context.Context) error {
+	if !r.locking.ObjectLock {
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for name, have := range r.present {
+		f := r.fates[name]
+		if have.hidden || !strings.HasPrefix(name, retention.Chunks) || r.underWay(f) || r.proven[f.Erasing] {
+			continue
+		}
+		group.Go(func() error { return r.lock(ctx, f) })
+	}
+	return group.Wait()
+}
+
+func (r *run) lock(ctx context.Context, f retention.Fate) error {
+	key := blob.Key(r.prefix + f.Name)
+	have, err := r.archive.Lock(ctx, key)
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil // somebody removed it meanwhile: the next look finds that
+	}
+	if err != nil {
+		return err
+	}
+	// To the second, and never later than when it is due: the lock must not outlast that.
+	until := f.Due.Truncate(time.Second)
+	if until.After(have.Until) && until.After(r.clocks.Store.Add(time.Second)) {
+		if err := r.archive.LockUntil(ctx, key, until); err != nil {
+			return fmt.Errorf("have the lock follow what was decided: %w", err)
+		}
+	}
+	if f.Held() && !have.Held || have.Held && r.lifts(f) {
+		return r.archive.SetHold(ctx, key, f.Held())
+	}
+	return nil
+}

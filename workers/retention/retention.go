@@ -1,0 +1,191 @@
+// Package retention holds the activity that erases what a run captured, once it is due: what
+// follows from the decisions is told by the pure package internal/retention, here it is done.
+//
+// An erasure goes in steps, each of which may be the last one that a worker lives to see:
+//
+//  1. The decisions are read, and what is due by two clocks, the workers' and the store's.
+//  2. The intent to erase exactly that is made the next decision. Whoever decided something
+//     meanwhile has that number, and all is read again.
+//  3. What an intent names is erased, with all its versions, and the store is asked whether it
+//     is gone.
+//  4. The proof is written.
+//
+// An intent without a proof is carried out by whoever looks next.
+package retention
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/retention"
+	"crawlfleet.dev/crawlfleet/workers/frontier"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// Custody is told of what happens to captures. It may be told of the same event again, after
+// a worker died.
+type Custody interface {
+	Record(ctx context.Context, event Event) error
+}
+
+// Event is something that happened to captures of a run.
+type Event struct {
+	// Kind is Kept, Held, Released or Erased.
+	Kind string
+	// Run is the UID of the run, Namespace and Name are those of its CrawlJob.
+	Run, Namespace, Name string
+	// Objects are names below the prefix of the run's archive, none for all.
+	Objects []string
+	// Case, By, Why and At are as the decision has them; of an erasure By is the program.
+	Case, By, Why string
+	At            time.Time
+	// Decision is where it stands in the store.
+	Decision retention.Mark
+}
+
+// Keeper erases what is due.
+type Keeper struct {
+	// Store opens the buckets; FrontierBucket holds the queues.
+	Store          frontier.Buckets
+	FrontierBucket string
+	// Program is what a proof names.
+	Program retention.Program
+	// Custody is told of decisions and erasures, unless nil.
+	Custody Custody
+	// Metrics count, unless nil.
+	Metrics *Metrics
+	Logger  *slog.Logger
+	// Now is the clock of the workers.
+	Now func() time.Time
+}
+
+// Register makes the activity known to a worker.
+func (k *Keeper) Register(r worker.ActivityRegistry) {
+	r.RegisterActivityWithOptions(k.Erase, activity.RegisterOptions{Name: workflows.ActivityErase})
+}
+
+// Erase erases what is due of a run and says what is left. Any number of attempts may run at
+// once.
+func (k *Keeper) Erase(ctx context.Context, in workflows.EraseInput) (workflows.EraseOutput, error) {
+	defer frontier.Beat(ctx)()
+	out, err := k.erase(ctx, in)
+	return out, frontier.StoreError(err)
+}
+
+func (k *Keeper) erase(ctx context.Context, in workflows.EraseInput) (workflows.EraseOutput, error) {
+	r := &run{
+		Keeper: k, in: in, archive: k.Store.Bucket(in.Archive.Bucket), frontier: k.Store.Bucket(k.FrontierBucket),
+		prefix: in.Archive.Prefix, blocked: map[string]string{}, back: map[string]bool{},
+	}
+	err := r.settle(ctx)
+	if errors.Is(err, retention.ErrBroken) { // nobody knows what is held: nothing is erased
+		k.Metrics.looked(workflows.ReasonRetentionDrift)
+		k.Logger.Error("nothing is erased: the decisions about a run are damaged", "run", in.Run, "error", err)
+		return workflows.EraseOutput{
+			Reason: workflows.ReasonRetentionDrift, Message: "nothing is erased: " + err.Error(), ObjectLock: r.objectLock(), Log: in.Log, Told: in.Told,
+		}, nil
+	}
+	if err != nil {
+		return workflows.EraseOutput{}, err
+	}
+	told, err := r.tell(ctx)
+	if err != nil {
+		return workflows.EraseOutput{}, err
+	}
+	out := r.standing()
+	out.Told, out.Log = told, workflows.LogMark(r.log.Mark())
+	k.Metrics.looked(out.Reason)
+	if out.Reason == workflows.ReasonRetentionDrift || out.Reason == workflows.ReasonErasureBlocked {
+		k.Logger.Warn("the captures of a run are not kept as they should be", "run", in.Run, "reason", string(out.Reason), "message", out.Message)
+	}
+	return out, nil
+}
+
+// settle carries out all that is due. It ends with a look at what is left.
+func (r *run) settle(ctx context.Context) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := r.look(ctx); err != nil {
+			return err
+		}
+		intent, left := r.pending()
+		if left {
+			if err := r.carryOut(ctx, intent); err != nil {
+				return err
+			}
+			continue
+		}
+		due, err := r.due(ctx)
+		if err != nil {
+			return err
+		}
+		if len(due) == 0 {
+			return r.follow(ctx)
+		}
+		err = r.log.Append(ctx, r.archive, r.prefix, retention.Decision{
+			Action: retention.Erase, By: r.Program.Name + " " + r.Program.Version, At: r.clocks.Both(),
+			Why: "the time for which it is kept is over, and nothing holds it", Erasing: due,
+		})
+		if err != nil && !errors.Is(err, blob.ErrExists) { // somebody decided meanwhile: all is read again
+			return err
+		}
+	}
+}
+
+// pending is the first erasure that is not proven, and not known to be blocked.
+func (r *run) pending() (retention.Decision, bool) {
+	i := slices.IndexFunc(r.log.Decisions, func(d retention.Decision) bool {
+		return d.Action == retention.Erase && !r.proven[d.Seq] && !r.stuck[d.Seq]
+	})
+	if i < 0 {
+		return retention.Decision{}, false
+	}
+	return r.log.Decisions[i], true
+}
+
+// tell tells the custody log what was decided and done since it was last told.
+func (r *run) tell(ctx context.Context) (told int64, err error) {
+	told = r.in.Told
+	for _, d := range r.log.Decisions[min(told, int64(len(r.log.Decisions))):] {
+		if d.Action == retention.Erase && !r.proven[d.Seq] {
+			return told, nil // it is told of once it is done
+		}
+		if r.Custody != nil {
+			if err := r.Custody.Record(ctx, r.event(d)); err != nil {
+				return told, err
+			}
+		}
+		told = d.Seq
+	}
+	return told, nil
+}
+
+func (r *run) event(d retention.Decision) Event {
+	e := Event{
+		Run: r.in.Run, Namespace: r.in.Namespace, Name: r.in.Name, Objects: d.Objects, Case: d.Case, By: d.By, Why: d.Why, At: d.At,
+		Decision: r.log.MarkAt(d.Seq),
+	}
+	switch d.Action {
+	case retention.Keep:
+		e.Kind = "Kept"
+	case retention.Hold:
+		e.Kind = "Held"
+	case retention.Release:
+		e.Kind = "Released"
+	case retention.Erase:
+		e.Kind = "Erased"
+		for _, o := range d.Erasing {
+			e.Objects = append(e.Objects, o.Name)
+		}
+	}
+	return e
+}

@@ -1,0 +1,301 @@
+package retention
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
+	"crawlfleet.dev/crawlfleet/internal/retention"
+)
+
+// sim has persons decide and workers erase at once, while time passes, clocks skip and workers
+// die. The oracle knows the rules in other words than the code under test: it looks at each
+// DELETE as it comes to the store.
+type sim struct {
+	*rig
+	seed uint64
+
+	mu           sync.Mutex
+	now          time.Time // that no clock of the simulation needs to have
+	workerBy     time.Duration
+	storeBy      time.Duration
+	deaths, cuts int
+}
+
+// skip moves the clocks: one of them at a time is ahead, by up to a year; either may be behind.
+func (s *sim) skip(rng *rand.Rand) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = s.now.Add(time.Duration(rng.Int64N(int64(6 * time.Hour))))
+	ahead, behind := time.Duration(rng.Int64N(int64(8760*time.Hour))), -time.Duration(rng.Int64N(int64(100*time.Hour)))
+	switch rng.IntN(6) {
+	case 0:
+		s.workerBy, s.storeBy = ahead, behind
+	case 1:
+		s.workerBy, s.storeBy = behind, ahead
+	case 2:
+		s.workerBy, s.storeBy = ahead, 0
+	case 3:
+		s.workerBy, s.storeBy = 0, ahead
+	default:
+		s.workerBy, s.storeBy = 0, 0
+	}
+}
+
+func (s *sim) workerTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now.Add(s.workerBy)
+}
+
+func (s *sim) storeTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now.Add(s.storeBy)
+}
+
+// stored are the decisions as they lie in the store.
+func (s *sim) stored() (log []retention.Decision) {
+	for seq := 1; ; seq++ {
+		data := s.server.Object(fmt.Sprintf("/archive/%sretention/%08d.json", prefix, seq))
+		if data == nil {
+			return log
+		}
+		var d retention.Decision
+		if err := json.Unmarshal(data, &d); err != nil {
+			s.t.Error(err)
+		}
+		log = append(log, d)
+	}
+}
+
+// speaks tells whether a decision is about a name: of a chunk, or of what lies beside it.
+func speaks(d retention.Decision, name string) bool {
+	return len(d.Objects) == 0 || slices.ContainsFunc(d.Objects, func(o string) bool { return name == o || strings.HasPrefix(name, o+".") })
+}
+
+// must says what the rules say of a chunk after some decisions: whether it is held, and until
+// when it is to be kept at least.
+func must(log []retention.Decision, name string) (held bool, until time.Time) {
+	until = noon.Add(screening)
+	holds, dates := map[string]bool{}, map[string]time.Time{}
+	for _, d := range log {
+		if d.Action == retention.Erase || !speaks(d, name) {
+			continue
+		}
+		switch d.Action {
+		case retention.Hold:
+			holds[d.Case] = true
+		case retention.Release:
+			delete(holds, d.Case)
+		case retention.Keep:
+			dates[d.Case] = d.Until
+		}
+	}
+	for _, at := range dates {
+		if at.After(until) {
+			until = at
+		}
+	}
+	return len(holds) > 0, until
+}
+
+// watch judges a DELETE: it must have been decided, when nothing held the object and its time
+// had truly come.
+func (s *sim) watch(path string) {
+	name, ok := strings.CutPrefix(path, "/archive/"+prefix)
+	if !ok || !strings.HasPrefix(name, retention.Chunks) {
+		if ok && !strings.HasPrefix(name, retention.Leads) && !strings.HasPrefix(name, retention.Visits) {
+			s.t.Errorf("seed %d: %s is erased, which is to stay", s.seed, name)
+		}
+		return
+	}
+	s.mu.Lock()
+	now := s.now
+	s.mu.Unlock()
+	log := s.stored()
+	for i := len(log) - 1; i >= 0; i-- {
+		if !slices.ContainsFunc(log[i].Erasing, func(e retention.Erasing) bool { return e.Name == name }) {
+			continue
+		}
+		if held, until := must(log[:i], name); held || now.Before(until) {
+			s.t.Errorf("seed %d: %s is erased by decision %d at %s: held %v, kept until %s", s.seed, name, i+1, now, held, until)
+		}
+		return
+	}
+	s.t.Errorf("seed %d: %s is erased, and nobody decided that", s.seed, name)
+}
+
+// client is one who dies at some request, before the store has it or after, unless lives is 0.
+func (s *sim) client(rng *rand.Rand, kill func(), lives int) string {
+	var mu sync.Mutex
+	left, before := lives, rng.IntN(2) == 0
+	return hooked(s.t, s.server, func(serve func(), r *http.Request) {
+		if r.Method == http.MethodDelete {
+			s.watch(r.URL.Path)
+		}
+		mu.Lock()
+		left--
+		dies := left == 0
+		mu.Unlock()
+		if dies && before {
+			kill()
+		} else {
+			serve()
+		}
+		if dies && !before {
+			kill()
+		}
+	})
+}
+
+// eraser looks again and again, and dies again and again.
+func (s *sim) eraser(rng *rand.Rand, looks int) {
+	for range looks {
+		ctx, cancel := context.WithCancel(s.t.Context())
+		k := *s.keeper
+		k.Now, k.Custody = s.workerTime, nil
+		k.Store = connect(s.t, s.client(rng, cancel, 1+rng.IntN(120)))
+		_, err := k.erase(ctx, s.in)
+		died := ctx.Err() != nil
+		cancel()
+		s.mu.Lock()
+		if died {
+			s.deaths++
+		}
+		s.mu.Unlock()
+		if err != nil && !died {
+			s.t.Errorf("seed %d: %v", s.seed, err)
+		}
+		s.skip(rng)
+	}
+}
+
+// person decides this and that.
+func (s *sim) person(rng *rand.Rand, decisions int) {
+	b := connect(s.t, s.client(rng, func() {}, 0)).Bucket("archive")
+	for range decisions {
+		d := retention.Decision{Action: []retention.Action{retention.Hold, retention.Keep, retention.Release}[rng.IntN(3)]}
+		d.Case, d.By, d.Why, d.At = fmt.Sprint("case ", rng.IntN(2)), "desk", fmt.Sprint(rng.Uint64()), s.workerTime()
+		if d.Action == retention.Keep {
+			d.Until = noon.Add(time.Duration(rng.Int64N(int64(200 * time.Hour))))
+		}
+		if rng.IntN(10) > 0 {
+			d.Objects = []string{fmt.Sprintf("chunks/%d.wacz", 1+rng.IntN(4))}
+		}
+		for {
+			l, err := retention.Read(s.t.Context(), b, prefix)
+			if err == nil {
+				err = l.Append(s.t.Context(), b, prefix, d)
+			}
+			if errors.Is(err, blob.ErrExists) {
+				continue
+			}
+			if errors.Is(err, retention.ErrErasing) {
+				s.mu.Lock()
+				s.cuts++
+				s.mu.Unlock()
+			} else if err != nil {
+				s.t.Errorf("seed %d: %v", s.seed, err)
+			}
+			break
+		}
+		s.skip(rng)
+	}
+}
+
+// settled is what has to hold once the clocks go right and a worker lives long enough.
+func (s *sim) settled() {
+	s.skipTo(noon.Add(300 * time.Hour))
+	k := *s.keeper
+	k.Now, k.Custody = s.workerTime, nil
+	out, err := k.erase(s.t.Context(), s.in)
+	if err != nil {
+		s.t.Errorf("seed %d: %v", s.seed, err)
+		return
+	}
+	log, proven := s.stored(), map[string]bool{}
+	for _, p := range s.proofs() {
+		for _, o := range p.Objects {
+			proven[o.Name] = true
+		}
+	}
+	allHeld := true
+	for _, name := range []string{"chunks/1.wacz", "chunks/1.wacz.sig", "chunks/2.wacz", "chunks/3.wacz", "chunks/4.wacz", "chunks/torn.wacz"} {
+		held, _ := must(log, name)
+		there := s.server.Object("/archive/"+prefix+name) != nil
+		allHeld = allHeld && held
+		switch {
+		case there && !held:
+			s.t.Errorf("seed %d: %s outlives its time: %s", s.seed, name, out.Message)
+		case !there && !proven[name]:
+			s.t.Errorf("seed %d: %s is gone without a proof", s.seed, name)
+		}
+	}
+	runHeld, _ := must(log, "state")
+	if n := len(s.server.Keys("/frontier/" + prefix)); n > 0 && !runHeld {
+		s.t.Errorf("seed %d: %d objects of the queue outlive their time", s.seed, n)
+	}
+	if s.server.Object("/archive/"+prefix+"leads/00001.jsonl.zst") != nil && !allHeld && !runHeld {
+		s.t.Errorf("seed %d: the lists outlive the first chunk", s.seed)
+	}
+	if s.server.Object("/archive/"+prefix+"run.json") == nil {
+		s.t.Errorf("seed %d: the closing statement is gone", s.seed)
+	}
+	if string(out.Reason) == "RetentionDrift" || string(out.Reason) == "ErasureBlocked" {
+		s.t.Errorf("seed %d: %s: %s", s.seed, out.Reason, out.Message)
+	}
+}
+
+func (s *sim) skipTo(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.workerBy, s.storeBy = 0, 0
+	if s.now.Before(now) {
+		s.now = now
+	}
+}
+
+// TestSimulation: nothing held is ever erased, nothing before its time, nothing outlives it once
+// somebody can erase, and whatever is gone is proven.
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+	const seeds = 25
+	var deaths, cuts, decisions int
+	for seed := range uint64(seeds) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		s := &sim{seed: seed, now: noon.Add(66 * time.Hour)}
+		s.rig = newRig(t, &blobtest.Server{})
+		s.seal("chunks/1.wacz", "chunks/2.wacz", "chunks/3.wacz", "chunks/4.wacz")
+		s.server.Now = s.storeTime
+		var all sync.WaitGroup
+		for range 2 {
+			mine := rand.New(rand.NewPCG(rng.Uint64(), 1))
+			all.Go(func() { s.eraser(mine, 12) })
+		}
+		for range 2 {
+			mine := rand.New(rand.NewPCG(rng.Uint64(), 2))
+			all.Go(func() { s.person(mine, 10) })
+		}
+		all.Wait()
+		s.settled()
+		deaths, cuts, decisions = deaths+s.deaths, cuts+s.cuts, decisions+len(s.stored())
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d runs: %d deaths of workers, %d decisions that came too late, %d in all", seeds, deaths, cuts, decisions)
+	if deaths < seeds || cuts < seeds {
+		t.Errorf("%d deaths and %d late decisions are too few to show anything", deaths, cuts)
+	}
+}
