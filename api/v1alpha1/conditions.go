@@ -1,6 +1,6 @@
 package v1alpha1
 
-// The conditions of a CrawlJob. All six are present from the first visit of the
+// The conditions of a CrawlJob. All but Retained are present from the first visit of the
 // operator on, each with the generation it was judged for. Their reasons are
 // the words of package workflows, and docs/reference/crawljob.md says for each
 // of them what to do.
@@ -30,6 +30,11 @@ const (
 	// True with a reason and a next step. It is never True together with
 	// Reconciling.
 	ConditionStalled = "Stalled"
+
+	// ConditionRetained tells what is left of the captures of a crawl that is over:
+	// True while what is to be kept is there, False when nothing is left, Unknown when
+	// the store does not hold what it should. It is there once that was looked at.
+	ConditionRetained = "Retained"
 )
 
 // Finalizer keeps a deleted CrawlJob until its crawl was cancelled and sealed,

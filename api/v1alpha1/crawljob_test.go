@@ -298,6 +298,11 @@ func TestRefused(t *testing.T) {
 			manifest: seeded(`shards: 65`),
 			want:     `spec.shards in body should be less than or equal to 64`,
 		},
+		"RetentionOfNothing": {
+			reason:   "A crawl that is erased at once helps nobody.",
+			manifest: seeded(`retention: {screeningSeconds: 0}`),
+			want:     `spec.retention.screeningSeconds: Invalid value`,
+		},
 		"CompareWithNobody": {
 			reason:   "A run is named.",
 			manifest: seeded(`compareWith: {uid: u1}`),
@@ -551,6 +556,20 @@ func TestChanges(t *testing.T) {
 			before: seeded(``), after: seeded(`compareWith: {name: before}`),
 			want: "spec.compareWith: Forbidden: compareWith cannot be changed",
 		},
+		"Retention": {
+			reason: "What was ordered to be erased is not kept by editing, nor the other way round.",
+			before: seeded(`retention: {screeningSeconds: 3600}`), after: seeded(`retention: {screeningSeconds: 7200}`),
+			want: "spec.retention: Forbidden: retention cannot be changed",
+		},
+		"RetentionAdded": {
+			reason: "The default was ordered.",
+			before: seeded(``), after: seeded(`retention: {screeningSeconds: 3600}`),
+			want: "spec.retention: Forbidden: retention cannot be changed",
+		},
+		"RetentionSaid": {
+			reason: "The default is what was ordered.",
+			before: seeded(``), after: seeded(`retention: {screeningSeconds: 259200}`),
+		},
 		"Priority": {
 			reason: "The order is evidence.",
 			before: seeded(``), after: seeded(`priority: 1`),
@@ -753,8 +772,9 @@ func TestDefaults(t *testing.T) {
 		Capture: v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled, Behaviors: v1alpha1.Behaviors{
 			Scroll: v1alpha1.Enabled, Media: v1alpha1.Enabled, Expand: v1alpha1.Enabled, Consent: v1alpha1.Enabled,
 		}, Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse, Recorder: v1alpha1.RecorderWire, Images: v1alpha1.ImagesKeep, ScriptPosts: v1alpha1.ScriptPostsSameSite},
-		Priority: 3,
-		State:    v1alpha1.StateActive,
+		Priority:  3,
+		Retention: v1alpha1.Retention{ScreeningSeconds: 259200},
+		State:     v1alpha1.StateActive,
 	}
 	if diff := cmp.Diff(want, got.Spec); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)

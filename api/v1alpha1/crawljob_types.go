@@ -45,6 +45,7 @@ type CrawlJob struct {
 	// +kubebuilder:validation:XValidation:rule="self.priority == oldSelf.priority",fieldPath=".priority",reason=FieldValueForbidden,message="priority cannot be changed once the CrawlJob exists: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
 	// +kubebuilder:validation:XValidation:rule="has(self.shards) == has(oldSelf.shards) && (!has(self.shards) || self.shards == oldSelf.shards)",fieldPath=".shards",reason=FieldValueForbidden,message="shards cannot be changed once the CrawlJob exists, because its queue is stored in that many parts: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
 	// +kubebuilder:validation:XValidation:rule="has(self.compareWith) == has(oldSelf.compareWith) && (!has(self.compareWith) || self.compareWith == oldSelf.compareWith)",fieldPath=".compareWith",reason=FieldValueForbidden,message="compareWith cannot be changed once the CrawlJob exists, because the order is part of the evidence: create a new CrawlJob; only spec.state may change, limits be raised and seeds.urls be added to"
+	// +kubebuilder:validation:XValidation:rule="self.retention == oldSelf.retention",fieldPath=".retention",reason=FieldValueForbidden,message="retention cannot be changed once the CrawlJob exists, because the order is part of the evidence: tie captures to a case to keep them longer (crawlctl retention keep), or create a new CrawlJob"
 	// +kubebuilder:validation:XValidation:rule="oldSelf.state != 'Cancelled' || self.state == 'Cancelled'",fieldPath=".state",reason=FieldValueForbidden,message="a cancelled CrawlJob stays cancelled: its archive is sealed; create a new CrawlJob to crawl again (use Suspended for a pause)"
 	Spec CrawlJobSpec `json:"spec,omitzero"`
 
@@ -140,6 +141,11 @@ type CrawlJobSpec struct {
 	// captured whole all the same. A CrawlSchedule names its last crawl by itself.
 	// +optional
 	CompareWith EarlierRun `json:"compareWith,omitempty,omitzero"`
+
+	// retention says how long what was captured is kept that no case needs.
+	// +optional
+	// +default={"screeningSeconds":259200}
+	Retention Retention `json:"retention,omitempty,omitzero"`
 
 	// state is what the crawl should be doing. Active crawls, Suspended stops
 	// loading pages until it is Active again, Cancelled ends the crawl for good. What was captured is kept and

@@ -232,4 +232,9 @@ type ArchiveReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Statement string `json:"statement,omitempty"`
+
+	// objectLock is what the bucket can do to keep the snapshots from being removed,
+	// once that was looked at: when the crawl was over.
+	// +optional
+	ObjectLock ObjectLock `json:"objectLock,omitempty"`
 }

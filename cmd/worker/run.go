@@ -29,6 +29,7 @@ import (
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workers/frontier"
+	"crawlfleet.dev/crawlfleet/workers/retention"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -111,6 +112,10 @@ func run(ctx context.Context, o options) (err error) {
 			Robots: robots, Dir: dir, Logger: log, Now: clock.Now,
 		}
 		planner.Register(w)
+		keeper := newKeeper(o, store, log, retention.NewMetrics(registry))
+		keeper.Now = clock.Now
+		keeper.Register(w)
+		probeLocks(ctx, store.Bucket(o.archiveBucket), log)
 	}
 	if w := workers[roleBrowser]; w != nil {
 		crawler, recorded, closeCrawler, err := newCrawler(ctx, o, dir, recorder.Options{Dialer: guard, Logger: log, Pictures: pictures}, store, temporal, log, frontier.NewMetrics(registry))

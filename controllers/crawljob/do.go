@@ -30,6 +30,14 @@ type Done struct {
 // do carries a decision out: the finalizer first, so that no crawl runs that a
 // deletion would not find. Its error is the API server's.
 func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, error) {
+	if lost(o, d) {
+		if err := r.lookAfter(ctx, o); err != nil {
+			if d.Release {
+				return Done{}, err // it is not let go before that
+			}
+			return Done{Unreachable: err}, nil // nor over
+		}
+	}
 	if d.Release {
 		return Done{}, r.release(ctx, o, d)
 	}

@@ -41,8 +41,9 @@ func jobWith(change ...func(*v1alpha1.CrawlJob)) *v1alpha1.CrawlJob {
 			Browser:    v1alpha1.Browser{Viewport: v1alpha1.Viewport{Width: 1280, Height: 800}, PageTimeoutSeconds: 60},
 			Capture: v1alpha1.Capture{Screenshot: v1alpha1.ScreenshotFullPage, Text: v1alpha1.Enabled,
 				Limits: v1alpha1.CaptureLimits{BodyMegabytes: 1000, PageMegabytes: 2000}, BadCertificates: v1alpha1.BadCertificatesRefuse, Recorder: v1alpha1.RecorderWire, Images: v1alpha1.ImagesKeep, ScriptPosts: v1alpha1.ScriptPostsSameSite},
-			Priority: 3,
-			State:    v1alpha1.StateActive,
+			Retention: v1alpha1.Retention{ScreeningSeconds: 259200},
+			Priority:  3,
+			State:     v1alpha1.StateActive,
 		},
 	}
 	for _, f := range change {
@@ -150,6 +151,16 @@ type runs struct {
 	states   []v1alpha1.State
 	ends     []workflows.Reason
 	stateErr error
+
+	retains   []workflows.RetainInput
+	retainErr error
+}
+
+func (r *runs) Retain(_ context.Context, in workflows.RetainInput) error {
+	if r.retainErr == nil {
+		r.retains = append(r.retains, in)
+	}
+	return r.retainErr
 }
 
 func (r *runs) Start(_ context.Context, in workflows.RunInput) (RunReference, error) {

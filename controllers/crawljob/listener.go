@@ -78,6 +78,7 @@ func (l *Listener) listen(ctx context.Context) error {
 		},
 	})
 	w.RegisterActivityWithOptions(l.ReportStatus, activity.RegisterOptions{Name: workflows.ActivityReportStatus})
+	w.RegisterActivityWithOptions(l.ReportRetention, activity.RegisterOptions{Name: workflows.ActivityReportRetention})
 	l.Also.Register(w)
 	if err := w.Start(); err != nil {
 		return err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -65,6 +67,8 @@ type Observation struct {
 	Profile *workflows.SealedProfile
 	// Earlier is the run that the order compares its pages with, read with the seeds.
 	Earlier *workflows.EarlierRun
+	// Retained is what is to be written of its captures once it is over, nil for nothing new.
+	Retained *workflows.RetentionReport
 	// Refusal says what is wrong with them.
 	Refusal *Refusal
 }
@@ -72,7 +76,7 @@ type Observation struct {
 // observe reads what there is to know. Its error is the API server's; a Temporal
 // that does not answer is part of the observation.
 func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Observation, error) {
-	o := Observation{Now: r.Now(), Job: job}
+	o := Observation{Now: r.Now(), Job: job, Retained: r.Reports.Retained(client.ObjectKeyFromObject(job), job.UID)}
 	if finished(job) {
 		r.Reports.Forget(job.UID)
 		return o, nil

@@ -64,6 +64,8 @@ type Runs interface {
 	// Amend has a running crawl go by an order that was widened and returns its answer. The
 	// error is a *Refusal when it will not take it, and ErrNotYet when it may later.
 	Amend(ctx context.Context, uid types.UID, order workflows.Amend) (*workflows.Report, error)
+	// Retain has the captures of a crawl looked after that could not see to it itself.
+	Retain(ctx context.Context, in workflows.RetainInput) error
 }
 
 // Health tells whether Temporal can be reached.
@@ -131,6 +133,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	var job v1alpha1.CrawlJob
 	err := r.Client.Get(ctx, req.NamespacedName, &job)
 	if apierrors.IsNotFound(err) {
+		r.Reports.Retained(req.NamespacedName, "") // nobody wants to know any more
 		return ctrl.Result{}, r.cancelOrphans(ctx, req.NamespacedName, "")
 	}
 	if err != nil {
@@ -152,13 +155,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if decision.Release {
-		return ctrl.Result{}, nil // the resource is gone, and its status with it
+	if decision.Release { // the resource is gone, and its status with it, or it is over
+		if seen.Retained != nil && job.DeletionTimestamp.IsZero() {
+			return ctrl.Result{RequeueAfter: soon}, nil
+		}
+		return ctrl.Result{}, nil
 	}
 	status := report(seen, decision, done)
 	if err := r.write(ctx, &job, status); err != nil {
 		return ctrl.Result{}, err
 	}
+	r.Reports.wrote(seen.Retained)
 	for _, e := range announce(&job, status) {
 		r.Events.Eventf(&job, nil, e.Type, e.Reason, e.Action, "%s", e.Note)
 	}

@@ -33,6 +33,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 		}
 	}
 	if standing.Mood == Unchanged {
+		retained(&status, o)
 		return status
 	}
 	status.ObservedGeneration = o.Job.Generation
@@ -54,6 +55,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 		conclude(&status, &o.Job.Spec, result, o.Now)
 	}
 	status.Conditions = conditions(o, standing, accepted(o, done, newest))
+	retained(&status, o)
 	return status
 }
 
@@ -313,7 +315,7 @@ func seconds(t time.Time) *metav1.Time {
 // announce returns the events that a new status is worth: one when the crawl
 // arrives somewhere else, one when it stalls, one when it does not take all of a wider order.
 func announce(job *v1alpha1.CrawlJob, now v1alpha1.CrawlJobStatus) []Event {
-	var all []Event
+	all := announceRetained(job, now)
 	if before, after := both(job, now, v1alpha1.ConditionAccepted); after != nil && partly(after) && (before == nil || before.Message != after.Message) {
 		all = append(all, Event{Type: corev1.EventTypeWarning, Reason: after.Reason, Action: "Amend", Note: after.Message})
 	}

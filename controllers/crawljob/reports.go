@@ -35,11 +35,13 @@ type Reports struct {
 
 	mu   sync.Mutex
 	runs map[types.UID]Latest
+	// retained are reports of runs that are over, until they are written.
+	retained map[types.UID]workflows.RetentionReport
 }
 
 // NewReports makes an empty store that tells the time by now.
 func NewReports(now func() time.Time) *Reports {
-	return &Reports{now: now, visits: make(chan event.GenericEvent, maxPending), runs: map[types.UID]Latest{}}
+	return &Reports{now: now, visits: make(chan event.GenericEvent, maxPending), runs: map[types.UID]Latest{}, retained: map[types.UID]workflows.RetentionReport{}}
 }
 
 // Take keeps a report, unless a newer one of the same run is known, and has the

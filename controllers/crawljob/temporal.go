@@ -79,6 +79,21 @@ func (t *Temporal) Start(ctx context.Context, in workflows.RunInput) (RunReferen
 	return RunReference{WorkflowID: run.GetID(), RunID: run.GetRunID(), StartedAt: t.now()}, nil
 }
 
+// Retain starts the workflow that looks after captures, or finds it started.
+func (t *Temporal) Retain(ctx context.Context, in workflows.RetainInput) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := t.client.ExecuteWorkflow(ctx, temporal.StartWorkflowOptions{
+		ID: workflows.RetainWorkflowID(in.Run), TaskQueue: workflows.TaskQueueRun,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+	}, workflows.WorkflowRetain, in)
+	var begun *serviceerror.WorkflowExecutionAlreadyStarted
+	if err != nil && !errors.As(err, &begun) {
+		return fmt.Errorf("start the workflow: %w", Plain(err))
+	}
+	return nil
+}
+
 // Look describes the workflow of one CrawlJob and, while it runs, asks it how far
 // it is.
 func (t *Temporal) Look(ctx context.Context, uid types.UID) (Run, error) {

@@ -168,8 +168,9 @@ func TestStart(t *testing.T) {
 			Authorization: workflows.Authorization{
 				Reference: "DPIA-1", Purpose: "Test", Basis: "consent", RequestedBy: "desk", NotAfter: noon.Add(24 * time.Hour),
 			},
-			Shards:   4,
-			Priority: 2,
+			Shards:    4,
+			Priority:  2,
+			Retention: workflows.Retention{Screening: 72 * time.Hour},
 		},
 	}
 	if diff := cmp.Diff(want, s.input); diff != "" {

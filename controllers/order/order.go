@@ -54,8 +54,9 @@ func Spec(s *v1alpha1.CrawlJobSpec) workflows.Spec {
 			RequestedBy: s.Authorization.RequestedBy,
 			NotAfter:    s.Authorization.NotAfter.UTC(),
 		},
-		Shards:   int(s.Shards),
-		Priority: int(s.Priority),
+		Retention: workflows.Retention{Screening: time.Duration(s.Retention.ScreeningSeconds) * time.Second},
+		Shards:    int(s.Shards),
+		Priority:  int(s.Priority),
 	}
 	if s.Scope.Depth != nil {
 		spec.Scope.Depth = new(int(*s.Scope.Depth))

@@ -100,6 +100,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProfileStateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReasonCount"):
 		return &apiv1alpha1.ReasonCountApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Retention"):
+		return &apiv1alpha1.RetentionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RunReference"):
 		return &apiv1alpha1.RunReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ScheduledJob"):

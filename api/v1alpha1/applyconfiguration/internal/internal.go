@@ -40,6 +40,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: bucket
       type:
         scalar: string
+    - name: objectLock
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ObjectLock
     - name: prefix
       type:
         scalar: string
@@ -411,6 +414,11 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 3
+    - name: retention
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Retention
+      default:
+        screeningSeconds: 259200
     - name: scope
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Scope
@@ -767,6 +775,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: loggedOut
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.LoggedOut
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ObjectLock
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.OverlapPolicy
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Pattern
@@ -840,6 +850,13 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Recorder
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Retention
+  map:
+    fields:
+    - name: screeningSeconds
+      type:
+        scalar: numeric
+      default: 259200
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.RunReference
   map:
     fields:

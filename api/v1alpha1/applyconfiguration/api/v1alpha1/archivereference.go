@@ -2,6 +2,10 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "crawlfleet.dev/crawlfleet/api/v1alpha1"
+)
+
 // ArchiveReferenceApplyConfiguration represents a declarative configuration of the ArchiveReference type for use
 // with apply.
 //
@@ -13,6 +17,9 @@ type ArchiveReferenceApplyConfiguration struct {
 	Prefix *string `json:"prefix,omitempty"`
 	// statement is the name of the run's closing statement, once it is sealed.
 	Statement *string `json:"statement,omitempty"`
+	// objectLock is what the bucket can do to keep the snapshots from being removed,
+	// once that was looked at: when the crawl was over.
+	ObjectLock *apiv1alpha1.ObjectLock `json:"objectLock,omitempty"`
 }
 
 // ArchiveReferenceApplyConfiguration constructs a declarative configuration of the ArchiveReference type for use with
@@ -42,5 +49,13 @@ func (b *ArchiveReferenceApplyConfiguration) WithPrefix(value string) *ArchiveRe
 // If called multiple times, the Statement field is set to the value of the last call.
 func (b *ArchiveReferenceApplyConfiguration) WithStatement(value string) *ArchiveReferenceApplyConfiguration {
 	b.Statement = &value
+	return b
+}
+
+// WithObjectLock sets the ObjectLock field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ObjectLock field is set to the value of the last call.
+func (b *ArchiveReferenceApplyConfiguration) WithObjectLock(value apiv1alpha1.ObjectLock) *ArchiveReferenceApplyConfiguration {
+	b.ObjectLock = &value
 	return b
 }

@@ -49,6 +49,8 @@ type CrawlJobSpecApplyConfiguration struct {
 	// after: of each page it is told whether it is as it was. Every page is
 	// captured whole all the same. A CrawlSchedule names its last crawl by itself.
 	CompareWith *EarlierRunApplyConfiguration `json:"compareWith,omitempty"`
+	// retention says how long what was captured is kept that no case needs.
+	Retention *RetentionApplyConfiguration `json:"retention,omitempty"`
 	// state is what the crawl should be doing. Active crawls, Suspended stops
 	// loading pages until it is Active again, Cancelled ends the crawl for good. What was captured is kept and
 	// sealed in every case.
@@ -146,6 +148,14 @@ func (b *CrawlJobSpecApplyConfiguration) WithShards(value int32) *CrawlJobSpecAp
 // If called multiple times, the CompareWith field is set to the value of the last call.
 func (b *CrawlJobSpecApplyConfiguration) WithCompareWith(value *EarlierRunApplyConfiguration) *CrawlJobSpecApplyConfiguration {
 	b.CompareWith = value
+	return b
+}
+
+// WithRetention sets the Retention field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Retention field is set to the value of the last call.
+func (b *CrawlJobSpecApplyConfiguration) WithRetention(value *RetentionApplyConfiguration) *CrawlJobSpecApplyConfiguration {
+	b.Retention = value
 	return b
 }
 

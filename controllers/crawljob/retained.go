@@ -1,0 +1,143 @@
+package crawljob
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/order"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+// ReportRetention is the activity by which a Retain tells how the captures of a crawl that is
+// over are kept. Nobody keeps that for a CrawlJob that is gone.
+func (l *Listener) ReportRetention(ctx context.Context, report workflows.RetentionReport) error {
+	return l.Reports.TakeRetention(ctx, report)
+}
+
+// TakeRetention keeps a report until it is written into the status of its CrawlJob, which it
+// has visited.
+func (r *Reports) TakeRetention(ctx context.Context, report workflows.RetentionReport) error {
+	uid := types.UID(report.Run)
+	r.mu.Lock()
+	if known, ok := r.retained[uid]; !ok || report.Seq >= known.Seq {
+		r.retained[uid] = report
+	}
+	r.mu.Unlock()
+	return r.Visit(ctx, types.NamespacedName{Namespace: report.Namespace, Name: report.Name})
+}
+
+// Retained returns what is to be written of a run, nil when there is nothing. Reports of
+// others under its name are dropped: their CrawlJobs are gone.
+func (r *Reports) Retained(name types.NamespacedName, uid types.UID) *workflows.RetentionReport {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for other, report := range r.retained {
+		if other != uid && report.Namespace == name.Namespace && report.Name == name.Name {
+			delete(r.retained, other)
+		}
+	}
+	if report, ok := r.retained[uid]; ok {
+		return &report
+	}
+	return nil
+}
+
+// wrote drops a report that was written.
+func (r *Reports) wrote(report *workflows.RetentionReport) {
+	if report == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if uid := types.UID(report.Run); r.retained[uid].Seq == report.Seq {
+		delete(r.retained, uid)
+	}
+}
+
+// retained states what is left of the captures. It is pure.
+func retained(status *v1alpha1.CrawlJobStatus, o Observation) {
+	was := meta.FindStatusCondition(o.Job.Status.Conditions, v1alpha1.ConditionRetained)
+	lock := v1alpha1.ObjectLock("")
+	if o.Job.Status.Archive != nil {
+		lock = o.Job.Status.Archive.ObjectLock
+	}
+	if r := o.Retained; r != nil {
+		now := metav1.Condition{
+			Type: v1alpha1.ConditionRetained, Status: retainedStatus(r.Reason), Reason: string(r.Reason), Message: sentences(r.Message),
+			LastTransitionTime: *seconds(o.Now),
+		}
+		if was != nil && was.Status == now.Status {
+			now.LastTransitionTime = was.LastTransitionTime
+		}
+		was = &now
+		if r.ObjectLock != "" {
+			lock = v1alpha1.ObjectLock(r.ObjectLock)
+		}
+	}
+	if was != nil { // it says of the order as it is now what it said of it before
+		now := *was
+		now.ObservedGeneration = status.ObservedGeneration
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionRetained)
+		status.Conditions = append(status.Conditions, now)
+	}
+	if status.Archive != nil && lock != "" {
+		status.Archive.ObjectLock = lock
+	}
+}
+
+func retainedStatus(reason workflows.Reason) metav1.ConditionStatus {
+	switch reason {
+	case workflows.ReasonScreening, workflows.ReasonKept, workflows.ReasonHeld:
+		return metav1.ConditionTrue
+	case workflows.ReasonErased:
+		return metav1.ConditionFalse
+	}
+	return metav1.ConditionUnknown
+}
+
+// announceRetained returns the event that a change of what is kept is worth, if any.
+func announceRetained(job *v1alpha1.CrawlJob, now v1alpha1.CrawlJobStatus) []Event {
+	before, after := both(job, now, v1alpha1.ConditionRetained)
+	if after == nil || before != nil && before.Reason == after.Reason {
+		return nil
+	}
+	kind := corev1.EventTypeNormal
+	switch workflows.Reason(after.Reason) {
+	case workflows.ReasonErased:
+	case workflows.ReasonRetentionDrift, workflows.ReasonErasureBlocked:
+		kind = corev1.EventTypeWarning
+	default:
+		return nil
+	}
+	return []Event{{Type: kind, Reason: after.Reason, Action: "Retain", Note: after.Message}}
+}
+
+// lost tells whether a crawl ended without having had its captures looked after.
+func lost(o Observation, d Decision) bool {
+	if o.Job.Status.Archive == nil || finished(o.Job) {
+		return false
+	}
+	unsealed := func(r *workflows.RunResult) bool {
+		return r != nil && r.Reason == workflows.ReasonRunLost && r.Statement == ""
+	}
+	return unsealed(o.Run.Ended) || unsealed(d.Standing.Result)
+}
+
+// lookAfter has the captures of a crawl looked after whose workflow was ended from outside.
+func (r *Reconciler) lookAfter(ctx context.Context, o Observation) error {
+	archive := o.Job.Status.Archive
+	err := r.Runs.Retain(ctx, workflows.RetainInput{
+		FormatVersion: workflows.FormatVersion, Run: string(o.Job.UID), Namespace: o.Job.Namespace, Name: o.Job.Name,
+		Archive: workflows.Archive{Bucket: archive.Bucket, Prefix: archive.Prefix}, Retention: order.Spec(&o.Job.Spec).Retention, EndedAt: o.Now,
+	})
+	if err != nil {
+		return errors.Join(errors.New("have what was captured looked after"), err)
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package crawljob
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/workflows"
+)
+
+func (s *stage) pushRetention(seq int64, reason workflows.Reason, message string) {
+	s.t.Helper()
+	err := s.Reports.TakeRetention(s.t.Context(), workflows.RetentionReport{
+		Run: string(uid), Namespace: "research", Name: "board", Seq: seq, Reason: reason, Message: message, ObjectLock: workflows.ObjectLockGovernance,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestRetained follows what is left of a crawl that is over.
+func TestRetained(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, jobWith(started(time.Minute)))
+	s.push(func(r *workflows.Report) {
+		r.Result = completed()
+		r.Result.Archive = workflows.Archive{Bucket: "archive", Prefix: "research/board/" + string(uid) + "/"}
+	})
+	s.pushRetention(1, workflows.ReasonScreening, "3 chunks: 0 held")
+	s.visit()
+	s.wantCondition(v1alpha1.ConditionRetained, metav1.ConditionTrue, workflows.ReasonScreening)
+	s.wantCondition(v1alpha1.ConditionSucceeded, metav1.ConditionTrue, workflows.ReasonCompleted)
+	s.visit() // which takes the finalizer off
+	s.drain()
+
+	type step struct {
+		reason workflows.Reason
+		want   metav1.ConditionStatus
+		event  string
+	}
+	for i, st := range []step{
+		{workflows.ReasonKept, metav1.ConditionTrue, ""},
+		{workflows.ReasonHeld, metav1.ConditionTrue, ""},
+		{workflows.ReasonRetentionDrift, metav1.ConditionUnknown, "Warning RetentionDrift"},
+		{workflows.ReasonErasureBlocked, metav1.ConditionUnknown, "Warning ErasureBlocked"},
+		{workflows.ReasonClocksDiffer, metav1.ConditionUnknown, ""},
+		{workflows.ReasonStoreUnreachable, metav1.ConditionUnknown, ""},
+		{workflows.ReasonErased, metav1.ConditionFalse, "Normal Erased"},
+	} {
+		s.pushRetention(int64(i+2), st.reason, "made for a test")
+		s.visit()
+		s.wantCondition(v1alpha1.ConditionRetained, st.want, st.reason)
+		if got := strings.Join(s.drain(), "; "); !strings.HasPrefix(got, st.event) || (got == "") != (st.event == "") {
+			t.Errorf("%s: events %q, want %q", st.reason, got, st.event)
+		}
+	}
+	job := s.job()
+	if job.Status.Archive.ObjectLock != v1alpha1.ObjectLockGovernance || job.Status.Archive.Statement == "" || len(job.Status.Conditions) != 7 {
+		t.Errorf("archive %+v, %d conditions", job.Status.Archive, len(job.Status.Conditions))
+	}
+	before := s.writes
+	s.pushRetention(3, workflows.ReasonHeld, "an old report that came late")
+	s.visit()
+	s.visit()
+	if s.writes > before+1 {
+		t.Errorf("%d writes for one report", s.writes-before)
+	}
+}
+
+// TestRetainedOutlivesARestart: what was written stays, whatever else is written.
+func TestRetainedOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, jobWith(over, func(job *v1alpha1.CrawlJob) {
+		job.Generation++
+		job.Status.Conditions = append(job.Status.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionRetained, Status: metav1.ConditionTrue, Reason: "Held", ObservedGeneration: 1, LastTransitionTime: metav1.NewTime(noon),
+		})
+	}))
+	s.visit()
+	s.wantCondition(v1alpha1.ConditionRetained, metav1.ConditionTrue, workflows.ReasonHeld)
+	if c := meta.FindStatusCondition(s.job().Status.Conditions, v1alpha1.ConditionRetained); c.ObservedGeneration != s.job().Generation {
+		t.Errorf("it was judged for generation %d", c.ObservedGeneration)
+	}
+}
+
+// TestRetainedOfAnother: reports of a run whose CrawlJob is gone, or was made anew, are dropped.
+func TestRetainedOfAnother(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.pushRetention(1, workflows.ReasonHeld, "")
+	s.visit()
+	if got := s.Reports.Retained(name, uid); got != nil {
+		t.Errorf("kept for nobody: %+v", got)
+	}
+	s.pushRetention(1, workflows.ReasonHeld, "")
+	if got := s.Reports.Retained(name, "another"); got != nil {
+		t.Errorf("told of another: %+v", got)
+	}
+	if got := s.Reports.Retained(name, uid); got != nil {
+		t.Errorf("kept for nobody: %+v", got)
+	}
+}
+
+// TestLostRunsAreLookedAfter: a workflow that was terminated could not see to it itself, and what
+// it had stored must not outlive its time for that.
+func TestLostRunsAreLookedAfter(t *testing.T) {
+	t.Parallel()
+	archived := func(job *v1alpha1.CrawlJob) {
+		job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "research/board/" + string(uid) + "/"}
+	}
+	want := []workflows.RetainInput{{
+		FormatVersion: workflows.FormatVersion, Run: string(uid), Namespace: "research", Name: "board",
+		Archive:   workflows.Archive{Bucket: "archive", Prefix: "research/board/" + string(uid) + "/"},
+		Retention: workflows.Retention{Screening: 72 * time.Hour}, EndedAt: noon,
+	}}
+	terminated := Run{Known: true, Ended: &workflows.RunResult{Verdict: workflows.VerdictFailed, Reason: workflows.ReasonRunLost}}
+	cases := map[string]struct {
+		reason string
+		job    *v1alpha1.CrawlJob
+		run    Run
+		want   []workflows.RetainInput
+	}{
+		"Terminated": {"it was ended from outside", jobWith(started(time.Hour), archived), terminated, want},
+		"Forgotten":  {"Temporal was restored from a time before it", jobWith(started(time.Hour), archived), Run{}, want},
+		"Deleted":    {"its CrawlJob goes, what it stored does not", jobWith(started(time.Hour), archived, deleted(time.Second)), terminated, want},
+		"Nowhere":    {"it had no archive yet", jobWith(started(time.Hour)), terminated, nil},
+		"Completed":  {"it has seen to it", jobWith(started(time.Hour), archived), Run{Known: true, Ended: completed()}, nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, tc.job)
+			s.runs.run = tc.run
+			s.visit()
+			if diff := cmp.Diff(tc.want, s.runs.retains); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestLostRunsWaitForTemporal: the crawl is not over, and its CrawlJob not let go, before
+// somebody looks after what it stored.
+func TestLostRunsWaitForTemporal(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*v1alpha1.CrawlJob){"Stays": func(*v1alpha1.CrawlJob) {}, "Deleted": deleted(time.Second)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, jobWith(started(time.Hour), change, func(job *v1alpha1.CrawlJob) {
+				job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "p/"}
+			}))
+			s.runs.run = Run{Known: true, Ended: &workflows.RunResult{Verdict: workflows.VerdictFailed, Reason: workflows.ReasonRunLost}}
+			s.runs.retainErr = errors.New("connection refused or lost")
+			_, _ = s.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "research", Name: "board"}})
+			if job := s.job(); job == nil || finished(job) || len(job.Finalizers) == 0 {
+				t.Fatalf("it is let go: %+v", job)
+			}
+			s.runs.retainErr = nil
+			s.visit()
+			if len(s.runs.retains) != 1 {
+				t.Errorf("%d were started", len(s.runs.retains))
+			}
+		})
+	}
+}
