@@ -49,6 +49,10 @@ other tools open.`,
   # a list of pages, four at a time, one line of JSON a page
   crawlctl capture --pages pages.txt --concurrency 4 --out case-17.wacz --json
 
+  # how long captures of a crawl are kept, and what a case needs of them
+  crawlctl retention list research/board/UID
+  crawlctl retention keep research/board/UID --case 17/2026 --until 2027-12-31 --why "evidence of case 17/2026"
+
   # what a CrawlJob would do, and why a page is in it or not
   crawlctl plan -f job.yaml
   crawlctl explain https://example.org/ads/1 -f job.yaml
@@ -64,7 +68,7 @@ other tools open.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
-	root.AddCommand(newCapture(), newPlan(), newExplain(), newApprove(), newProfile(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
+	root.AddCommand(newCapture(), newPlan(), newExplain(), newApprove(), newProfile(), newRetention(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
 	return root
 }
 

@@ -144,6 +144,25 @@ func (l *Log) Append(ctx context.Context, store Store, prefix string, d Decision
 	return nil
 }
 
+// tries is how often a decision is tried that others are faster with.
+const tries = 100
+
+// Decide makes a decision of a person, after all that was decided before it, however many
+// decide at once. It returns the log that ends with it.
+func Decide(ctx context.Context, store Store, prefix string, d Decision) (*Log, error) {
+	for range tries {
+		l, err := Read(ctx, store, prefix)
+		if err != nil {
+			return nil, err
+		}
+		err = l.Append(ctx, store, prefix, d)
+		if !errors.Is(err, blob.ErrExists) {
+			return l, err
+		}
+	}
+	return nil, fmt.Errorf("others decided %d times at the same moment: try again", tries)
+}
+
 // allows refuses to keep what is named by an erasure. A decision about all that a run has is
 // about what is left of it.
 func (l *Log) allows(d *Decision) error {
