@@ -11,8 +11,8 @@ import (
 // +kubebuilder:validation:MinProperties=1
 type CrawlJobStatus struct {
 	// conditions tell how the crawl is doing: Accepted, Sealed, Succeeded,
-	// Finished, Reconciling and Stalled. Wait for Finished; Succeeded is the
-	// verdict.
+	// Finished, Reconciling and Stalled, and Retained once it is over. Wait for
+	// Finished; Succeeded is the verdict.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -222,7 +222,7 @@ func (b *Bucket) checksum(ctx context.Context, key Key) (string, error) {
 }
 
 // Remove removes an object; one that is not there is removed already. It is no part of
-// [Store]: what is archived is never removed.
+// [Store]: what is archived goes by [Bucket.Erase] alone.
 func (b *Bucket) Remove(ctx context.Context, key Key) error {
 	ctx, cancel := bound(ctx, 0)
 	defer cancel()

@@ -15,8 +15,8 @@ import (
 // once.
 type CrawlJobStatusApplyConfiguration struct {
 	// conditions tell how the crawl is doing: Accepted, Sealed, Succeeded,
-	// Finished, Reconciling and Stalled. Wait for Finished; Succeeded is the
-	// verdict.
+	// Finished, Reconciling and Stalled, and Retained once it is over. Wait for
+	// Finished; Succeeded is the verdict.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation of the spec that this status speaks
 	// about.
