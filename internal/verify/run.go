@@ -68,6 +68,8 @@ type statement struct {
 	Authorization Authorization `json:"authorization"`
 	StartedAt     time.Time     `json:"startedAt"`
 	SealedAt      time.Time     `json:"sealedAt"`
+
+	erased map[string]gone // with proof, by name
 }
 
 // object is a stored file that run.json names.
@@ -96,6 +98,7 @@ func (v *Verifier) Run(ctx context.Context, fsys fs.FS, shown string) (Report, e
 		return r, err
 	}
 	checkBooks(&r, st)
+	st.erased = checkRetention(&r, fsys, st.Run)
 	if err := v.checkChunks(ctx, &r, fsys, st, shown); err != nil {
 		return r, err
 	}
@@ -190,13 +193,17 @@ func (v *Verifier) checkChunks(ctx context.Context, r *Report, fsys fs.FS, st st
 		return err
 	}
 	if !failed {
-		r.Add(CheckChunks, "", Holds, count(len(st.Chunks), "chunk")+" with the SHA-256 that the statement says, each of this run"+besides)
+		left, erased := st.erasedOf(fsys, st.Chunks)
+		r.Add(CheckChunks, "", Holds, count(left, "chunk")+" with the SHA-256 that the statement says, each of this run"+erased+besides)
 	}
 	return nil
 }
 
 // checkChunk checks a chunk as a file, as what the statement says it is, and for itself.
 func (v *Verifier) checkChunk(ctx context.Context, fsys fs.FS, st statement, o object, shown string) (part *Report, wrong []string, err error) {
+	if st.isErased(fsys, o) {
+		return nil, nil, nil
+	}
 	wrong, err = checkObject(ctx, fsys, o)
 	if err != nil || len(wrong) > 0 {
 		return nil, wrong, err // what else might be wrong with it is of no interest then
@@ -272,6 +279,9 @@ func checkLists(ctx context.Context, r *Report, fsys fs.FS, st statement) error 
 	}
 	failed := false
 	for _, o := range all {
+		if st.isErased(fsys, o) {
+			continue
+		}
 		wrong, err := checkObject(ctx, fsys, o)
 		if err != nil {
 			return err
@@ -282,7 +292,8 @@ func checkLists(ctx context.Context, r *Report, fsys fs.FS, st statement) error 
 		}
 	}
 	if !failed {
-		r.Add(CheckLists, "", Holds, count(len(all), "list")+" of leads and visits with the SHA-256 that the statement says")
+		left, erased := st.erasedOf(fsys, all)
+		r.Add(CheckLists, "", Holds, count(left, "list")+" of leads and visits with the SHA-256 that the statement says"+erased)
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func NewRun(t testing.TB, chunks ...[]byte) (fstest.MapFS, map[string]any) {
 	for i, c := range chunks {
 		name := fmt.Sprintf("chunks/b%d.wacz", i)
 		fsys[name] = &fstest.MapFile{Data: c}
-		named = append(named, map[string]any{"key": "ns/job/run/" + name, "size": len(c), "sha256": sumOf(c), "pages": 1})
+		named = append(named, map[string]any{"key": "ns/job/run/" + name, "size": len(c), "sha256": SumOf(c), "pages": 1})
 		size += len(c)
 	}
 	lead := []byte("a list")
@@ -143,13 +143,14 @@ func NewRun(t testing.TB, chunks ...[]byte) (fstest.MapFS, map[string]any) {
 		"format": "crawlfleet-run", "version": 1, "run": "run", "namespace": "ns", "name": "job", "generation": 1, "verdict": "Succeeded", "reason": "Completed",
 		"counts": map[string]any{"discovered": len(chunks) + 2, "archived": len(chunks), "failed": map[string]any{"NotFound": 1}, "skipped": map[string]any{"RobotsDisallowed": 1},
 			"bytes": size, "chunks": len(chunks)},
-		"chunks": named, "leads": map[string]any{"count": 1, "objects": []any{map[string]any{"key": "ns/job/run/leads/00001.jsonl.zst", "size": len(lead), "sha256": sumOf(lead)}}},
+		"chunks": named, "leads": map[string]any{"count": 1, "objects": []any{map[string]any{"key": "ns/job/run/leads/00001.jsonl.zst", "size": len(lead), "sha256": SumOf(lead)}}},
 		"authorization": map[string]any{"reference": "case 17", "purpose": "Testing", "basis": "its own site", "notBefore": "0001-01-01T00:00:00Z", "notAfter": When.Add(time.Hour).Format(time.RFC3339), "requestedBy": "an office"},
 		"manifest":      7, "manifestHash": strings.Repeat("0", 64), "startedAt": When, "sealedAt": When.Add(time.Minute),
 	}
 }
 
-func sumOf(b []byte) string { return strings.TrimPrefix(string(warc.SHA256Of(b)), "sha256:") }
+// SumOf is the SHA-256 in hex.
+func SumOf(b []byte) string { return strings.TrimPrefix(string(warc.SHA256Of(b)), "sha256:") }
 
 // State puts the statement into the folder.
 func State(t testing.TB, fsys fstest.MapFS, st map[string]any) fstest.MapFS {
