@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ func TestCapturesAreErasedKeptAndHeld(t *testing.T) {
 	fleet.StartAgain(t, fleet.Workers[0])
 
 	s.wait("what nobody needs is erased", 5*time.Minute, "run.json", strings.TrimPrefix(held, prefix), strings.TrimPrefix(kept, prefix))
-	proven := s.proven()
+	proven := s.waitProven(len(run.Chunks) - 2 + 3) // and the state, the visits and their directory
 	for _, c := range run.Chunks[2:] {
 		if p, ok := proven[strings.TrimPrefix(c.Key, prefix)]; !ok || p.SHA256 != c.SHA256 || p.Size != c.Size {
 			t.Errorf("of %s the proof says %+v, want %d bytes and %s", c.Key, p, c.Size, c.SHA256)
@@ -63,15 +64,14 @@ func TestCapturesAreErasedKeptAndHeld(t *testing.T) {
 	if _, ok := proven["state"]; !ok {
 		t.Errorf("nothing proves that the queue's state is erased: %v", slices.Collect(maps.Keys(proven)))
 	}
+	s.verify()
 	s.wait("what the case needed is erased at its date", 5*time.Minute, "run.json", strings.TrimPrefix(held, prefix))
 	if early := time.Until(until); early > 0 {
 		t.Errorf("it was erased %v before", early)
 	}
 	s.crawlctl("release", prefix)
 	s.wait("what was held is erased once it is released", 5*time.Minute, "run.json")
-	if proven := s.proven(); len(proven) < len(run.Chunks) {
-		t.Errorf("%d objects are proven to be erased, there were %d chunks", len(proven), len(run.Chunks))
-	}
+	s.waitProven(len(run.Chunks) + 3)
 	if out := s.crawlctlOut("list", prefix); strings.Count(out, "Erased") != len(run.Chunks) {
 		t.Errorf("the list says:\n%s", out)
 	}
@@ -166,6 +166,29 @@ func (s shelf) crawlctlOut(args ...string) string {
 	return string(out)
 }
 
+// verify has a copy of the run checked as a stranger would.
+func (s shelf) verify() {
+	s.t.Helper()
+	client, err := s.fleet.S3()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	dir, bucket := s.t.TempDir(), s.fleet.State().S3.ArchiveBucket
+	for o := range client.ListObjectsIter(s.t.Context(), bucket, minio.ListObjectsOptions{Prefix: s.prefix, Recursive: true}) {
+		err := o.Err
+		if err == nil {
+			err = client.FGetObject(s.t.Context(), bucket, o.Key, filepath.Join(dir, strings.TrimPrefix(o.Key, s.prefix)), minio.GetObjectOptions{})
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	out, err := exec.CommandContext(s.t.Context(), s.fleet.Binary(s.t, "crawlctl"), "verify", "--all", "--json", dir).Output()
+	if err != nil || !strings.Contains(string(out), "are erased, which is proven") {
+		s.t.Errorf("the run does not verify: %v: %s", err, out)
+	}
+}
+
 // names are those of what lies there, but for decisions and proofs.
 func (s shelf) names() (names []string, err error) {
 	client, err := s.fleet.S3()
@@ -211,6 +234,20 @@ type erasedObject struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
+}
+
+// waitProven waits until that many objects are proven to be erased, which follows when they are gone.
+func (s shelf) waitProven(n int) map[string]erasedObject {
+	s.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(250 * time.Millisecond) {
+		proven := s.proven()
+		if len(proven) >= n {
+			return proven
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%d objects are proven to be erased, want %d: %v", len(proven), n, slices.Collect(maps.Keys(proven)))
+		}
+	}
 }
 
 // proven are the objects that the stored proofs name.
