@@ -50,6 +50,9 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	if err != nil {
 		return err
 	}
+	for _, e := range d.Erasing {
+		r.done[e.Name] = true
+	}
 	r.Metrics.erased(len(removed))
 	r.Logger.Info("captures of a run were erased, and the proof is stored", "run", r.in.Run, "decision", d.Seq, "objects", len(removed))
 	return nil

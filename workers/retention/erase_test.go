@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
 	"crawlfleet.dev/crawlfleet/internal/retention"
 	"crawlfleet.dev/crawlfleet/workflows"
@@ -346,4 +347,33 @@ func hooked(t *testing.T, server *blobtest.Server, hook func(serve func(), r *ht
 	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		hook(func() { server.ServeHTTP(w, r) }, r)
 	}))
+}
+
+// TestEraseGivesUpOnWhatComesBack: somebody stores an object again whenever it is erased. One look
+// erases it once, and tells; it is not a race that fills the bucket with decisions.
+func TestEraseGivesUpOnWhatComesBack(t *testing.T) {
+	t.Parallel()
+	server := &blobtest.Server{}
+	r := sealed(t, server)
+	r.pass(screening)
+	other := connect(t, server.Start(t))
+	server.Answer = func(_ http.ResponseWriter, req *http.Request, _ func()) bool {
+		if req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/erased-") && server.Object("/archive/"+prefix+"chunks/2.wacz") == nil {
+			body := strings.NewReader("again")
+			_, err := other.Bucket("archive").Put(t.Context(), prefix+"chunks/2.wacz", blob.Content{Body: body, Size: 5, SHA256: "f16ee6a83ae1b3f0f1cb0d2a2cba9ab1b1f0d4c4c7ac0a1d2ba6b1c6a5a1a0a5"})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		return false
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	out, err := r.keeper.erase(ctx, r.in)
+	if err != nil || out.Reason != workflows.ReasonRetentionDrift || out.Done || out.Log.Seq != 1 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if got := r.left(); got != "chunks/2.wacz run.json" {
+		t.Errorf("left is %s", got)
+	}
 }

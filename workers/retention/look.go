@@ -35,6 +35,7 @@ type run struct {
 	blocked map[string]string // objects that are due and cannot be erased, and why
 	stuck   map[int64]bool    // intents that cannot be carried out now
 	back    map[string]bool   // objects that were erased and are there again
+	done    map[string]bool   // objects that this attempt has erased: it does so once
 }
 
 // object is one that the store has.
@@ -218,7 +219,7 @@ func (r *run) due(ctx context.Context) (list []retention.Erasing, err error) {
 // the closing statement names, is to be once: then that is stated, and versions of it go.
 func (r *run) isDue(name string) bool {
 	f := r.fates[name]
-	if !f.IsDue(r.clocks.Both()) || r.underWay(f) {
+	if !f.IsDue(r.clocks.Both()) || r.underWay(f) || r.done[name] {
 		return false
 	}
 	_, there := r.present[name]

@@ -82,7 +82,7 @@ func (k *Keeper) Erase(ctx context.Context, in workflows.EraseInput) (workflows.
 func (k *Keeper) erase(ctx context.Context, in workflows.EraseInput) (workflows.EraseOutput, error) {
 	r := &run{
 		Keeper: k, in: in, archive: k.Store.Bucket(in.Archive.Bucket), frontier: k.Store.Bucket(k.FrontierBucket),
-		prefix: in.Archive.Prefix, blocked: map[string]string{}, back: map[string]bool{},
+		prefix: in.Archive.Prefix, blocked: map[string]string{}, back: map[string]bool{}, done: map[string]bool{},
 	}
 	err := r.settle(ctx)
 	if errors.Is(err, retention.ErrBroken) { // nobody knows what is held: nothing is erased

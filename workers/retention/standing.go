@@ -12,7 +12,8 @@ import (
 const (
 	// clocksApart is how far the clocks of a worker and of the store may be from each other.
 	clocksApart = time.Minute
-	// blockedAgain is after how long something is tried again that the store refused.
+	// blockedAgain is after how long something is tried again that the store refused, or that
+	// came back.
 	blockedAgain = time.Hour
 )
 
@@ -37,7 +38,7 @@ func (r *run) standing() workflows.EraseOutput {
 	if !t.next.IsZero() { // by the clock that is behind: the other one has said so already
 		out.Wait = max(t.next.Sub(now), time.Second)
 	}
-	if t.blocked > 0 {
+	if t.blocked > 0 || len(r.back) > 0 {
 		out.Wait = blockedAgain
 	}
 	out.Done = t.left == 0 && t.missing == 0 && len(r.stuck) == 0 && !now.Before(r.period.Ends())
