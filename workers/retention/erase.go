@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +21,10 @@ const atOnce = 8
 // carryOut erases what a decision names, and proves it. Where the store will not, that is
 // noted.
 func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
+	if due, err := r.isLawful(d); err != nil || !due {
+		r.stuck[d.Seq] = true
+		return err
+	}
 	removed, refused := make([]retention.Removed, len(d.Erasing)), make([]error, len(d.Erasing))
 	group, erasing := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
@@ -56,6 +62,28 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	r.Metrics.erased(len(removed))
 	r.Logger.Info("captures of a run were erased, and the proof is stored", "run", r.in.Run, "decision", d.Seq, "objects", len(removed))
 	return nil
+}
+
+// isLawful checks an erasure that somebody decided, maybe another than a worker: who may write
+// to the bucket could else have one remove what is held. It tells whether all of it is due, by
+// the clocks as they are now.
+func (r *run) isLawful(d retention.Decision) (due bool, err error) {
+	names := slices.Collect(maps.Keys(r.fates))
+	for _, before := range r.log.Decisions {
+		for _, e := range before.Erasing { // what is gone was there when the lists became due
+			names = append(names, e.Name)
+		}
+	}
+	fates := retention.Judge(r.period, r.log.Decisions[:d.Seq-1], names)
+	due = true
+	for _, e := range d.Erasing {
+		f := fates[e.Name]
+		if e.Name != retention.State && !erasable(e.Name) || f.Held() {
+			return false, fmt.Errorf("%w: number %d erases %q, which it must not", retention.ErrBroken, d.Seq, e.Name)
+		}
+		due = due && f.IsDue(r.clocks.Both())
+	}
+	return due, nil
 }
 
 func (r *run) remove(ctx context.Context, e retention.Erasing) (retention.Removed, error) {

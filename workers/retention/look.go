@@ -67,7 +67,9 @@ func (r *run) begin(ctx context.Context) (err error) {
 		r.period.Begins = st.Period.Begins
 	}
 	for _, o := range st.Objects {
-		r.stated[o.Name] = o
+		if erasable(o.Name) {
+			r.stated[o.Name] = o
+		}
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func (r *run) whyBlocked() string {
 	for _, why := range r.blocked {
 		return why
 	}
-	return "the store refuses it (see the worker's log)"
+	return "they were decided about, and are not due by these clocks, or the store refuses it (see the worker's log)"
 }
 
 // String says how many chunks there are, and what becomes of them.
