@@ -58,7 +58,7 @@ type gone struct {
 }
 
 // checkRetention reads what was decided, and finds what is proven to be erased, by name.
-func checkRetention(r *Report, fsys fs.FS, run string) map[string]gone {
+func (v *Verifier) checkRetention(r *Report, fsys fs.FS, run string) (map[string]gone, error) {
 	erased, decided, proven := map[string]gone{}, 0, 0
 	previous := ""
 	for seq := int64(1); seq <= maxDecisions; seq++ {
@@ -73,7 +73,7 @@ func checkRetention(r *Report, fsys fs.FS, run string) map[string]gone {
 		}
 		if err != nil {
 			r.Add(CheckRetention, name, Fails, err.Error())
-			return nil
+			return nil, nil
 		}
 		decided, previous = decided+1, sum
 		if d.Action != "Erase" {
@@ -82,21 +82,25 @@ func checkRetention(r *Report, fsys fs.FS, run string) map[string]gone {
 		ok, err := checkProof(fsys, run, d, sum, erased)
 		if err != nil {
 			r.Add(CheckRetention, proofPath(seq), Fails, err.Error())
-			return nil
+			return nil, nil
 		}
 		if ok {
 			proven++
+			// A proof is worth as much as who vouches for it.
+			if err := v.Signature(r, fsys, proofPath(seq)); err != nil {
+				return nil, err
+			}
 		}
 	}
-	left, err := fs.Glob(fsys, retentionDir+"/*.json")
+	left, err := fs.Glob(fsys, retentionDir+"/*[0-9].json")
 	if err != nil || len(left) != decided+proven {
 		r.Add(CheckRetention, retentionDir, Fails, fmt.Sprintf("has %d files, %d decisions and %d proofs follow from each other: some between them are missing", len(left), decided, proven))
-		return nil
+		return nil, nil
 	}
 	if decided > 0 {
 		r.Add(CheckRetention, "", Holds, fmt.Sprintf("%s that follow from each other, %s of erasure, of %s", count(decided, "decision"), count(proven, "proof"), count(len(erased), "object")))
 	}
-	return erased
+	return erased, nil
 }
 
 // checkProof adds what an erasure is proven to have erased, and tells whether there is a proof:

@@ -98,7 +98,9 @@ func (v *Verifier) Run(ctx context.Context, fsys fs.FS, shown string) (Report, e
 		return r, err
 	}
 	checkBooks(&r, st)
-	st.erased = checkRetention(&r, fsys, st.Run)
+	if st.erased, err = v.checkRetention(&r, fsys, st.Run); err != nil {
+		return r, err
+	}
 	if err := v.checkChunks(ctx, &r, fsys, st, shown); err != nil {
 		return r, err
 	}
