@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"crawlfleet.dev/crawlfleet/workers/frontier"
+	"crawlfleet.dev/crawlfleet/workers/retention"
 )
 
 func TestMetricsAreServed(t *testing.T) {
@@ -68,6 +69,7 @@ func TestAlertsNameMetrics(t *testing.T) {
 	}
 	r := newRegistry()
 	frontier.NewMetrics(r)
+	retention.NewMetrics(r)
 	descriptions := make(chan *prometheus.Desc, 1000)
 	r.Describe(descriptions)
 	close(descriptions)
