@@ -1,6 +1,8 @@
 package custody
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -58,4 +60,45 @@ func keyLines(value string) ([]string, error) {
 		return nil, fmt.Errorf("%q: the file has no key", value)
 	}
 	return lines, nil
+}
+
+// ReadSigner reads the private key of a log from a file, as "crawlctl audit keys create" writes
+// it, and the public keys that readers need: its own, and those of more, each as [ReadKeys] has
+// them. Its errors hold no part of the key.
+func ReadSigner(path string, more ...string) (note.Signer, note.Verifiers, error) {
+	if strings.HasPrefix(path, "PRIVATE+KEY+") {
+		return nil, nil, errors.New("a private key was given, want the file that holds it")
+	}
+	lines, err := keyLines(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(lines) != 1 {
+		return nil, nil, fmt.Errorf("%q: must hold one private key", path)
+	}
+	signer, err := note.NewSigner(lines[0])
+	if err != nil {
+		return nil, nil, fmt.Errorf("%q: holds no private key of a log", path)
+	}
+	public, err := publicOf(signer.Name(), lines[0])
+	if err != nil {
+		return nil, nil, fmt.Errorf("%q: %w", path, err)
+	}
+	_, verifiers, err := ReadKeys(append([]string{public}, more...))
+	return signer, verifiers, err
+}
+
+// publicOf is the public key to a private one: "PRIVATE+KEY+", the name, the hash, and in base64
+// the algorithm, 1 for Ed25519, and the seed (golang.org/x/mod/sumdb/note, "Generating Keys").
+func publicOf(name, private string) (string, error) {
+	parts := strings.SplitN(private, "+", 5) // the base64 may have a + of its own
+	raw, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	if err != nil || len(raw) != 1+ed25519.SeedSize || raw[0] != 1 {
+		return "", errors.New("the key is not one of Ed25519")
+	}
+	public, ok := ed25519.NewKeyFromSeed(raw[1:]).Public().(ed25519.PublicKey)
+	if !ok {
+		return "", errors.New("the key is not one of Ed25519")
+	}
+	return note.NewEd25519VerifierKey(name, public)
 }
