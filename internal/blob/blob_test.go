@@ -60,6 +60,32 @@ func content(s string) Content {
 	return Content{Body: strings.NewReader(s), Size: int64(len(s)), SHA256: hex.EncodeToString(sum[:])}
 }
 
+// TestReplace: an object is replaced by whoever has seen it as it is, and by nobody else.
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	b := open(t, &blobtest.Server{})
+	first, err := b.Put(t.Context(), "a", content("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := b.Replace(t.Context(), "a", first.ETag, content("two"))
+	if err != nil || second.ETag == first.ETag {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	if _, err := b.Replace(t.Context(), "a", first.ETag, content("two")); err != nil {
+		t.Errorf("the same again is our own success told twice: %v", err)
+	}
+	if _, err := b.Replace(t.Context(), "a", first.ETag, content("three")); !errors.Is(err, ErrExists) {
+		t.Errorf("in place of what is not there any more: %v, want ErrExists", err)
+	}
+	if _, err := b.Replace(t.Context(), "a", "", content("three")); err == nil {
+		t.Error("it was replaced without a look at it")
+	}
+	if got, err := ReadAll(t.Context(), b, "a", 10); err != nil || string(got) != "two" {
+		t.Errorf("read %q, %v", got, err)
+	}
+}
+
 func TestPutOnce(t *testing.T) {
 	t.Parallel()
 	b := open(t, &blobtest.Server{})

@@ -125,6 +125,21 @@ func (b *Bucket) Check(ctx context.Context) error {
 
 // Put implements [Store].
 func (b *Bucket) Put(ctx context.Context, key Key, content Content) (Info, error) {
+	return b.put(ctx, key, content, func(o *minio.PutObjectOptions) { o.SetMatchETagExcept("*") })
+}
+
+// Replace writes an object in place of the one with that ETag; when it is another one
+// meanwhile the error is ErrExists. It is no part of [Store]: what is archived is never
+// replaced. The one kind of object that is are sidecars, which only gain time stamps.
+func (b *Bucket) Replace(ctx context.Context, key Key, etag string, content Content) (Info, error) {
+	if etag == "" {
+		return Info{}, fmt.Errorf("replace %q: the store gave no ETag of it", key)
+	}
+	return b.put(ctx, key, content, func(o *minio.PutObjectOptions) { o.SetMatchETag(etag) })
+}
+
+// put writes an object under a condition.
+func (b *Bucket) put(ctx context.Context, key Key, content Content, condition func(*minio.PutObjectOptions)) (Info, error) {
 	sum, err := hex.DecodeString(content.SHA256)
 	if err != nil || len(sum) != 32 {
 		return Info{}, fmt.Errorf("put %q: %q is not a SHA-256 in hex", key, content.SHA256)
@@ -142,7 +157,7 @@ func (b *Bucket) Put(ctx context.Context, key Key, content Content) (Info, error
 		ContentType:  content.Type,
 		UserMetadata: map[string]string{"X-Amz-Checksum-Sha256": encoded, "crawlfleet-sha256": content.SHA256},
 	}
-	opts.SetMatchETagExcept("*")
+	condition(&opts)
 	answer, err := b.core.PutObject(ctx, b.name, string(key), content.Body, content.Size, "", content.SHA256, opts)
 	if err != nil {
 		err = classify(err)

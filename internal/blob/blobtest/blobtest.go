@@ -1,12 +1,14 @@
 // Package blobtest is an S3 server of a few lines for tests: it keeps objects in
-// memory, honours If-None-Match, and fails as a test wants it to. What real servers do
+// memory, honours If-None-Match and If-Match, and fails as a test wants it to. What real servers do
 // is tested against the development stack.
 package blobtest
 
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -50,6 +52,9 @@ type object struct {
 	until string
 	hold  string
 }
+
+// etag tells contents apart.
+func (o object) etag() string { return fmt.Sprintf(`"%x"`, sha256.Sum256(o.body)) }
 
 // Start serves the store until the test ends and returns its address.
 func (s *Server) Start(t testing.TB) string {
@@ -111,10 +116,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
 		body = unframe(body)
 	}
-	put := func(once bool) bool {
+	put := func(once bool, match string) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if _, ok := s.objects[r.URL.Path]; ok && once {
+		have, ok := s.objects[r.URL.Path]
+		if ok && once || match != "" && (!ok || match != have.etag()) {
 			return false
 		}
 		if s.objects == nil {
@@ -124,7 +130,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.puts++
 		return true
 	}
-	store := func() { put(false) }
+	store := func() { put(false, "") }
 	if s.Now != nil {
 		w.Header().Set("Date", s.now().Format(http.TimeFormat))
 	}
@@ -139,13 +145,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.bucket(w, r)
 	case r.URL.Query().Has("retention"), r.URL.Query().Has("legal-hold"):
 		s.lock(w, r, body)
-	case r.Method == http.MethodPut && !put(r.Header.Get("If-None-Match") == "*" && !s.Careless):
+	case r.Method == http.MethodPut && !put(r.Header.Get("If-None-Match") == "*" && !s.Careless, r.Header.Get("If-Match")):
 		Fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	case r.Method == http.MethodPut:
 		if !s.Plain {
 			w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
 		}
-		w.Header().Set("ETag", `"e"`)
+		w.Header().Set("ETag", object{body: body}.etag())
 	case r.Method == http.MethodDelete && s.locked(have):
 		Fail(w, http.StatusForbidden, "AccessDenied")
 	case r.Method == http.MethodDelete: // of an object that is not there, too
@@ -155,7 +161,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Fail(w, http.StatusNotFound, "NoSuchKey")
 	default:
 		maps.Copy(w.Header(), have.header)
-		w.Header().Set("ETag", `"e"`)
+		w.Header().Set("ETag", have.etag())
 		if have.until != "" {
 			w.Header().Set("X-Amz-Object-Lock-Retain-Until-Date", have.until)
 		}
