@@ -282,6 +282,20 @@ type SealOutput struct {
 	// what does not.
 	Balanced bool   `json:"balanced"`
 	Message  string `json:"message,omitempty"`
+	// Owed is how many time stamps and sidecars are still to be had.
+	Owed int `json:"owed,omitempty"`
+}
+
+// StampInput has the time stamps fetched that a sealed run is owed.
+type StampInput struct {
+	Archive Archive `json:"archive"`
+	// Statement is the key of its closing statement.
+	Statement string `json:"statement"`
+}
+
+// StampOutput tells how many are still owed.
+type StampOutput struct {
+	Owed int `json:"owed,omitempty"`
 }
 
 // ShardInput starts a FrontierShard.

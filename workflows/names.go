@@ -13,8 +13,8 @@ const Namespace = "crawlfleet"
 const (
 	// TaskQueueRun is where the workflows run.
 	TaskQueueRun = "crawlfleet-run"
-	// TaskQueuePlan takes Preflight, StoreProfile, Seed, Plan, Sweep, Seal and Erase: store
-	// work without a browser.
+	// TaskQueuePlan takes Preflight, StoreProfile, Seed, Plan, Sweep, Seal, Stamp and Erase:
+	// store work without a browser.
 	TaskQueuePlan = "crawlfleet-plan"
 	// TaskQueueBrowser takes CrawlBundle.
 	TaskQueueBrowser = "crawlfleet-browser"
@@ -29,6 +29,7 @@ const (
 	WorkflowFrontierShard = "FrontierShard"
 	WorkflowCrawlFiring   = "CrawlFiring"
 	WorkflowRetain        = "Retain"
+	WorkflowStampRun      = "StampRun"
 
 	ActivityPreflight    = "Preflight"
 	ActivitySeed         = "Seed"
@@ -37,6 +38,7 @@ const (
 	ActivityAmend        = "Amend"
 	ActivitySweep        = "Sweep"
 	ActivitySeal         = "Seal"
+	ActivityStamp        = "Stamp"
 	ActivityReportStatus = "ReportStatus"
 	ActivityStoreProfile = "StoreProfile"
 	// ActivityErase erases what is due of a run, ActivityReportRetention tells the operator
@@ -71,6 +73,9 @@ func RunWorkflowID(uid string) string { return "crawl-" + uid }
 
 // ShardWorkflowID is the id of a shard of a run.
 func ShardWorkflowID(uid string, shard int) string { return fmt.Sprintf("crawl-%s-s%d", uid, shard) }
+
+// StampWorkflowID is the id of what fetches the time stamps that a run is owed.
+func StampWorkflowID(uid string) string { return "crawl-" + uid + "-stamps" }
 
 // ScheduleID is the id of the Temporal Schedule of the CrawlSchedule with this UID.
 func ScheduleID(uid string) string { return "schedule-" + uid }

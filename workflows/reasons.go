@@ -29,6 +29,8 @@ const (
 	ReasonStoreUnfit               Reason = "StoreUnfit"
 	ReasonClocksDiffer             Reason = "ClocksDiffer"
 	ReasonDiskUnwritable           Reason = "DiskUnwritable"
+	ReasonSigningFailed            Reason = "SigningFailed"
+	ReasonCustodyFailed            Reason = "CustodyFailed"
 	ReasonTemporalUnreachable      Reason = "TemporalUnreachable"
 	ReasonWaitingForWorkers        Reason = "WaitingForWorkers"
 	ReasonSeedUnreachable          Reason = "SeedUnreachable"

@@ -10,4 +10,5 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(CrawlRun, workflow.RegisterOptions{Name: WorkflowCrawlRun})
 	r.RegisterWorkflowWithOptions(FrontierShard, workflow.RegisterOptions{Name: WorkflowFrontierShard})
 	r.RegisterWorkflowWithOptions(Retain, workflow.RegisterOptions{Name: WorkflowRetain})
+	r.RegisterWorkflowWithOptions(StampRun, workflow.RegisterOptions{Name: WorkflowStampRun})
 }

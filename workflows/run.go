@@ -429,6 +429,9 @@ func (r *run) seal(ctx workflow.Context) (RunResult, error) {
 		if err != nil {
 			return RunResult{}, err
 		}
+		if out.Owed > 0 { // never in a history that is older than this
+			r.stampLater(ctx, StampInput{Archive: r.archive, Statement: out.Statement})
+		}
 		result.Statement, result.Counts = out.Statement, out.Counts
 		r.sealed = &out.Counts
 		if !out.Balanced && !r.lost {

@@ -17,6 +17,8 @@ var nextSteps = map[Reason]string{
 	ReasonStoreUnfit:        "Use a store that honours If-None-Match on PUT, as Amazon S3, MinIO, Ceph, Garage and Versity do: without it two writers could overwrite each other.",
 	ReasonDiskFull:          "Give the workers more scratch space (--dir), or remove what fills it; the crawl goes on by itself then.",
 	ReasonDiskUnwritable:    "Look at the file system of the workers' scratch space (--dir): it is read-only, or its device fails. The crawl goes on by itself when it can be written to.",
+	ReasonSigningFailed:     "Look at the workers' --sign-key and --sign-cert (the Secret crawlfleet-signing), and, for a domain, whether the first --timestamp-url answers; nothing is stored unsigned. The crawl goes on by itself then.",
+	ReasonCustodyFailed:     "Run crawlctl audit verify and look at the workers' --custody-key and --custody-verifiers; nothing counts as archived that the log was not told of. The crawl goes on by itself when it can be written.",
 	ReasonBooksUnbalanced:   "Keep the frontier bucket as it is and report it with the workers' logs.",
 	ReasonSeedUnreachable:   "Check the address and that the workers can resolve and reach its host; the crawl goes on by itself then.",
 	ReasonLoginExpired:      "Log in again with crawlctl profile create and the profile's name, or put new state into its Secret; the crawl goes on by itself then. To try again with the same state, set spec.state to Suspended and back to Active.",

@@ -22,6 +22,7 @@ import (
 // world plays the store and the sites: a frontier of pages that are all visited in
 // bundles of three.
 type world struct {
+	owed     int // time stamps
 	total    int64
 	queued   int64
 	leased   map[string]int64
@@ -131,7 +132,7 @@ func (w *world) seal(_ context.Context, in SealInput) (SealOutput, error) {
 		return SealOutput{}, NewTrouble(ReasonStoreUnreachable, "the store does not answer", nil)
 	}
 	w.sealed = in
-	return SealOutput{Statement: "run.json", Counts: w.counts(), Balanced: w.unbalanced == "", Message: w.unbalanced}, nil
+	return SealOutput{Statement: "run.json", Counts: w.counts(), Balanced: w.unbalanced == "", Message: w.unbalanced, Owed: w.owed}, nil
 }
 
 func (w *world) report(_ context.Context, r Report) error {
