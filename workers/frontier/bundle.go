@@ -136,10 +136,14 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 	return out, err
 }
 
-// load reads the bundle, and which of its pages have a committed outcome already.
+// load reads the bundle, and which of its pages have a committed outcome already. It fails when
+// pages would be loaded in vain, because they could not be signed.
 func (c *Crawler) load(ctx context.Context, in workflows.BundleInput, progress workflows.BundleProgress) (frontier.Bundle, map[frontier.Fingerprint]bool, error) {
 	store := c.Buckets.Bucket(c.FrontierBucket)
 	var bundle frontier.Bundle
+	if err := c.Notary.Check(); err != nil {
+		return bundle, nil, err
+	}
 	if err := getPacked(ctx, store, in.Bundle.Key, maxResult, &bundle); err != nil {
 		return bundle, nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/visits"
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workers/notary"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -52,6 +53,7 @@ type committer struct {
 // gathered is a chunk with what became of its pages.
 type gathered struct {
 	chunk    *archive.Chunk // nil when no page is kept
+	signed   *notary.Signature
 	outcomes []frontier.Outcome
 	archived int
 	// incomplete are those of archived of which something is missing.
@@ -198,13 +200,15 @@ func (c *committer) begin(p *browser.Page) error {
 	if p != nil {
 		info.UserAgent, info.Viewport = p.UserAgent, fmt.Sprintf("%dx%d", p.Viewport.Width, p.Viewport.Height)
 	}
+	signed := b.Notary.Begin()
 	chunk, err := archive.NewChunk(archive.Options{
-		Dir: filepath.Join(b.dir, fmt.Sprintf("chunk-%d-%d", c.chunks, len(c.full))), Name: "chunk", Title: info.Job, Info: info, Provenance: b.provenance(), Now: b.Now,
+		Sign: signed.Hook(),
+		Dir:  filepath.Join(b.dir, fmt.Sprintf("chunk-%d-%d", c.chunks, len(c.full))), Name: "chunk", Title: info.Job, Info: info, Provenance: b.provenance(), Now: b.Now,
 	})
 	if err != nil {
 		return err
 	}
-	c.chunk = chunk
+	c.chunk, c.signed = chunk, signed
 	for _, use := range c.robots {
 		if err := chunk.AddRobots(use); err != nil {
 			return err
@@ -291,7 +295,7 @@ func (c *committer) commitOne(ctx context.Context, g gathered) error {
 	defer c.run.lease.storing(0)
 	var chunk *closing
 	if g.chunk != nil {
-		chunk = &closing{chunk: g.chunk}
+		chunk = &closing{chunk: g.chunk, signed: g.signed}
 	}
 	result := frontier.Result{
 		Version: 1, Bundle: c.run.in.Bundle.ID, Attempt: c.run.attempt, Number: c.number,
@@ -310,6 +314,9 @@ func (c *committer) commitOne(ctx context.Context, g gathered) error {
 			}
 			result.Chunk = stored
 		}
+		if err := c.log(ctx, result.Chunk, chunk); err != nil {
+			return err
+		}
 		return putPacked(ctx, c.run.Buckets.Bucket(c.run.FrontierBucket), key, result)
 	})
 	if err != nil {
@@ -321,6 +328,7 @@ func (c *committer) commitOne(ctx context.Context, g gathered) error {
 		return err
 	}
 	c.number++
+	c.vouch(ctx, result.Chunk, chunk)
 	c.run.Metrics.committed(g.outcomes)
 	return nil
 }
@@ -348,8 +356,10 @@ func (c *committer) change() ([]gathered, error) {
 
 // closing is a chunk that is being stored; a second try finds it closed.
 type closing struct {
-	chunk *archive.Chunk
-	file  *archive.File
+	chunk  *archive.Chunk
+	file   *archive.File
+	signed *notary.Signature
+	closed time.Time
 }
 
 // store closes a chunk and puts it into the archive.
@@ -359,7 +369,7 @@ func (c *committer) store(ctx context.Context, chunk *closing) (*frontier.Chunk,
 		if err != nil {
 			return nil, err
 		}
-		chunk.file = file
+		chunk.file, chunk.closed = file, c.run.Now()
 	}
 	b := c.run
 	key, err := blob.NewKey(fmt.Sprintf("%schunks/%s-a%d-%s-c%d.wacz", b.in.Archive.Prefix, b.in.Bundle.ID, b.attempt, c.nonce, c.number))
@@ -413,10 +423,18 @@ func troubleOf(err error) *workflows.Waiting {
 	}
 	for _, t := range troubles {
 		if errors.Is(err, t.kind) {
-			return workflows.TroubleWith(t.reason, t.message)
+			return workflows.TroubleWith(t.reason, t.message+detail(err))
 		}
 	}
 	return nil
+}
+
+// detail is what an error tells besides its kind where that says what to mend.
+func detail(err error) string {
+	if errors.Is(err, archive.ErrUnsigned) || errors.Is(err, notary.ErrUnlogged) {
+		return ": " + err.Error()
+	}
+	return ""
 }
 
 // abandon throws away what was not committed.

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -30,6 +31,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/frontier"
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workers/notary"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -46,6 +48,8 @@ type Planner struct {
 	ArchiveBucket, FrontierBucket string
 	// Robots decides which sitemaps may be loaded, and lends the client for it.
 	Robots *RobotsCache
+	// Notary vouches for what is stored; nil for nobody.
+	Notary *notary.Notary
 	// Dir is for files of a moment, the system's folder when it is empty.
 	Dir    string
 	Logger *slog.Logger
@@ -65,6 +69,7 @@ func (p *Planner) Register(r worker.ActivityRegistry) {
 	r.RegisterActivityWithOptions(p.Plan, activity.RegisterOptions{Name: workflows.ActivityPlan})
 	r.RegisterActivityWithOptions(p.Sweep, activity.RegisterOptions{Name: workflows.ActivitySweep})
 	r.RegisterActivityWithOptions(p.Seal, activity.RegisterOptions{Name: workflows.ActivitySeal})
+	r.RegisterActivityWithOptions(p.Stamp, activity.RegisterOptions{Name: workflows.ActivityStamp})
 }
 
 // Heartbeater records the heartbeat of an activity and returns when the server has
@@ -123,6 +128,8 @@ type Crawler struct {
 	// Info and Provenance are what every chunk says about the software that made it.
 	Info       archive.Info
 	Provenance archive.Provenance
+	// Notary signs what is stored and vouches for it; nil for nobody.
+	Notary *notary.Notary
 	// Clock is compared with the machine's own for each chunk, nil for none.
 	Clock  *Clock
 	Logger *slog.Logger
@@ -130,8 +137,10 @@ type Crawler struct {
 
 	// suspects is held by a page that was being loaded when an attempt died.
 	suspects sync.Mutex
-	// background is what outlives a bundle: claims that are given back after a pause.
+	// background is what outlives a bundle: claims that are given back after a pause, and
+	// chunks that are vouched for.
 	background sync.WaitGroup
+	vouching   atomic.Int64
 	indexes    indexes
 }
 
@@ -168,6 +177,8 @@ var troubles = []struct {
 	{frontier.ErrBooks, workflows.ReasonBooksUnbalanced, "the frontier's books do not balance"},
 	{blob.ErrFull, workflows.ReasonStoreFull, "the store is full"},
 	{browser.ErrNoEngine, workflows.ReasonEngineMissing, "the browser that the job asks for is not installed on a worker"},
+	{archive.ErrUnsigned, workflows.ReasonSigningFailed, "a worker cannot sign what was captured"},
+	{notary.ErrUnlogged, workflows.ReasonCustodyFailed, "a worker cannot write the custody log"},
 }
 
 // storeError gives a store's error the type by which a workflow knows it; others stay

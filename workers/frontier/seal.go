@@ -147,14 +147,14 @@ func (p *Planner) seal(ctx context.Context, in workflows.SealInput) (workflows.S
 	if err != nil {
 		return workflows.SealOutput{}, fmt.Errorf("encode the closing statement: %w", err)
 	}
-	err = put(ctx, archiveStore, string(key), append(data, '\n'))
+	data = append(data, '\n')
+	err = put(ctx, archiveStore, string(key), data)
 	if errors.Is(err, blob.ErrExists) { // another attempt was first: its statement holds
-		stored, err := get(ctx, archiveStore, string(key), maxStatement)
-		if err != nil {
+		if data, err = get(ctx, archiveStore, string(key), maxStatement); err != nil {
 			return workflows.SealOutput{}, err
 		}
 		st = Statement{}
-		if err := json.Unmarshal(stored, &st); err != nil {
+		if err := json.Unmarshal(data, &st); err != nil {
 			return workflows.SealOutput{}, fmt.Errorf("decode %q: %w", key, err)
 		}
 	} else if err != nil {
@@ -163,7 +163,11 @@ func (p *Planner) seal(ctx context.Context, in workflows.SealInput) (workflows.S
 	if err := handBack(ctx, frontierStore, in.Job, last); err != nil {
 		return workflows.SealOutput{}, err
 	}
-	out := workflows.SealOutput{Statement: string(key), Counts: st.Counts, Balanced: len(st.Problems) == 0}
+	owed, err := p.vouch(ctx, in.Archive.Bucket, key, data, st)
+	if err != nil {
+		return workflows.SealOutput{}, err
+	}
+	out := workflows.SealOutput{Statement: string(key), Counts: st.Counts, Balanced: len(st.Problems) == 0, Owed: owed}
 	if !out.Balanced {
 		out.Message = fmt.Sprintf("the books do not balance (%s); see %s in the archive", st.Problems[0], key)
 	}

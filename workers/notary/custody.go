@@ -1,0 +1,91 @@
+package notary
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/custody"
+	"crawlfleet.dev/crawlfleet/internal/evidence"
+)
+
+// who tells the log: not which worker, for the same event may be reported by two of them.
+const who = "crawlfleet-worker"
+
+// maxID is the size in bytes of the longest identifier in the log.
+const maxID = 128
+
+// Captured tells the log of a chunk that was captured and is stored.
+func (n *Notary) Captured(ctx context.Context, run string, o Object, captured, stored time.Time) error {
+	return n.log(ctx, entry(custody.Captured, run, o, captured), entry(custody.Stored, run, o, stored))
+}
+
+// Stored tells the log of an object that is stored.
+func (n *Notary) Stored(ctx context.Context, run string, o Object, at time.Time) error {
+	return n.log(ctx, entry(custody.Stored, run, o, at))
+}
+
+// stampsFetched tells the log of the stamps that a sidecar has got.
+func (n *Notary) stampsFetched(ctx context.Context, order Order, o Object, key blob.Key, before, after *evidence.Sidecar) error {
+	var entries []custody.Entry
+	owed := before.Owed()
+	for _, e := range after.Stamps {
+		if e.Owed != nil || !slices.Contains(owed, e.Authority) {
+			continue
+		}
+		sum := sha256.Sum256([]byte(e.Authority.URL))
+		fetched := entry(custody.StampFetched, order.Run, o, n.now())
+		fetched.ID = identifier(custody.StampFetched, order.Run, path.Base(string(o.Key))+"/"+hex.EncodeToString(sum[:4]))
+		fetched.Copy, fetched.To = key, word(e.Authority.Name)
+		entries = append(entries, fetched)
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	return n.log(ctx, entries...)
+}
+
+func (n *Notary) log(ctx context.Context, entries ...custody.Entry) error {
+	if n == nil || n.Custody == nil {
+		return nil
+	}
+	if _, err := n.Custody.Append(ctx, entries...); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnlogged, err)
+	}
+	return nil
+}
+
+func entry(event custody.Event, run string, o Object, at time.Time) custody.Entry {
+	return custody.Entry{
+		Event: event, ID: identifier(event, run, path.Base(string(o.Key))), Object: o.Key, SHA256: o.SHA256,
+		When: at.UTC().Truncate(time.Millisecond), Who: who,
+	}
+}
+
+// identifier names an event so that it is the same whoever reports it.
+func identifier(event custody.Event, run, name string) string {
+	kind := strings.ToLower(string(event))
+	id := kind + "/" + run + "/" + name
+	if len(id) <= maxID {
+		return id
+	}
+	sum := sha256.Sum256([]byte(run + "/" + name))
+	return kind + "/" + hex.EncodeToString(sum[:])
+}
+
+// word makes the name of an authority one that the log takes: an entry has no addresses.
+func word(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' || r == '/' {
+			return '-'
+		}
+		return r
+	}, strings.TrimPrefix(strings.ToLower(name), "www."))
+	return name[:min(len(name), maxID)]
+}

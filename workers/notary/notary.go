@@ -1,0 +1,167 @@
+// Package notary vouches for what the fleet stores: it signs, has signatures stamped, and
+// tells the custody log what was captured and stored.
+//
+// A chunk is signed in itself before it is stored ([Notary.Begin]). What vouches for more
+// lies beside it, in a sidecar (package evidence), which is made of the stored file alone:
+// whoever comes later can make one that is missing, and fetch stamps that are owed
+// ([Notary.Vouch]). The custody log (package custody) is told before a chunk counts as
+// archived, under identifiers that follow from the event: told twice is told once.
+package notary
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/custody"
+	"crawlfleet.dev/crawlfleet/internal/evidence"
+	"crawlfleet.dev/crawlfleet/internal/tsa"
+	"crawlfleet.dev/crawlfleet/internal/warc"
+	"crawlfleet.dev/crawlfleet/workers/archive"
+)
+
+// ErrUnlogged is part of the error when the custody log could not be told.
+var ErrUnlogged = errors.New("the custody log could not be written")
+
+// signTimeout bounds a signature: that of a domain waits for a time stamp.
+const signTimeout = time.Minute
+
+// Notary signs, stamps and logs. A nil one and the zero value do none of it, for trials. Its
+// methods may be called at the same time.
+type Notary struct {
+	// Signer signs; nil signs nothing.
+	Signer *evidence.Signer
+	// Authorities are those whose stamps each signature gets, Stamper asks one of them; it is
+	// nil for one that it does not know.
+	Authorities []evidence.Authority
+	Stamper     func(evidence.Authority) evidence.Stamper
+	// Custody is the log; nil for none.
+	Custody *custody.Log
+	Logger  *slog.Logger
+
+	rests rests
+}
+
+func (n *Notary) signs() bool { return n != nil && n.Signer != nil }
+
+// Check says early what would keep a chunk from being signed: that there is no key. Its error is
+// an [archive.ErrUnsigned].
+func (n *Notary) Check() error {
+	if !n.signs() {
+		return nil
+	}
+	if _, err := n.Signer.Keys.Key(); err != nil {
+		return fmt.Errorf("%w: %w", archive.ErrUnsigned, err)
+	}
+	return nil
+}
+
+// Signature is how a chunk is signed.
+type Signature struct {
+	signer *evidence.Signer
+	data   *evidence.SignedData
+}
+
+// Begin prepares the signature of a chunk; nil when nothing is signed.
+func (n *Notary) Begin() *Signature {
+	if !n.signs() {
+		return nil
+	}
+	return &Signature{signer: n.Signer}
+}
+
+// Hook is for [archive.Options], nil for no signature.
+func (s *Signature) Hook() func(warc.Digest) (any, error) {
+	if s == nil {
+		return nil
+	}
+	return func(d warc.Digest) (any, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), signTimeout)
+		defer cancel()
+		data, err := s.signer.Sign(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		s.data = data
+		return data, nil
+	}
+}
+
+// Data is what the chunk was signed with, nil before.
+func (s *Signature) Data() *evidence.SignedData {
+	if s == nil {
+		return nil
+	}
+	return s.data
+}
+
+// An authority that fails so often, one time after the other, is left alone for a while: what
+// waits for it would wait in vain, and the stamp is fetched later.
+const (
+	mostFailures = 3
+	restTime     = time.Minute
+)
+
+// errResting is why an authority was not asked.
+var errResting = errors.New("it did not answer before and is left alone for a minute")
+
+// rests are the authorities that fail.
+type rests struct {
+	mu     sync.Mutex
+	failed map[evidence.Authority]int
+	until  map[evidence.Authority]time.Time
+}
+
+func (r *rests) resting(a evidence.Authority) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Now().Before(r.until[a])
+}
+
+func (r *rests) note(a evidence.Authority, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		r.failed, r.until = map[evidence.Authority]int{}, map[evidence.Authority]time.Time{}
+	}
+	if err == nil {
+		delete(r.failed, a)
+		delete(r.until, a)
+		return
+	}
+	if r.failed[a]++; r.failed[a] >= mostFailures {
+		r.until[a] = time.Now().Add(restTime)
+	}
+}
+
+// stamper asks an authority unless it is left alone.
+func (n *Notary) stamper(a evidence.Authority) evidence.Stamper {
+	if n.Stamper == nil {
+		return nil
+	}
+	s := n.Stamper(a)
+	if s == nil {
+		return nil
+	}
+	return patient{s, &n.rests, a}
+}
+
+type patient struct {
+	evidence.Stamper
+	rests     *rests
+	authority evidence.Authority
+}
+
+// Stamp implements evidence.Stamper.
+func (p patient) Stamp(ctx context.Context, sum [sha256.Size]byte) (*tsa.Answer, error) {
+	if p.rests.resting(p.authority) {
+		return nil, errResting
+	}
+	answer, err := p.Stamper.Stamp(ctx, sum)
+	p.rests.note(p.authority, err)
+	return answer, err
+}
