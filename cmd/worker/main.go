@@ -46,6 +46,7 @@ type options struct {
 	profileIdentity, payloadKeys       string
 	hashList                           string
 	hashListMegabytes                  int
+	notary                             notaryOptions
 	health, metrics                    string
 	logFormat, logLevel                string
 }
@@ -96,6 +97,7 @@ another worker.`,
 	f.StringVar(&o.hashList, "hash-list", os.Getenv("CRAWLFLEET_HASH_LIST"),
 		"file of hashes of known illegal images, read again when it changes: what is in it is dropped in memory, before anything is written; see docs/refusals.md [$CRAWLFLEET_HASH_LIST]")
 	f.IntVar(&o.hashListMegabytes, "hash-list-megabytes", cli.DefaultPictureMegabytes, "size of a picture, in units of 1,000,000 bytes, up to which it is held to be compared with --hash-list; eight times as much is held at once. Larger ones are dropped")
+	o.notary.add(f)
 	f.StringVar(&o.health, "health-address", "", "address for /healthz and /readyz, such as :8081 (default: none)")
 	f.StringVar(&o.metrics, "metrics-address", "", "address for Prometheus' /metrics, such as :8082 (default: none)")
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")

@@ -29,6 +29,7 @@ import (
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workers/frontier"
+	"crawlfleet.dev/crawlfleet/workers/notary"
 	"crawlfleet.dev/crawlfleet/workers/retention"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -106,10 +107,16 @@ func run(ctx context.Context, o options) (err error) {
 		dir = folder.Path
 		defer func() { err = errors.Join(err, folder.Remove()) }()
 	}
+	var vouched *notary.Notary // by a worker that stores
+	if dir != "" {
+		if vouched, err = newNotary(o.notary, store.Bucket(o.archiveBucket), clock.Now, log); err != nil {
+			return err
+		}
+	}
 	if w := workers[rolePlan]; w != nil {
 		planner := &frontier.Planner{
 			Store: store, ArchiveBucket: o.archiveBucket, FrontierBucket: o.frontierBucket,
-			Robots: robots, Dir: dir, Logger: log, Now: clock.Now,
+			Robots: robots, Notary: vouched, Dir: dir, Logger: log, Now: clock.Now,
 		}
 		planner.Register(w)
 		keeper := newKeeper(o, store, log, retention.NewMetrics(registry))
@@ -124,7 +131,7 @@ func run(ctx context.Context, o options) (err error) {
 		}
 		defer func() { err = errors.Join(err, closeCrawler()) }()
 		robots.Recorder = recorded
-		crawler.Robots, crawler.Clock, crawler.Now = robots, clock, clock.Now
+		crawler.Robots, crawler.Notary, crawler.Clock, crawler.Now = robots, vouched, clock, clock.Now
 		crawler.Register(w)
 	}
 	return work(ctx, workers, &ready, log)

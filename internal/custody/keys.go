@@ -19,12 +19,17 @@ const maxKeys = 1 << 20
 // origin is the name that all have.
 func ReadKeys(values []string) (origin string, _ note.Verifiers, _ error) {
 	var list []note.Verifier
+	known := map[string]bool{} // one may be named twice, such as the present one among all
 	for _, value := range values {
 		lines, err := keyLines(value)
 		if err != nil {
 			return "", nil, err
 		}
 		for _, line := range lines {
+			if known[line] {
+				continue
+			}
+			known[line] = true
 			v, err := note.NewVerifier(line)
 			if err != nil {
 				return "", nil, fmt.Errorf("%q: is no public key of a log: %w", value, err)
