@@ -35,6 +35,8 @@ type Options struct {
 	OperatorFlags []string
 	// NoOperator leaves the operator out.
 	NoOperator bool
+	// Unsigned leaves out what signs and logs what is stored: keys, time stamps, the custody log.
+	Unsigned bool
 }
 
 // State is what devstack writes to stack.json when it is up.
@@ -75,6 +77,7 @@ type Fleet struct {
 	bin     string
 	root    string
 	mark    string
+	keys    *keys // nil when nothing is signed
 	mu      sync.Mutex
 	state   State
 }
@@ -135,6 +138,9 @@ func prepare(t testing.TB, o Options) *Fleet {
 	f.Stack = &Process{
 		Name: "devstack", Path: f.Binary(t, "devstack"), Log: filepath.Join(f.Logs, "devstack.log"), mark: f.mark,
 		Args: []string{"start", "--dir", f.stackDir(), "--split", "--fast"},
+	}
+	if !o.Unsigned {
+		f.keys = makeKeys(t, filepath.Join(f.Dir, "keys"))
 	}
 	t.Cleanup(func() { f.close(t) })
 	return f
@@ -299,6 +305,9 @@ func (f *Fleet) workerArgs(name, health string) []string {
 	}
 	if f.options.Tabs > 0 {
 		args = append(args, "--tabs", strconv.Itoa(f.options.Tabs))
+	}
+	if f.keys != nil {
+		args = append(args, f.keys.flags()...)
 	}
 	for _, r := range f.options.Resolve {
 		args = append(args, "--resolve", r)
