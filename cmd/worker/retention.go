@@ -9,6 +9,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
 	policy "crawlfleet.dev/crawlfleet/internal/retention"
+	"crawlfleet.dev/crawlfleet/workers/notary"
 	"crawlfleet.dev/crawlfleet/workers/retention"
 )
 
@@ -16,12 +17,11 @@ import (
 const probeTime = 10 * time.Second
 
 // newKeeper makes what erases captures that are due.
-func newKeeper(o options, store *blob.Client, log *slog.Logger, metrics *retention.Metrics) *retention.Keeper {
+func newKeeper(o options, store *blob.Client, vouched *notary.Notary, log *slog.Logger, metrics *retention.Metrics) *retention.Keeper {
 	build := cli.ReadBuild()
 	hostname, _ := os.Hostname() // it is left out when it is not known
-	log.Info("no custody log is configured: decisions about captures, and erasures, are recorded in the archive alone")
 	return &retention.Keeper{
-		Store: store, FrontierBucket: o.frontierBucket, Metrics: metrics, Logger: log,
+		Store: store, Custody: retention.Vouching{Notary: vouched, Store: store}, FrontierBucket: o.frontierBucket, Metrics: metrics, Logger: log,
 		Program: policy.Program{Name: "crawlfleet", Version: build.Version, Commit: build.Revision, Hostname: hostname},
 	}
 }

@@ -119,7 +119,7 @@ func run(ctx context.Context, o options) (err error) {
 			Robots: robots, Notary: vouched, Dir: dir, Logger: log, Now: clock.Now,
 		}
 		planner.Register(w)
-		keeper := newKeeper(o, store, log, retention.NewMetrics(registry))
+		keeper := newKeeper(o, store, vouched, log, retention.NewMetrics(registry))
 		keeper.Now = clock.Now
 		keeper.Register(w)
 		probeLocks(ctx, store.Bucket(o.archiveBucket), log)

@@ -97,7 +97,7 @@ func Read(ctx context.Context, store Store, prefix string) (*Log, error) {
 }
 
 func (l *Log) read(ctx context.Context, store Store, prefix string, seq int64) error {
-	data, err := get(ctx, store, blob.Key(prefix+nameOf(seq)), maxDecision)
+	data, err := get(ctx, store, blob.Key(prefix+DecisionName(seq)), maxDecision)
 	if errors.Is(err, blob.ErrNotFound) {
 		return fmt.Errorf("%w: number %d is listed and not there", ErrBroken, seq)
 	}
@@ -128,7 +128,7 @@ func (l *Log) Append(ctx context.Context, store Store, prefix string, d Decision
 	if err := l.allows(&d); err != nil {
 		return err
 	}
-	key, err := blob.NewKey(prefix + nameOf(d.Seq))
+	key, err := blob.NewKey(prefix + DecisionName(d.Seq))
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (l *Log) allows(d *Decision) error {
 	for i := range l.Decisions {
 		for _, e := range l.Decisions[i].Erasing {
 			if unit := UnitOf(e.Name); unit != "" && slices.Contains(d.Objects, unit) {
-				return fmt.Errorf("%s: %w, as decided in %s at %s", unit, ErrErasing, nameOf(l.Decisions[i].Seq), l.Decisions[i].At.Format("2006-01-02T15:04:05Z07:00"))
+				return fmt.Errorf("%s: %w, as decided in %s at %s", unit, ErrErasing, DecisionName(l.Decisions[i].Seq), l.Decisions[i].At.Format("2006-01-02T15:04:05Z07:00"))
 			}
 		}
 	}
@@ -182,14 +182,13 @@ func (l *Log) allows(d *Decision) error {
 // RunOf is the UID of the run whose archive lies below a prefix.
 func RunOf(prefix string) string { return path.Base(prefix) }
 
-// nameOf is the name of a decision below the prefix of its run.
-func nameOf(seq int64) string { return fmt.Sprintf("%s%08d.json", Folder, seq) }
+func DecisionName(seq int64) string { return fmt.Sprintf("%s%08d.json", Folder, seq) }
 
 // numbered is the number of a decision of that name.
 func numbered(name string) (int64, bool) {
 	digits, ok := strings.CutSuffix(strings.TrimPrefix(name, Folder), ".json")
 	seq, err := strconv.ParseInt(digits, 10, 64)
-	return seq, ok && err == nil && seq > 0 && nameOf(seq) == name
+	return seq, ok && err == nil && seq > 0 && DecisionName(seq) == name
 }
 
 // get reads a small object.

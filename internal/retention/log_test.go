@@ -122,21 +122,21 @@ func TestBrokenLogs(t *testing.T) {
 		breaks func(*testing.T, *blobtest.Server, *blob.Bucket)
 	}{
 		"Lost": {"a decision in between was removed", func(_ *testing.T, s *blobtest.Server, _ *blob.Bucket) {
-			s.Remove("/archive/" + prefix + nameOf(2))
+			s.Remove("/archive/" + prefix + DecisionName(2))
 		}},
 		"First": {"the first was removed", func(_ *testing.T, s *blobtest.Server, _ *blob.Bucket) {
-			s.Remove("/archive/" + prefix + nameOf(1))
+			s.Remove("/archive/" + prefix + DecisionName(1))
 		}},
 		"Replaced": {"a decision is another one now", func(t *testing.T, s *blobtest.Server, b *blob.Bucket) {
-			changed := strings.Replace(string(s.Object("/archive/"+prefix+nameOf(2))), `"Hold"`, `"Release"`, 1)
-			s.Remove("/archive/" + prefix + nameOf(2))
-			store(t, b, nameOf(2), changed)
+			changed := strings.Replace(string(s.Object("/archive/"+prefix+DecisionName(2))), `"Hold"`, `"Release"`, 1)
+			s.Remove("/archive/" + prefix + DecisionName(2))
+			store(t, b, DecisionName(2), changed)
 		}},
-		"Nonsense": {"it cannot be read", func(t *testing.T, _ *blobtest.Server, b *blob.Bucket) { store(t, b, nameOf(4), "{}") }},
+		"Nonsense": {"it cannot be read", func(t *testing.T, _ *blobtest.Server, b *blob.Bucket) { store(t, b, DecisionName(4), "{}") }},
 		"Foreign": {"it belongs to another run", func(t *testing.T, s *blobtest.Server, b *blob.Bucket) {
-			changed := strings.Replace(string(s.Object("/archive/"+prefix+nameOf(3))), `"uid"`, `"other"`, 1)
-			s.Remove("/archive/" + prefix + nameOf(3))
-			store(t, b, nameOf(3), changed)
+			changed := strings.Replace(string(s.Object("/archive/"+prefix+DecisionName(3))), `"uid"`, `"other"`, 1)
+			s.Remove("/archive/" + prefix + DecisionName(3))
+			store(t, b, DecisionName(3), changed)
 		}},
 	}
 	for name, tc := range cases {
@@ -171,7 +171,7 @@ func TestLostEndIsNoticed(t *testing.T) {
 		}
 	}
 	seen := l.Mark()
-	server.Remove("/archive/" + prefix + nameOf(2))
+	server.Remove("/archive/" + prefix + DecisionName(2))
 	if err := read(t, b).Follows(seen); !errors.Is(err, ErrBroken) {
 		t.Errorf("it follows: %v", err)
 	}

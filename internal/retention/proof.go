@@ -88,7 +88,7 @@ func PutProof(ctx context.Context, store Store, prefix string, p Proof) error {
 		return fmt.Errorf("encode a proof: %w", err)
 	}
 	data = append(data, '\n')
-	key, err := blob.NewKey(prefix + proofOf(p.Intent.Seq))
+	key, err := blob.NewKey(prefix + ProofName(p.Intent.Seq))
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func PutProof(ctx context.Context, store Store, prefix string, p Proof) error {
 // ReadProof reads the proof of a decision, and checks that it is of that one.
 func ReadProof(ctx context.Context, store Store, prefix string, intent Mark) (Proof, error) {
 	var p Proof
-	key := blob.Key(prefix + proofOf(intent.Seq))
+	key := blob.Key(prefix + ProofName(intent.Seq))
 	data, err := get(ctx, store, key, maxProof)
 	if err != nil {
 		return p, err
@@ -117,7 +117,8 @@ func ReadProof(ctx context.Context, store Store, prefix string, intent Mark) (Pr
 	return p, nil
 }
 
-func proofOf(seq int64) string { return fmt.Sprintf("%s%08d.json", proofPrefix, seq) }
+// ProofName is where the proof that a decision was carried out lies below the prefix of a run.
+func ProofName(seq int64) string { return fmt.Sprintf("%s%08d.json", proofPrefix, seq) }
 
 // Proven is the number of the decision that an object of that name proves to be carried out.
 func Proven(name string) (int64, bool) {

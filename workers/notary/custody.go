@@ -42,7 +42,7 @@ func (n *Notary) stampsFetched(ctx context.Context, order Order, o Object, key b
 		sum := sha256.Sum256([]byte(e.Authority.URL))
 		fetched := entry(custody.StampFetched, order.Run, o, n.now())
 		fetched.ID = identifier(custody.StampFetched, order.Run, path.Base(string(o.Key))+"/"+hex.EncodeToString(sum[:4]))
-		fetched.Copy, fetched.To = key, word(e.Authority.Name)
+		fetched.Copy, fetched.To = key, host(e.Authority.Name)
 		entries = append(entries, fetched)
 	}
 	if len(entries) == 0 {
@@ -79,13 +79,45 @@ func identifier(event custody.Event, run, name string) string {
 	return kind + "/" + hex.EncodeToString(sum[:])
 }
 
-// word makes the name of an authority one that the log takes: an entry has no addresses.
-func word(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' || r == '/' {
+// host makes the name of an authority one that the log takes: an entry has no addresses.
+func host(name string) string {
+	return word(strings.ReplaceAll(strings.TrimPrefix(strings.ToLower(name), "www."), "/", "-"))
+}
+
+// word makes a text one that the log takes: visible ASCII without spaces.
+func word(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
 			return '-'
 		}
 		return r
-	}, strings.TrimPrefix(strings.ToLower(name), "www."))
-	return name[:min(len(name), maxID)]
+	}, s)
+	return s[:min(len(s), maxID)]
+}
+
+// Decision is a decision about how long captures are kept, or that they were erased.
+type Decision struct {
+	// Event is Kept, Held, Released or Erased, Object the stored file that says what was
+	// decided about which captures.
+	Event  custody.Event
+	Run    string
+	Object Object
+	// By is who decided, Case for which case, Why in a few words without names.
+	By, Case, Why string
+	At            time.Time
+	// Until is to when captures are kept, zero for none.
+	Until time.Time
+}
+
+// Decided tells the log of a decision.
+func (n *Notary) Decided(ctx context.Context, d Decision) error {
+	told := entry(d.Event, d.Run, d.Object, d.At)
+	told.Case, told.Why = word(d.Case), d.Why
+	if by := word(d.By); by != "" {
+		told.Who = by
+	}
+	if !d.Until.IsZero() {
+		told.Until = d.Until.UTC().Format(time.DateOnly)
+	}
+	return n.log(ctx, told)
 }

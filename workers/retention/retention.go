@@ -41,11 +41,15 @@ type Event struct {
 	Kind string
 	// Run is the UID of the run, Namespace and Name are those of its CrawlJob.
 	Run, Namespace, Name string
+	// Bucket and Prefix are where its archive lies.
+	Bucket, Prefix string
 	// Objects are names below the prefix of the run's archive, none for all.
 	Objects []string
 	// Case, By, Why and At are as the decision has them; of an erasure By is the program.
 	Case, By, Why string
 	At            time.Time
+	// Until is to when captures are kept, zero for none.
+	Until time.Time
 	// Decision is where it stands in the store.
 	Decision retention.Mark
 }
@@ -171,7 +175,7 @@ func (r *run) tell(ctx context.Context) (told int64, err error) {
 
 func (r *run) event(d retention.Decision) Event {
 	e := Event{
-		Run: r.in.Run, Namespace: r.in.Namespace, Name: r.in.Name, Objects: d.Objects, Case: d.Case, By: d.By, Why: d.Why, At: d.At,
+		Run: r.in.Run, Namespace: r.in.Namespace, Name: r.in.Name, Bucket: r.in.Archive.Bucket, Prefix: r.prefix, Until: d.Until, Objects: d.Objects, Case: d.Case, By: d.By, Why: d.Why, At: d.At,
 		Decision: r.log.MarkAt(d.Seq),
 	}
 	switch d.Action {

@@ -1,0 +1,111 @@
+package retention
+
+import (
+	"bytes"
+	"crypto/rand"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/sumdb/note"
+
+	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
+	"crawlfleet.dev/crawlfleet/internal/custody"
+	"crawlfleet.dev/crawlfleet/internal/evidence"
+	"crawlfleet.dev/crawlfleet/internal/retention"
+	"crawlfleet.dev/crawlfleet/internal/verify"
+	"crawlfleet.dev/crawlfleet/workers/notary"
+)
+
+// oneKey is a key.
+type oneKey struct{ key *evidence.Key }
+
+func (k oneKey) Key() (*evidence.Key, error) { return k.key, nil }
+
+// vouched has what the rig decides told to a real custody log, and proofs signed.
+func vouched(t *testing.T, r *rig) (*custody.Log, evidence.Trust) {
+	t.Helper()
+	pem, err := evidence.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := evidence.ParseKey(pem, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := key.Public()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := evidence.Fingerprint(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, known, err := note.GenerateKey(rand.Reader, "fleet.example/custody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := note.NewVerifier(known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := custody.New(custody.Config{Store: r.store.Bucket("archive"), Prefix: "custody", Origin: verifier.Name(), Verifiers: note.VerifierList(verifier), Signer: signer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.keeper.Custody = Vouching{Store: r.store, Notary: &notary.Notary{
+		Signer: &evidence.Signer{Keys: oneKey{key}, Software: "test"}, Custody: log, Logger: slog.New(slog.DiscardHandler),
+	}}
+	return log, evidence.Trust{Keys: []evidence.TrustedKey{{Fingerprint: name}}}
+}
+
+// TestCustodyAndProofs: the log has every decision once, by the object that says what was decided,
+// and the proof of the erasure is signed.
+func TestCustodyAndProofs(t *testing.T) {
+	t.Parallel()
+	r := sealed(t, &blobtest.Server{})
+	log, trust := vouched(t, r)
+	r.mustDecide(retention.Hold, "A", "chunks/2.wacz")
+	r.pass(screening)
+	r.erase()
+	r.erase()
+	var told []string
+	err := log.Entries(t.Context(), 0, func(_ int64, e custody.Entry) bool {
+		told = append(told, strings.Join([]string{string(e.Event), string(e.Object), e.Case, e.Why}, " "))
+		return true
+	})
+	want := []string{"Held ns/name/uid/retention/00000001.json A decision 1", "Erased ns/name/uid/retention/00000002.json  decision 2"}
+	if diff := cmp.Diff(want, told); err != nil || diff != "" {
+		t.Errorf("%v; told (-want +got):\n%s", err, diff)
+	}
+	files := fstest.MapFS{}
+	for _, key := range r.server.Keys("/archive/" + prefix) {
+		files[strings.TrimPrefix(key, "/archive/"+prefix)] = &fstest.MapFile{Data: bytes.Clone(r.server.Object(key))}
+	}
+	v, report := verify.Verifier{Trust: trust}, verify.Report{}
+	if err := v.Signature(&report, files, retention.ProofName(2)); err != nil {
+		t.Fatal(err)
+	}
+	signed := 0
+	for _, c := range report.Checks {
+		if c.Verdict == verify.Fails {
+			t.Errorf("%+v", c)
+		}
+		if c.Name == verify.CheckSignature && c.Verdict == verify.Holds {
+			signed++
+		}
+	}
+	if signed != 1 {
+		t.Errorf("the proof is not signed by the fleet: %+v", report.Checks)
+	}
+	// What lies beside decisions is none: they are read as before.
+	if out := r.erase(); out.Reason != "Held" {
+		t.Errorf("%+v", out)
+	}
+}
