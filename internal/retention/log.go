@@ -182,6 +182,7 @@ func (l *Log) allows(d *Decision) error {
 // RunOf is the UID of the run whose archive lies below a prefix.
 func RunOf(prefix string) string { return path.Base(prefix) }
 
+// DecisionName is where the decision of a number lies below the prefix of a run.
 func DecisionName(seq int64) string { return fmt.Sprintf("%s%08d.json", Folder, seq) }
 
 // numbered is the number of a decision of that name.
