@@ -76,20 +76,18 @@ func (v *Verifier) checkRetention(r *Report, fsys fs.FS, run string) (map[string
 			return nil, nil
 		}
 		decided, previous = decided+1, sum
-		if d.Action != "Erase" {
-			continue
-		}
 		ok, err := checkProof(fsys, run, d, sum, erased)
 		if err != nil {
 			r.Add(CheckRetention, proofPath(seq), Fails, err.Error())
 			return nil, nil
 		}
-		if ok {
-			proven++
-			// A proof is worth as much as who vouches for it.
-			if err := v.Signature(r, fsys, proofPath(seq)); err != nil {
-				return nil, err
-			}
+		if !ok {
+			continue
+		}
+		proven++
+		// A proof is worth as much as who vouches for it.
+		if err := v.Signature(r, fsys, proofPath(seq)); err != nil {
+			return nil, err
 		}
 	}
 	left, err := fs.Glob(fsys, retentionDir+"/*[0-9].json")
@@ -104,8 +102,11 @@ func (v *Verifier) checkRetention(r *Report, fsys fs.FS, run string) (map[string
 }
 
 // checkProof adds what an erasure is proven to have erased, and tells whether there is a proof:
-// without one it is under way.
+// without one it is under way. Other decisions have none.
 func checkProof(fsys fs.FS, run string, d decision, sum string, erased map[string]gone) (bool, error) {
+	if d.Action != "Erase" {
+		return false, nil
+	}
 	var p proof
 	_, err := readRetention(fsys, proofPath(d.Seq), run, &p, &p.header)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -107,6 +107,23 @@ func Fail(w http.ResponseWriter, status int, code string) {
 	_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>made for a test</Message></Error>")
 }
 
+// put stores an object, unless it is there and must not be (once), or is not the one that it has
+// to match.
+func (s *Server) put(r *http.Request, body []byte, once bool, match string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	have, ok := s.objects[r.URL.Path]
+	if ok && once || match != "" && (!ok || match != have.etag()) {
+		return false
+	}
+	if s.objects == nil {
+		s.objects = map[string]object{}
+	}
+	s.objects[r.URL.Path] = object{body: body, header: metadata(r.Header, !s.Plain), at: s.now()}
+	s.puts++
+	return true
+}
+
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxObject))
@@ -116,21 +133,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
 		body = unframe(body)
 	}
-	put := func(once bool, match string) bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		have, ok := s.objects[r.URL.Path]
-		if ok && once || match != "" && (!ok || match != have.etag()) {
-			return false
-		}
-		if s.objects == nil {
-			s.objects = map[string]object{}
-		}
-		s.objects[r.URL.Path] = object{body: body, header: metadata(r.Header, !s.Plain), at: s.now()}
-		s.puts++
-		return true
-	}
-	store := func() { put(false, "") }
+	store := func() { s.put(r, body, false, "") }
 	if s.Now != nil {
 		w.Header().Set("Date", s.now().Format(http.TimeFormat))
 	}
@@ -145,7 +148,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.bucket(w, r)
 	case r.URL.Query().Has("retention"), r.URL.Query().Has("legal-hold"):
 		s.lock(w, r, body)
-	case r.Method == http.MethodPut && !put(r.Header.Get("If-None-Match") == "*" && !s.Careless, r.Header.Get("If-Match")):
+	case r.Method == http.MethodPut && !s.put(r, body, r.Header.Get("If-None-Match") == "*" && !s.Careless, r.Header.Get("If-Match")):
 		Fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	case r.Method == http.MethodPut:
 		if !s.Plain {
