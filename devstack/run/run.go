@@ -176,7 +176,12 @@ func (o Options) start(ctx context.Context, procs *processes) (*fleet, error) {
 		}
 		step("site     the demo: %s", f.siteURL)
 	}
-	if err := o.startPrograms(ctx, procs, f); err != nil {
+	signed, err := o.startKeys(ctx, procs)
+	if err != nil {
+		return nil, err
+	}
+	step("keys     what is stored is signed by %s\n         public parts: %s (custody log), %s (time stamps)", signed.fingerprint, signed.custodyPublic, signed.roots)
+	if err := o.startPrograms(ctx, procs, f, signed); err != nil {
 		return nil, err
 	}
 	step("fleet    operator, worker and portal are ready; logs are in %s", procs.dir)
@@ -230,7 +235,7 @@ func payloadKeys(path string) error {
 }
 
 // startPrograms starts the parts of crawlfleet itself.
-func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) error {
+func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet, signed keys) error {
 	env := []string{
 		"KUBECONFIG=" + f.state.Kubeconfig,
 		"TEMPORAL_ADDRESS=" + f.state.Temporal.Address,
@@ -250,11 +255,12 @@ func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) 
 		return err
 	}
 	env = append(env, "CRAWLFLEET_PROFILE_RECIPIENTS="+recipient, "CRAWLFLEET_PROFILE_IDENTITY_FILE="+identity)
-	keys := filepath.Join(o.Dir, "payload-keys")
-	if err := payloadKeys(keys); err != nil {
+	payload := filepath.Join(o.Dir, "payload-keys")
+	if err := payloadKeys(payload); err != nil {
 		return err
 	}
-	env = append(env, "CRAWLFLEET_PAYLOAD_KEYS="+keys)
+	env = append(env, "CRAWLFLEET_PAYLOAD_KEYS="+payload)
+	env = append(env, signed.env()...)
 	workerArgs := []string{
 		"--dir", filepath.Join(o.Dir, "scratch"), "--health-address", worker,
 		"--archive-bucket", f.state.S3.ArchiveBucket, "--frontier-bucket", f.state.S3.FrontierBucket,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +14,8 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/internal/evidence"
+	"crawlfleet.dev/crawlfleet/internal/verify"
 	"crawlfleet.dev/crawlfleet/test/harness"
 	"crawlfleet.dev/crawlfleet/test/sites/mesh"
 )
@@ -166,30 +167,32 @@ func (s shelf) crawlctlOut(args ...string) string {
 	return string(out)
 }
 
-// verify has a copy of the run checked as a stranger would.
+// verify has a copy of the run checked as a stranger would, who trusts the fleet's keys, until the
+// last proof is signed, too.
 func (s shelf) verify() {
 	s.t.Helper()
-	client, err := s.fleet.S3()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	dir, bucket := s.t.TempDir(), s.fleet.State().S3.ArchiveBucket
-	for o := range client.ListObjectsIter(s.t.Context(), bucket, minio.ListObjectsOptions{Prefix: s.prefix, Recursive: true}) {
-		err := o.Err
-		if err == nil {
-			err = client.FGetObject(s.t.Context(), bucket, o.Key, filepath.Join(dir, strings.TrimPrefix(o.Key, s.prefix)), minio.GetObjectOptions{})
-		}
-		if err != nil {
+	v := verify.Verifier{Trust: s.fleet.Trust(s.t)}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(250 * time.Millisecond) {
+		dir := s.t.TempDir()
+		if err := s.fleet.Mirror(s.t, s.fleet.State().S3.ArchiveBucket, s.prefix, dir); err != nil {
 			s.t.Fatal(err)
 		}
-	}
-	out, err := exec.CommandContext(s.t.Context(), s.fleet.Binary(s.t, "crawlctl"), "verify", "--all", "--json", dir).Output()
-	if err != nil || !strings.Contains(string(out), "are erased, which is proven") {
-		s.t.Errorf("the run does not verify: %v: %s", err, out)
+		reports, err := v.Path(s.t.Context(), dir)
+		if err != nil || len(reports) != 1 {
+			s.t.Fatalf("%d reports, %v", len(reports), err)
+		}
+		erased := slices.ContainsFunc(reports[0].Checks, func(c verify.Check) bool { return strings.Contains(c.Reason, "are erased, which is proven") })
+		if reports[0].Verdict == verify.Holds && erased {
+			return
+		}
+		if reports[0].Verdict == verify.Fails || time.Now().After(deadline) {
+			s.t.Fatalf("the run does not verify: %s, %+v", reports[0].Verdict, reports[0].Checks)
+		}
 	}
 }
 
-// names are those of what lies there, but for decisions and proofs.
+// names are those of what lies there, but for decisions and proofs, and for the sidecar of what is
+// there.
 func (s shelf) names() (names []string, err error) {
 	client, err := s.fleet.S3()
 	if err != nil {
@@ -203,7 +206,11 @@ func (s shelf) names() (names []string, err error) {
 			names = append(names, name)
 		}
 	}
-	return names, nil
+	all := slices.Clone(names)
+	return slices.DeleteFunc(names, func(name string) bool {
+		of, ok := strings.CutSuffix(name, evidence.SidecarSuffix)
+		return ok && slices.Contains(all, of)
+	}), nil
 }
 
 // wait waits until exactly these names are there, and fails when one of them goes before.
