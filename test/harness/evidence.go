@@ -92,8 +92,9 @@ func makeKeys(t testing.TB, dir string) *keys {
 	return k
 }
 
-// flags are those of a worker that signs.
-func (k *keys) flags() []string {
+// SigningFlags are those of a worker that signs what it stores, has it stamped, and keeps the custody log.
+func (f *Fleet) SigningFlags() []string {
+	k := f.keys
 	return []string{
 		"--sign-key", k.file(signKey), "--timestamp-url", k.stamps, "--timestamp-roots", filepath.Join(k.file("tsa"), tsa.RootFile),
 		"--custody-key", k.file(custodyKey),

@@ -36,6 +36,7 @@ type Options struct {
 	// NoOperator leaves the operator out.
 	NoOperator bool
 	// Unsigned leaves out what signs and logs what is stored: keys, time stamps, the custody log.
+	// [Fleet.SigningFlags] has single workers do so all the same.
 	Unsigned bool
 }
 
@@ -77,7 +78,7 @@ type Fleet struct {
 	bin     string
 	root    string
 	mark    string
-	keys    *keys // nil when nothing is signed
+	keys    *keys
 	mu      sync.Mutex
 	state   State
 }
@@ -139,9 +140,7 @@ func prepare(t testing.TB, o Options) *Fleet {
 		Name: "devstack", Path: f.Binary(t, "devstack"), Log: filepath.Join(f.Logs, "devstack.log"), mark: f.mark,
 		Args: []string{"start", "--dir", f.stackDir(), "--split", "--fast"},
 	}
-	if !o.Unsigned {
-		f.keys = makeKeys(t, filepath.Join(f.Dir, "keys"))
-	}
+	f.keys = makeKeys(t, filepath.Join(f.Dir, "keys"))
 	t.Cleanup(func() { f.close(t) })
 	return f
 }
@@ -306,8 +305,8 @@ func (f *Fleet) workerArgs(name, health string) []string {
 	if f.options.Tabs > 0 {
 		args = append(args, "--tabs", strconv.Itoa(f.options.Tabs))
 	}
-	if f.keys != nil {
-		args = append(args, f.keys.flags()...)
+	if !f.options.Unsigned {
+		args = append(args, f.SigningFlags()...)
 	}
 	for _, r := range f.options.Resolve {
 		args = append(args, "--resolve", r)
