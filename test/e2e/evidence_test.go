@@ -22,9 +22,19 @@ func TestStrangerVerifiesTheRun(t *testing.T) {
 	fleet.Apply(t, harness.NewJob("evidence", srv.URL+"/"))
 	succeeded(t, fleet, "evidence")
 
-	dir := fleet.MirrorRun(t, "evidence")
-	verifier := verify.Verifier{Trust: fleet.Trust(t)}
-	reports, err := verifier.Path(t.Context(), dir)
+	dir := holds(t, fleet, "evidence")
+	// Somebody else's key is not ours.
+	stranger, err := (&verify.Verifier{}).Path(t.Context(), dir)
+	if err != nil || len(stranger) != 1 || stranger[0].Verdict != verify.Unchecked {
+		t.Errorf("who trusts nobody is told %+v, %v", stranger, err)
+	}
+}
+
+// holds verifies a job's run as a stranger would, and the custody log, and returns the folder with the run.
+func holds(t *testing.T, fleet *harness.Fleet, name string) (dir string) {
+	t.Helper()
+	dir = fleet.MirrorRun(t, name)
+	reports, err := (&verify.Verifier{Trust: fleet.Trust(t)}).Path(t.Context(), dir)
 	if err != nil || len(reports) != 1 {
 		t.Fatalf("%d reports, %v", len(reports), err)
 	}
@@ -33,12 +43,8 @@ func TestStrangerVerifiesTheRun(t *testing.T) {
 		t.Errorf("%s of %d parts: %s", run.Kind, len(run.Parts), run.Verdict)
 		logOpen(t, run)
 	}
-	// Somebody else's key is not ours.
-	stranger, err := (&verify.Verifier{}).Path(t.Context(), dir)
-	if err != nil || len(stranger) != 1 || stranger[0].Verdict != verify.Unchecked {
-		t.Errorf("who trusts nobody is told %+v, %v", stranger, err)
-	}
 	logged(t, fleet, dir)
+	return dir
 }
 
 // TestStampsComeLater crawls while the authority is away: the run ends all the same, and its stamps come by themselves when

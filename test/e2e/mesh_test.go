@@ -149,5 +149,6 @@ func TestWorkersKilledAgainAndAgain(t *testing.T) {
 	}
 	// Each kill may cost what two bundles had not committed.
 	checkMesh(t, fleet, srv, m, job, 2*uncommitted*kills)
+	holds(t, fleet, "killed")
 	t.Logf("%d kills", kills)
 }

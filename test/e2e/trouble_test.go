@@ -120,16 +120,32 @@ func TestTroubleIsToldAndPasses(t *testing.T) {
 	}})
 	store.target.Store(strings.TrimPrefix(fleet.State().S3.Endpoint, "http://"))
 
+	right, err := os.ReadFile(fleet.State().S3.CredentialsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(credentials, right, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("SigningKey", func(t *testing.T) {
+		key := filepath.Join(fleet.Dir, "keys", "sign.pem")
+		if err := os.Rename(key, key+".lost"); err != nil {
+			t.Fatal(err)
+		}
+		fleet.Apply(t, harness.NewJob("unsigned", srv.URL+"/"))
+		stalled(t, fleet, "unsigned", "SigningFailed")
+		if err := os.Rename(key+".lost", key); err != nil {
+			t.Fatal(err)
+		}
+		succeeded(t, fleet, "unsigned")
+	})
 	t.Run("Credentials", func(t *testing.T) {
 		if err := os.WriteFile(credentials, []byte("[default]\naws_access_key_id = wrong\naws_secret_access_key = wrong\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		fleet.Apply(t, harness.NewJob("credentials", srv.URL+"/"))
 		stalled(t, fleet, "credentials", "StoreDenied")
-		right, err := os.ReadFile(fleet.State().S3.CredentialsFile)
-		if err != nil {
-			t.Fatal(err)
-		}
 		if err := os.WriteFile(credentials, right, 0o600); err != nil {
 			t.Fatal(err)
 		}
