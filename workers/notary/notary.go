@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/custody"
@@ -44,25 +45,39 @@ type Notary struct {
 	Logger  *slog.Logger
 
 	rests rests
+	// failing is set when the last signature failed: then Check tries one.
+	failing atomic.Bool
 }
 
 func (n *Notary) signs() bool { return n != nil && n.Signer != nil }
 
-// Check says early what would keep a chunk from being signed: that there is no key. Its error is
-// an [archive.ErrUnsigned].
+// Check says early what would keep a chunk from being signed: that there is no key, or, when the
+// last signature failed, that another one does, too. Its error is an [archive.ErrUnsigned].
 func (n *Notary) Check() error {
 	if !n.signs() {
 		return nil
 	}
-	if _, err := n.Signer.Keys.Key(); err != nil {
+	_, err := n.Signer.Keys.Key()
+	if err == nil && n.failing.Load() {
+		_, err = n.sign(warc.SHA256Of(nil))
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", archive.ErrUnsigned, err)
 	}
 	return nil
 }
 
+func (n *Notary) sign(d warc.Digest) (*evidence.SignedData, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), signTimeout)
+	defer cancel()
+	data, err := n.Signer.Sign(ctx, d)
+	n.failing.Store(err != nil)
+	return data, err
+}
+
 // Signature is how a chunk is signed.
 type Signature struct {
-	signer *evidence.Signer
+	notary *Notary
 	data   *evidence.SignedData
 }
 
@@ -71,7 +86,7 @@ func (n *Notary) Begin() *Signature {
 	if !n.signs() {
 		return nil
 	}
-	return &Signature{signer: n.Signer}
+	return &Signature{notary: n}
 }
 
 // Hook is for [archive.Options], nil for no signature.
@@ -80,9 +95,7 @@ func (s *Signature) Hook() func(warc.Digest) (any, error) {
 		return nil
 	}
 	return func(d warc.Digest) (any, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), signTimeout)
-		defer cancel()
-		data, err := s.signer.Sign(ctx, d)
+		data, err := s.notary.sign(d)
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/custody"
 	"crawlfleet.dev/crawlfleet/internal/evidence"
 	"crawlfleet.dev/crawlfleet/internal/tsa"
+	"crawlfleet.dev/crawlfleet/internal/warc"
+	"crawlfleet.dev/crawlfleet/workers/archive"
 )
 
 // silent is an authority that gives no stamps.
@@ -39,6 +42,58 @@ func TestAuthorityRests(t *testing.T) {
 	if _, err := n.stamper(evidence.Authority{Name: "b"}).Stamp(t.Context(), [sha256.Size]byte{}); errors.Is(err, errResting) {
 		t.Error("another one rests, too")
 	}
+}
+
+// TestCheckTriesAgain: as long as the authority of a domain's signature gives no stamp, whoever
+// would capture pages hears of it before; while all is well it is not asked in vain.
+func TestCheckTriesAgain(t *testing.T) {
+	t.Parallel()
+	a, err := tsa.NewAuthority("test TSA", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &answering{authority: a}
+	n := &Notary{Signer: &evidence.Signer{Keys: keyOf{&evidence.Key{Signer: a.Key, Chain: a.Chain}}, Software: "test", Authority: s}}
+	sign := n.Begin().Hook()
+	if err := n.Check(); err != nil || s.asked != 0 {
+		t.Fatalf("%v after %d questions", err, s.asked)
+	}
+	if _, err := sign(warc.SHA256Of(nil)); err == nil {
+		t.Fatal("it was signed without a stamp")
+	}
+	if err := n.Check(); !errors.Is(err, archive.ErrUnsigned) {
+		t.Errorf("%v, want ErrUnsigned", err)
+	}
+	s.back = true
+	if err := n.Check(); err != nil {
+		t.Error(err)
+	}
+	asked := s.asked
+	if err := n.Check(); err != nil || s.asked != asked {
+		t.Errorf("%v after %d questions more", err, s.asked-asked)
+	}
+}
+
+// keyOf is a key that is always there.
+type keyOf struct{ key *evidence.Key }
+
+func (k keyOf) Key() (*evidence.Key, error) { return k.key, nil }
+
+// answering is an authority that may be away.
+type answering struct {
+	authority *tsa.Authority
+	back      bool
+	asked     int
+}
+
+func (s *answering) Stamp(ctx context.Context, sum [sha256.Size]byte) (*tsa.Answer, error) {
+	s.asked++
+	if !s.back {
+		return nil, errors.New("no answer")
+	}
+	server := httptest.NewServer(s.authority)
+	defer server.Close()
+	return (&tsa.Client{URL: server.URL}).Stamp(ctx, sum)
 }
 
 // TestEntriesAreTaken: whatever a job, a chunk and an authority are called, the log takes their
