@@ -2,13 +2,11 @@ package frontier
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -406,35 +404,6 @@ func (c *committer) persist(ctx context.Context, do func() error) error {
 		case <-time.After(time.Second):
 		}
 	}
-}
-
-// troubleOf tells what an error means for the run, nil when it is none that help from
-// outside ends.
-func troubleOf(err error) *workflows.Waiting {
-	switch {
-	case recorder.DiskFull(err):
-		return workflows.TroubleWith(workflows.ReasonDiskFull, "the disk of a worker is full")
-	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO):
-		return workflows.TroubleWith(workflows.ReasonDiskUnwritable, "the disk of a worker cannot be written to")
-	}
-	var sealed *sealedError
-	if errors.As(err, &sealed) {
-		return workflows.TroubleWith(workflows.ReasonProfileSealed, sealed.Error())
-	}
-	for _, t := range troubles {
-		if errors.Is(err, t.kind) {
-			return workflows.TroubleWith(t.reason, t.message+detail(err))
-		}
-	}
-	return nil
-}
-
-// detail is what an error tells besides its kind where that says what to mend.
-func detail(err error) string {
-	if errors.Is(err, archive.ErrUnsigned) || errors.Is(err, notary.ErrUnlogged) {
-		return ": " + err.Error()
-	}
-	return ""
 }
 
 // abandon throws away what was not committed.
