@@ -101,6 +101,24 @@ func (f *Fleet) SigningFlags() []string {
 	}
 }
 
+// HandOverFlags are those of a crawlctl that hands over what the fleet stores: it signs with the
+// fleet's key, and writes into the custody log.
+func (f *Fleet) HandOverFlags() []string {
+	k := f.keys
+	return []string{
+		"--sign-key", k.file(signKey), "--timestamp-url", k.stamps, "--custody-write-key", k.file(custodyKey),
+	}
+}
+
+// TrustFlags are those of a crawlctl or verify that trusts the fleet.
+func (f *Fleet) TrustFlags(t testing.TB) []string {
+	t.Helper()
+	return []string{
+		"--trust-key", f.Trust(t).Keys[0].Fingerprint, "--timestamp-roots", filepath.Join(f.keys.file("tsa"), tsa.RootFile),
+		"--custody-key", f.keys.file(custodyPublic),
+	}
+}
+
 // SetStampsAway has the fleet's time-stamp authority give no stamps, or give them again.
 func (f *Fleet) SetStampsAway(away bool) { f.keys.away.Store(away) }
 
