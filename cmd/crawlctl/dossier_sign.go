@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"strings"
@@ -97,7 +99,8 @@ func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, sum str
 	}
 	if log.Signer != nil {
 		exported := custody.Entry{
-			Event: custody.Exported, Object: about[0].Object, SHA256: sum, When: at.UTC(), Who: o.actor, Why: "dossier", Case: asWord(o.reference), To: o.to,
+			ID: exportID(o, sum, at), Event: custody.Exported, Object: about[0].Object, SHA256: sum, When: time.Now().UTC().Truncate(time.Millisecond),
+			Who: o.actor, Why: "dossier", Case: asWord(o.reference), To: o.to,
 		}
 		if _, err := log.Append(ctx, exported); err != nil {
 			return nil, err
@@ -107,7 +110,7 @@ func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, sum str
 		}
 	}
 	for i, e := range about {
-		p, err := log.Prove(ctx, e.ID)
+		p, err := log.ProveIndex(ctx, e.index)
 		if err != nil {
 			return nil, err
 		}
@@ -120,11 +123,23 @@ func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, sum str
 	return files, nil
 }
 
+// exportID names an export, so that a page of the same snapshot, or a second try, adds nothing.
+func exportID(o *dossierOptions, sum string, at time.Time) string {
+	named := sha256.Sum256([]byte(strings.Join([]string{o.reference, o.actor, o.to, o.out, at.Format(time.RFC3339Nano), sum}, "\x00")))
+	return "exported/" + hex.EncodeToString(named[:])
+}
+
+// logged is an entry, and its place in the log.
+type logged struct {
+	custody.Entry
+	index int64
+}
+
 // entriesOf are the entries about an object, by its SHA-256.
-func entriesOf(ctx context.Context, log *custody.Log, sum string) (about []custody.Entry, err error) {
-	err = log.Entries(ctx, 0, func(_ int64, e custody.Entry) bool {
+func entriesOf(ctx context.Context, log *custody.Log, sum string) (about []logged, err error) {
+	err = log.Entries(ctx, 0, func(i int64, e custody.Entry) bool {
 		if e.SHA256 == sum {
-			about = append(about, e)
+			about = append(about, logged{e, i})
 		}
 		return true
 	})

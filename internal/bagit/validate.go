@@ -129,8 +129,11 @@ func (v *validator) walk(payload, tags listing, attached func(string) bool) erro
 	maps.Copy(missing, payload)
 	maps.Copy(missing, tags)
 	err := fs.WalkDir(v.fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err = errors.Join(err, v.ctx.Err()); err != nil || d.IsDir() {
+		if err = errors.Join(err, v.ctx.Err()); err != nil {
 			return err
+		}
+		if d.IsDir() {
+			return v.folder(name)
 		}
 		want := missing[name]
 		delete(missing, name)
@@ -148,6 +151,15 @@ func (v *validator) walk(payload, tags listing, attached func(string) bool) erro
 	})
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		v.add(name, "is listed but is not there")
+	}
+	return err
+}
+
+// folder checks that there is something in a folder: manifests list files alone.
+func (v *validator) folder(name string) error {
+	entries, err := fs.ReadDir(v.fsys, name)
+	if err == nil && len(entries) == 0 {
+		v.add(name, "is an empty folder, which no manifest lists")
 	}
 	return err
 }

@@ -24,7 +24,6 @@ const (
 	CheckBag     = "Bag"     // it is a bag with every file that is listed, as it is listed, and no other
 	CheckIndex   = "Index"   // dossier.json names the exhibits that are there
 	CheckDerived = "Derived" // what was taken out of a snapshot is what is in it
-	CheckRun     = "Run"     // the statement of the run names the snapshot
 )
 
 // maxIndex is the size in bytes of what is read whole.
@@ -105,6 +104,9 @@ func readIndex(fsys fs.FS) (*Dossier, error) {
 			return nil, fmt.Errorf("exhibit %d has the number %q", i+1, e.Number)
 		}
 	}
+	if again, err := d.index(); err != nil || !bytes.Equal(again, raw) {
+		return nil, errors.New("is not written as such files are")
+	}
 	return &d.Dossier, nil
 }
 
@@ -129,8 +131,8 @@ func checkFiles(r *verify.Report, fsys fs.FS, d *Dossier) {
 		wrong++
 		r.Add(CheckIndex, name, verify.Fails, detail)
 	}
-	for dir, names := range map[string][]string{exhibitsDir: numbers(d), verifierDir: verifiers(d)} {
-		entries, err := fs.ReadDir(fsys, payloadDir+strings.TrimSuffix(dir, "/"))
+	for dir, names := range map[string][]string{"": topLevel(), exhibitsDir: numbers(d), verifierDir: verifiers(d)} {
+		entries, err := fs.ReadDir(fsys, strings.TrimSuffix(payloadDir+dir, "/"))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			add(payloadDir+dir, err.Error())
 		}
@@ -149,6 +151,15 @@ func checkFiles(r *verify.Report, fsys fs.FS, d *Dossier) {
 	if wrong == 0 {
 		r.Add(CheckIndex, payloadDir+indexName, verify.Holds, count(len(d.Exhibits))+" of the case "+d.Case+", made "+moment(d.Created)+" by "+d.Organization)
 	}
+}
+
+// topLevel are the files and folders of the payload.
+func topLevel() []string {
+	names := []string{indexName, caseName, strings.TrimSuffix(exhibitsDir, "/"), strings.TrimSuffix(verifierDir, "/")}
+	for _, t := range languages {
+		names = append(names, "report."+t.lang+".html", "report."+t.lang+".pdf")
+	}
+	return names
 }
 
 func numbers(d *Dossier) (all []string) {
@@ -184,6 +195,9 @@ func (v *Checker) exhibit(ctx context.Context, e *Exhibit, fsys fs.FS, shown str
 	}
 	if sum != e.SHA256 {
 		r.Add(CheckIndex, name, verify.Fails, "its SHA-256 is "+sum+", the index says "+e.SHA256)
+	}
+	if info, err := fs.Stat(fsys, name); err != nil || info.Size() != e.Size {
+		r.Add(CheckIndex, name, verify.Fails, fmt.Sprintf("does not have the %d bytes that the index says", e.Size))
 	}
 	if err := e.checkDerived(ctx, &r, fsys); err != nil {
 		return r, err
@@ -261,12 +275,12 @@ func (e *Exhibit) checkRun(r *verify.Report, v *verify.Verifier, fsys fs.FS) err
 	reason, err := verify.Names(dir, e.SHA256, r.Facts)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		r.Add(CheckRun, verify.StatementPath, verify.Unchecked, "the statement of the run is not in the dossier: nothing says that the snapshot counts")
+		r.Add(verify.CheckRun, verify.StatementPath, verify.Unchecked, "the statement of the run is not in the dossier: nothing says that the snapshot counts")
 		return nil
 	case err != nil:
-		r.Add(CheckRun, verify.StatementPath, verify.Fails, err.Error())
+		r.Add(verify.CheckRun, verify.StatementPath, verify.Fails, err.Error())
 		return nil
 	}
-	r.Add(CheckRun, verify.StatementPath, verify.Holds, reason)
+	r.Add(verify.CheckRun, verify.StatementPath, verify.Holds, reason)
 	return v.Signature(r, dir, verify.StatementPath)
 }

@@ -28,7 +28,7 @@ type CustodyKeys struct {
 func (e *Exhibit) checkCustody(r *verify.Report, fsys fs.FS, keys CustodyKeys) error {
 	dir := payloadDir + strings.TrimSuffix(e.path(custodyDir), "/")
 	entries, err := fs.ReadDir(fsys, dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 		r.Add(CheckCustody, dir, verify.Unchecked, "no proof of the custody log is in the dossier: nothing says who had the snapshot")
 		return nil
 	}

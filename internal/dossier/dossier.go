@@ -14,7 +14,9 @@
 //	data/verifier/                    the program that checks it
 //
 // Everything but the snapshots, their signatures, and what the store had beside them follows
-// from the snapshots: the same ones, with the same Options, give the same bytes. A dossier is
+// from the snapshots: the same ones, with the same Options, give the same bytes. What lies in the
+// folder of an exhibit is compared with its snapshot when a dossier is checked; the reports are the
+// words of who signed it. A dossier is
 // never changed: a new one says which it takes the place of.
 package dossier
 
@@ -171,6 +173,11 @@ func (m *maker) make() error {
 			return fmt.Errorf("dossier: %s: %w", s.Path, err)
 		}
 	}
+	for i, s := range m.options.Snapshots { // once all are known to be good: the log is told
+		if err := m.besides(&m.dossier.Exhibits[i], s.Path); err != nil {
+			return fmt.Errorf("dossier: %s: %w", s.Path, err)
+		}
+	}
 	for _, name := range m.options.Verifiers {
 		sum, err := m.addFile(verifierDir+filepath.Base(name), name)
 		if err != nil {
@@ -219,9 +226,6 @@ func (m *maker) exhibit(number string, s Snapshot) error {
 	if e.SHA256, err = m.addFile(e.path(snapshotName), s.Path); err != nil {
 		return err
 	}
-	if err := m.besides(&e, s.Path); err != nil {
-		return err
-	}
 	m.dossier.Exhibits = append(m.dossier.Exhibits, e)
 	return nil
 }
@@ -229,11 +233,16 @@ func (m *maker) exhibit(number string, s Snapshot) error {
 // besides adds what lies beside a snapshot: its signature and stamps, the statement of its run,
 // and what the custody log has of it.
 func (m *maker) besides(e *Exhibit, snapshot string) error {
-	run := filepath.Join(filepath.Dir(filepath.Dir(snapshot)), verify.StatementPath)
-	for _, f := range []struct{ from, to string }{
-		{snapshot + verify.SidecarSuffix, snapshotName + verify.SidecarSuffix},
-		{run, verify.StatementPath}, {run + verify.SidecarSuffix, verify.StatementPath + verify.SidecarSuffix},
-	} {
+	companions := []struct{ from, to string }{{snapshot + verify.SidecarSuffix, snapshotName + verify.SidecarSuffix}}
+	if folder := filepath.Dir(snapshot); filepath.Base(folder) == verify.ChunksDir { // of a run
+		run := filepath.Join(filepath.Dir(folder), verify.StatementPath)
+		companions = append(companions, struct{ from, to string }{run, verify.StatementPath}, struct{ from, to string }{run + verify.SidecarSuffix, verify.StatementPath + verify.SidecarSuffix})
+		_, err := verify.Names(os.DirFS(filepath.Dir(run)), e.SHA256, e.Report.Facts)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s: %w", run, err)
+		}
+	}
+	for _, f := range companions {
 		if _, err := m.addFile(e.path(f.to), f.from); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

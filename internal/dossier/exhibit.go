@@ -17,7 +17,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/warc"
 )
 
-// maxDerived is the size in bytes that a record may have that is taken out of a snapshot.
+// maxDerived is how many bytes are taken out of a snapshot for one page.
 const maxDerived = 256 << 20
 
 // Page is a page as its snapshot shows it: everything in it comes out of the WACZ file, so that
@@ -120,6 +120,7 @@ type taken struct {
 	answers map[string]Resource
 	bodies  map[string][]byte // of our own records, by ID
 	derived map[string][]byte // by kind of record, such as "urn:view:"
+	held    int64             // bytes of both
 }
 
 // ReadPage reads a page out of a snapshot of that size. Which is its ID or its address, and may be empty when
@@ -229,7 +230,7 @@ func (t *taken) record(rec *warc.Record, page string) error {
 		t.answers[rec.ID] = r
 		return nil
 	case rec.Type == warc.Metadata && (strings.HasPrefix(rec.TargetURI, "urn:pageinfo:") || strings.HasPrefix(rec.TargetURI, "urn:connection:")):
-		b, err := body(rec)
+		b, err := t.body(rec)
 		t.bodies[rec.ID] = b
 		return err
 	case rec.Type == warc.Conversion:
@@ -238,19 +239,20 @@ func (t *taken) record(rec *warc.Record, page string) error {
 		if i < 0 || id != page {
 			return nil
 		}
-		b, err := body(rec)
+		b, err := t.body(rec)
 		t.derived[kinds[i]] = b
 		return err
 	}
 	return nil
 }
 
-func body(rec *warc.Record) ([]byte, error) {
+// body reads the body of a record, as long as all that are read do not take too much.
+func (t *taken) body(rec *warc.Record) ([]byte, error) {
 	if rec.Body == nil {
 		return nil, nil
 	}
-	if rec.Body.Size() > maxDerived {
-		return nil, fmt.Errorf("has %d bytes; at most %d are taken", rec.Body.Size(), maxDerived)
+	if t.held += rec.Body.Size(); t.held > maxDerived {
+		return nil, fmt.Errorf("with it more than %d bytes would be taken out of the file", maxDerived)
 	}
 	f, err := rec.Body.Open()
 	if err != nil {

@@ -65,8 +65,8 @@ func Unpack(src io.ReaderAt, size int64, dir string) (wrong []string, err error)
 		return nil, err
 	}
 	wrong, err = wacz.CheckLayout(src, size, z.File)
-	if err != nil {
-		return nil, err
+	if err != nil || len(wrong) > 0 {
+		return wrong, err // files may lie over each other: all of them could have any size
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {

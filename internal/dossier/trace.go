@@ -67,7 +67,7 @@ func traceIn(ctx context.Context, v *verify.Verifier, fsys fs.FS, name, sum stri
 			}
 			chain := append([]Step{{"bytes", "SHA-256 " + sum}}, from...)
 			chain = append(chain, p.steps()...)
-			last, err := snapshotSteps(fsys, name, *r)
+			last, err := snapshotSteps(v, fsys, name, *r)
 			if err != nil {
 				return nil, err
 			}
@@ -127,31 +127,81 @@ func (p *Page) steps() []Step {
 }
 
 // snapshotSteps tell of the snapshot, and of what it was captured under.
-func snapshotSteps(fsys fs.FS, name string, r verify.Report) ([]Step, error) {
+func snapshotSteps(v *verify.Verifier, fsys fs.FS, name string, r verify.Report) ([]Step, error) {
 	sum, err := sumOf(fsys, name)
 	if err != nil {
 		return nil, err
 	}
 	steps := []Step{{"snapshot", fmt.Sprintf("%s, SHA-256 %s: %s", name, sum, r.Verdict)}}
 	if r.Verdict == verify.Fails {
-		return append(steps, Step{"broken", "the snapshot does not hold, so nothing that it says of itself counts: " + failing(r)}), nil
+		return append(steps, Step{Broken, "the snapshot does not hold, so nothing that it says of itself counts: " + failing(r)}), nil
+	}
+	if r.Verdict == verify.Unchecked {
+		steps = append(steps, Step{Unvouched, "the snapshot: " + open(r)})
 	}
 	for _, c := range r.Checks {
 		if c.Name == verify.CheckSignature || c.Name == verify.CheckStamp {
 			steps = append(steps, Step{strings.ToLower(c.Name), string(c.Verdict) + ": " + c.Reason})
 		}
 	}
-	dir, err := fs.Sub(fsys, path.Dir(name))
+	run, err := runSteps(v, fsys, name, sum, r.Facts)
+	return append(append(steps, run...), factSteps(r.Facts)...), err
+}
+
+// runSteps tell of the statement of the run, which lies beside a snapshot in a dossier and above the
+// folder of chunks in an archive, and of who vouches for it.
+func runSteps(v *verify.Verifier, fsys fs.FS, name, sum string, f *verify.Facts) ([]Step, error) {
+	where := path.Dir(name)
+	if path.Base(where) == verify.ChunksDir {
+		where = path.Dir(where)
+	}
+	dir, err := fs.Sub(fsys, where)
 	if err != nil {
 		return nil, err
 	}
-	switch reason, err := verify.Names(dir, sum, r.Facts); {
-	case err == nil:
-		steps = append(steps, Step{"run", reason})
-	case !errors.Is(err, fs.ErrNotExist):
-		steps = append(steps, Step{"broken", "the statement of the run: " + err.Error()})
+	reason, err := verify.Names(dir, sum, f)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []Step{{Unvouched, "the statement of the run is not there: nothing says that the snapshot counts"}}, nil
 	}
-	return append(steps, factSteps(r.Facts)...), nil
+	if err != nil {
+		return []Step{{Broken, "the statement of the run: " + err.Error()}}, nil
+	}
+	var r verify.Report
+	if err := v.Signature(&r, dir, verify.StatementPath); err != nil {
+		return nil, err
+	}
+	r.Conclude()
+	return []Step{{"run", reason}, {stepOf(r.Verdict), "the statement of the run: " + string(r.Verdict)}}, nil
+}
+
+// Steps that say that a chain is not to be relied upon.
+const (
+	// Broken: it does not hold.
+	Broken = "broken"
+	// Unvouched: nothing speaks against it, and nobody vouches for it.
+	Unvouched = "not vouched for"
+)
+
+// stepOf is the kind of step that tells of a verdict.
+func stepOf(v verify.Verdict) string {
+	switch v {
+	case verify.Fails:
+		return Broken
+	case verify.Unchecked:
+		return Unvouched
+	case verify.Holds:
+	}
+	return "vouched for"
+}
+
+// open is the first check of a report that could not be made.
+func open(r verify.Report) string {
+	for _, c := range r.Checks {
+		if c.Verdict == verify.Unchecked {
+			return c.Name + ": " + c.Reason
+		}
+	}
+	return string(r.Verdict)
 }
 
 // factSteps tell of the order and the authorisation.

@@ -130,6 +130,8 @@ type Trust struct {
 	Keys []TrustedKey
 	// Domains are the roots of domain certificates, Authorities those of time stamps.
 	Domains, Authorities *x509.CertPool
+	// Names are the domains that may sign: roots alone vouch for every domain of theirs.
+	Names []string
 }
 
 // Fingerprint names a public key: "sha256:" and the SHA-256 of its SubjectPublicKeyInfo

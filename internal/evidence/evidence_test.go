@@ -206,7 +206,7 @@ func TestDomain(t *testing.T) {
 	k, a := identified(t), newTSA(t)
 	data := signed(t, k, a)
 	m := Material{Package: testHash, SignedData: encoded(t, data)}
-	whole := Trust{Domains: poolOf(k.Chain[1]), Authorities: poolOf(a.Chain[1])}
+	whole := Trust{Names: []string{"archive.example"}, Domains: poolOf(k.Chain[1]), Authorities: poolOf(a.Chain[1])}
 	v := Verify(m, whole)
 	want(t, "whole", v, Failed)
 	want(t, "whole", v, NotChecked)
@@ -239,21 +239,23 @@ func TestDomain(t *testing.T) {
 	}{
 		"nobody is trusted":      {m, Trust{}, nil, []string{"TimeSignature: CN=Test TSA", "DomainChain: no trusted roots", "Signer: identity not vouched for"}},
 		"the key is trusted":     {m, Trust{Keys: []TrustedKey{{Fingerprint: fingerprint(t, k), NotAfter: testTime}}, Authorities: whole.Authorities}, nil, []string{"DomainChain: no trusted roots"}},
-		"a foreign root":         {m, Trust{Domains: poolOf(foreign[1]), Authorities: whole.Authorities}, []string{"DomainChain: x509", "Signer: the key"}, nil},
-		"a foreign authority":    {m, Trust{Domains: whole.Domains, Authorities: poolOf(stranger.Chain[1])}, []string{"TimeSignature: timeSignature: the chain ends at none of the given roots"}, []string{"CreatedTime: the signer states", "Signer: a trusted root stands behind archive.example"}},
-		"no trusted authority":   {m, Trust{Domains: whole.Domains}, nil, []string{"TimeSignature: CN=Test TSA", "Signer: a trusted root stands behind archive.example, but no stamp of a trusted authority proves"}},
+		"a foreign root":         {m, Trust{Names: []string{"archive.example"}, Domains: poolOf(foreign[1]), Authorities: whole.Authorities}, []string{"DomainChain: x509", "Signer: the key"}, nil},
+		"a foreign authority":    {m, Trust{Names: []string{"archive.example"}, Domains: whole.Domains, Authorities: poolOf(stranger.Chain[1])}, []string{"TimeSignature: timeSignature: the chain ends at none of the given roots"}, []string{"CreatedTime: the signer states", "Signer: a trusted root stands behind archive.example"}},
+		"no trusted authority":   {m, Trust{Names: []string{"archive.example"}, Domains: whole.Domains}, nil, []string{"TimeSignature: CN=Test TSA", "Signer: a trusted root stands behind archive.example, but no stamp of a trusted authority proves"}},
 		"a stamp over something": {change(func(d *SignedData) { d.TimeSignature = encode64(otherAnswer.Response) }), whole, []string{"the stamp is over something else"}, []string{"CreatedTime", "Signer"}},
 		"a token for its answer": {change(func(d *SignedData) {
 			d.TimeSignature = encode64(lateAnswer.Token)
 			d.TimestampCert = formatChain(late.Chain)
-		}), Trust{Domains: whole.Domains, Authorities: poolOf(late.Chain[1])}, []string{"CreatedTime: the signer states " + data.Created + ", which is 11m0s off the stamp; at most 10m0s"}, nil},
+		}), Trust{Names: []string{"archive.example"}, Domains: whole.Domains, Authorities: poolOf(late.Chain[1])}, []string{"CreatedTime: the signer states " + data.Created + ", which is 11m0s off the stamp; at most 10m0s"}, nil},
 		"no answer":                  {change(func(d *SignedData) { d.TimeSignature = "AAAA" }), whole, []string{"TimeSignature: timeSignature: it is no time-stamp token"}, []string{"CreatedTime", "Signer"}},
 		"the authority's last first": {change(func(d *SignedData) { d.TimestampCert = formatChain(a.Chain[1:]) }), whole, []string{"timestampCert does not begin with the certificate that signed"}, []string{"CreatedTime", "Signer"}},
 		"another domain":             {change(func(d *SignedData) { d.Domain = "other.example" }), whole, []string{"Domain: the certificate is for archive.example, not other.example", "Signer: the key"}, nil},
 		"another certificate":        {change(func(d *SignedData) { d.DomainCert = formatChain(foreign) }), whole, []string{"Signature: the signature is not of this key"}, nil},
-		"an expired certificate":     {change(func(d *SignedData) { d.DomainCert = formatChain(expired) }), Trust{Domains: poolOf(expired[1]), Authorities: whole.Authorities}, []string{"DomainChain: the certificate was not valid at", "Signer"}, nil},
-		"a second way":               {change(func(d *SignedData) { d.CrossSignedCert = formatChain(second) }), Trust{Domains: poolOf(k.Chain[1], second[1]), Authorities: whole.Authorities}, nil, nil},
-		"a second way alone":         {change(func(d *SignedData) { d.CrossSignedCert = formatChain(second) }), Trust{Domains: poolOf(second[1]), Authorities: whole.Authorities}, []string{"DomainChain: x509"}, nil},
+		"an expired certificate":     {change(func(d *SignedData) { d.DomainCert = formatChain(expired) }), Trust{Names: []string{"archive.example"}, Domains: poolOf(expired[1]), Authorities: whole.Authorities}, []string{"DomainChain: the certificate was not valid at", "Signer"}, nil},
+		"a second way":               {change(func(d *SignedData) { d.CrossSignedCert = formatChain(second) }), Trust{Names: []string{"archive.example"}, Domains: poolOf(k.Chain[1], second[1]), Authorities: whole.Authorities}, nil, nil},
+		"a second way alone":         {change(func(d *SignedData) { d.CrossSignedCert = formatChain(second) }), Trust{Names: []string{"archive.example"}, Domains: poolOf(second[1]), Authorities: whole.Authorities}, []string{"DomainChain: x509"}, nil},
+		"no domain is named":         {m, Trust{Domains: whole.Domains, Authorities: whole.Authorities}, nil, []string{"Signer: a trusted root stands behind archive.example, as behind many"}},
+		"another domain is named":    {m, Trust{Names: []string{"other.example"}, Domains: whole.Domains, Authorities: whole.Authorities}, []string{"Signer: the domain archive.example is not among the trusted ones"}, nil},
 		"a second way of another":    {change(func(d *SignedData) { d.CrossSignedCert = formatChain(foreign) }), whole, []string{"CrossSignedCert: it is for another key than domainCert"}, nil},
 	} {
 		v := Verify(tc.m, tc.trust)
@@ -440,7 +442,7 @@ func TestOpenSSL(t *testing.T) {
 			t.Fatal(err)
 		}
 		made.TimeSignature = encode64(answer.Response)
-		v := Verify(Material{Package: testHash, SignedData: encoded(t, made)}, Trust{Domains: poolOf(k.Chain[0]), Authorities: poolOf(a.Chain[1])})
+		v := Verify(Material{Package: testHash, SignedData: encoded(t, made)}, Trust{Names: []string{"archive.example"}, Domains: poolOf(k.Chain[0]), Authorities: poolOf(a.Chain[1])})
 		want(t, "authsign", v, Failed)
 		want(t, "authsign", v, NotChecked)
 	}

@@ -90,7 +90,7 @@ func written(t *testing.T, sc *Sidecar) []byte {
 // TestStampsAreOwedAndFetched: with none reachable they are owed; each that comes stays.
 func TestStampsAreOwedAndFetched(t *testing.T) {
 	t.Parallel()
-	k, a := anonymous(t), newTSA(t)
+	k, a, b := anonymous(t), newTSA(t), newTSA(t)
 	data := signed(t, k, nil)
 	sc := newSidecar(t, k, data, first, second, third)
 	written(t, sc)
@@ -101,7 +101,10 @@ func TestStampsAreOwedAndFetched(t *testing.T) {
 	reach := func(reachable ...Authority) func(Authority) Stamper {
 		return func(asked Authority) Stamper {
 			for _, r := range reachable {
-				if r == asked {
+				switch {
+				case r == asked && r == second:
+					return b
+				case r == asked:
 					return a
 				}
 			}
@@ -123,7 +126,7 @@ func TestStampsAreOwedAndFetched(t *testing.T) {
 	}
 	got := written(t, one)
 	m := Material{Package: testHash, SignedData: encoded(t, data), Sidecar: one, File: testFile}
-	trust := Trust{Keys: []TrustedKey{{Fingerprint: fingerprint(t, k), NotAfter: testTime}}, Authorities: poolOf(a.Chain[1])}
+	trust := Trust{Keys: []TrustedKey{{Fingerprint: fingerprint(t, k), NotAfter: testTime}}, Authorities: poolOf(a.Chain[1], b.Chain[1])}
 	v := Verify(m, trust)
 	want(t, "one", v, Failed)
 	want(t, "one", v, NotChecked, "Stamp: the stamp of second is owed since", "Stamp: the stamp of third is owed since")
@@ -150,6 +153,21 @@ func TestStampsAreOwedAndFetched(t *testing.T) {
 	if len(v.Signer.Stamps) != 2 {
 		t.Errorf("%d stamps", len(v.Signer.Stamps))
 	}
+}
+
+// TestOneAuthorityIsOneWitness: a stamp in the place of another authority's proves nothing more.
+func TestOneAuthorityIsOneWitness(t *testing.T) {
+	t.Parallel()
+	k, a := anonymous(t), newTSA(t)
+	data := signed(t, k, nil)
+	sc, err := newSidecar(t, k, data, first, second).Fetch(t.Context(), func(Authority) Stamper { return a })
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc.Stamps[1].Token = sc.Stamps[0].Token
+	v := Verify(Material{Package: testHash, SignedData: encoded(t, data), Sidecar: sc, File: testFile}, Trust{Keys: []TrustedKey{{Fingerprint: fingerprint(t, k)}}, Authorities: poolOf(a.Chain[1])})
+	want(t, "twice", v, Failed)
+	want(t, "twice", v, NotChecked, "Stamp: second: the stamp is of the same authority as another one")
 }
 
 // TestFetchOverHTTP: the client of package tsa is a Stamper.

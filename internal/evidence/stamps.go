@@ -2,8 +2,10 @@ package evidence
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,6 +80,7 @@ func oneLine(s string) string {
 
 // stamps checks that the stamps of a sidecar are over a signature.
 func (v *Verdict) stamps(sc *Sidecar, signature string, trust Trust) {
+	var seen []*x509.Certificate
 	for _, e := range sc.Stamps {
 		if e.Owed != nil {
 			v.add(CheckStamp, NotChecked, "the stamp of %s is owed since %s, %d tries", e.Authority.Name, e.Owed.Since.UTC().Format(time.RFC3339), e.Owed.Tries)
@@ -88,6 +91,11 @@ func (v *Verdict) stamps(sc *Sidecar, signature string, trust Trust) {
 			v.add(CheckStamp, Failed, "%s: %s", e.Authority.Name, err)
 			continue
 		}
+		if slices.ContainsFunc(seen, stamp.Chain[0].Equal) {
+			v.add(CheckStamp, NotChecked, "%s: the stamp is of the same authority as another one, %s: the two are one witness", e.Authority.Name, stamp.Authority)
+			continue
+		}
+		seen = append(seen, stamp.Chain[0])
 		v.stamped(CheckStamp, stamp)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -229,10 +230,14 @@ func (j *judge) signer(domain bool) {
 	result, reason := j.trust.judge(j.Signer)
 	switch {
 	case result == OK:
-	case domain && !j.Signer.Proven.IsZero():
-		result, reason = OK, fmt.Sprintf("the signer is %s, by a certificate of a trusted root", j.Signer.Domain)
-	case domain:
+	case domain && j.trust.Names != nil && !slices.ContainsFunc(j.trust.Names, func(n string) bool { return strings.EqualFold(n, j.Signer.Domain) }):
+		result, reason = Failed, fmt.Sprintf("the domain %s is not among the trusted ones", j.Signer.Domain)
+	case domain && j.Signer.Proven.IsZero():
 		result, reason = NotChecked, fmt.Sprintf("a trusted root stands behind %s, but no stamp of a trusted authority proves that its certificate was valid then", j.Signer.Domain)
+	case domain && j.trust.Names == nil:
+		result, reason = NotChecked, fmt.Sprintf("a trusted root stands behind %s, as behind many; that this domain may sign was not said", j.Signer.Domain)
+	case domain:
+		result, reason = OK, fmt.Sprintf("the signer is %s, by a certificate of a trusted root", j.Signer.Domain)
 	case j.trust.Keys == nil && j.trust.Domains == nil:
 		result, reason = NotChecked, fmt.Sprintf("identity not vouched for: the key is %s, and neither trusted keys nor roots were given", j.Signer.Key)
 	}

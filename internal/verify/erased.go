@@ -76,6 +76,9 @@ func (v *Verifier) checkRetention(r *Report, fsys fs.FS, run string) (map[string
 			return nil, nil
 		}
 		decided, previous = decided+1, sum
+		if err := v.Signature(r, fsys, name); err != nil {
+			return nil, err
+		}
 		ok, err := checkProof(fsys, run, d, sum, erased)
 		if err != nil {
 			r.Add(CheckRetention, proofPath(seq), Fails, err.Error())

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -211,5 +212,31 @@ func TestReportIsJSON(t *testing.T) {
 		if !strings.Contains(string(b), s) {
 			t.Errorf("it has no %s: %s", s, b)
 		}
+	}
+}
+
+// TestNothingIsPassedOver: a run whose statement is taken away is no heap of good files, and what
+// is not looked into is told.
+func TestNothingIsPassedOver(t *testing.T) {
+	t.Parallel()
+	o := verifytest.NewOffice(t)
+	for name, change := range map[string]func(fstest.MapFS){
+		"StatementMissing": func(f fstest.MapFS) { delete(f, "run.json"); delete(f, "chunks/b1.wacz") },
+		"Dossier":          func(f fstest.MapFS) { f["d/bagit.txt"] = &fstest.MapFile{} },
+		"Packed":           func(f fstest.MapFS) { f["d.zip"] = &fstest.MapFile{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, fsys := t.TempDir(), verifytest.NewSignedRun(t, o, 2)
+			change(fsys)
+			if err := os.CopyFS(dir, fsys); err != nil {
+				t.Fatal(err)
+			}
+			v := verify.Verifier{Trust: o.Trust(t)}
+			reports, err := v.Path(t.Context(), dir)
+			if err != nil || verify.Overall(reports) != verify.Unchecked {
+				t.Errorf("%s, %v: %+v", verify.Overall(reports), err, reports)
+			}
+		})
 	}
 }

@@ -23,8 +23,9 @@ import (
 const (
 	// StatementPath is the closing statement.
 	StatementPath = "run.json"
-	chunksDir     = "chunks"
-	maxStatement  = 256 << 20
+	// ChunksDir is the folder of its chunks.
+	ChunksDir    = "chunks"
+	maxStatement = 256 << 20
 )
 
 // The checks of a run.
@@ -247,7 +248,7 @@ func (a Authorization) same(b Authorization) bool {
 // uncounted tells of chunks that the statement does not name: an attempt whose worker died
 // leaves such.
 func uncounted(fsys fs.FS, st statement) (string, error) {
-	entries, err := fs.ReadDir(fsys, chunksDir)
+	entries, err := fs.ReadDir(fsys, ChunksDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

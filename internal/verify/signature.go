@@ -81,6 +81,9 @@ func (v *Verifier) signed(r *Report, z *wacz.Reader, fsys fs.FS, name string) er
 		}
 		return nil
 	}
+	if sc == nil && fsys != nil {
+		r.Add(CheckSidecar, name, Unchecked, "has no sidecar: the signature is over datapackage.json, and nothing is over the bytes beside it")
+	}
 	if sc != nil {
 		m.Sidecar = sc
 		if m.File, err = digestOf(fsys, name); err != nil {

@@ -68,6 +68,12 @@ func (v *Verifier) File(ctx context.Context, fsys fs.FS, name, shown string) (Re
 	return r, err
 }
 
+// The checks of what lies in a folder.
+const (
+	CheckFolder = "Folder" // what lies there is of a kind that is looked into
+	CheckRun    = "Run"    // the statement of the run names the snapshot
+)
+
 // RandomFile is an open file that can be read anywhere.
 type RandomFile interface {
 	fs.File
@@ -93,11 +99,11 @@ func Open(fsys fs.FS, name string) (RandomFile, int64, error) {
 
 // folder checks all that can be checked below a folder.
 func (v *Verifier) folder(ctx context.Context, fsys fs.FS, shown string) ([]Report, error) {
-	runs, files, err := subjects(fsys)
+	runs, files, others, err := subjects(fsys, shown)
 	if err != nil {
 		return nil, err
 	}
-	if len(runs)+len(files) == 0 {
+	if len(runs)+len(files)+len(others) == 0 {
 		return nil, fmt.Errorf("%s: has neither a WACZ file nor a run (run.json)", shown)
 	}
 	var reports []Report
@@ -118,9 +124,13 @@ func (v *Verifier) folder(ctx context.Context, fsys fs.FS, shown string) ([]Repo
 		if err != nil {
 			return reports, err
 		}
+		if r.Facts != nil && r.Facts.Order != nil {
+			r.Add(CheckRun, StatementPath, Unchecked, "the statement of its run is not there: nothing says that the file counts, nor what belongs to it")
+			r.Conclude()
+		}
 		reports = append(reports, r)
 	}
-	return reports, nil
+	return append(reports, others...), nil
 }
 
 func (v *Verifier) progress(name string, n, of int) {
@@ -129,12 +139,26 @@ func (v *Verifier) progress(name string, n, of int) {
 	}
 }
 
-// subjects finds the runs, and the WACZ files that do not belong to one.
-func subjects(fsys fs.FS) (runs, files []string, err error) {
+// subjects finds the runs, the WACZ files that do not belong to one, and, as reports, what is not
+// looked into: nothing is passed over in silence.
+func subjects(fsys fs.FS, shown string) (runs, files []string, others []Report, err error) {
+	pass := func(name, reason string) {
+		r := Report{Subject: path.Join(shown, name), Kind: KindUnknown}
+		r.Add(CheckFolder, "", Unchecked, reason)
+		r.Conclude()
+		others = append(others, r)
+	}
 	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
+		case d.Type().IsRegular() && path.Base(name) == "bagit.txt":
+			pass(path.Dir(name), "is a dossier: check it by itself")
+			return fs.SkipDir
+		case strings.HasSuffix(name, ".zip"), strings.HasSuffix(name, ".zip.age"):
+			pass(name, "may be a dossier: check it by itself")
+		case !d.IsDir() && !d.Type().IsRegular():
+			pass(name, "is a link or no regular file, and is not followed")
 		case d.Type().IsRegular() && path.Base(name) == StatementPath:
 			runs = append(runs, path.Dir(name))
 		case d.Type().IsRegular() && strings.HasSuffix(name, ".wacz"):
@@ -143,7 +167,7 @@ func subjects(fsys fs.FS) (runs, files []string, err error) {
 		return nil
 	})
 	of := func(name string) bool {
-		return slices.ContainsFunc(runs, func(dir string) bool { return path.Dir(name) == path.Join(dir, chunksDir) })
+		return slices.ContainsFunc(runs, func(dir string) bool { return path.Dir(name) == path.Join(dir, ChunksDir) })
 	}
-	return runs, slices.DeleteFunc(files, of), err
+	return runs, slices.DeleteFunc(files, of), others, err
 }

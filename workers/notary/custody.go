@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -84,8 +85,12 @@ func host(name string) string {
 	return word(strings.ReplaceAll(strings.TrimPrefix(strings.ToLower(name), "www."), "/", "-"))
 }
 
-// word makes a text one that the log takes: visible ASCII without spaces.
+// address is what the log takes for the address of a page.
+var address = regexp.MustCompile(`(?i)//|www\.`)
+
+// word makes a text one that the log takes: visible ASCII without spaces, and no address.
 func word(s string) string {
+	s = address.ReplaceAllString(s, "-")
 	s = strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' {
 			return '-'

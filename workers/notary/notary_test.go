@@ -116,9 +116,14 @@ func TestEntriesAreTaken(t *testing.T) {
 	}
 	for _, name := range []string{"tsa.example:3161", "www.tsa.example", "Stamps & more", "http://tsa.example/", strings.Repeat("long", 100)} {
 		e := entry(custody.StampFetched, run, Object{Key: "run.json", SHA256: strings.Repeat("a", 64)}, time.Now())
-		e.Copy, e.To = "run.json.evidence.json", word(name)
+		e.Copy, e.To = "run.json.evidence.json", host(name)
 		if err := e.Validate(); err != nil {
 			t.Errorf("%q: %v", name, err)
+		}
+		held := entry(custody.Held, run, Object{Key: "retention/00000001.json", SHA256: strings.Repeat("a", 64)}, time.Now())
+		held.Who, held.Case, held.Why = word(name), word("Www.case "+name), "decision 1"
+		if err := held.Validate(); err != nil {
+			t.Errorf("%q decides: %v", name, err)
 		}
 	}
 }

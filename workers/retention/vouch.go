@@ -17,8 +17,8 @@ import (
 // maxProof is the size in bytes that a proof of erasure may have.
 const maxProof = 64 << 20
 
-// Vouching tells the custody log of decisions, and signs the proofs of erasures: who removes a
-// chunk could else write a proof, too. It is a Custody.
+// Vouching tells the custody log of decisions, and signs them and the proofs of erasures: who removes
+// a chunk could else write a proof, too. It is a Custody.
 type Vouching struct {
 	Notary *notary.Notary
 	// Store opens the archive's bucket.
@@ -37,19 +37,21 @@ func (v Vouching) Record(ctx context.Context, e Event) error {
 		Event: event, Run: e.Run, Object: notary.Object{Key: key, SHA256: e.Decision.SHA256},
 		By: e.By, Case: e.Case, Why: fmt.Sprintf("decision %d", e.Decision.Seq), At: e.At, Until: e.Until,
 	})
-	if err != nil || event != custody.Erased {
-		return err
-	}
-	return v.sign(ctx, e)
-}
-
-// sign signs the proof of an erasure. A stamp that is owed is told in the sidecar.
-func (v Vouching) sign(ctx context.Context, e Event) error {
-	bucket := v.Store.Bucket(e.Bucket)
-	key, err := blob.NewKey(e.Prefix + retention.ProofName(e.Decision.Seq))
 	if err != nil {
 		return err
 	}
+	if err := v.sign(ctx, e, key); err != nil || event != custody.Erased {
+		return err
+	}
+	if key, err = blob.NewKey(e.Prefix + retention.ProofName(e.Decision.Seq)); err != nil {
+		return err
+	}
+	return v.sign(ctx, e, key)
+}
+
+// sign signs a decision, or the proof of an erasure. A stamp that is owed is told in the sidecar.
+func (v Vouching) sign(ctx context.Context, e Event, key blob.Key) error {
+	bucket := v.Store.Bucket(e.Bucket)
 	r, info, err := bucket.Get(ctx, key)
 	if err != nil {
 		return err

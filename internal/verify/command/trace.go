@@ -44,14 +44,23 @@ func trace(cmd *cobra.Command, v *verify.Verifier, what string, paths []string, 
 	if len(chains) == 0 {
 		return fmt.Errorf("no record has the SHA-256 %s: a picture that was saved from a screen or converted has other bytes than what was received", sum)
 	}
+	return exit(worst(chains), false)
+}
+
+// worst is the verdict about chains.
+func worst(chains [][]dossier.Step) verify.Verdict {
+	verdict := verify.Holds
 	for _, chain := range chains {
 		for _, step := range chain {
-			if step.What == "broken" {
-				return &cli.Error{Code: cli.ExitFailed}
+			switch step.What {
+			case dossier.Broken:
+				return verify.Fails
+			case dossier.Unvouched:
+				verdict = verify.Unchecked
 			}
 		}
 	}
-	return nil
+	return verdict
 }
 
 // sumOf is the SHA-256 in hex that is given, or that of a file.
@@ -75,7 +84,10 @@ func sumOf(what string) (string, error) {
 
 // traceIn follows bytes through what lies at a path.
 func traceIn(ctx context.Context, v *verify.Verifier, name, sum string) (chains [][]dossier.Step, err error) {
-	err = openDossier(name, func(fsys fs.FS, _ []string) (err error) {
+	err = openDossier(name, func(fsys fs.FS, wrong []string) (err error) {
+		if len(wrong) > 0 {
+			return fmt.Errorf("the ZIP file is not sound: %s; look with verify alone", wrong[0])
+		}
 		chains, err = dossier.Trace(ctx, v, fsys, ".", sum)
 		return err
 	})

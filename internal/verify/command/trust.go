@@ -25,6 +25,7 @@ const maxTrust = 4 << 20
 // Trust are the flags that say whom to trust.
 type Trust struct {
 	keys, custodyKeys  []string
+	names              []string
 	domains, stampings string
 }
 
@@ -32,6 +33,7 @@ type Trust struct {
 func (t *Trust) Add(f *pflag.FlagSet) {
 	f.StringArrayVar(&t.keys, "trust-key", nil, "a signing `KEY` that is trusted: its fingerprint (sha256:...), or a file with one a line, each with the times from and until when it is trusted, if bounded (RFC 3339, - for none); may be given many times")
 	f.StringVar(&t.domains, "trust-roots", "", "a PEM `FILE` with the roots of domain certificates that are trusted")
+	f.StringArrayVar(&t.names, "trust-domain", nil, "a domain that may sign, by a certificate under --trust-roots; may be given many times")
 	f.StringVar(&t.stampings, "timestamp-roots", "", "a PEM `FILE` with the roots of time-stamp authorities that are trusted")
 	f.StringArrayVar(&t.custodyKeys, "custody-key", nil, "a public `KEY` of the custody log that is trusted, or a file with one a line; may be given many times")
 }
@@ -48,6 +50,10 @@ func (t *Trust) Evidence() (trust evidence.Trust, err error) {
 	if trust.Domains, err = pool(t.domains); err != nil {
 		return trust, cli.Input("--trust-roots: %w", err)
 	}
+	if len(t.names) > 0 && trust.Domains == nil {
+		return trust, cli.Usage("--trust-domain needs --trust-roots")
+	}
+	trust.Names = t.names
 	if trust.Authorities, err = pool(t.stampings); err != nil {
 		return trust, cli.Input("--timestamp-roots: %w", err)
 	}
