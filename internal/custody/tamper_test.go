@@ -53,6 +53,13 @@ func TestEveryChangeIsFound(t *testing.T) {
 		expectDivergence(t, k, store, "Reordered", a)
 	}
 	store := whole.clone()
+	last := l.batchKey(4)
+	if _, ok := store.objects[last]; !ok {
+		t.Fatalf("%s is not the last batch", last)
+	}
+	delete(store.objects, last)
+	expectDivergence(t, k, store, "Cut off at the end", l.checkpointKey(4))
+	store = whole.clone()
 	store.objects["custody/batches/stray"] = nil
 	expectDivergence(t, k, store, "Stray", "custody/batches/stray")
 }

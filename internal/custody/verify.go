@@ -37,9 +37,18 @@ type Report struct {
 // It needs memory for a few batches, however large the log is.
 func (l *Log) Verify(ctx context.Context, known ...Checkpoint) (Report, error) {
 	v := &verification{log: l, head: head{number: -1}, deriver: deriver{prefix: l.Prefix}, known: known}
+	// Before the batches: a checkpoint is stored after its batch, so that a log that grows
+	// meanwhile has none without one.
+	newest, err := l.lastCheckpoint(ctx)
+	if err != nil {
+		return v.report, err
+	}
 	last, err := l.countBatches(ctx)
 	if err != nil {
 		return v.report, err
+	}
+	if newest > last {
+		return v.report, diverges(l.checkpointKey(newest), "is there, and its batch is not: the end of the log was cut off")
 	}
 	if last < 0 {
 		return v.report, fmt.Errorf("custody log %s: %w", l.Origin, ErrEmpty)
@@ -67,6 +76,23 @@ func (l *Log) batchWithCheckpoint(ctx context.Context, number int64) (*batch, er
 	}
 	b.checkpoint, err = l.checkpoint(ctx, number)
 	return b, err
+}
+
+// lastCheckpoint is the number of the last checkpoint that is stored, -1 when there is none.
+func (l *Log) lastCheckpoint(ctx context.Context) (last int64, err error) {
+	last = -1
+	prefix := strings.TrimSuffix(string(l.checkpointKey(0)), fmt.Sprintf("%012d", 0))
+	err = l.Store.List(ctx, prefix, func(i blob.Info) bool {
+		n, parsed := strconv.ParseInt(strings.TrimPrefix(string(i.Key), prefix), 10, 64)
+		if parsed == nil && i.Key == l.checkpointKey(n) {
+			last = max(last, n)
+		}
+		return true
+	})
+	if err != nil {
+		return last, fmt.Errorf("list custody log: %w", err)
+	}
+	return last, nil
 }
 
 // countBatches gives the number of the last batch, -1 when there is none, and refuses a gap
