@@ -16,8 +16,9 @@ import (
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
-// The API server judges orders too (config/policy). The operator does not rely on that: the
-// policies may not be installed, and approvals come later than the order.
+// The API server judges orders too (config/policy). What it judges by the order alone is judged
+// here again, as approvals come later. That an approval is in its author's own name only the
+// policies vouch for: without them whoever may create approvals may do so in any name.
 
 // judge judges an order that has not begun by the policy of the fleet: it returns the
 // approvals that count, and how the order stands when it may not begin. Its error is the API
