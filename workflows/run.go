@@ -429,7 +429,7 @@ func (r *run) seal(ctx workflow.Context) (RunResult, error) {
 		if err != nil {
 			return RunResult{}, err
 		}
-		if out.Owed > 0 { // never in a history that is older than this
+		if out.Owed > 0 && workflow.GetVersion(ctx, changeStamps, workflow.DefaultVersion, 1) >= 1 {
 			r.stampLater(ctx, StampInput{Archive: r.archive, Statement: out.Statement})
 		}
 		result.Statement, result.Counts = out.Statement, out.Counts

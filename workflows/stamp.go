@@ -39,6 +39,10 @@ func StampRun(ctx workflow.Context, in StampInput) (StampOutput, error) {
 	return StampOutput{}, fmt.Errorf("%s: time stamps are owed since %s: fetch them with crawlctl stamp", in.Statement, began.UTC().Format(time.DateOnly))
 }
 
+// changeStamps: runs have owed time stamps fetched later. A worker of before may have sealed the
+// run that another goes on with, so that the answer alone does not tell.
+const changeStamps = "stamps"
+
 // stampLater has it done what the run's end does not wait for: it goes on when the run has ended.
 func (r *run) stampLater(ctx workflow.Context, in StampInput) {
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
