@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 )
@@ -46,6 +47,7 @@ type Mark struct {
 type Log struct {
 	Decisions []Decision
 	hashes    []string
+	written   []time.Time // by the store's clock, zero for what this process itself appended
 }
 
 // Mark is where the log ends.
@@ -57,6 +59,15 @@ func (l *Log) MarkAt(seq int64) Mark {
 		return Mark{}
 	}
 	return Mark{Seq: seq, SHA256: l.hashes[seq-1]}
+}
+
+// WrittenAt is when a decision of the log was written, by the clock of the store: who wrote it
+// cannot choose that. It is zero for one that was not read from the store.
+func (l *Log) WrittenAt(seq int64) time.Time {
+	if seq < 1 || seq > int64(len(l.written)) {
+		return time.Time{}
+	}
+	return l.written[seq-1]
 }
 
 // Follows tells whether the log goes on from a place that it once ended at. One that does not
@@ -97,7 +108,7 @@ func Read(ctx context.Context, store Store, prefix string) (*Log, error) {
 }
 
 func (l *Log) read(ctx context.Context, store Store, prefix string, seq int64) error {
-	data, err := get(ctx, store, blob.Key(prefix+DecisionName(seq)), maxDecision)
+	data, info, err := getInfo(ctx, store, blob.Key(prefix+DecisionName(seq)), maxDecision)
 	if errors.Is(err, blob.ErrNotFound) {
 		return fmt.Errorf("%w: number %d is listed and not there", ErrBroken, seq)
 	}
@@ -111,7 +122,7 @@ func (l *Log) read(ctx context.Context, store Store, prefix string, seq int64) e
 	if d.Seq != seq || d.Run != RunOf(prefix) || d.Previous != l.Mark().SHA256 {
 		return fmt.Errorf("%w: number %d belongs to another run or place", ErrBroken, seq)
 	}
-	l.Decisions, l.hashes = append(l.Decisions, d), append(l.hashes, hash(data))
+	l.Decisions, l.hashes, l.written = append(l.Decisions, d), append(l.hashes, hash(data)), append(l.written, info.Modified)
 	return nil
 }
 
@@ -140,7 +151,7 @@ func (l *Log) Append(ctx context.Context, store Store, prefix string, d Decision
 	if _, err := store.Put(ctx, key, blob.Content{Body: bytes.NewReader(data), Size: int64(len(data)), SHA256: sum, Type: "application/json"}); err != nil {
 		return err
 	}
-	l.Decisions, l.hashes = append(l.Decisions, d), append(l.hashes, sum)
+	l.Decisions, l.hashes, l.written = append(l.Decisions, d), append(l.hashes, sum), append(l.written, time.Time{})
 	return nil
 }
 
@@ -194,17 +205,23 @@ func numbered(name string) (int64, bool) {
 
 // get reads a small object.
 func get(ctx context.Context, store Store, key blob.Key, limit int64) ([]byte, error) {
-	body, _, err := store.Get(ctx, key)
+	data, _, err := getInfo(ctx, store, key, limit)
+	return data, err
+}
+
+// getInfo reads a small object, and what the store says of it.
+func getInfo(ctx context.Context, store Store, key blob.Key, limit int64) ([]byte, blob.Info, error) {
+	body, info, err := store.Get(ctx, key)
 	if err != nil {
-		return nil, err
+		return nil, blob.Info{}, err
 	}
 	defer body.Close() // it is only read
 	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %q: %w: %w", key, blob.ErrUnreachable, err)
+		return nil, blob.Info{}, fmt.Errorf("read %q: %w: %w", key, blob.ErrUnreachable, err)
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("read %q: has more than %d bytes", key, limit)
+		return nil, blob.Info{}, fmt.Errorf("read %q: has more than %d bytes", key, limit)
 	}
-	return data, nil
+	return data, info, nil
 }

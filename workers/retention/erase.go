@@ -18,6 +18,10 @@ import (
 // atOnce is how many objects are erased, or asked about, at once.
 const atOnce = 8
 
+// writtenSlack is by how much the store may date an intent before its objects were due: it
+// tells the time in whole seconds, and may have more than one clock.
+const writtenSlack = 2 * time.Second
+
 // carryOut erases what a decision names, and proves it. Where the store will not, that is
 // noted.
 func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
@@ -75,11 +79,17 @@ func (r *run) isLawful(d retention.Decision) (due bool, err error) {
 		}
 	}
 	fates := retention.Judge(r.period, r.log.Decisions[:d.Seq-1], names)
+	written := r.log.WrittenAt(d.Seq).Add(writtenSlack)
 	due = true
 	for _, e := range d.Erasing {
 		f := fates[e.Name]
 		if e.Name != retention.State && !erasable(e.Name) || f.Held() {
 			return false, fmt.Errorf("%w: number %d erases %q, which it must not", retention.ErrBroken, d.Seq, e.Name)
+		}
+		// A worker never writes an intent before its objects are due. One that somebody put there
+		// early would go before what is decided later, such as a hold.
+		if !f.IsDue(written) {
+			return false, fmt.Errorf("%w: number %d was written before %q was due", retention.ErrBroken, d.Seq, e.Name)
 		}
 		due = due && f.IsDue(r.clocks.Both())
 	}

@@ -29,26 +29,27 @@ type sim struct {
 	now          time.Time // that no clock of the simulation needs to have
 	workerBy     time.Duration
 	storeBy      time.Duration
+	slow         time.Duration // by how much the store's clock is behind all the time
+	storeJumps   bool          // rather than the workers' clock
 	deaths, cuts int
 }
 
-// skip moves the clocks: one of them at a time is ahead, by up to a year; either may be behind.
+// skip moves the clocks: the one that jumps may be ahead by up to a year, and the other is right.
+// A worker's may be behind too, a store's only all the time: one that goes back to before it was
+// right dates an intent early, and then nothing is erased (see TestForgedEarly).
 func (s *sim) skip(rng *rand.Rand) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now = s.now.Add(time.Duration(rng.Int64N(int64(6 * time.Hour))))
 	ahead, behind := time.Duration(rng.Int64N(int64(8760*time.Hour))), -time.Duration(rng.Int64N(int64(100*time.Hour)))
-	switch rng.IntN(6) {
-	case 0:
-		s.workerBy, s.storeBy = ahead, behind
-	case 1:
-		s.workerBy, s.storeBy = behind, ahead
-	case 2:
-		s.workerBy, s.storeBy = ahead, 0
-	case 3:
-		s.workerBy, s.storeBy = 0, ahead
-	default:
-		s.workerBy, s.storeBy = 0, 0
+	s.workerBy, s.storeBy = 0, -s.slow
+	switch n := rng.IntN(6); {
+	case n < 2 && s.storeJumps:
+		s.storeBy = ahead
+	case n < 2:
+		s.workerBy = ahead
+	case n < 4:
+		s.workerBy = behind
 	}
 }
 
@@ -275,6 +276,11 @@ func TestSimulation(t *testing.T) {
 	for seed := range uint64(seeds) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		s := &sim{seed: seed, now: noon.Add(66 * time.Hour)}
+		s.storeJumps = seed%2 == 1
+		if seed%4 == 0 {
+			s.slow = time.Duration(1 + rng.Int64N(int64(100*time.Hour)))
+			s.storeBy = -s.slow
+		}
 		s.rig = newRig(t, &blobtest.Server{})
 		s.seal("chunks/1.wacz", "chunks/2.wacz", "chunks/3.wacz", "chunks/4.wacz")
 		s.server.Now = s.storeTime
