@@ -20,6 +20,9 @@ import (
 // here again, as approvals come later. That an approval is in its author's own name only the
 // policies vouch for: without them whoever may create approvals may do so in any name.
 
+// maxApprovals is how many approvals the status can hold, which is more than a policy can want.
+const maxApprovals = 64
+
 // judge judges an order that has not begun by the policy of the fleet: it returns the
 // approvals that count, and how the order stands when it may not begin. Its error is the API
 // server's.
@@ -45,8 +48,11 @@ func (r *Reconciler) judge(ctx context.Context, job *v1alpha1.CrawlJob) ([]workf
 	}
 	counted, rest := approvalsOf(job, list.Items)
 	wanted := int(deref(policy.Approvals))
-	if len(counted) >= wanted {
-		return counted, nil, nil
+	switch {
+	case wanted == 0: // an order that began with approvals cannot be widened: here nobody asked for them
+		return nil, nil, nil
+	case len(counted) >= wanted:
+		return counted[:min(len(counted), maxApprovals)], nil, nil
 	}
 	return nil, &Standing{Mood: Waits, Reason: workflows.ReasonApprovalMissing, Message: missing(job, len(counted), rest, wanted)}, nil
 }

@@ -2,6 +2,7 @@ package crawljob
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -139,6 +140,27 @@ func TestApprovedCrawlBegins(t *testing.T) {
 	s.visit()
 	if got := s.job().Status.Approvals; len(got) != 1 || got[0].Approver != "bob" || got[0].UID != "uid-a" || !got[0].At.Time.Equal(want[0].At) {
 		t.Errorf("status.approvals is %+v", got)
+	}
+}
+
+// TestApprovalsThatNobodyWants: a crawl that needs none does not begin with any, so that its order
+// can be widened, and one that has many begins with as many as the status can hold.
+func TestApprovalsThatNobodyWants(t *testing.T) {
+	t.Parallel()
+	for wanted, want := range map[int32]int{0: 0, 1: maxApprovals} {
+		objects := []client.Object{jobWith(), fleet(wanted)}
+		for i := range maxApprovals + 6 {
+			objects = append(objects, approval(fmt.Sprint("a", i), fmt.Sprint("person", i), i))
+		}
+		s := newStage(t, objects...)
+		s.visit()
+		s.visit()
+		if len(s.runs.inputs) != 1 {
+			t.Fatalf("%d wanted: started %d times", wanted, len(s.runs.inputs))
+		}
+		if got := len(s.runs.inputs[0].Spec.Authorization.Approvals); got != want {
+			t.Errorf("%d wanted: it begins with %d, want %d", wanted, got, want)
+		}
 	}
 }
 
