@@ -41,6 +41,9 @@ func truncatedUnless(whole bool, why string) string {
 // happens: the page would hang.
 func (k *intercept) paused(s *session, ev takenPause) {
 	goOn := func() { s.post("Fetch.continueRequest", map[string]any{"requestId": ev.RequestID}) }
+	fail := func() {
+		s.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed || ev.ErrorReason != "" {
@@ -61,6 +64,11 @@ func (k *intercept) paused(s *session, ev takenPause) {
 	sink, err := k.depositOf(&ev)
 	if err != nil {
 		a.done, a.ended, a.noBody = true, a.at, err.Error()
+		if k.session.Judges() {
+			a.judged()
+			fail()
+			return
+		}
 		goOn()
 		return
 	}
@@ -76,9 +84,7 @@ func (k *intercept) paused(s *session, ev takenPause) {
 			end()
 		}()
 		if k.take(s, streamer, worker, a) {
-			end = func() {
-				s.post("Fetch.failRequest", map[string]any{"requestId": ev.RequestID, "errorReason": "Aborted"})
-			}
+			end = fail
 		}
 	})
 }

@@ -75,10 +75,19 @@ func (k *intercept) judge(s *session, a *answer) (spent bool) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if a.picture() && !a.whole && a.withheld == nil {
-		a.withheld = &recorder.Withheld{
-			Reason: ReasonImageNotJudged, Detail: "a picture could not be compared with the list of known illegal images: " + a.noBody,
-		}
+	if a.picture() || !spent && k.ctx.Err() == nil { // else the page does not get it anyway
+		a.judged()
 	}
-	return spent || a.withheld != nil
+	return spent || !a.whole || a.withheld != nil
+}
+
+// judged withholds what could not be had whole: it may be a picture, whatever it says that it is,
+// and the page could fetch it by a script. The caller holds the lock.
+func (a *answer) judged() {
+	if a.whole || a.withheld != nil {
+		return
+	}
+	a.withheld = &recorder.Withheld{
+		Reason: ReasonImageNotJudged, Detail: "a picture could not be compared with the list of known illegal images: " + a.noBody,
+	}
 }
