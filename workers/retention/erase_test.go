@@ -271,6 +271,12 @@ func TestStoreRefuses(t *testing.T) {
 	if err := r.decide(retention.Hold, "A", "chunks/2.wacz"); !errors.Is(err, retention.ErrErasing) {
 		t.Errorf("a hold that comes too late: %v", err)
 	}
+	r.mustDecide(retention.Hold, "B", "chunks/9.wacz") // of which nothing is there, and nothing erased
+	r.erase()
+	if len(r.events) == 0 || r.events[len(r.events)-1].Kind != "Held" {
+		t.Errorf("an erasure that is stuck keeps a later hold from being told: %+v", r.events)
+	}
+	r.mustDecide(retention.Release, "B", "chunks/9.wacz")
 	server.Answer = nil
 	if out := r.erase(); !out.Done || len(r.proven()) != 9 {
 		t.Errorf("when it may: %+v, proven are %v", out, r.proven())

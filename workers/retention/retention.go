@@ -156,19 +156,25 @@ func (r *run) pending() (retention.Decision, bool) {
 	return r.log.Decisions[i], true
 }
 
-// tell tells the custody log what was decided and done since it was last told.
+// tell tells the custody log what was decided and done since it was last told. An erasure is told of
+// once it is done; one that the store refuses does not keep later decisions from being told, again
+// with each look until it is done.
 func (r *run) tell(ctx context.Context) (told int64, err error) {
 	told = r.in.Told
+	waiting := false
 	for _, d := range r.log.Decisions[min(told, int64(len(r.log.Decisions))):] {
 		if d.Action == retention.Erase && !r.proven[d.Seq] {
-			return told, nil // it is told of once it is done
+			waiting = true
+			continue
 		}
 		if r.Custody != nil {
 			if err := r.Custody.Record(ctx, r.event(d)); err != nil {
 				return told, err
 			}
 		}
-		told = d.Seq
+		if !waiting {
+			told = d.Seq
+		}
 	}
 	return told, nil
 }
