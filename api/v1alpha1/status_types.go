@@ -211,6 +211,13 @@ type RunReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	RunID string `json:"runID,omitempty"`
+
+	// screeningSeconds is the screening period that the crawl was started with. It is
+	// absent of crawls that began before there was one: nothing of theirs is erased.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000000000000000
+	ScreeningSeconds *int64 `json:"screeningSeconds,omitempty"`
 }
 
 // ArchiveReference says where the snapshots of a crawl are.

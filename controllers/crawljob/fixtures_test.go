@@ -82,7 +82,7 @@ func started(ago time.Duration) func(*v1alpha1.CrawlJob) {
 	return func(job *v1alpha1.CrawlJob) {
 		at := metav1.NewTime(noon.Add(-ago))
 		job.Status.StartedAt = &at
-		job.Status.Run = v1alpha1.RunReference{WorkflowID: "crawl-" + string(uid), RunID: "r1"}
+		job.Status.Run = v1alpha1.RunReference{WorkflowID: "crawl-" + string(uid), RunID: "r1", ScreeningSeconds: new(int64(259200))}
 		job.Finalizers = []string{v1alpha1.Finalizer}
 	}
 }

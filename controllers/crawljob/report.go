@@ -38,7 +38,10 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	}
 	status.ObservedGeneration = o.Job.Generation
 	if ref := reference(o, done); ref != nil {
-		status.Run = v1alpha1.RunReference{WorkflowID: ref.WorkflowID, RunID: ref.RunID}
+		status.Run.WorkflowID, status.Run.RunID = ref.WorkflowID, ref.RunID
+		if done.Started != nil { // not of one that was found: it may be of before there was a period
+			status.Run.ScreeningSeconds = new(int64(o.Job.Spec.Retention.ScreeningSeconds))
+		}
 		if status.StartedAt == nil && !ref.StartedAt.IsZero() {
 			status.StartedAt = seconds(ref.StartedAt)
 		}

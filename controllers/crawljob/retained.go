@@ -131,7 +131,10 @@ func lost(o Observation, d Decision) bool {
 
 // lookAfter has the captures of a crawl looked after whose workflow was ended from outside.
 func (r *Reconciler) lookAfter(ctx context.Context, o Observation) error {
-	archive := o.Job.Status.Archive
+	archive, screening := o.Job.Status.Archive, o.Job.Status.Run.ScreeningSeconds
+	if screening == nil { // the order of a crawl from before there was a period reads as if it had one
+		return nil
+	}
 	err := r.Runs.Retain(ctx, workflows.RetainInput{
 		FormatVersion: workflows.FormatVersion, Run: string(o.Job.UID), Namespace: o.Job.Namespace, Name: o.Job.Name,
 		Archive: workflows.Archive{Bucket: archive.Bucket, Prefix: archive.Prefix}, Retention: order.Spec(&o.Job.Spec).Retention, EndedAt: o.Now,

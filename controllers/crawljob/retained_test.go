@@ -116,6 +116,7 @@ func TestLostRunsAreLookedAfter(t *testing.T) {
 	archived := func(job *v1alpha1.CrawlJob) {
 		job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "research/board/" + string(uid) + "/"}
 	}
+	older := func(job *v1alpha1.CrawlJob) { job.Status.Run.ScreeningSeconds = nil }
 	want := []workflows.RetainInput{{
 		FormatVersion: workflows.FormatVersion, Run: string(uid), Namespace: "research", Name: "board",
 		Archive:   workflows.Archive{Bucket: "archive", Prefix: "research/board/" + string(uid) + "/"},
@@ -131,6 +132,7 @@ func TestLostRunsAreLookedAfter(t *testing.T) {
 		"Terminated": {"it was ended from outside", jobWith(started(time.Hour), archived), terminated, want},
 		"Forgotten":  {"Temporal was restored from a time before it", jobWith(started(time.Hour), archived), Run{}, want},
 		"Deleted":    {"its CrawlJob goes, what it stored does not", jobWith(started(time.Hour), archived, deleted(time.Second)), terminated, want},
+		"Older":      {"it began before there was a period", jobWith(started(time.Hour), archived, older), terminated, nil},
 		"Nowhere":    {"it had no archive yet", jobWith(started(time.Hour)), terminated, nil},
 		"Completed":  {"it has seen to it", jobWith(started(time.Hour), archived), Run{Known: true, Ended: completed()}, nil},
 	}
@@ -144,6 +146,17 @@ func TestLostRunsAreLookedAfter(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestStartedWithAPeriod: the status keeps which period a crawl was started with.
+func TestStartedWithAPeriod(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, jobWith(), fleet(0))
+	s.visit()
+	s.visit()
+	if got := s.job().Status.Run.ScreeningSeconds; len(s.runs.inputs) != 1 || got == nil || *got != 259200 {
+		t.Errorf("started %d times, the period is %v", len(s.runs.inputs), got)
 	}
 }
 

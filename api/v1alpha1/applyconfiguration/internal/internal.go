@@ -863,6 +863,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: runID
       type:
         scalar: string
+    - name: screeningSeconds
+      type:
+        scalar: numeric
     - name: workflowID
       type:
         scalar: string

@@ -11,6 +11,9 @@ type RunReferenceApplyConfiguration struct {
 	WorkflowID *string `json:"workflowID,omitempty"`
 	// runID of the first execution in the workflow's chain.
 	RunID *string `json:"runID,omitempty"`
+	// screeningSeconds is the screening period that the crawl was started with. It is
+	// absent of crawls that began before there was one: nothing of theirs is erased.
+	ScreeningSeconds *int64 `json:"screeningSeconds,omitempty"`
 }
 
 // RunReferenceApplyConfiguration constructs a declarative configuration of the RunReference type for use with
@@ -32,5 +35,13 @@ func (b *RunReferenceApplyConfiguration) WithWorkflowID(value string) *RunRefere
 // If called multiple times, the RunID field is set to the value of the last call.
 func (b *RunReferenceApplyConfiguration) WithRunID(value string) *RunReferenceApplyConfiguration {
 	b.RunID = &value
+	return b
+}
+
+// WithScreeningSeconds sets the ScreeningSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ScreeningSeconds field is set to the value of the last call.
+func (b *RunReferenceApplyConfiguration) WithScreeningSeconds(value int64) *RunReferenceApplyConfiguration {
+	b.ScreeningSeconds = &value
 	return b
 }
