@@ -125,7 +125,7 @@ func TestErasedCrawlSaysSo(t *testing.T) {
 		versions bool
 	}{{bucket, true}, {fleet.State().S3.FrontierBucket, false}} {
 		for o := range client.ListObjectsIter(t.Context(), in.bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithVersions: in.versions}) {
-			if name := strings.TrimPrefix(o.Key, prefix); o.Err != nil || name != "run.json" && !strings.HasPrefix(name, "retention/") {
+			if name := strings.TrimPrefix(o.Key, prefix); o.Err != nil || !strings.HasPrefix(name, "run.json") && !strings.HasPrefix(name, "retention/") {
 				t.Errorf("left in %s is %s, %v", in.bucket, o.Key, o.Err)
 			}
 		}

@@ -77,7 +77,7 @@ func measure(t testing.TB, s setup) *result {
 		_, _ = io.WriteString(w, "User-agent: *\nDisallow: /nothing-is-here/\n") // whoever asked may be gone
 	}))
 	t.Cleanup(robots.Close)
-	fleet := harness.Start(t, harness.Options{Workers: -1})
+	fleet := harness.Start(t, harness.Options{Unsigned: true, Workers: -1})
 	r := &result{setup: s, web: w, pages: w.pages()}
 	sampling := startWorkers(t, fleet, s, w, robots.Listener.Addr().String())
 	stop := sampling.start(t)
