@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,13 +101,14 @@ func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, sum str
 	if log.Signer != nil {
 		exported := custody.Entry{
 			ID: exportID(o, sum, at), Event: custody.Exported, Object: about[0].Object, SHA256: sum, When: time.Now().UTC().Truncate(time.Millisecond),
-			Who: o.actor, Why: "dossier", Case: asWord(o.reference), To: o.to,
+			Who: o.actor, Why: "dossier", Case: custody.Word(o.reference), To: o.to,
 		}
-		if _, err := log.Append(ctx, exported); err != nil {
+		receipt, err := log.Append(ctx, exported)
+		if err != nil {
 			return nil, err
 		}
-		if about, err = entriesOf(ctx, log, sum); err != nil {
-			return nil, err
+		if at := receipt.Indexes[0]; !slices.ContainsFunc(about, func(l logged) bool { return l.index == at }) {
+			about = append(about, logged{exported, at})
 		}
 	}
 	for i, e := range about {
@@ -144,14 +146,4 @@ func entriesOf(ctx context.Context, log *custody.Log, sum string) (about []logge
 		return true
 	})
 	return about, err
-}
-
-// asWord writes a text as the log takes it: visible ASCII without spaces.
-func asWord(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' {
-			return '-'
-		}
-		return r
-	}, s)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -120,9 +119,6 @@ func (b *Bag) Attach(name string, content io.Reader) error {
 	_, _, err := b.write(name, content, listing{})
 	return err
 }
-
-// FS is what has been written.
-func (b *Bag) FS() fs.FS { return b.root.FS() }
 
 // Close ends the use of the folder.
 func (b *Bag) Close() error { return b.root.Close() }

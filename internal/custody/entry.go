@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -131,9 +132,22 @@ func word(name, value string, most int, must bool) error {
 	return noAddress(name, value)
 }
 
+// address is what is taken for the address of a page.
+var address = regexp.MustCompile(`(?i)//|www\.`)
+
+// Word makes a text one that an entry takes as who, case or to: visible ASCII without spaces, and
+// no address. It is as long as it was.
+func Word(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return '-'
+		}
+		return r
+	}, address.ReplaceAllString(s, "-"))
+}
+
 func noAddress(name, value string) error {
-	lower := strings.ToLower(value)
-	if strings.Contains(lower, "//") || strings.Contains(lower, "www.") {
+	if address.MatchString(value) {
 		return fmt.Errorf("%s: must not hold the address of a page", name)
 	}
 	return nil

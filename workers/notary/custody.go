@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -85,18 +84,9 @@ func host(name string) string {
 	return word(strings.ReplaceAll(strings.TrimPrefix(strings.ToLower(name), "www."), "/", "-"))
 }
 
-// address is what the log takes for the address of a page.
-var address = regexp.MustCompile(`(?i)//|www\.`)
-
-// word makes a text one that the log takes: visible ASCII without spaces, and no address.
+// word makes a text one that the log takes.
 func word(s string) string {
-	s = address.ReplaceAllString(s, "-")
-	s = strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' {
-			return '-'
-		}
-		return r
-	}, s)
+	s = custody.Word(s)
 	return s[:min(len(s), maxID)]
 }
 
