@@ -34,7 +34,7 @@ func (o *dossierOptions) signer(cmd *cobra.Command, created time.Time, trust evi
 		return nil, cli.Input("--sign-key: %w", err)
 	}
 	for _, u := range o.stampURLs {
-		if err := checkStampURL(u); err != nil {
+		if _, err := evidence.ParseAuthority(u); err != nil {
 			return nil, cli.Usage("--timestamp-url %q: %w", u, err)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -55,7 +54,7 @@ func (f signFlags) complete(ctx context.Context) (*signing, error) {
 		Keys: &evidence.KeyFile{Path: f.key, ChainPath: f.cert}, Software: "crawlctl " + cli.ReadBuild().String(),
 	}}
 	for _, u := range f.stampURLs {
-		if err := checkStampURL(u); err != nil {
+		if _, err := evidence.ParseAuthority(u); err != nil {
 			return nil, cli.Usage("--timestamp-url %q: %w", u, err)
 		}
 	}
@@ -71,35 +70,19 @@ func (f signFlags) complete(ctx context.Context) (*signing, error) {
 	return s, nil
 }
 
-// checkStampURL takes addresses that can be asked.
-func checkStampURL(s string) error {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return errors.New("want an http or https address")
-	}
-	return nil
-}
-
 // stampers are the clients of authorities.
 type stampers struct{ roots *x509.CertPool }
 
 func newStampers(path string) (stampers, error) {
-	if path == "" {
-		return stampers{}, nil
-	}
-	file, err := os.ReadFile(path)
+	roots, err := evidence.ReadRoots(path)
 	if err != nil {
 		return stampers{}, cli.Usage("--timestamp-roots: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(file) {
-		return stampers{}, cli.Usage("--timestamp-roots: %s holds no certificate (PEM)", path)
 	}
 	return stampers{roots}, nil
 }
 
 func (s stampers) of(a evidence.Authority) evidence.Stamper {
-	if checkStampURL(a.URL) != nil {
+	if _, err := evidence.ParseAuthority(a.URL); err != nil {
 		return nil
 	}
 	return &tsa.Client{URL: a.URL, Roots: s.roots}
@@ -153,11 +136,11 @@ func (s *session) writeSidecar(ctx context.Context, dir string, file *archive.Fi
 // sidecarOf makes a sidecar with the stamps that can be had now.
 func sidecarOf(ctx context.Context, stderr io.Writer, keys evidence.Keys, stamps stampers, urls []string, st evidence.Statement) ([]byte, error) {
 	for _, u := range urls {
-		parsed, err := url.Parse(u)
+		a, err := evidence.ParseAuthority(u)
 		if err != nil {
 			return nil, err
 		}
-		st.Authorities = append(st.Authorities, evidence.Authority{Name: parsed.Host, URL: u})
+		st.Authorities = append(st.Authorities, a)
 	}
 	sidecar, err := evidence.NewSidecar(keys, st)
 	if err != nil {

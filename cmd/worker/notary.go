@@ -1,11 +1,9 @@
 package main
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -60,9 +58,9 @@ func newNotary(o notaryOptions, archive *blob.Bucket, now func() time.Time, log 
 	if n.Custody == nil {
 		log.Warn("no custody log is kept; see --custody-key")
 	}
-	roots, err := o.stampRoots()
+	roots, err := evidence.ReadRoots(o.roots)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--timestamp-roots: %w", err)
 	}
 	n.Stamper = func(a evidence.Authority) evidence.Stamper {
 		return &tsa.Client{URL: a.URL, Roots: roots, Timeout: stampTimeout}
@@ -93,29 +91,13 @@ func (o *notaryOptions) signer(now func() time.Time) (*evidence.Signer, error) {
 
 func (o *notaryOptions) authorities() (list []evidence.Authority, err error) {
 	for _, s := range o.stampURLs {
-		u, err := url.Parse(s)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return nil, fmt.Errorf("--timestamp-url %q: want an http or https address", s)
+		a, err := evidence.ParseAuthority(s)
+		if err != nil {
+			return nil, fmt.Errorf("--timestamp-url %q: %w", s, err)
 		}
-		list = append(list, evidence.Authority{Name: u.Host, URL: s})
+		list = append(list, a)
 	}
 	return list, nil
-}
-
-// stampRoots is nil when chains are not judged.
-func (o *notaryOptions) stampRoots() (*x509.CertPool, error) {
-	if o.roots == "" {
-		return nil, nil
-	}
-	file, err := os.ReadFile(o.roots)
-	if err != nil {
-		return nil, fmt.Errorf("--timestamp-roots: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(file) {
-		return nil, fmt.Errorf("--timestamp-roots: %s holds no certificate (PEM)", o.roots)
-	}
-	return roots, nil
 }
 
 // log is nil without a key.

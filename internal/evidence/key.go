@@ -183,13 +183,13 @@ func (f *KeyFile) Key() (*Key, error) {
 		return f.key, nil
 	}
 	f.key = nil
-	keyPEM, err := readSmall(f.Path)
+	keyPEM, err := readSmall(f.Path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}
 	var chainPEM []byte
 	if f.ChainPath != "" {
-		if chainPEM, err = readSmall(f.ChainPath); err != nil {
+		if chainPEM, err = readSmall(f.ChainPath, maxKeyFile); err != nil {
 			return nil, fmt.Errorf("signing key: %w", err)
 		}
 	}
@@ -215,15 +215,16 @@ func (f *KeyFile) versions() (out [2]version, err error) {
 	return out, nil
 }
 
-func readSmall(path string) ([]byte, error) {
+// readSmall reads a file of at most so many bytes.
+func readSmall(path string, most int) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close() // read only
-	b, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
-	if err == nil && len(b) > maxKeyFile {
-		err = fmt.Errorf("%s has more than %d bytes", path, maxKeyFile)
+	b, err := io.ReadAll(io.LimitReader(file, int64(most)+1))
+	if err == nil && len(b) > most {
+		err = fmt.Errorf("%s has more than %d bytes", path, most)
 	}
 	return b, err
 }

@@ -1,15 +1,6 @@
 package command
 
 import (
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"strings"
-	"time"
-
 	"github.com/spf13/pflag"
 
 	"crawlfleet.dev/crawlfleet/internal/cli"
@@ -18,9 +9,6 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/evidence"
 	"crawlfleet.dev/crawlfleet/internal/verify"
 )
-
-// maxTrust is the size in bytes that a file of keys or roots may have.
-const maxTrust = 4 << 20
 
 // Trust are the flags that say whom to trust.
 type Trust struct {
@@ -41,20 +29,20 @@ func (t *Trust) Add(f *pflag.FlagSet) {
 // Evidence is whom to trust with signatures.
 func (t *Trust) Evidence() (trust evidence.Trust, err error) {
 	for _, value := range t.keys {
-		keys, err := trustedKeys(value)
+		keys, err := evidence.ReadTrustedKeys(value)
 		if err != nil {
 			return trust, cli.Input("--trust-key: %w", err)
 		}
 		trust.Keys = append(trust.Keys, keys...)
 	}
-	if trust.Domains, err = pool(t.domains); err != nil {
+	if trust.Domains, err = evidence.ReadRoots(t.domains); err != nil {
 		return trust, cli.Input("--trust-roots: %w", err)
 	}
 	if len(t.names) > 0 && trust.Domains == nil {
 		return trust, cli.Usage("--trust-domain needs --trust-roots")
 	}
 	trust.Names = t.names
-	if trust.Authorities, err = pool(t.stampings); err != nil {
+	if trust.Authorities, err = evidence.ReadRoots(t.stampings); err != nil {
 		return trust, cli.Input("--timestamp-roots: %w", err)
 	}
 	return trust, nil
@@ -79,97 +67,4 @@ func (t *Trust) checker() (*dossier.Checker, error) {
 	}
 	keys, err := t.Custody()
 	return &dossier.Checker{Verifier: &verify.Verifier{Trust: trust}, Custody: keys}, err
-}
-
-// trustedKeys reads a fingerprint, or a file with one a line.
-func trustedKeys(value string) (keys []evidence.TrustedKey, err error) {
-	if strings.HasPrefix(value, "sha256:") {
-		return []evidence.TrustedKey{{Fingerprint: value}}, evidence.CheckFingerprint(value)
-	}
-	raw, err := readSmall(value)
-	if err != nil {
-		return nil, fmt.Errorf("%q: is neither a fingerprint nor a file: %w", value, err)
-	}
-	for n, line := range strings.Split(string(raw), "\n") {
-		line, _, _ = strings.Cut(line, "#") // a comment
-		fields := strings.Fields(line)
-		if len(fields) == 0 {
-			continue
-		}
-		key, err := trustedKey(fields)
-		if err != nil {
-			return nil, fmt.Errorf("%s: line %d: %w", value, n+1, err)
-		}
-		keys = append(keys, key)
-	}
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("%s: has no fingerprint", value)
-	}
-	return keys, nil
-}
-
-// trustedKey reads the fields of a line: the fingerprint, from when and until when.
-func trustedKey(fields []string) (k evidence.TrustedKey, err error) {
-	k.Fingerprint = fields[0]
-	if err := evidence.CheckFingerprint(k.Fingerprint); err != nil {
-		return k, err
-	}
-	if len(fields) > 3 {
-		return k, errors.New("has more than a fingerprint and two times")
-	}
-	for i, t := range fields[1:] {
-		if t == "-" {
-			continue
-		}
-		at, err := time.Parse(time.RFC3339, t)
-		if err != nil {
-			return k, err
-		}
-		if i == 0 {
-			k.NotBefore = at
-		} else {
-			k.NotAfter = at
-		}
-	}
-	return k, nil
-}
-
-// pool reads roots, nil when no file is named.
-func pool(name string) (*x509.CertPool, error) {
-	if name == "" {
-		return nil, nil
-	}
-	raw, err := readSmall(name)
-	if err != nil {
-		return nil, err
-	}
-	p, n := x509.NewCertPool(), 0
-	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("%s: has a %s, which is no certificate", name, block.Type)
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("%s: certificate %d: %w", name, n+1, err)
-		}
-		p.AddCert(c)
-		n++
-	}
-	if n == 0 {
-		return nil, fmt.Errorf("%s: has no certificate in PEM", name)
-	}
-	return p, nil
-}
-
-func readSmall(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // read only
-	raw, err := io.ReadAll(io.LimitReader(f, maxTrust+1))
-	if err == nil && len(raw) > maxTrust {
-		err = fmt.Errorf("%s: has more than %d bytes", name, maxTrust)
-	}
-	return raw, err
 }

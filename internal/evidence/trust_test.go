@@ -1,4 +1,4 @@
-package command
+package evidence
 
 import (
 	"os"
@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"crawlfleet.dev/crawlfleet/internal/evidence"
 )
 
 // TestTrustedKeys: a fingerprint, and a file with times and comments.
@@ -19,10 +17,10 @@ func TestTrustedKeys(t *testing.T) {
 	at := time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC)
 	for name, tc := range map[string]struct {
 		reason, file string
-		want         []evidence.TrustedKey
+		want         []TrustedKey
 		fails        string
 	}{
-		"Lines":    {"one a line", "# of the agency\n" + one + " - 2026-06-30T00:00:00Z # rotated\n\n" + two + " 2026-06-30T00:00:00Z\n", []evidence.TrustedKey{{Fingerprint: one, NotAfter: at}, {Fingerprint: two, NotBefore: at}}, ""},
+		"Lines":    {"one a line", "# of the agency\n" + one + " - 2026-06-30T00:00:00Z # rotated\n\n" + two + " 2026-06-30T00:00:00Z\n", []TrustedKey{{Fingerprint: one, NotAfter: at}, {Fingerprint: two, NotBefore: at}}, ""},
 		"Empty":    {"no key at all", "# none\n", nil, "has no fingerprint"},
 		"NoKey":    {"something else", "abc\n", nil, "line 1: "},
 		"NoTime":   {"a time that is none", one + " today\n", nil, "line 1: "},
@@ -35,7 +33,7 @@ func TestTrustedKeys(t *testing.T) {
 			if err := os.WriteFile(path, []byte(tc.file), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			got, err := trustedKeys(path)
+			got, err := ReadTrustedKeys(path)
 			if tc.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.fails) {
 					t.Errorf("%s: error %v, want %q", tc.reason, err, tc.fails)
@@ -47,7 +45,7 @@ func TestTrustedKeys(t *testing.T) {
 			}
 		})
 	}
-	if got, err := trustedKeys(one); err != nil || got[0].Fingerprint != one {
+	if got, err := ReadTrustedKeys(one); err != nil || got[0].Fingerprint != one {
 		t.Error(got, err)
 	}
 }
