@@ -143,7 +143,7 @@ func checkFiles(r *verify.Report, fsys fs.FS, d *Dossier) {
 		}
 	}
 	for _, p := range d.Verifiers {
-		sum, err := sumOf(fsys, payloadDir+verifierDir+p.Name)
+		sum, _, err := verify.Sum(fsys, payloadDir+verifierDir+p.Name)
 		if err != nil || sum != p.SHA256 {
 			add(payloadDir+verifierDir+p.Name, "is not the program that the index names")
 		}
@@ -180,7 +180,7 @@ func verifiers(d *Dossier) (all []string) {
 func (v *Checker) exhibit(ctx context.Context, e *Exhibit, fsys fs.FS, shown string) (verify.Report, error) {
 	name := payloadDir + e.path(snapshotName)
 	lost := verify.Report{Subject: path.Join(shown, name), Kind: verify.KindWACZ}
-	sum, err := sumOf(fsys, name)
+	sum, size, err := verify.Sum(fsys, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		lost.Add(CheckIndex, name, verify.Fails, "is missing")
@@ -196,7 +196,7 @@ func (v *Checker) exhibit(ctx context.Context, e *Exhibit, fsys fs.FS, shown str
 	if sum != e.SHA256 {
 		r.Add(CheckIndex, name, verify.Fails, "its SHA-256 is "+sum+", the index says "+e.SHA256)
 	}
-	if info, err := fs.Stat(fsys, name); err != nil || info.Size() != e.Size {
+	if size != e.Size {
 		r.Add(CheckIndex, name, verify.Fails, fmt.Sprintf("does not have the %d bytes that the index says", e.Size))
 	}
 	if err := e.checkDerived(ctx, &r, fsys); err != nil {

@@ -128,7 +128,7 @@ func (p *Page) steps() []Step {
 
 // snapshotSteps tell of the snapshot, and of what it was captured under.
 func snapshotSteps(v *verify.Verifier, fsys fs.FS, name string, r verify.Report) ([]Step, error) {
-	sum, err := sumOf(fsys, name)
+	sum, _, err := verify.Sum(fsys, name)
 	if err != nil {
 		return nil, err
 	}

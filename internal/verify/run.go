@@ -2,8 +2,6 @@ package verify
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -211,7 +209,7 @@ func (v *Verifier) checkChunk(ctx context.Context, fsys fs.FS, st statement, o o
 	if err != nil || len(wrong) > 0 {
 		return nil, wrong, err // what else might be wrong with it is of no interest then
 	}
-	p, err := v.File(ctx, fsys, o.path(), path.Join(shown, o.path()))
+	p, err := v.file(ctx, fsys, o.path(), path.Join(shown, o.path()), o.SHA256) // as it was found to be
 	if err != nil {
 		return nil, nil, err
 	}
@@ -309,22 +307,17 @@ func checkObject(ctx context.Context, fsys fs.FS, o object) (wrong []string, err
 	if !fs.ValidPath(o.path()) {
 		return []string{fmt.Sprintf("the statement names %q, which is no place in the folder of a run", o.Key)}, nil
 	}
-	f, size, err := Open(fsys, o.path())
+	got, size, err := Sum(fsys, o.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return []string{"is missing"}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() // read only
 	if size != o.Size {
 		return []string{fmt.Sprintf("has %d bytes, the statement says %d", size, o.Size)}, nil
 	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return nil, err
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != o.SHA256 {
+	if got != o.SHA256 {
 		return []string{fmt.Sprintf("its SHA-256 is %s, the statement says %s", got, o.SHA256)}, nil
 	}
 	return nil, nil

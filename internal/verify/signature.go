@@ -52,17 +52,18 @@ func (v *Verifier) Signature(r *Report, fsys fs.FS, name string) error {
 		r.Add(CheckSignature, name, Unchecked, "is not signed: nobody vouches for it")
 		return nil
 	}
-	sum, err := digestOf(fsys, name)
+	sum, _, err := Sum(fsys, name)
 	if err != nil {
 		return err
 	}
-	r.vouch(name, evidence.VerifyFile(path.Base(name), sum, sc, v.Trust))
+	r.vouch(name, evidence.VerifyFile(path.Base(name), warc.SHA256Hex(sum), sc, v.Trust))
 	return nil
 }
 
 // signed checks the signature of a WACZ, and its sidecar when there is one. The name is that of the
-// file in fsys, which may be nil where nothing lies beside it.
-func (v *Verifier) signed(r *Report, z *wacz.Reader, fsys fs.FS, name string) error {
+// file in fsys, which may be nil where nothing lies beside it; sum is its SHA-256 in hex, empty when
+// that is not known.
+func (v *Verifier) signed(r *Report, z *wacz.Reader, fsys fs.FS, name, sum string) error {
 	d, err := z.PackageDigest()
 	if err != nil {
 		return nil // told by the check Digest
@@ -86,9 +87,12 @@ func (v *Verifier) signed(r *Report, z *wacz.Reader, fsys fs.FS, name string) er
 	}
 	if sc != nil {
 		m.Sidecar = sc
-		if m.File, err = digestOf(fsys, name); err != nil {
-			return err
+		if sum == "" {
+			if sum, _, err = Sum(fsys, name); err != nil {
+				return err
+			}
 		}
+		m.File = warc.SHA256Hex(sum)
 	}
 	verdict := evidence.Verify(m, v.Trust)
 	r.vouch(wacz.PackageDigestPath, verdict)
@@ -160,16 +164,16 @@ func signerOf(v evidence.Verdict) *Signer {
 	return &Signer{Key: s.Key, Domain: s.Domain, Vouched: s.Vouched, Signed: s.Created, Proven: s.Proven}
 }
 
-// digestOf is the SHA-256 of a file.
-func digestOf(fsys fs.FS, name string) (warc.Digest, error) {
-	f, _, err := Open(fsys, name)
+// Sum is the SHA-256 in hex of a file, and its size in bytes.
+func Sum(fsys fs.FS, name string) (sum string, size int64, err error) {
+	f, size, err := Open(fsys, name)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer f.Close() // read only
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return "", err
+		return "", 0, err
 	}
-	return warc.SHA256Hex(hex.EncodeToString(h.Sum(nil))), nil
+	return hex.EncodeToString(h.Sum(nil)), size, nil
 }

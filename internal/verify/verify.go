@@ -56,12 +56,17 @@ func (v *Verifier) Path(ctx context.Context, name string) ([]Report, error) {
 
 // File checks one WACZ file of a folder; shown is its name in the report.
 func (v *Verifier) File(ctx context.Context, fsys fs.FS, name, shown string) (Report, error) {
+	return v.file(ctx, fsys, name, shown, "")
+}
+
+// file is File; sum is the SHA-256 of the file in hex where that was computed already.
+func (v *Verifier) file(ctx context.Context, fsys fs.FS, name, shown, sum string) (Report, error) {
 	f, size, err := Open(fsys, name)
 	if err != nil {
 		return Report{Subject: shown, Kind: KindUnknown}, err
 	}
 	defer f.Close()
-	r, err := v.wacz(ctx, shown, f, size, fsys, name)
+	r, err := v.wacz(ctx, shown, f, size, fsys, name, sum)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", shown, err)
 	}

@@ -37,11 +37,12 @@ const maxReasons = 20
 // WACZ checks a WACZ file of that size, for itself. The error is for what kept it from checking:
 // reading failed, or ctx ended.
 func (v *Verifier) WACZ(ctx context.Context, name string, src io.ReaderAt, size int64) (Report, error) {
-	return v.wacz(ctx, name, src, size, nil, "")
+	return v.wacz(ctx, name, src, size, nil, "", "")
 }
 
-// wacz checks a WACZ file and, when it is the file of that name in fsys, what lies beside it.
-func (v *Verifier) wacz(ctx context.Context, shown string, src io.ReaderAt, size int64, fsys fs.FS, name string) (Report, error) {
+// wacz checks a WACZ file and, when it is the file of that name in fsys, what lies beside it; sum is
+// its SHA-256 where that was computed already.
+func (v *Verifier) wacz(ctx context.Context, shown string, src io.ReaderAt, size int64, fsys fs.FS, name, sum string) (Report, error) {
 	r := Report{Subject: shown, Kind: KindWACZ}
 	var s seen
 	findings, err := wacz.Validate(ctx, src, size, s.note)
@@ -56,7 +57,7 @@ func (v *Verifier) wacz(ctx context.Context, shown string, src io.ReaderAt, size
 		return r, nil
 	}
 	checkCapture(&r, z, s)
-	if err := v.signed(&r, z, fsys, name); err != nil {
+	if err := v.signed(&r, z, fsys, name, sum); err != nil {
 		return r, err
 	}
 	r.Conclude()
