@@ -9,6 +9,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/dossier"
+	"crawlfleet.dev/crawlfleet/internal/telemetry"
 	"crawlfleet.dev/crawlfleet/internal/verify"
 )
 
@@ -77,8 +78,10 @@ such as who made it; 2 when the command line made no sense.`,
 func run(cmd *cobra.Command, v *dossier.Checker, args []string, asJSON, all bool) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	reports, unread := []verify.Report{}, false
+	clear := showProgress(v.Verifier, cmd.ErrOrStderr())
 	for _, name := range args {
 		found, err := checkPath(ctx, v, name)
+		clear()
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -99,6 +102,19 @@ func run(cmd *cobra.Command, v *dossier.Checker, args []string, asJSON, all bool
 		}
 	}
 	return exit(verify.Overall(reports), unread)
+}
+
+// showProgress has a terminal say which of how many files is being checked, and returns what clears
+// that line. Elsewhere nothing is shown.
+func showProgress(v *verify.Verifier, stderr io.Writer) (clear func()) {
+	if !telemetry.IsTerminal(stderr) {
+		return func() {}
+	}
+	const again = "\r\x1b[K" // to the start of the line, and what is on it goes
+	v.Progress = func(name string, n, of int) {
+		fmt.Fprintf(stderr, "%s%d of %d: %s", again, n, of, cli.OneLine(name))
+	}
+	return func() { fmt.Fprint(stderr, again) }
 }
 
 func printAll(w io.Writer, reports []verify.Report, all bool) error {
