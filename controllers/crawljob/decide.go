@@ -99,7 +99,7 @@ func decide(o Observation) Decision {
 		return Decision{Standing: unreachable(o.Unreachable), Again: again}
 	case o.Run.Known:
 		return decideRunning(o)
-	case o.Asked && o.Job.Status.Run.WorkflowID != "":
+	case forgot(o):
 		return Decision{Standing: forgotten(o.Job.Status.Run.WorkflowID), Again: soon}
 	default:
 		return decideStart(o)
@@ -115,11 +115,11 @@ func decideDeletion(o Observation) Decision {
 	if finished(o.Job) || o.Run.Ended != nil || (asked && !o.Run.Known) {
 		return Decision{Release: true}
 	}
-	if left := o.Job.DeletionTimestamp.Add(releaseAfter).Sub(o.Now); left <= 0 {
+	if left := o.Job.DeletionTimestamp.Add(releaseAfter).Sub(o.Now); left <= 0 && (asked || !waits(o.Job)) {
 		return Decision{Release: true, Standing: Standing{
 			Mood:   Stalls,
 			Reason: workflows.ReasonSealing,
-			Message: fmt.Sprintf("Let go %s after the deletion, before the crawl was sealed. What was captured is stored and kept; the crawl is cancelled as soon as it reports again.",
+			Message: fmt.Sprintf("Let go %s after the deletion, before the crawl was sealed. What was captured is stored and kept; the crawl is cancelled as soon as it reports again, and erased what nobody needs when its time is over. If Temporal has lost the crawl, nobody does that: see docs/retention.md#who-looks.",
 				releaseAfter),
 		}}
 	}

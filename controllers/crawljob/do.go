@@ -25,6 +25,9 @@ type Done struct {
 	NotWidened *Refusal
 	// Unreachable is why Temporal could not be told.
 	Unreachable error
+	// Unattended is why nobody looks after the captures of a crawl that was lost. Nothing
+	// else was done then.
+	Unattended error
 }
 
 // do carries a decision out: the finalizer first, so that no crawl runs that a
@@ -32,10 +35,7 @@ type Done struct {
 func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, error) {
 	if lost(o, d) {
 		if err := r.lookAfter(ctx, o); err != nil {
-			if d.Release {
-				return Done{}, err // it is not let go before that
-			}
-			return Done{Unreachable: err}, nil // nor over
+			return Done{Unattended: err}, nil // it is not over before that, nor let go
 		}
 	}
 	if d.Release {
@@ -116,7 +116,7 @@ func (r *Reconciler) release(ctx context.Context, o Observation, d Decision) err
 
 // requeue says when to look again after a decision was carried out.
 func requeue(d Decision, done Done) time.Duration {
-	if done.Unreachable != nil || done.Refusal != nil {
+	if done.Unreachable != nil || done.Unattended != nil || done.Refusal != nil {
 		return again
 	}
 	return d.Again

@@ -1,6 +1,7 @@
 package crawljob
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -8,6 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crawlfleet.dev/crawlfleet/workflows"
 )
 
 // TestReasonsAreDocumented asserts that each word of the vocabulary can be looked
@@ -69,4 +75,31 @@ func reasons(t *testing.T, file string) map[string]bool {
 		return true
 	})
 	return words
+}
+
+// TestRetainByHand asserts that the input which the docs have an operator write is one: of a
+// name that is misspelt nothing would be read, and a period of 0 is over at once.
+func TestRetainByHand(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/retention.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "$ cat retain.json\n")
+	input, _, _ := strings.Cut(rest, "```")
+	decoder := json.NewDecoder(strings.NewReader(input))
+	decoder.DisallowUnknownFields()
+	var got workflows.RetainInput
+	if err := decoder.Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	const run = "0b0e3c1e-0000-4000-8000-000000000001"
+	want := workflows.RetainInput{
+		FormatVersion: workflows.FormatVersion, Run: run, Namespace: "research", Name: "board",
+		Archive:   workflows.Archive{Bucket: "crawlfleet-archive", Prefix: "research/board/" + run + "/"},
+		Retention: workflows.Retention{Screening: 72 * time.Hour}, EndedAt: time.Date(2027, 5, 4, 12, 0, 0, 0, time.UTC),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("input (-want +got):\n%s", diff)
+	}
 }

@@ -155,7 +155,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if decision.Release { // the resource is gone, and its status with it, or it is over
+	if decision.Release && done.Unattended == nil { // the resource is gone, and its status with it, or it is over
 		if seen.Retained != nil && job.DeletionTimestamp.IsZero() {
 			return ctrl.Result{RequeueAfter: soon}, nil
 		}

@@ -33,7 +33,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 		}
 	}
 	if standing.Mood == Unchanged {
-		retained(&status, o)
+		retained(&status, o, done)
 		return status
 	}
 	status.ObservedGeneration = o.Job.Generation
@@ -58,7 +58,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 		conclude(&status, &o.Job.Spec, result, o.Now)
 	}
 	status.Conditions = conditions(o, standing, accepted(o, done, newest))
-	retained(&status, o)
+	retained(&status, o, done)
 	return status
 }
 
@@ -89,6 +89,8 @@ func follows(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, r *workf
 // outcome corrects how a crawl stands by what doing something about it showed.
 func outcome(s Standing, done Done) Standing {
 	switch {
+	case done.Unattended != nil:
+		return unattended(done.Unattended)
 	case done.Refusal != nil:
 		return Standing{Mood: Refused, Reason: done.Refusal.Reason, Message: done.Refusal.Message}
 	case done.Unreachable != nil && s.Mood != Stalls:

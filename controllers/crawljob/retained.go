@@ -2,7 +2,8 @@ package crawljob
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -61,21 +62,18 @@ func (r *Reports) wrote(report *workflows.RetentionReport) {
 }
 
 // retained states what is left of the captures. It is pure.
-func retained(status *v1alpha1.CrawlJobStatus, o Observation) {
+func retained(status *v1alpha1.CrawlJobStatus, o Observation, done Done) {
 	was := meta.FindStatusCondition(o.Job.Status.Conditions, v1alpha1.ConditionRetained)
 	lock := v1alpha1.ObjectLock("")
 	if o.Job.Status.Archive != nil {
 		lock = o.Job.Status.Archive.ObjectLock
 	}
-	if r := o.Retained; r != nil {
-		now := metav1.Condition{
-			Type: v1alpha1.ConditionRetained, Status: retainedStatus(r.Reason), Reason: string(r.Reason), Message: sentences(r.Message),
-			LastTransitionTime: *seconds(o.Now),
-		}
-		if was != nil && was.Status == now.Status {
-			now.LastTransitionTime = was.LastTransitionTime
-		}
-		was = &now
+	switch r := o.Retained; {
+	case done.Unattended != nil:
+		s := unattended(done.Unattended)
+		was = retainedNow(was, o.Now, s.Reason, s.Message)
+	case r != nil:
+		was = retainedNow(was, o.Now, r.Reason, r.Message)
 		if r.ObjectLock != "" {
 			lock = v1alpha1.ObjectLock(r.ObjectLock)
 		}
@@ -89,6 +87,18 @@ func retained(status *v1alpha1.CrawlJobStatus, o Observation) {
 	if status.Archive != nil && lock != "" {
 		status.Archive.ObjectLock = lock
 	}
+}
+
+// retainedNow is the condition for a reason, which has been as it was since it was.
+func retainedNow(was *metav1.Condition, at time.Time, reason workflows.Reason, message string) *metav1.Condition {
+	now := metav1.Condition{
+		Type: v1alpha1.ConditionRetained, Status: retainedStatus(reason), Reason: string(reason), Message: sentences(message),
+		LastTransitionTime: *seconds(at),
+	}
+	if was != nil && was.Status == now.Status {
+		now.LastTransitionTime = was.LastTransitionTime
+	}
+	return &now
 }
 
 func retainedStatus(reason workflows.Reason) metav1.ConditionStatus {
@@ -118,15 +128,31 @@ func announceRetained(job *v1alpha1.CrawlJob, now v1alpha1.CrawlJobStatus) []Eve
 	return []Event{{Type: kind, Reason: after.Reason, Action: "Retain", Note: after.Message}}
 }
 
-// lost tells whether a crawl ended without having had its captures looked after.
+// forgot tells whether a crawl was begun that Temporal knows nothing of any more.
+func forgot(o Observation) bool {
+	return o.Asked && !o.Run.Known && o.Job.Status.Run.WorkflowID != ""
+}
+
+// lost tells whether a crawl ended without having had its captures looked after, as far as can
+// be told: one that Temporal has forgotten may have seen to it before, and then that is found.
 func lost(o Observation, d Decision) bool {
-	if o.Job.Status.Archive == nil || finished(o.Job) {
+	if o.Job.Status.Archive == nil || finished(o.Job) || !o.Job.DeletionTimestamp.IsZero() && !d.Release {
 		return false
 	}
-	unsealed := func(r *workflows.RunResult) bool {
-		return r != nil && r.Reason == workflows.ReasonRunLost && r.Statement == ""
-	}
-	return unsealed(o.Run.Ended) || unsealed(d.Standing.Result)
+	ended := o.Run.Ended
+	return forgot(o) || ended != nil && ended.Reason == workflows.ReasonRunLost && ended.Statement == ""
+}
+
+// unattended is how a crawl stands that was lost, and that nobody could be had to look after.
+func unattended(err error) Standing {
+	return Standing{Mood: Stalls, Reason: workflows.ReasonTemporalUnreachable, Message: fmt.Sprintf(
+		"Nobody looks after what was captured yet, so nothing of it is erased: the crawl was lost, and Temporal does not start the workflow that would: %v. Check that Temporal runs. It is tried again by itself, and the CrawlJob stays until then, also when it is deleted.", err)}
+}
+
+// waits tells whether a CrawlJob is kept until somebody looks after its captures.
+func waits(job *v1alpha1.CrawlJob) bool {
+	was := meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionRetained)
+	return was != nil && was.Reason == string(workflows.ReasonTemporalUnreachable)
 }
 
 // lookAfter has the captures of a crawl looked after whose workflow was ended from outside.
@@ -135,12 +161,8 @@ func (r *Reconciler) lookAfter(ctx context.Context, o Observation) error {
 	if screening == nil { // the order of a crawl from before there was a period reads as if it had one
 		return nil
 	}
-	err := r.Runs.Retain(ctx, workflows.RetainInput{
+	return r.Runs.Retain(ctx, workflows.RetainInput{
 		FormatVersion: workflows.FormatVersion, Run: string(o.Job.UID), Namespace: o.Job.Namespace, Name: o.Job.Name,
 		Archive: workflows.Archive{Bucket: archive.Bucket, Prefix: archive.Prefix}, Retention: order.Spec(&o.Job.Spec).Retention, EndedAt: o.Now,
 	})
-	if err != nil {
-		return errors.Join(errors.New("have what was captured looked after"), err)
-	}
-	return nil
 }

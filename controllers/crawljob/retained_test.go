@@ -9,8 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/workflows"
@@ -132,9 +130,17 @@ func TestLostRunsAreLookedAfter(t *testing.T) {
 		"Terminated": {"it was ended from outside", jobWith(started(time.Hour), archived), terminated, want},
 		"Forgotten":  {"Temporal was restored from a time before it", jobWith(started(time.Hour), archived), Run{}, want},
 		"Deleted":    {"its CrawlJob goes, what it stored does not", jobWith(started(time.Hour), archived, deleted(time.Second)), terminated, want},
-		"Older":      {"it began before there was a period", jobWith(started(time.Hour), archived, older), terminated, nil},
-		"Nowhere":    {"it had no archive yet", jobWith(started(time.Hour)), terminated, nil},
-		"Completed":  {"it has seen to it", jobWith(started(time.Hour), archived), Run{Known: true, Ended: completed()}, nil},
+		"DeletedForgotten": {
+			"Temporal forgot it before its CrawlJob was deleted", jobWith(started(time.Hour), archived, deleted(time.Second)), Run{}, want,
+		},
+		"DeletedUnbegun": {"it was never started", jobWith(archived, deleted(time.Second)), Run{}, nil},
+		"LetGo": {
+			"this finalizer is gone, and another one holds it",
+			jobWith(started(time.Hour), archived, deleted(time.Second), func(job *v1alpha1.CrawlJob) { job.Finalizers = []string{"example.org/other"} }), Run{}, nil,
+		},
+		"Older":     {"it began before there was a period", jobWith(started(time.Hour), archived, older), terminated, nil},
+		"Nowhere":   {"it had no archive yet", jobWith(started(time.Hour)), terminated, nil},
+		"Completed": {"it has seen to it", jobWith(started(time.Hour), archived), Run{Known: true, Ended: completed()}, nil},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -161,26 +167,56 @@ func TestStartedWithAPeriod(t *testing.T) {
 }
 
 // TestLostRunsWaitForTemporal: the crawl is not over, and its CrawlJob not let go, before
-// somebody looks after what it stored.
+// somebody looks after what it stored. Until then the status says why.
 func TestLostRunsWaitForTemporal(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*v1alpha1.CrawlJob){"Stays": func(*v1alpha1.CrawlJob) {}, "Deleted": deleted(time.Second)} {
+	terminated := Run{Known: true, Ended: &workflows.RunResult{Verdict: workflows.VerdictFailed, Reason: workflows.ReasonRunLost}}
+	for name, tc := range map[string]struct {
+		run  Run
+		gone bool
+	}{
+		"Terminated": {terminated, false}, "Forgotten": {Run{}, false}, "DeletedTerminated": {terminated, true}, "DeletedForgotten": {Run{}, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, jobWith(started(time.Hour), change, func(job *v1alpha1.CrawlJob) {
+			s := newStage(t, jobWith(started(time.Hour), func(job *v1alpha1.CrawlJob) {
 				job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "p/"}
 			}))
-			s.runs.run = Run{Known: true, Ended: &workflows.RunResult{Verdict: workflows.VerdictFailed, Reason: workflows.ReasonRunLost}}
-			s.runs.retainErr = errors.New("connection refused or lost")
-			_, _ = s.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "research", Name: "board"}})
-			if job := s.job(); job == nil || finished(job) || len(job.Finalizers) == 0 {
-				t.Fatalf("it is let go: %+v", job)
+			if tc.gone {
+				if err := s.Client.Delete(t.Context(), s.job()); err != nil {
+					t.Fatal(err)
+				}
+				s.now = s.job().DeletionTimestamp.Add(time.Second)
 			}
-			s.runs.retainErr = nil
+			s.runs.run, s.runs.retainErr = tc.run, errors.New("connection refused or lost")
+			if result := s.visit(); result.RequeueAfter != again {
+				t.Errorf("it is tried again after %v", result.RequeueAfter)
+			}
+			s.wantWaiting()
+			if got := strings.Join(s.drain(), "; "); !strings.HasPrefix(got, "Warning TemporalUnreachable Nobody looks after what was captured yet") {
+				t.Errorf("events %q", got)
+			}
+			s.health.err = errors.New("connection refused or lost")
+			s.now = s.now.Add(2 * releaseAfter)
 			s.visit()
-			if len(s.runs.retains) != 1 {
-				t.Errorf("%d were started", len(s.runs.retains))
+			s.wantWaiting() // also when that takes longer than a deletion waits for a seal
+
+			s.health.err, s.runs.retainErr = nil, nil
+			s.visit()
+			if job := s.job(); len(s.runs.retains) != 1 || (job == nil) != tc.gone || job != nil && !finished(job) {
+				t.Errorf("%d were started, then it is %+v", len(s.runs.retains), job)
 			}
 		})
 	}
+}
+
+// wantWaiting checks that the CrawlJob stays, because nobody looks after its captures.
+func (s *stage) wantWaiting() {
+	s.t.Helper()
+	job := s.job()
+	if job == nil || finished(job) || len(job.Finalizers) == 0 {
+		s.t.Fatalf("it is let go: %+v", job)
+	}
+	s.wantCondition(v1alpha1.ConditionStalled, metav1.ConditionTrue, workflows.ReasonTemporalUnreachable)
+	s.wantCondition(v1alpha1.ConditionRetained, metav1.ConditionUnknown, workflows.ReasonTemporalUnreachable)
 }
