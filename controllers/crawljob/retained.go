@@ -3,6 +3,7 @@ package crawljob
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
-	"crawlfleet.dev/crawlfleet/controllers/order"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -155,14 +155,19 @@ func waits(job *v1alpha1.CrawlJob) bool {
 	return was != nil && was.Reason == string(workflows.ReasonTemporalUnreachable)
 }
 
-// lookAfter has the captures of a crawl looked after whose workflow was ended from outside.
+// longest is the longest period that a Retain can count, in seconds.
+const longest = math.MaxInt64 / int64(time.Second)
+
+// lookAfter has the captures of a crawl looked after that was lost. The period is the one that
+// the crawl was started with: what is in the order now takes nothing from it.
 func (r *Reconciler) lookAfter(ctx context.Context, o Observation) error {
 	archive, screening := o.Job.Status.Archive, o.Job.Status.Run.ScreeningSeconds
-	if screening == nil { // the order of a crawl from before there was a period reads as if it had one
+	if screening == nil || *screening <= 0 { // it began before there was a period, whatever its order reads as
 		return nil
 	}
 	return r.Runs.Retain(ctx, workflows.RetainInput{
 		FormatVersion: workflows.FormatVersion, Run: string(o.Job.UID), Namespace: o.Job.Namespace, Name: o.Job.Name,
-		Archive: workflows.Archive{Bucket: archive.Bucket, Prefix: archive.Prefix}, Retention: order.Spec(&o.Job.Spec).Retention, EndedAt: o.Now,
+		Archive:   workflows.Archive{Bucket: archive.Bucket, Prefix: archive.Prefix},
+		Retention: workflows.Retention{Screening: time.Duration(min(*screening, longest)) * time.Second}, EndedAt: o.Now,
 	})
 }

@@ -2,6 +2,7 @@ package crawljob
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,41 @@ func TestLostRunsAreLookedAfter(t *testing.T) {
 			s.visit()
 			if diff := cmp.Diff(tc.want, s.runs.retains); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestScreening: what a crawl was started with counts, and an order that was made anew since, or
+// a status that nobody could have written, takes nothing from it.
+func TestScreening(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reason          string
+		recorded, order int64
+		want            time.Duration
+	}{
+		"Shorter": {"the order was shortened after the start", 600000, 10, 600000 * time.Second},
+		"Longer":  {"the order was made longer after the start", 10, 600000, 10 * time.Second},
+		"None":    {"it began before there was a period, though its order reads as if it had one", 0, 259200, 0},
+		"TooLong": {"a period that no clock can count is not over at once", 1e18, 10, math.MaxInt64 / time.Second * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := Observation{Now: noon, Job: jobWith(started(time.Hour), func(job *v1alpha1.CrawlJob) {
+				job.Status.Run.ScreeningSeconds, job.Spec.Retention.ScreeningSeconds = new(tc.recorded), int32(tc.order)
+				job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "p/"}
+			})}
+			runs := &runs{}
+			if err := (&Reconciler{Runs: runs}).lookAfter(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			var got time.Duration
+			for _, in := range runs.retains {
+				got = in.Retention.Screening
+			}
+			if got != tc.want || (len(runs.retains) > 0) != (tc.want > 0) {
+				t.Errorf("%s: %d are started, the period is %v, want %v", tc.reason, len(runs.retains), got, tc.want)
 			}
 		})
 	}
