@@ -277,6 +277,9 @@ type Report struct {
 	// Generation is that of the order that the run goes by; 0 in reports of before it could
 	// change.
 	Generation int64 `json:"generation,omitempty"`
+	// Retention is how long what the run captures is kept: its Screening is 0 of orders of
+	// before there was a period. nil in reports of before that was told.
+	Retention *Retention `json:"retention,omitempty"`
 	// InvalidSeeds says which seeds of a widened order cannot be visited, empty for none.
 	InvalidSeeds string `json:"invalidSeeds,omitempty"`
 	// Result is how the run ended; nil while it runs.

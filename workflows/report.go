@@ -55,6 +55,7 @@ func (r *run) report() Report {
 		Run: r.in.Run, Namespace: r.in.Namespace, Name: r.in.Name, Seq: r.reports.seq,
 		Phase: r.phase, State: r.in.State, Counts: r.counts(), Archive: r.archive, StartedAt: r.job.StartedAt, Profile: r.job.Profile,
 		Approvals: r.job.Spec.Authorization.Approvals, Generation: r.accepted(), InvalidSeeds: r.invalidSeeds(),
+		Retention: &r.job.Spec.Retention,
 	}
 	if r.phase == PhaseCrawling && r.in.State == StateActive {
 		rep.PagesPerSecond = r.speed.perSecond()

@@ -96,6 +96,11 @@ func TestRunsAreRetained(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", tc.reason, result.Reason, diff)
 			}
+			for _, r := range tc.world.reports { // the operator may not know it else
+				if r.Retention == nil || r.Retention.Screening != tc.screening {
+					t.Fatalf("report %d says of the period %+v, want %v", r.Seq, r.Retention, tc.screening)
+				}
+			}
 		})
 	}
 }

@@ -212,8 +212,9 @@ type RunReference struct {
 	// +kubebuilder:validation:MaxLength=255
 	RunID string `json:"runID,omitempty"`
 
-	// screeningSeconds is the screening period that the crawl was started with. It is
-	// absent of crawls that began before there was one: nothing of theirs is erased.
+	// screeningSeconds is the screening period that the crawl was started with. It is 0
+	// of crawls that began before there was one: nothing of theirs is erased. It is
+	// absent while the operator, which found the crawl begun, has not heard it yet.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000000000000000000

@@ -28,7 +28,7 @@ type Run struct {
 	// Reference names it.
 	Reference RunReference
 	// Answer is what the workflow itself said when it was asked; nil when no
-	// worker was there to answer for it.
+	// worker was there to answer for it. One that has a verdict is not asked.
 	Answer *workflows.Report
 	// Idle are the task queues that no worker polls.
 	Idle []string

@@ -39,12 +39,15 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	status.ObservedGeneration = o.Job.Generation
 	if ref := reference(o, done); ref != nil {
 		status.Run.WorkflowID, status.Run.RunID = ref.WorkflowID, ref.RunID
-		if done.Started != nil { // not of one that was found: it may be of before there was a period
+		if done.Started != nil { // one that was found may be of before there was a period, and tells
 			status.Run.ScreeningSeconds = new(int64(o.Job.Spec.Retention.ScreeningSeconds))
 		}
 		if status.StartedAt == nil && !ref.StartedAt.IsZero() {
 			status.StartedAt = seconds(ref.StartedAt)
 		}
+	}
+	if status.Run.WorkflowID != "" && status.Run.ScreeningSeconds == nil {
+		status.Run.ScreeningSeconds = screening(o, d)
 	}
 	newest := o.Latest
 	if done.Steered != nil && (newest == nil || done.Steered.Seq >= newest.Seq) {

@@ -1,6 +1,7 @@
 package crawljob
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -133,14 +134,44 @@ func forgot(o Observation) bool {
 	return o.Asked && !o.Run.Known && o.Job.Status.Run.WorkflowID != ""
 }
 
+// unsealed tells whether a crawl was ended from outside, before it was sealed.
+func unsealed(ended *workflows.RunResult) bool {
+	return ended != nil && ended.Reason == workflows.ReasonRunLost && ended.Statement == ""
+}
+
 // lost tells whether a crawl ended without having had its captures looked after, as far as can
 // be told: one that Temporal has forgotten may have seen to it before, and then that is found.
 func lost(o Observation, d Decision) bool {
-	if o.Job.Status.Archive == nil || finished(o.Job) || !o.Job.DeletionTimestamp.IsZero() && !d.Release {
+	if finished(o.Job) || !o.Job.DeletionTimestamp.IsZero() && !d.Release {
 		return false
 	}
-	ended := o.Run.Ended
-	return forgot(o) || ended != nil && ended.Reason == workflows.ReasonRunLost && ended.Statement == ""
+	return archive(o) != nil && (forgot(o) || unsealed(o.Run.Ended))
+}
+
+// archive is where the captures of a crawl are, nil when nothing was stored as far as is known.
+func archive(o Observation) *workflows.Archive {
+	if a := o.Job.Status.Archive; a != nil {
+		return &workflows.Archive{Bucket: a.Bucket, Prefix: a.Prefix}
+	}
+	if o.Latest != nil && o.Latest.Archive.Prefix != "" {
+		return &o.Latest.Archive
+	}
+	return nil
+}
+
+// screening is the period that a crawl was started with, in seconds, nil while that is not
+// known. One that was found says it itself; of one that was lost before it could, the order's
+// counts, which is what it would be started with now.
+func screening(o Observation, d Decision) *int64 {
+	switch recorded := o.Job.Status.Run.ScreeningSeconds; {
+	case recorded != nil:
+		return recorded
+	case o.Latest != nil && o.Latest.Retention != nil:
+		return new(int64(o.Latest.Retention.Screening / time.Second))
+	case lost(o, d):
+		return new(cmp.Or(int64(o.Job.Spec.Retention.ScreeningSeconds), standard))
+	}
+	return nil
 }
 
 // unattended is how a crawl stands that was lost, and that nobody could be had to look after.
@@ -155,19 +186,22 @@ func waits(job *v1alpha1.CrawlJob) bool {
 	return was != nil && was.Reason == string(workflows.ReasonTemporalUnreachable)
 }
 
-// longest is the longest period that a Retain can count, in seconds.
-const longest = math.MaxInt64 / int64(time.Second)
+const (
+	// standard is the period of orders that give none, in seconds.
+	standard int64 = 259200
+	// longest is the longest that a Retain can count.
+	longest = math.MaxInt64 / int64(time.Second)
+)
 
-// lookAfter has the captures of a crawl looked after that was lost. The period is the one that
-// the crawl was started with: what is in the order now takes nothing from it.
-func (r *Reconciler) lookAfter(ctx context.Context, o Observation) error {
-	archive, screening := o.Job.Status.Archive, o.Job.Status.Run.ScreeningSeconds
-	if screening == nil || *screening <= 0 { // it began before there was a period, whatever its order reads as
+// lookAfter has the captures of a crawl looked after that was lost. What is in the order now
+// takes nothing from the period that it was started with.
+func (r *Reconciler) lookAfter(ctx context.Context, o Observation, d Decision) error {
+	period := screening(o, d)
+	if period == nil || *period <= 0 { // it began before there was one, and nothing of it is erased
 		return nil
 	}
 	return r.Runs.Retain(ctx, workflows.RetainInput{
-		FormatVersion: workflows.FormatVersion, Run: string(o.Job.UID), Namespace: o.Job.Namespace, Name: o.Job.Name,
-		Archive:   workflows.Archive{Bucket: archive.Bucket, Prefix: archive.Prefix},
-		Retention: workflows.Retention{Screening: time.Duration(min(*screening, longest)) * time.Second}, EndedAt: o.Now,
+		FormatVersion: workflows.FormatVersion, Run: string(o.Job.UID), Namespace: o.Job.Namespace, Name: o.Job.Name, Archive: *archive(o),
+		Retention: workflows.Retention{Screening: time.Duration(min(*period, longest)) * time.Second}, EndedAt: o.Now,
 	})
 }

@@ -115,7 +115,15 @@ func TestLostRunsAreLookedAfter(t *testing.T) {
 	archived := func(job *v1alpha1.CrawlJob) {
 		job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "research/board/" + string(uid) + "/"}
 	}
-	older := func(job *v1alpha1.CrawlJob) { job.Status.Run.ScreeningSeconds = nil }
+	found := func(job *v1alpha1.CrawlJob) { job.Status.Run.ScreeningSeconds = nil }
+	older := func(job *v1alpha1.CrawlJob) { job.Status.Run.ScreeningSeconds = new(int64(0)) }
+	bare := func(job *v1alpha1.CrawlJob) { job.Spec.Retention = v1alpha1.Retention{} }
+	saying := func(screening time.Duration) Run {
+		return Run{Known: true, Ended: &workflows.RunResult{Verdict: workflows.VerdictFailed, Reason: workflows.ReasonRunLost}, Answer: crawling(func(r *workflows.Report) {
+			r.Archive = workflows.Archive{Bucket: "archive", Prefix: "research/board/" + string(uid) + "/"}
+			r.Retention = &workflows.Retention{Screening: screening}
+		})}
+	}
 	want := []workflows.RetainInput{{
 		FormatVersion: workflows.FormatVersion, Run: string(uid), Namespace: "research", Name: "board",
 		Archive:   workflows.Archive{Bucket: "archive", Prefix: "research/board/" + string(uid) + "/"},
@@ -140,6 +148,11 @@ func TestLostRunsAreLookedAfter(t *testing.T) {
 			jobWith(started(time.Hour), archived, deleted(time.Second), func(job *v1alpha1.CrawlJob) { job.Finalizers = []string{"example.org/other"} }), Run{}, nil,
 		},
 		"Older":     {"it began before there was a period", jobWith(started(time.Hour), archived, older), terminated, nil},
+		"Found":     {"the operator has not started it and does not know its period, its order does", jobWith(started(time.Hour), archived, found), terminated, want},
+		"FoundBare": {"nor does its order: the default keeps it", jobWith(started(time.Hour), archived, found, bare), Run{}, want},
+		"FoundSays": {"its history still says it", jobWith(started(time.Hour), archived, found, bare), saying(72 * time.Hour), want},
+		"FoundOld":  {"its history says that it has none", jobWith(started(time.Hour), archived, found), saying(0), nil},
+		"Unwritten": {"where it stored them its history says alone", jobWith(started(time.Hour)), saying(72 * time.Hour), want},
 		"Nowhere":   {"it had no archive yet", jobWith(started(time.Hour)), terminated, nil},
 		"Completed": {"it has seen to it", jobWith(started(time.Hour), archived), Run{Known: true, Ended: completed()}, nil},
 	}
@@ -177,7 +190,7 @@ func TestScreening(t *testing.T) {
 				job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "p/"}
 			})}
 			runs := &runs{}
-			if err := (&Reconciler{Runs: runs}).lookAfter(t.Context(), o); err != nil {
+			if err := (&Reconciler{Runs: runs}).lookAfter(t.Context(), o, Decision{}); err != nil {
 				t.Fatal(err)
 			}
 			var got time.Duration
@@ -199,6 +212,40 @@ func TestStartedWithAPeriod(t *testing.T) {
 	s.visit()
 	if got := s.job().Status.Run.ScreeningSeconds; len(s.runs.inputs) != 1 || got == nil || *got != 259200 {
 		t.Errorf("started %d times, the period is %v", len(s.runs.inputs), got)
+	}
+}
+
+// TestFoundWithAPeriod: of a crawl that was under way when the operator learned to keep its
+// period the status gets it from the crawl, or from the order when that is lost.
+func TestFoundWithAPeriod(t *testing.T) {
+	t.Parallel()
+	reference := RunReference{WorkflowID: "crawl-" + string(uid), RunID: "r1"}
+	lost := Run{Known: true, Reference: reference, Ended: &workflows.RunResult{Verdict: workflows.VerdictFailed, Reason: workflows.ReasonRunLost}}
+	says := func(r *workflows.Retention) Run {
+		return Run{Known: true, Reference: reference, Answer: crawling(func(report *workflows.Report) { report.Retention = r })}
+	}
+	for name, tc := range map[string]struct {
+		run  Run
+		want *int64
+	}{
+		"Says":      {says(&workflows.Retention{Screening: time.Hour}), new(int64(3600))},
+		"SaysNone":  {says(&workflows.Retention{}), new(int64(0))},
+		"OldWorker": {says(nil), nil},
+		"Lost":      {lost, new(int64(259200))},
+		"Forgotten": {Run{}, new(int64(259200))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, jobWith(started(time.Minute), func(job *v1alpha1.CrawlJob) {
+				job.Status.Run.ScreeningSeconds = nil
+				job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "p/"}
+			}))
+			s.runs.run = tc.run
+			s.visit()
+			if diff := cmp.Diff(tc.want, s.job().Status.Run.ScreeningSeconds); diff != "" {
+				t.Errorf("period (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -94,8 +94,8 @@ func (t *Temporal) Retain(ctx context.Context, in workflows.RetainInput) error {
 	return nil
 }
 
-// Look describes the workflow of one CrawlJob and, while it runs, asks it how far
-// it is.
+// Look describes the workflow of one CrawlJob and asks it how far it is, or was when it was
+// ended from outside.
 func (t *Temporal) Look(ctx context.Context, uid types.UID) (Run, error) {
 	id := workflows.RunWorkflowID(string(uid))
 	described, err := t.describe(ctx, id)
@@ -111,14 +111,19 @@ func (t *Temporal) Look(ctx context.Context, uid types.UID) (Run, error) {
 		WorkflowID: id, RunID: info.GetFirstRunId(), StartedAt: info.GetExecutionTime().AsTime(),
 	}}
 	if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		run.Ended, err = t.result(ctx, id, info.GetStatus())
+		if run.Ended, err = t.result(ctx, id, info.GetStatus()); err != nil || !unsealed(run.Ended) {
+			return run, err
+		}
+	}
+	idle, err := t.idleQueues(ctx)
+	if err != nil {
 		return run, err
 	}
-	if run.Idle, err = t.idleQueues(ctx); err != nil {
-		return run, err
-	}
-	if !slices.Contains(run.Idle, workflows.TaskQueueRun) {
+	if !slices.Contains(idle, workflows.TaskQueueRun) {
 		run.Answer = t.progress(ctx, id)
+	}
+	if run.Ended == nil {
+		run.Idle = idle
 	}
 	return run, nil
 }
@@ -151,8 +156,7 @@ func (t *Temporal) result(ctx context.Context, id string, how enumspb.WorkflowEx
 	}
 }
 
-// progress asks a running workflow how far it is; nil when no worker answers for
-// it in time.
+// progress asks a workflow how far it is; nil when no worker answers for it in time.
 func (t *Temporal) progress(ctx context.Context, id string) *workflows.Report {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()

@@ -242,6 +242,16 @@ func TestLook(t *testing.T) {
 				Message: "Workflow crawl-" + string(uid) + " ended as Terminated without a verdict, so it was not sealed. What was archived is stored and complete. See its history in Temporal for the cause; create a new CrawlJob to crawl again.",
 			}},
 		},
+		"TerminatedSays": {
+			reason: "What it has been doing can still be asked for, while a worker is there.",
+			server: &server{
+				described: ended(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED), ended: handle{err: &sdk.WorkflowExecutionError{}}, answer: crawling(), polled: everywhere,
+			},
+			want: Run{Known: true, Reference: reference, Answer: crawling(), Ended: &workflows.RunResult{
+				Verdict: workflows.VerdictFailed, Reason: workflows.ReasonRunLost,
+				Message: "Workflow crawl-" + string(uid) + " ended as Terminated without a verdict, so it was not sealed. What was archived is stored and complete. See its history in Temporal for the cause; create a new CrawlJob to crawl again.",
+			}},
+		},
 		"KilledWorkers": {
 			reason: "Temporal lists pollers for five minutes, which does not make them alive.",
 			server: &server{described: running, polled: map[string]time.Time{

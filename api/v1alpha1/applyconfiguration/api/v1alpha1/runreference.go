@@ -11,8 +11,9 @@ type RunReferenceApplyConfiguration struct {
 	WorkflowID *string `json:"workflowID,omitempty"`
 	// runID of the first execution in the workflow's chain.
 	RunID *string `json:"runID,omitempty"`
-	// screeningSeconds is the screening period that the crawl was started with. It is
-	// absent of crawls that began before there was one: nothing of theirs is erased.
+	// screeningSeconds is the screening period that the crawl was started with. It is 0
+	// of crawls that began before there was one: nothing of theirs is erased. It is
+	// absent while the operator, which found the crawl begun, has not heard it yet.
 	ScreeningSeconds *int64 `json:"screeningSeconds,omitempty"`
 }
 
