@@ -24,7 +24,7 @@ const (
 	// soon is when something is looked at again that will be over at once.
 	soon = time.Second
 	// releaseAfter bounds the time that a deleted CrawlJob waits for its crawl to
-	// be sealed.
+	// be sealed, while there is an operator.
 	releaseAfter = 2 * time.Minute
 )
 
@@ -115,11 +115,15 @@ func decideDeletion(o Observation) Decision {
 	if finished(o.Job) || o.Run.Ended != nil || (asked && !o.Run.Known) {
 		return Decision{Release: true}
 	}
-	if left := o.Job.DeletionTimestamp.Add(releaseAfter).Sub(o.Now); left <= 0 && (asked || !waits(o.Job)) {
+	since := o.Job.DeletionTimestamp.Time
+	if o.Began.After(since) {
+		since = o.Began
+	}
+	if left := since.Add(releaseAfter).Sub(o.Now); left <= 0 && (asked || !waits(o.Job)) {
 		return Decision{Release: true, Standing: Standing{
 			Mood:   Stalls,
 			Reason: workflows.ReasonSealing,
-			Message: fmt.Sprintf("Let go %s after the deletion, before the crawl was sealed. What was captured is stored and kept; the crawl is cancelled as soon as it reports again, and erased what nobody needs when its time is over. If Temporal has lost the crawl, nobody does that: see docs/retention.md#who-looks.",
+			Message: fmt.Sprintf("Let go %s after the deletion was seen, before the crawl was sealed. What was captured is stored and kept; the crawl is cancelled as soon as it reports again, and erased what nobody needs when its time is over. If Temporal has lost the crawl, nobody does that: see docs/retention.md#who-looks.",
 				releaseAfter),
 		}}
 	}

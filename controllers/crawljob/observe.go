@@ -40,6 +40,8 @@ type Run struct {
 type Observation struct {
 	// Now is the time of the visit.
 	Now time.Time
+	// Began is when the operator made its first visit to any.
+	Began time.Time
 	// Job is the resource as the cache has it.
 	Job *v1alpha1.CrawlJob
 	// Latest is the newest report known, nil when there is none.
@@ -76,7 +78,7 @@ type Observation struct {
 // observe reads what there is to know. Its error is the API server's; a Temporal
 // that does not answer is part of the observation.
 func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Observation, error) {
-	o := Observation{Now: r.Now(), Job: job, Retained: r.Reports.Retained(client.ObjectKeyFromObject(job), job.UID)}
+	o := Observation{Now: r.Now(), Began: r.since(), Job: job, Retained: r.Reports.Retained(client.ObjectKeyFromObject(job), job.UID)}
 	if finished(job) {
 		r.Reports.Forget(job.UID)
 		return o, nil

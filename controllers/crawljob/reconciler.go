@@ -22,6 +22,7 @@ package crawljob
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"filippo.io/age"
@@ -75,7 +76,7 @@ type Health interface {
 	Err() error
 }
 
-// Reconciler brings CrawlJobs and their crawls together. Its fields must be set.
+// Reconciler brings CrawlJobs and their crawls together. Its exported fields must be set.
 type Reconciler struct {
 	// Client reads CrawlJobs from the cache and writes them.
 	Client client.Client
@@ -98,6 +99,9 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Now is the clock.
 	Now func() time.Time
+
+	begin sync.Once
+	began time.Time
 }
 
 //go:generate ../../bin/controller-gen rbac:roleName=crawlfleet-operator paths=../... output:rbac:dir=../../config/rbac
@@ -170,6 +174,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Events.Eventf(&job, nil, e.Type, e.Reason, e.Action, "%s", e.Note)
 	}
 	return ctrl.Result{RequeueAfter: requeue(decision, done)}, nil
+}
+
+// since is when the operator made its first visit.
+func (r *Reconciler) since() time.Time {
+	r.begin.Do(func() { r.began = r.Now() })
+	return r.began
 }
 
 // write applies the status, when it says something new.

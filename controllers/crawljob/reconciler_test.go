@@ -341,6 +341,8 @@ func TestDeletion(t *testing.T) {
 func TestDeletionIsBounded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, jobWith(started(time.Minute)))
+	s.now = time.Now().Add(-time.Hour)
+	s.since() // the operator is there before the deletion
 	s.push()
 	s.health.err = errors.New("connection refused or lost")
 	if err := s.Client.Delete(t.Context(), s.job()); err != nil {

@@ -293,6 +293,27 @@ func TestLostRunsWaitForTemporal(t *testing.T) {
 	}
 }
 
+// TestDeletedWhileTheOperatorWasDown: an operator that comes back before Temporal does has not
+// waited for it yet, however long ago the deletion was.
+func TestDeletedWhileTheOperatorWasDown(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, jobWith(started(time.Hour), deleted(time.Hour), func(job *v1alpha1.CrawlJob) {
+		job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "p/"}
+	}))
+	s.health.err = errors.New("connection refused or lost")
+	s.visit()
+	s.now = s.now.Add(releaseAfter - time.Second)
+	s.visit()
+	if s.job() == nil {
+		t.Fatal("it is let go, and Temporal was not asked")
+	}
+	s.health.err = nil
+	s.visit()
+	if len(s.runs.retains) != 1 || s.job() != nil {
+		t.Errorf("%d were started, then it is %+v", len(s.runs.retains), s.job())
+	}
+}
+
 // wantWaiting checks that the CrawlJob stays, because nobody looks after its captures.
 func (s *stage) wantWaiting() {
 	s.t.Helper()
