@@ -37,6 +37,9 @@ func TestCapturesAreErasedKeptAndHeld(t *testing.T) {
 	if !strings.Contains(string(run.Statement), `"screeningSeconds": 45`) {
 		t.Error("the closing statement does not say how long captures are kept")
 	}
+	if got := done.Status.Run.ScreeningSeconds; got == nil || *got != 45 {
+		t.Errorf("the status says %v of the period that it was started with", got)
+	}
 	prefix := done.Status.Archive.Prefix
 	kept, held := run.Chunks[0].Key, run.Chunks[1].Key
 	s := shelf{t: t, fleet: fleet, prefix: prefix}
