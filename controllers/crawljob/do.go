@@ -34,7 +34,7 @@ type Done struct {
 // deletion would not find. Its error is the API server's.
 func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, error) {
 	if lost(o, d) {
-		if err := r.lookAfter(ctx, o, d); err != nil {
+		if err := r.lookAfter(ctx, o); err != nil {
 			return Done{Unattended: err}, nil // it is not over before that, nor let go
 		}
 	}

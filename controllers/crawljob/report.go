@@ -47,7 +47,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 		}
 	}
 	if status.Run.WorkflowID != "" && status.Run.ScreeningSeconds == nil {
-		status.Run.ScreeningSeconds = screening(o, d)
+		status.Run.ScreeningSeconds = screening(o)
 	}
 	newest := o.Latest
 	if done.Steered != nil && (newest == nil || done.Steered.Seq >= newest.Seq) {

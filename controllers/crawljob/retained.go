@@ -1,7 +1,6 @@
 package crawljob
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -160,16 +159,14 @@ func archive(o Observation) *workflows.Archive {
 }
 
 // screening is the period that a crawl was started with, in seconds, nil while that is not
-// known. One that was found says it itself; of one that was lost before it could, the order's
-// counts, which is what it would be started with now.
-func screening(o Observation, d Decision) *int64 {
+// known. One that was found says it itself; of one that was lost before it could nobody knows
+// whether it had one, and what is not known erases nothing.
+func screening(o Observation) *int64 {
 	switch recorded := o.Job.Status.Run.ScreeningSeconds; {
 	case recorded != nil:
 		return recorded
 	case o.Latest != nil && o.Latest.Retention != nil:
 		return new(int64(o.Latest.Retention.Screening / time.Second))
-	case lost(o, d):
-		return new(cmp.Or(int64(o.Job.Spec.Retention.ScreeningSeconds), standard))
 	}
 	return nil
 }
@@ -186,17 +183,13 @@ func waits(job *v1alpha1.CrawlJob) bool {
 	return was != nil && was.Reason == string(workflows.ReasonTemporalUnreachable)
 }
 
-const (
-	// standard is the period of orders that give none, in seconds.
-	standard int64 = 259200
-	// longest is the longest that a Retain can count.
-	longest = math.MaxInt64 / int64(time.Second)
-)
+// longest is the longest period that a Retain can count, in seconds.
+const longest = math.MaxInt64 / int64(time.Second)
 
 // lookAfter has the captures of a crawl looked after that was lost. What is in the order now
 // takes nothing from the period that it was started with.
-func (r *Reconciler) lookAfter(ctx context.Context, o Observation, d Decision) error {
-	period := screening(o, d)
+func (r *Reconciler) lookAfter(ctx context.Context, o Observation) error {
+	period := screening(o)
 	if period == nil || *period <= 0 { // it began before there was one, and nothing of it is erased
 		return nil
 	}

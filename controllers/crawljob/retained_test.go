@@ -148,8 +148,7 @@ func TestLostRunsAreLookedAfter(t *testing.T) {
 			jobWith(started(time.Hour), archived, deleted(time.Second), func(job *v1alpha1.CrawlJob) { job.Finalizers = []string{"example.org/other"} }), Run{}, nil,
 		},
 		"Older":     {"it began before there was a period", jobWith(started(time.Hour), archived, older), terminated, nil},
-		"Found":     {"the operator has not started it and does not know its period, its order does", jobWith(started(time.Hour), archived, found), terminated, want},
-		"FoundBare": {"nor does its order: the default keeps it", jobWith(started(time.Hour), archived, found, bare), Run{}, want},
+		"Found":     {"nobody knows whether it had a period, though its order reads as if it had", jobWith(started(time.Hour), archived, found), terminated, nil},
 		"FoundSays": {"its history still says it", jobWith(started(time.Hour), archived, found, bare), saying(72 * time.Hour), want},
 		"FoundOld":  {"its history says that it has none", jobWith(started(time.Hour), archived, found), saying(0), nil},
 		"Unwritten": {"where it stored them its history says alone", jobWith(started(time.Hour)), saying(72 * time.Hour), want},
@@ -190,7 +189,7 @@ func TestScreening(t *testing.T) {
 				job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "p/"}
 			})}
 			runs := &runs{}
-			if err := (&Reconciler{Runs: runs}).lookAfter(t.Context(), o, Decision{}); err != nil {
+			if err := (&Reconciler{Runs: runs}).lookAfter(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
 			var got time.Duration
@@ -216,7 +215,7 @@ func TestStartedWithAPeriod(t *testing.T) {
 }
 
 // TestFoundWithAPeriod: of a crawl that was under way when the operator learned to keep its
-// period the status gets it from the crawl, or from the order when that is lost.
+// period the status gets it from the crawl, and from nobody else.
 func TestFoundWithAPeriod(t *testing.T) {
 	t.Parallel()
 	reference := RunReference{WorkflowID: "crawl-" + string(uid), RunID: "r1"}
@@ -231,8 +230,8 @@ func TestFoundWithAPeriod(t *testing.T) {
 		"Says":      {says(&workflows.Retention{Screening: time.Hour}), new(int64(3600))},
 		"SaysNone":  {says(&workflows.Retention{}), new(int64(0))},
 		"OldWorker": {says(nil), nil},
-		"Lost":      {lost, new(int64(259200))},
-		"Forgotten": {Run{}, new(int64(259200))},
+		"Lost":      {lost, nil},
+		"Forgotten": {Run{}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
