@@ -325,7 +325,7 @@ func (f *auditFlags) printEntry(w io.Writer, table *tabwriter.Writer, index int6
 	}
 	more := ""
 	for _, detail := range []struct{ name, value string }{
-		{"case", e.Case}, {"copy", string(e.Copy)}, {"to", e.To}, {"until", e.Until}, {"why", strconv.Quote(e.Why)},
+		{"case", e.Case}, {"copy", string(e.Copy)}, {"run", e.Run}, {"to", e.To}, {"until", e.Until}, {"why", strconv.Quote(e.Why)},
 	} {
 		if detail.value != "" && detail.value != `""` {
 			more += " " + detail.name + "=" + detail.value

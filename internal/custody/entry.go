@@ -41,9 +41,9 @@ var details = map[Event]struct{ must, may string }{
 	Copied:       {must: "copy", may: "case to"},
 	Exported:     {must: "to", may: "case copy"},
 	TiedToCase:   {must: "case", may: "until"},
-	Held:         {must: "why", may: "case until"},
-	Released:     {must: "why", may: "case"},
-	Kept:         {must: "until", may: "case"},
+	Held:         {must: "why", may: "case run until"},
+	Released:     {must: "why", may: "case run"},
+	Kept:         {must: "until", may: "case run"},
 	Erased:       {must: "why", may: "case"},
 	StampFetched: {must: "to copy"},
 }
@@ -71,7 +71,9 @@ type Entry struct {
 	ID string `json:"id"`
 	// Object is the key of the object, and SHA256 its SHA-256 in hex.
 	Object blob.Key `json:"object"`
-	SHA256 string   `json:"sha256"`
+	// Run is the UID of a run all of which was decided about: Object is then the decision.
+	Run    string `json:"run,omitempty"`
+	SHA256 string `json:"sha256"`
 	// To is whom a copy was given to, or the time-stamp authority.
 	To string `json:"to,omitempty"`
 	// Until is the last day of keeping, such as 2031-12-31.
@@ -91,7 +93,7 @@ func (e *Entry) Validate() error {
 		return fmt.Errorf("event %q: there is no such event", e.Event)
 	}
 	fields := []struct{ name, value string }{
-		{"case", e.Case}, {"copy", string(e.Copy)}, {"to", e.To}, {"until", e.Until}, {"why", e.Why},
+		{"case", e.Case}, {"copy", string(e.Copy)}, {"run", e.Run}, {"to", e.To}, {"until", e.Until}, {"why", e.Why},
 	}
 	for _, f := range fields {
 		must := has(rule.must, f.name)
@@ -104,9 +106,15 @@ func (e *Entry) Validate() error {
 	}
 	return errors.Join(
 		word("id", e.ID, maxID, true), word("who", e.Who, maxWho, true),
-		word("case", e.Case, maxWho, false), word("to", e.To, maxWho, false), e.validateWhy(),
+		word("case", e.Case, maxWho, false), word("run", e.Run, maxID, false), word("to", e.To, maxWho, false), e.validateWhy(),
 		key("object", e.Object, true), key("copy", e.Copy, false), e.validateSum(), e.validateTimes(),
 	)
+}
+
+// Concerns tells whether an entry speaks of an object: of its SHA-256 in hex, or of all that the
+// run has which it belongs to (empty for none).
+func (e *Entry) Concerns(sha256, run string) bool {
+	return e.SHA256 == sha256 || run != "" && e.Run == run
 }
 
 func has(list, name string) bool {

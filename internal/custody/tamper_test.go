@@ -227,6 +227,8 @@ func TestEntryBounds(t *testing.T) {
 		"LocalTime":    func(e *Entry) { e.When = e.When.Local().In(localZone) },
 		"Microseconds": func(e *Entry) { e.When = e.When.Add(1000) },
 		"ForeignField": func(e *Entry) { e.Case = "case-1" },
+		"RunOfChunk":   func(e *Entry) { e.Run = "r" },
+		"RunIsURL":     func(e *Entry) { e.Event, e.Why, e.Run = Held, "decision 1", "http://example.org/" },
 		"CaseMissing":  func(e *Entry) { e.Event = TiedToCase },
 		"HeldNoWhy":    func(e *Entry) { e.Event = Held },
 		"KeptNoDay":    func(e *Entry) { e.Event, e.Until = Kept, "tomorrow" },

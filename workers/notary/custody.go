@@ -97,6 +97,9 @@ type Decision struct {
 	Event  custody.Event
 	Run    string
 	Object Object
+	// Chunks are those that it names, Whole is set when it is about all that the run has.
+	Chunks []Object
+	Whole  bool
 	// By is who decided, Case for which case, Why in a few words without names.
 	By, Case, Why string
 	At            time.Time
@@ -104,7 +107,8 @@ type Decision struct {
 	Until time.Time
 }
 
-// Decided tells the log of a decision.
+// Decided tells the log of a decision: about the file that says what was decided, and about each
+// chunk that it names or the run, so that whoever is handed a chunk finds what was decided about it.
 func (n *Notary) Decided(ctx context.Context, d Decision) error {
 	told := entry(d.Event, d.Run, d.Object, d.At)
 	told.Case, told.Why = word(d.Case), d.Why
@@ -114,5 +118,19 @@ func (n *Notary) Decided(ctx context.Context, d Decision) error {
 	if !d.Until.IsZero() {
 		told.Until = d.Until.UTC().Format(time.DateOnly)
 	}
-	return n.log(ctx, told)
+	entries := []custody.Entry{told}
+	about := func(name string, change func(*custody.Entry)) {
+		e := told
+		e.ID = identifier(d.Event, d.Run, path.Base(string(d.Object.Key))+"/"+name)
+		change(&e)
+		entries = append(entries, e)
+	}
+	if d.Whole {
+		about("run", func(e *custody.Entry) { e.Run = d.Run })
+	}
+	for _, c := range d.Chunks { // the name from the sum, too: a chunk that was exchanged is another one
+		sum := sha256.Sum256([]byte(string(c.Key) + "\x00" + c.SHA256))
+		about(hex.EncodeToString(sum[:8]), func(e *custody.Entry) { e.Object, e.SHA256 = c.Key, c.SHA256 })
+	}
+	return n.log(ctx, entries...)
 }

@@ -26,6 +26,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/retention"
 	"crawlfleet.dev/crawlfleet/workers/frontier"
+	"crawlfleet.dev/crawlfleet/workers/notary"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -45,6 +46,8 @@ type Event struct {
 	Bucket, Prefix string
 	// Objects are names below the prefix of the run's archive, none for all.
 	Objects []string
+	// Chunks are the chunks among them whose content is known.
+	Chunks []notary.Object
 	// Case, By, Why and At are as the decision has them; of an erasure By is the program.
 	Case, By, Why string
 	At            time.Time
@@ -168,7 +171,11 @@ func (r *run) tell(ctx context.Context) (told int64, err error) {
 			continue
 		}
 		if r.Custody != nil {
-			if err := r.Custody.Record(ctx, r.event(d)); err != nil {
+			e := r.event(d)
+			if e.Chunks, err = r.chunks(ctx, e.Objects); err != nil {
+				return told, err
+			}
+			if err := r.Custody.Record(ctx, e); err != nil {
 				return told, err
 			}
 		}

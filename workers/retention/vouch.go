@@ -26,7 +26,7 @@ type Vouching struct {
 }
 
 // Record implements Custody. An entry is about the decision, an object that names what was decided
-// about which captures: the log has its hash.
+// about which captures: the log has its hash. More are about these captures.
 func (v Vouching) Record(ctx context.Context, e Event) error {
 	key, err := blob.NewKey(e.Prefix + retention.DecisionName(e.Decision.Seq))
 	if err != nil {
@@ -35,7 +35,7 @@ func (v Vouching) Record(ctx context.Context, e Event) error {
 	event := custody.Event(e.Kind)
 	err = v.Notary.Decided(ctx, notary.Decision{
 		Event: event, Run: e.Run, Object: notary.Object{Key: key, SHA256: e.Decision.SHA256},
-		By: e.By, Case: e.Case, Why: fmt.Sprintf("decision %d", e.Decision.Seq), At: e.At, Until: e.Until,
+		Chunks: e.Chunks, Whole: len(e.Objects) == 0, By: e.By, Case: e.Case, Why: fmt.Sprintf("decision %d", e.Decision.Seq), At: e.At, Until: e.Until,
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,8 @@ package retention
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"strings"
 	"testing"
@@ -65,8 +67,63 @@ func vouched(t *testing.T, r *rig) (*custody.Log, evidence.Trust) {
 	return log, evidence.Trust{Keys: []evidence.TrustedKey{{Fingerprint: name}}}
 }
 
-// TestCustodyAndProofs: the log has every decision once, by the object that says what was decided,
-// and the proof of the erasure is signed.
+// entries are those of a log, in words.
+func entries(t *testing.T, log *custody.Log) (told []string) {
+	t.Helper()
+	sums := map[string]string{}
+	err := log.Entries(t.Context(), 0, func(_ int64, e custody.Entry) bool {
+		name := strings.TrimPrefix(string(e.Object), prefix)
+		if e.Run != "" {
+			name += " of " + e.Run
+		}
+		if before := sums[name]; before != "" && before != e.SHA256 {
+			t.Errorf("%s has two sums, %s and %s", name, before, e.SHA256)
+		}
+		sums[name] = e.SHA256
+		told = append(told, strings.Join([]string{string(e.Event), name, e.Case, e.Why}, " "))
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return told
+}
+
+// TestDecisionsAreToldOfChunks: whoever is handed a chunk finds in the log what was decided about it,
+// or about the run that it is of. What nobody knows any more is left to the decision.
+func TestDecisionsAreToldOfChunks(t *testing.T) {
+	t.Parallel()
+	r := sealed(t, &blobtest.Server{})
+	log, _ := vouched(t, r)
+	r.mustDecide(retention.Keep, "A", "chunks/1.wacz", "chunks/torn.wacz", "chunks/gone.wacz")
+	r.mustDecide(retention.Hold, "B")
+	r.mustDecide(retention.Release, "B")
+	r.erase()
+	r.in.Told = 0 // its worker died before that was noted: told twice is told once
+	r.erase()
+	want := []string{
+		"Kept retention/00000001.json A decision 1", "Kept chunks/1.wacz A decision 1", "Kept chunks/torn.wacz A decision 1",
+		"Held retention/00000002.json B decision 2", "Held retention/00000002.json of uid B decision 2",
+		"Released retention/00000003.json B decision 3", "Released retention/00000003.json of uid B decision 3",
+	}
+	if diff := cmp.Diff(want, entries(t, log)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	sum := sha256.Sum256([]byte("content of chunks/1.wacz"))
+	about := 0
+	err := log.Entries(t.Context(), 0, func(_ int64, e custody.Entry) bool {
+		if e.Concerns(hex.EncodeToString(sum[:]), "uid") {
+			about++
+		}
+		return true
+	})
+	if err != nil || about != 3 {
+		t.Errorf("%d entries are about the chunk, %v, want that it was kept, held and released", about, err)
+	}
+}
+
+// TestCustodyAndProofs: the log has every decision once, by the object that says what was decided
+// and by the chunks that it names, and the proof of the erasure is signed.
 func TestCustodyAndProofs(t *testing.T) {
 	t.Parallel()
 	r := sealed(t, &blobtest.Server{})
@@ -75,14 +132,10 @@ func TestCustodyAndProofs(t *testing.T) {
 	r.pass(screening)
 	r.erase()
 	r.erase()
-	var told []string
-	err := log.Entries(t.Context(), 0, func(_ int64, e custody.Entry) bool {
-		told = append(told, strings.Join([]string{string(e.Event), string(e.Object), e.Case, e.Why}, " "))
-		return true
-	})
-	want := []string{"Held ns/name/uid/retention/00000001.json A decision 1", "Erased ns/name/uid/retention/00000002.json  decision 2"}
-	if diff := cmp.Diff(want, told); err != nil || diff != "" {
-		t.Errorf("%v; told (-want +got):\n%s", err, diff)
+	want := []string{"Held retention/00000001.json A decision 1", "Held chunks/2.wacz A decision 1", "Erased retention/00000002.json  decision 2",
+		"Erased chunks/1.wacz  decision 2", "Erased chunks/3.wacz  decision 2", "Erased chunks/torn.wacz  decision 2"}
+	if diff := cmp.Diff(want, entries(t, log)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
 	}
 	files := fstest.MapFS{}
 	for _, key := range r.server.Keys("/archive/" + prefix) {
