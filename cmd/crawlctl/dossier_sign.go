@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"crawlfleet.dev/crawlfleet/internal/bagit"
+	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/custody"
 	"crawlfleet.dev/crawlfleet/internal/dossier"
@@ -48,7 +49,7 @@ func (o *dossierOptions) signer(cmd *cobra.Command, created time.Time, trust evi
 }
 
 // proofs gives what the custody log has of a snapshot, nil without a log.
-func (o *dossierOptions) proofs(created time.Time) (func(context.Context, string) ([]dossier.File, error), error) {
+func (o *dossierOptions) proofs(created time.Time) (func(context.Context, string, string) ([]dossier.File, error), error) {
 	if o.custodyDir == "" {
 		if o.custodyWriter != "" {
 			return nil, cli.Usage("--custody-write-key needs --custody-dir")
@@ -83,32 +84,25 @@ func (o *dossierOptions) proofs(created time.Time) (func(context.Context, string
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, sum string) ([]dossier.File, error) {
-		return o.proofsOf(ctx, log, sum, created)
+	return func(ctx context.Context, sum, run string) ([]dossier.File, error) {
+		return o.proofsOf(ctx, log, sum, run, created)
 	}, nil
 }
 
 // proofsOf proves every entry about a snapshot, after it has noted that it is exported: that has to
 // be in the log before the bytes go out.
-func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, sum string, at time.Time) (files []dossier.File, err error) {
-	about, err := entriesOf(ctx, log, sum)
+func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, sum, run string, at time.Time) (files []dossier.File, err error) {
+	about, err := entriesOf(ctx, log, sum, run)
 	if err != nil {
 		return nil, err
 	}
-	if len(about) == 0 {
+	own := slices.IndexFunc(about, func(l logged) bool { return l.SHA256 == sum })
+	if own < 0 {
 		return nil, fmt.Errorf("knows nothing of the snapshot with the SHA-256 %s", sum)
 	}
 	if log.Signer != nil {
-		exported := custody.Entry{
-			ID: exportID(o, sum, at), Event: custody.Exported, Object: about[0].Object, SHA256: sum, When: time.Now().UTC().Truncate(time.Millisecond),
-			Who: o.actor, Why: "dossier", Case: custody.Word(o.reference), To: o.to,
-		}
-		receipt, err := log.Append(ctx, exported)
-		if err != nil {
+		if about, err = o.export(ctx, log, about, about[own].Object, sum, at); err != nil {
 			return nil, err
-		}
-		if at := receipt.Indexes[0]; !slices.ContainsFunc(about, func(l logged) bool { return l.index == at }) {
-			about = append(about, logged{exported, at})
 		}
 	}
 	for i, e := range about {
@@ -125,6 +119,30 @@ func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, sum str
 	return files, nil
 }
 
+// export notes that a snapshot belongs to the case, unless that is known, and that it is exported.
+func (o *dossierOptions) export(ctx context.Context, log *custody.Log, about []logged, object blob.Key, sum string, at time.Time) ([]logged, error) {
+	exported := custody.Entry{
+		ID: exportID(o, sum, at), Event: custody.Exported, Object: object, SHA256: sum, When: time.Now().UTC().Truncate(time.Millisecond),
+		Who: o.actor, Why: "dossier", Case: custody.Word(o.reference), To: o.to,
+	}
+	entries := []custody.Entry{exported}
+	if !slices.ContainsFunc(about, func(l logged) bool { return l.Event == custody.TiedToCase && l.Case == exported.Case }) {
+		tied := exported
+		tied.ID, tied.Event, tied.To = strings.Replace(exported.ID, "exported", "tiedtocase", 1), custody.TiedToCase, ""
+		entries = []custody.Entry{tied, exported}
+	}
+	receipt, err := log.Append(ctx, entries...)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range entries {
+		if at := receipt.Indexes[i]; !slices.ContainsFunc(about, func(l logged) bool { return l.index == at }) {
+			about = append(about, logged{e, at})
+		}
+	}
+	return about, nil
+}
+
 // exportID names an export, so that a page of the same snapshot, or a second try, adds nothing.
 func exportID(o *dossierOptions, sum string, at time.Time) string {
 	named := sha256.Sum256([]byte(strings.Join([]string{o.reference, o.actor, o.to, o.out, at.Format(time.RFC3339Nano), sum}, "\x00")))
@@ -137,10 +155,10 @@ type logged struct {
 	index int64
 }
 
-// entriesOf are the entries about an object, by its SHA-256.
-func entriesOf(ctx context.Context, log *custody.Log, sum string) (about []logged, err error) {
+// entriesOf are the entries about an object, by its SHA-256, and about all of its run.
+func entriesOf(ctx context.Context, log *custody.Log, sum, run string) (about []logged, err error) {
 	err = log.Entries(ctx, 0, func(i int64, e custody.Entry) bool {
-		if e.SHA256 == sum {
+		if e.Concerns(sum, run) {
 			about = append(about, logged{e, i})
 		}
 		return true

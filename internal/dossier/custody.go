@@ -1,6 +1,8 @@
 package dossier
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,14 +43,22 @@ func (e *Exhibit) checkCustody(r *verify.Report, fsys fs.FS, keys CustodyKeys) e
 		if err != nil {
 			return err
 		}
-		verdict, reason := e.judgeProof(raw, keys)
+		verdict, reason := e.judgeProof(raw, runOf(r.Facts), keys)
 		r.Add(CheckCustody, name, verdict, reason)
 	}
 	return nil
 }
 
-// judgeProof judges a proof, which has to be about the snapshot.
-func (e *Exhibit) judgeProof(raw []byte, keys CustodyKeys) (verify.Verdict, string) {
+// runOf is the UID of the run that a snapshot says it is of, empty when it does not.
+func runOf(f *verify.Facts) string {
+	if f == nil || f.Order == nil {
+		return ""
+	}
+	return f.Order.UID
+}
+
+// judgeProof judges a proof, which has to be about the snapshot, or all that its run has.
+func (e *Exhibit) judgeProof(raw []byte, run string, keys CustodyKeys) (verify.Verdict, string) {
 	var p custody.Proof
 	if err := p.UnmarshalText(raw); err != nil {
 		return verify.Fails, err.Error()
@@ -57,10 +67,13 @@ func (e *Exhibit) judgeProof(raw []byte, keys CustodyKeys) (verify.Verdict, stri
 	if err != nil || string(again) != string(raw) {
 		return verify.Fails, "is not written as proofs are"
 	}
-	if p.Entry.SHA256 != e.SHA256 {
+	if !p.Entry.Concerns(e.SHA256, run) {
 		return verify.Fails, "is about an object with the SHA-256 " + p.Entry.SHA256
 	}
 	what := fmt.Sprintf("%s %s by %s", p.Entry.Event, moment(p.Entry.When), p.Entry.Who)
+	if p.Entry.Run != "" {
+		what += ", about all of the run " + p.Entry.Run
+	}
 	if keys.Verifiers == nil {
 		return verify.Unchecked, what + ", says the log; no trusted key of it was given"
 	}
@@ -69,4 +82,38 @@ func (e *Exhibit) judgeProof(raw []byte, keys CustodyKeys) (verify.Verdict, stri
 		return verify.Fails, err.Error()
 	}
 	return verify.Holds, fmt.Sprintf("%s: entry %d of a log of %d", what, p.Index, c.Size)
+}
+
+// addProofs adds what the custody log has of the snapshot.
+func (m *maker) addProofs(e *Exhibit) error {
+	proofs, err := m.options.Custody(m.ctx, e.SHA256, runOf(e.Report.Facts))
+	if err != nil {
+		return fmt.Errorf("the custody log: %w", err)
+	}
+	for _, f := range proofs {
+		var p custody.Proof
+		if err := p.UnmarshalText(f.Content); err != nil {
+			return fmt.Errorf("the custody log: %s: %w", f.Name, err)
+		}
+		e.events = append(e.events, p.Entry)
+		if _, err := m.bag.Add(e.path(custodyDir+f.Name), bytes.NewReader(f.Content)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// history is what the custody log has of the snapshot; the proofs vouch for it.
+func (e *Exhibit) history(t *texts) table {
+	list := table{Heading: t.custody, Columns: []string{t.event, t.at, t.who, t.details}}
+	for _, entry := range e.events {
+		var more []string
+		for _, d := range []row{{t.caseName, entry.Case}, {t.to, entry.To}, {t.until, entry.Until}, {t.wholeRun, entry.Run}, {t.reason, entry.Why}} {
+			if d.Value != "" {
+				more = append(more, d.Name+": "+d.Value)
+			}
+		}
+		list.Rows = append(list.Rows, []string{cmp.Or(t.events[entry.Event], string(entry.Event)), moment(entry.When), entry.Who, strings.Join(more, "; ")})
+	}
+	return list
 }

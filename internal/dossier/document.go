@@ -89,7 +89,7 @@ func (e *Exhibit) section(t *texts) section {
 	s.Rows = append(s.Rows, e.provenance(t)...)
 	s.Rows = append(s.Rows, row{t.file, e.path(snapshotName)}, row{"SHA-256", e.SHA256})
 	s.Rows = slices.DeleteFunc(s.Rows, func(r row) bool { return r.Value == "" })
-	s.Tables = append(s.Tables, e.checks(t), e.pictures(t))
+	s.Tables = append(s.Tables, e.checks(t), e.history(t), e.pictures(t))
 	return s
 }
 

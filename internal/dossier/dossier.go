@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/bagit"
+	"crawlfleet.dev/crawlfleet/internal/custody"
 	"crawlfleet.dev/crawlfleet/internal/verify"
 )
 
@@ -70,9 +71,9 @@ type Options struct {
 	Verifiers []string
 	// Verifier checks the snapshots first: what fails is not handed over.
 	Verifier *verify.Verifier
-	// Custody gives what the custody log has of a snapshot (by its SHA-256 in hex), each as a
-	// file; nil when there is no log.
-	Custody func(ctx context.Context, sum string) ([]File, error)
+	// Custody gives what the custody log has of a snapshot (by its SHA-256 in hex, and the UID of
+	// the run that it is of, empty for none), each proof as a file; nil when there is no log.
+	Custody func(ctx context.Context, sum, run string) ([]File, error)
 	// Sign signs tagmanifest-sha256.txt; nil leaves the dossier unsigned.
 	Sign func(ctx context.Context, tagManifest []byte) (File, error)
 }
@@ -114,6 +115,8 @@ type Exhibit struct {
 
 	Page   *Page         `json:"-"`
 	Report verify.Report `json:"-"`
+	// events are the entries of the custody log about it.
+	events []custody.Entry
 }
 
 // verifier is a program in the dossier.
@@ -249,16 +252,7 @@ func (m *maker) besides(e *Exhibit, snapshot string) error {
 	if m.options.Custody == nil {
 		return nil
 	}
-	proofs, err := m.options.Custody(m.ctx, e.SHA256)
-	if err != nil {
-		return fmt.Errorf("the custody log: %w", err)
-	}
-	for _, p := range proofs {
-		if _, err := m.bag.Add(e.path(custodyDir+p.Name), bytes.NewReader(p.Content)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return m.addProofs(e)
 }
 
 // addFile adds a file of the disk.

@@ -1,5 +1,7 @@
 package dossier
 
+import "crawlfleet.dev/crawlfleet/internal/custody"
+
 // texts are the words of the report in a language.
 type texts struct {
 	lang, title, footer                                          string
@@ -11,6 +13,8 @@ type texts struct {
 	requestedBy, validUntil, approvedBy, file, screenshot        string
 	check, checks, result, reason, pictures, record, more        string
 	holds, fails, unchecked                                      string
+	custody, event, at, who, to, until, wholeRun, details        string
+	events                                                       map[custody.Event]string
 	intro                                                        []string
 	howHeading                                                   string
 	how                                                          []string
@@ -32,6 +36,11 @@ var english = &texts{
 	file: "Snapshot", screenshot: "Picture of the page as it was shown when it was captured",
 	check: "Check", checks: "Checks", result: "Result", reason: "Reason", pictures: "Pictures on the page, as received", record: "Record (urn:uuid:)", more: "more in",
 	holds: "holds", fails: "FAILS", unchecked: "not checked",
+	custody: "What happened to the snapshot, as the custody log has it", event: "Event", at: "When", who: "By", to: "to", until: "until", wholeRun: "all of the run", details: "Details",
+	events: map[custody.Event]string{
+		custody.Captured: "captured", custody.Stored: "stored", custody.Read: "looked at", custody.Copied: "copied", custody.Exported: "handed over", custody.TiedToCase: "tied to the case",
+		custody.Held: "held: not to be erased", custody.Released: "hold ended", custody.Kept: "to be kept", custody.Erased: "erased", custody.StampFetched: "time stamp fetched",
+	},
 	intro: []string{
 		"This dossier hands over snapshots of web pages. It says what was stored, from where, when, by which software and under which authorisation. It says nothing about any person: what a page shows is for people to judge.",
 		"Screenshots, texts and tables were derived from what was received; they lie beside it and are called derived. What was received is in the snapshots, unchanged.",

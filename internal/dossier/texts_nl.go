@@ -1,5 +1,7 @@
 package dossier
 
+import "crawlfleet.dev/crawlfleet/internal/custody"
+
 var dutch = &texts{
 	lang: "nl", title: "Dossier %s", footer: "Dit verslag is gemaakt uit de opnamen in dit dossier. Waar de twee verschillen, gelden de opnamen.",
 	overview: "Overzicht", caseName: "Zaak", organization: "Organisatie", preparedBy: "Opgesteld door", created: "Gemaakt", supersedes: "Komt in de plaats van",
@@ -11,6 +13,11 @@ var dutch = &texts{
 	file: "Opname", screenshot: "Beeld van de pagina zoals zij bij het vastleggen werd getoond",
 	check: "Controle", checks: "Controles", result: "Uitkomst", reason: "Reden", pictures: "Afbeeldingen op de pagina, zoals ontvangen", record: "Record (urn:uuid:)", more: "meer in",
 	holds: "klopt", fails: "KLOPT NIET", unchecked: "niet gecontroleerd",
+	custody: "Wat er met de opname is gebeurd, volgens het logboek", event: "Gebeurtenis", at: "Wanneer", who: "Door", to: "aan", until: "tot en met", wholeRun: "hele run", details: "Bijzonderheden",
+	events: map[custody.Event]string{
+		custody.Captured: "vastgelegd", custody.Stored: "opgeslagen", custody.Read: "ingezien", custody.Copied: "gekopieerd", custody.Exported: "overgedragen", custody.TiedToCase: "aan de zaak gekoppeld",
+		custody.Held: "mag niet worden gewist", custody.Released: "mag weer worden gewist", custody.Kept: "te bewaren", custody.Erased: "gewist", custody.StampFetched: "tijdstempel opgehaald",
+	},
 	intro: []string{
 		"Dit dossier draagt opnamen van webpagina's over. Het zegt wat is opgeslagen, waarvandaan, wanneer, met welke software en onder welke machtiging. Het zegt niets over personen: wat een pagina laat zien, beoordelen mensen.",
 		"Schermbeelden, teksten en tabellen zijn afgeleid van wat is ontvangen; ze liggen ernaast en heten afgeleid. Wat is ontvangen staat onveranderd in de opnamen.",
