@@ -22,7 +22,7 @@ import (
 // updateHistories records the histories of some worlds anew. A change of the workflows that does not agree
 // with them would break the crawls that are under way: record only with a format that is
 // new, or before anybody depends on the old one.
-var updateHistories = flag.String("update-histories", "", "record testdata/histories of these worlds (completed,trouble,lost,busy,gathered,sharded,firings,retained) with the Temporal at $TEMPORAL_ADDRESS, namespace $TEMPORAL_NAMESPACE")
+var updateHistories = flag.String("update-histories", "", "record testdata/histories of these worlds (completed,trouble,lost,busy,gathered,sharded,firings,retained,stamped) with the Temporal at $TEMPORAL_ADDRESS, namespace $TEMPORAL_NAMESPACE")
 
 const historyFolder = "testdata/histories"
 
@@ -53,9 +53,9 @@ func TestHistories(t *testing.T) {
 			t.Errorf("%s: %v, or it was recorded anew", world, err)
 		}
 	}
-	if kinds["run"] == 0 || kinds["shard"] == 0 || kinds["firing"] == 0 || kinds["retain"] == 0 {
-		t.Errorf("%d histories of runs, %d of shards, %d of firings and %d of captures that are looked after in %s, want some of each",
-			kinds["run"], kinds["shard"], kinds["firing"], kinds["retain"], historyFolder)
+	if kinds["run"] == 0 || kinds["shard"] == 0 || kinds["firing"] == 0 || kinds["retain"] == 0 || kinds["stamp"] == 0 {
+		t.Errorf("%d histories of runs, %d of shards, %d of firings, %d of captures that are looked after and %d of stamps that are owed in %s, want some of each",
+			kinds["run"], kinds["shard"], kinds["firing"], kinds["retain"], kinds["stamp"], historyFolder)
 	}
 }
 
@@ -77,6 +77,9 @@ func recordHistories(t *testing.T, names []string) {
 	}
 	if slices.Contains(names, "retained") {
 		recordRetained(t, c)
+	}
+	if slices.Contains(names, "stamped") {
+		recordStamped(t, c)
 	}
 	sharded := order()
 	sharded.Spec.Limits.Pages = 60
