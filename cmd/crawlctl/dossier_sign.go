@@ -34,14 +34,13 @@ func (o *dossierOptions) signer(cmd *cobra.Command, created time.Time, trust evi
 	if _, err := keys.Key(); err != nil {
 		return nil, cli.Input("--sign-key: %w", err)
 	}
-	for _, u := range o.stampURLs {
-		if _, err := evidence.ParseAuthority(u); err != nil {
-			return nil, cli.Usage("--timestamp-url %q: %w", u, err)
-		}
+	authorities, err := evidence.ParseAuthorities(o.stampURLs)
+	if err != nil {
+		return nil, cli.Usage("--timestamp-url %w", err)
 	}
 	return func(ctx context.Context, manifest []byte) (dossier.File, error) {
-		raw, err := sidecarOf(ctx, cmd.ErrOrStderr(), keys, stampers{trust.Authorities}, o.stampURLs, evidence.Statement{
-			Authorization: o.reference, Created: created, Software: "crawlctl " + cli.ReadBuild().String(),
+		raw, err := sidecarOf(ctx, cmd.ErrOrStderr(), keys, stampers{trust.Authorities}, evidence.Statement{
+			Authorities: authorities, Authorization: o.reference, Created: created, Software: "crawlctl " + cli.ReadBuild().String(),
 			Subject: evidence.Subject{Name: bagit.TagManifest, SHA256: warc.SHA256Of(manifest)},
 		})
 		return dossier.File{Name: bagit.TagManifest + evidence.SidecarSuffix, Content: raw}, err

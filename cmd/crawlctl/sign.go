@@ -33,9 +33,10 @@ type signFlags struct {
 
 // signing signs the file that is being written.
 type signing struct {
-	signer evidence.Signer
-	stamps stampers
-	data   *evidence.SignedData // of the file, when it has been signed
+	signer      evidence.Signer
+	stamps      stampers
+	authorities []evidence.Authority
+	data        *evidence.SignedData // of the file, when it has been signed
 }
 
 // complete checks the flags, and by a trial that they serve. It is nil without a key.
@@ -53,16 +54,14 @@ func (f signFlags) complete(ctx context.Context) (*signing, error) {
 	s := &signing{stamps: stamps, signer: evidence.Signer{
 		Keys: &evidence.KeyFile{Path: f.key, ChainPath: f.cert}, Software: "crawlctl " + cli.ReadBuild().String(),
 	}}
-	for _, u := range f.stampURLs {
-		if _, err := evidence.ParseAuthority(u); err != nil {
-			return nil, cli.Usage("--timestamp-url %q: %w", u, err)
-		}
+	if s.authorities, err = evidence.ParseAuthorities(f.stampURLs); err != nil {
+		return nil, cli.Usage("--timestamp-url %w", err)
 	}
 	if f.cert != "" {
-		if len(f.stampURLs) == 0 {
+		if len(s.authorities) == 0 {
 			return nil, cli.Usage("--sign-cert needs --timestamp-url: the signature of a domain has a time stamp")
 		}
-		s.signer.Authority = stamps.of(evidence.Authority{URL: f.stampURLs[0]})
+		s.signer.Authority = stamps.of(s.authorities[0])
 	}
 	if _, err := s.signer.Sign(ctx, warc.SHA256Of(nil)); err != nil {
 		return nil, cli.Input("nothing was captured, because it could not be signed: %w", err)
@@ -122,8 +121,8 @@ func closeSigned(chunk *archive.Chunk) (*archive.File, error) {
 // be had now. Those that cannot are owed, which is told.
 func (s *session) writeSidecar(ctx context.Context, dir string, file *archive.File) (string, error) {
 	sign, name := s.job.signing, filepath.Base(s.job.out)
-	raw, err := sidecarOf(ctx, s.stderr, sign.signer.Keys, sign.stamps, s.job.sign.stampURLs, evidence.Statement{
-		Created: time.Now(), Software: sign.signer.Software,
+	raw, err := sidecarOf(ctx, s.stderr, sign.signer.Keys, sign.stamps, evidence.Statement{
+		Authorities: sign.authorities, Created: time.Now(), Software: sign.signer.Software,
 		Subject: evidence.Subject{Name: name, SHA256: warc.SHA256Hex(file.SHA256), Package: sign.data.Hash, Signature: sign.data.Signature},
 	})
 	if err != nil {
@@ -134,14 +133,7 @@ func (s *session) writeSidecar(ctx context.Context, dir string, file *archive.Fi
 }
 
 // sidecarOf makes a sidecar with the stamps that can be had now.
-func sidecarOf(ctx context.Context, stderr io.Writer, keys evidence.Keys, stamps stampers, urls []string, st evidence.Statement) ([]byte, error) {
-	for _, u := range urls {
-		a, err := evidence.ParseAuthority(u)
-		if err != nil {
-			return nil, err
-		}
-		st.Authorities = append(st.Authorities, a)
-	}
+func sidecarOf(ctx context.Context, stderr io.Writer, keys evidence.Keys, stamps stampers, st evidence.Statement) ([]byte, error) {
 	sidecar, err := evidence.NewSidecar(keys, st)
 	if err != nil {
 		return nil, err

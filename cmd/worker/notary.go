@@ -65,8 +65,8 @@ func newNotary(o notaryOptions, archive *blob.Bucket, now func() time.Time, log 
 	n.Stamper = func(a evidence.Authority) evidence.Stamper {
 		return &tsa.Client{URL: a.URL, Roots: roots, Timeout: stampTimeout}
 	}
-	if n.Authorities, err = o.authorities(); err != nil {
-		return nil, err
+	if n.Authorities, err = evidence.ParseAuthorities(o.stampURLs); err != nil {
+		return nil, fmt.Errorf("--timestamp-url %w", err)
 	}
 	if n.Signer != nil && o.cert != "" {
 		n.Signer.Authority = n.Stamper(n.Authorities[0])
@@ -87,17 +87,6 @@ func (o *notaryOptions) signer(now func() time.Time) (*evidence.Signer, error) {
 	return &evidence.Signer{
 		Keys: &evidence.KeyFile{Path: o.key, ChainPath: o.cert}, Software: "crawlfleet " + cli.ReadBuild().String(), Now: now,
 	}, nil
-}
-
-func (o *notaryOptions) authorities() (list []evidence.Authority, err error) {
-	for _, s := range o.stampURLs {
-		a, err := evidence.ParseAuthority(s)
-		if err != nil {
-			return nil, fmt.Errorf("--timestamp-url %q: %w", s, err)
-		}
-		list = append(list, a)
-	}
-	return list, nil
 }
 
 // log is nil without a key.

@@ -104,3 +104,15 @@ func ParseAuthority(address string) (Authority, error) {
 	}
 	return Authority{Name: u.Host, URL: address}, nil
 }
+
+// ParseAuthorities names the authorities at addresses, in their order.
+func ParseAuthorities(addresses []string) (list []Authority, err error) {
+	for _, address := range addresses {
+		a, err := ParseAuthority(address)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", address, err)
+		}
+		list = append(list, a)
+	}
+	return list, nil
+}

@@ -49,3 +49,32 @@ func TestTrustedKeys(t *testing.T) {
 		t.Error(got, err)
 	}
 }
+
+// TestParseAuthorities: each is named by its host, and the one that is none by what was given.
+func TestParseAuthorities(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reason string
+		in     []string
+		want   []Authority
+		fails  string
+	}{
+		"None":   {reason: "nobody has to stamp"},
+		"Two":    {reason: "their order counts", in: []string{"https://tsa.test:3161/x", "http://a.test"}, want: []Authority{{Name: "tsa.test:3161", URL: "https://tsa.test:3161/x"}, {Name: "a.test", URL: "http://a.test"}}},
+		"NoHost": {reason: "one of them has no address", in: []string{"http://a.test", "tsa.test"}, fails: `"tsa.test": want an http or https address`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := ParseAuthorities(tc.in)
+			if tc.fails != "" {
+				if err == nil || err.Error() != tc.fails {
+					t.Errorf("%s: error %v, want %q", tc.reason, err, tc.fails)
+				}
+				return
+			}
+			if diff := cmp.Diff(tc.want, got); err != nil || diff != "" {
+				t.Errorf("%s: %v (-want +got):\n%s", tc.reason, err, diff)
+			}
+		})
+	}
+}
