@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"crawlfleet.dev/crawlfleet/workers/frontier"
+	"crawlfleet.dev/crawlfleet/workers/notary"
 	"crawlfleet.dev/crawlfleet/workers/retention"
 )
 
@@ -60,6 +61,39 @@ func TestMetricsAreServed(t *testing.T) {
 	}
 }
 
+// known describes all metrics that a worker has.
+func known() (all string) {
+	r := newRegistry()
+	frontier.NewMetrics(r)
+	retention.NewMetrics(r)
+	notary.NewMetrics(r)
+	descriptions := make(chan *prometheus.Desc, 1000)
+	r.Describe(descriptions)
+	close(descriptions)
+	for d := range descriptions {
+		all += d.String()
+	}
+	return all
+}
+
+// Each metric of ours is explained.
+func TestMetricsAreDocumented(t *testing.T) {
+	t.Parallel()
+	docs, err := os.ReadFile("../../docs/reference/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`"(crawlfleet_[a-z_]+)"`).FindAllStringSubmatch(known(), -1)
+	if len(names) < 10 {
+		t.Fatalf("a worker has %q only", names)
+	}
+	for _, name := range names {
+		if !strings.Contains(string(docs), "| `"+name[1]+"` |") {
+			t.Errorf("docs/reference/metrics.md does not explain %s", name[1])
+		}
+	}
+}
+
 // The alerts speak of metrics that there are.
 func TestAlertsNameMetrics(t *testing.T) {
 	t.Parallel()
@@ -67,16 +101,7 @@ func TestAlertsNameMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRegistry()
-	frontier.NewMetrics(r)
-	retention.NewMetrics(r)
-	descriptions := make(chan *prometheus.Desc, 1000)
-	r.Describe(descriptions)
-	close(descriptions)
-	known := ""
-	for d := range descriptions {
-		known += d.String()
-	}
+	known := known()
 	names := regexp.MustCompile(`crawlfleet_[a-z_]+`).FindAllString(string(raw), -1)
 	if len(names) < 4 {
 		t.Fatalf("the alerts name %q only", names)

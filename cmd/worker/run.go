@@ -112,6 +112,7 @@ func run(ctx context.Context, o options) (err error) {
 		if vouched, err = newNotary(o.notary, store.Bucket(o.archiveBucket), clock.Now, log); err != nil {
 			return err
 		}
+		vouched.Metrics = notary.NewMetrics(registry)
 	}
 	if w := workers[rolePlan]; w != nil {
 		planner := &frontier.Planner{

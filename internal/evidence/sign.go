@@ -83,6 +83,9 @@ func (s *Signer) sign(ctx context.Context, hash warc.Digest) (*SignedData, error
 	return data, err
 }
 
+// ErrNoStamp is part of the error when a domain's signature got no time stamp that serves.
+var ErrNoStamp = errors.New("no time stamp for the signature")
+
 // identify adds the domain and the stamp.
 func (s *Signer) identify(ctx context.Context, data *SignedData, key *Key, created time.Time) error {
 	cert := key.Chain[0]
@@ -94,11 +97,11 @@ func (s *Signer) identify(ctx context.Context, data *SignedData, key *Key, creat
 	}
 	answer, err := s.Authority.Stamp(ctx, stampedSum(data.Signature))
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrNoStamp, err)
 	}
 	at := answer.Stamp.Time
 	if skew := at.Sub(created).Abs(); skew > maxSkew {
-		return fmt.Errorf("the time stamp is %s off this machine's clock, at most %s are allowed: set the clock", skew, maxSkew)
+		return fmt.Errorf("%w: it is %s off this machine's clock, at most %s are allowed: set the clock", ErrNoStamp, skew, maxSkew)
 	}
 	if at.Before(cert.NotBefore) || at.After(cert.NotAfter) {
 		return fmt.Errorf("the certificate of %s is valid from %s to %s", data.Domain, cert.NotBefore.UTC().Format(time.RFC3339), cert.NotAfter.UTC().Format(time.RFC3339))

@@ -56,6 +56,7 @@ func (n *Notary) log(ctx context.Context, entries ...custody.Entry) error {
 		return nil
 	}
 	if _, err := n.Custody.Append(ctx, entries...); err != nil {
+		n.Metrics.unlogged(err)
 		return fmt.Errorf("%w: %w", ErrUnlogged, err)
 	}
 	return nil

@@ -42,6 +42,8 @@ type Notary struct {
 	Stamper     func(evidence.Authority) evidence.Stamper
 	// Custody is the log; nil for none.
 	Custody *custody.Log
+	// Metrics count, unless nil.
+	Metrics *Metrics
 	Logger  *slog.Logger
 
 	rests rests
@@ -58,6 +60,7 @@ func (n *Notary) Check() error {
 		return nil
 	}
 	_, err := n.Signer.Keys.Key()
+	n.Metrics.signed(err)
 	if err == nil && n.failing.Load() {
 		_, err = n.sign(warc.SHA256Of(nil))
 	}
@@ -72,6 +75,7 @@ func (n *Notary) sign(d warc.Digest) (*evidence.SignedData, error) {
 	defer cancel()
 	data, err := n.Signer.Sign(ctx, d)
 	n.failing.Store(err != nil)
+	n.Metrics.signed(err)
 	return data, err
 }
 

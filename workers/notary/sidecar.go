@@ -111,6 +111,7 @@ func (n *Notary) create(ctx context.Context, store Store, order Order, o Object,
 	made, err := evidence.NewSidecar(n.Signer.Keys, evidence.Statement{
 		Authorities: n.Authorities, Authorization: oneLine(order.Authorization), Created: n.now(), Software: n.Signer.Software, Subject: subject,
 	})
+	n.Metrics.signed(err)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", archive.ErrUnsigned, err)
 	}
@@ -123,7 +124,11 @@ func (n *Notary) create(ctx context.Context, store Store, order Order, o Object,
 		return 0, err
 	}
 	_, err = store.Put(ctx, key, content)
-	return n.stillOwed(o, stamped, failed), err
+	owed = n.stillOwed(o, stamped, failed)
+	if err == nil {
+		n.Metrics.made(len(stamped.Stamps)-owed, owed)
+	}
+	return owed, err
 }
 
 // complete fetches the stamps that a stored sidecar is owed. The custody log is told before they
@@ -145,6 +150,9 @@ func (n *Notary) complete(ctx context.Context, store Store, order Order, o Objec
 		return 0, err
 	}
 	_, err = store.Replace(ctx, key, have.etag, content)
+	if err == nil {
+		n.Metrics.fetched(len(have.Owed()) - owed)
+	}
 	return owed, err
 }
 
