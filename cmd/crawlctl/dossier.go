@@ -88,7 +88,7 @@ PAGE is the address of a page in the file, or its ID (crawlctl wacz inspect
 	f.StringVar(&o.signKey, "sign-key", "", "sign the dossier with the private key in `FILE` (PEM), as keys create makes it")
 	f.StringArrayVar(&o.stampURLs, "timestamp-url", nil, "a time-stamp authority that stamps the signature; may be given many times")
 	f.StringVar(&o.custodyDir, "custody-dir", "", "`FOLDER` with the custody log, of which the proofs about each snapshot are put in")
-	f.StringVar(&o.custodyWriter, "custody-write-key", "", "write into the log that the snapshots were exported, with its private key in `FILE`")
+	f.StringVar(&o.custodyWriter, "custody-write-key", "", "write into the log that the snapshots belong to the case and were exported, with its private key in `FILE`")
 	f.StringVar(&o.actor, "actor", "", "who exports it, for the custody log: an identifier, not a name")
 	f.StringVar(&o.to, "to", "", "whom it is exported to, for the custody log: an identifier, not a name")
 	o.trust.Add(f)
