@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -55,7 +56,7 @@ type options struct {
 	leaseNamespace    string
 	recipients        string
 	fleetNamespace    string
-	payloadKeys       string
+	payloadKeys       payload.File
 	logFormat         string
 	logLevel          slog.Level
 }
@@ -98,8 +99,7 @@ func command() *cobra.Command {
 		"public keys (age1...) of the workers, divided by commas, to which the state of BrowserProfiles is encrypted; none refuses jobs that name one [$CRAWLFLEET_PROFILE_RECIPIENTS]")
 	f.StringVar(&o.fleetNamespace, "fleet-namespace", env("CRAWLFLEET_NAMESPACE", "crawlfleet-system"),
 		"namespace of the CrawlFleet called crawlfleet, whose policy orders are judged by [$CRAWLFLEET_NAMESPACE]")
-	f.StringVar(&o.payloadKeys, "payload-keys", os.Getenv("CRAWLFLEET_PAYLOAD_KEYS"),
-		"file of keys that encrypt what Temporal stores, the same as the workers', read again when it changes; see docs/refusals.md [$CRAWLFLEET_PAYLOAD_KEYS]")
+	o.payloadKeys.Add(f)
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
 	f.StringVar(&level, "log-level", level, "debug, info, warn or error")
 	return c
@@ -123,15 +123,15 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
 	}
-	mgr, err := manager(config, o)
-	if err != nil {
-		return err
-	}
-	runs, err := temporalClient(o, log)
+	runs, keys, err := temporalClient(o, log)
 	if err != nil {
 		return err
 	}
 	defer runs.Close()
+	mgr, err := manager(config, o, keys)
+	if err != nil {
+		return err
+	}
 
 	if err := wire(mgr, runs, recipients, o, log); err != nil {
 		return err
@@ -143,20 +143,28 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// temporalClient makes the client, which connects when it is used.
-func temporalClient(o options, log *slog.Logger) (temporal.Client, error) {
+// temporalClient makes the client, which connects when it is used, and the keys that it encrypts
+// with.
+func temporalClient(o options, log *slog.Logger) (temporal.Client, *payload.Keys, error) {
 	options := temporal.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
-	if err := payload.ApplyFile(&options, o.payloadKeys, log); err != nil {
-		return nil, fmt.Errorf("--payload-keys: %w", err)
+	keys, err := o.payloadKeys.Apply(&options, log)
+	if err != nil {
+		return nil, nil, err
 	}
 	runs, err := temporal.NewLazyClient(options)
 	if err != nil {
-		return nil, fmt.Errorf("set up the Temporal client for %s: %w", o.temporalAddress, err)
+		return nil, nil, fmt.Errorf("set up the Temporal client for %s: %w", o.temporalAddress, err)
 	}
-	return runs, nil
+	return runs, keys, nil
 }
 
-func manager(config *rest.Config, o options) (ctrl.Manager, error) {
+// encodes is the probe of whether payloads can be encoded: without, no crawl begins.
+func encodes(keys *payload.Keys) healthz.Checker {
+	return func(*http.Request) error { return keys.Ready() }
+}
+
+// manager makes what the reconcilers run in.
+func manager(config *rest.Config, o options, keys *payload.Keys) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("register the resource kinds: %w", err)
@@ -173,7 +181,7 @@ func manager(config *rest.Config, o options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
-	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("payload-keys", encodes(keys))); err != nil {
 		return nil, fmt.Errorf("set up the probes: %w", err)
 	}
 	return mgr, nil

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"log/slog"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/payload"
 )
 
 // TestLinksNoBrowserAndNoStore asserts that what reads resources cannot open a
@@ -44,5 +49,31 @@ func TestFlags(t *testing.T) {
 		if err := c.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: error %v, want one that names %s", tc.args, err, tc.want)
 		}
+	}
+}
+
+// TestNotReadyWithoutKeys: an operator whose payload keys are not there yet lives and is not
+// ready, until they come.
+func TestNotReadyWithoutKeys(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	o := options{payloadKeys: payload.File{Path: filepath.Join(t.TempDir(), "keys")}}
+	runs, keys, err := temporalClient(o, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer runs.Close()
+	ready := encodes(keys)
+	if err := ready(nil); err == nil || !strings.Contains(err.Error(), o.payloadKeys.Path+" is not there") {
+		t.Errorf("ready: %v", err)
+	}
+	if err := payload.Create(o.payloadKeys.Path, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := ready(nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -43,7 +44,8 @@ type options struct {
 	tabs                               int
 	dir, chrome                        string
 	route                              cli.Route
-	profileIdentity, payloadKeys       string
+	profileIdentity                    string
+	payloadKeys                        payload.File
 	hashList                           string
 	hashListMegabytes                  int
 	notary                             notaryOptions
@@ -92,8 +94,7 @@ another worker.`,
 	f.StringArrayVar(&o.resolve, "resolve", nil, "host[:port]=address[:port] to use instead of the name service; may be repeated")
 	f.StringVar(&o.profileIdentity, "profile-identity-file", os.Getenv("CRAWLFLEET_PROFILE_IDENTITY_FILE"),
 		"secret key, as age-keygen writes it, that opens the BrowserProfiles of jobs; read when it is needed [$CRAWLFLEET_PROFILE_IDENTITY_FILE]")
-	f.StringVar(&o.payloadKeys, "payload-keys", os.Getenv("CRAWLFLEET_PAYLOAD_KEYS"),
-		"file of keys that encrypt what Temporal stores, the same as the operator's, read again when it changes; see docs/refusals.md [$CRAWLFLEET_PAYLOAD_KEYS]")
+	o.payloadKeys.Add(f)
 	f.StringVar(&o.hashList, "hash-list", os.Getenv("CRAWLFLEET_HASH_LIST"),
 		"file of hashes of known illegal images, read again when it changes: what is in it is dropped in memory, before anything is written; see docs/refusals.md [$CRAWLFLEET_HASH_LIST]")
 	f.IntVar(&o.hashListMegabytes, "hash-list-megabytes", cli.DefaultPictureMegabytes, "size of a picture, in units of 1,000,000 bytes, up to which it is held to be compared with --hash-list; eight times as much is held at once. Larger ones are dropped")

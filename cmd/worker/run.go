@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
@@ -73,19 +74,19 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	options := client.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
+	keys, err := o.payloadKeys.Apply(&options, log)
+	if err != nil {
+		return err
+	}
 	var ready atomic.Bool
-	stopHealth, err := serveHealth(o.health, &ready)
-	if err != nil {
-		return err
-	}
-	defer stopHealth()
 	registry := newRegistry()
-	stopMetrics, err := serveMetrics(o.metrics, registry)
+	stopServing, err := serveAll(o, &ready, keys, registry)
 	if err != nil {
 		return err
 	}
-	defer stopMetrics()
-	temporal, err := dial(ctx, o, log)
+	defer stopServing()
+	temporal, err := dial(ctx, options, keys, log)
 	if err != nil {
 		return err
 	}
@@ -182,11 +183,10 @@ func newGuard(o options) (*netguard.Dialer, error) {
 	return guard, nil
 }
 
-// dial connects to Temporal, however long that takes.
-func dial(ctx context.Context, o options, log *slog.Logger) (client.Client, error) {
-	options := client.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
-	if err := payload.ApplyFile(&options, o.payloadKeys, log); err != nil {
-		return nil, fmt.Errorf("--payload-keys: %w", err)
+// dial connects to Temporal once payloads can be encoded, however long that takes.
+func dial(ctx context.Context, options client.Options, keys *payload.Keys, log *slog.Logger) (client.Client, error) {
+	if err := keys.Wait(ctx); err != nil {
+		return nil, err
 	}
 	for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
 		c, err := client.DialContext(ctx, options)
@@ -194,9 +194,9 @@ func dial(ctx context.Context, o options, log *slog.Logger) (client.Client, erro
 			return c, nil
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("connect to Temporal at %s: %w", o.temporalAddress, context.Cause(ctx))
+			return nil, fmt.Errorf("connect to Temporal at %s: %w", options.HostPort, context.Cause(ctx))
 		}
-		log.Warn("Temporal does not answer; check --temporal-address, it is tried again", "address", o.temporalAddress, "after", wait, "error", err)
+		log.Warn("Temporal does not answer; check --temporal-address, it is tried again", "address", options.HostPort, "after", wait, "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
@@ -286,14 +286,32 @@ func scratch(parent string, log *slog.Logger) (*tempdir.Folder, error) {
 	return f, nil
 }
 
-// serveHealth answers the probes of a pod.
-func serveHealth(address string, ready *atomic.Bool) (stop func(), err error) {
+// serveAll answers the probes and Prometheus.
+func serveAll(o options, ready *atomic.Bool, keys *payload.Keys, r *prometheus.Registry) (stop func(), err error) {
+	stopHealth, err := serveHealth(o.health, ready, keys)
+	if err != nil {
+		return nil, err
+	}
+	stopMetrics, err := serveMetrics(o.metrics, r)
+	if err != nil {
+		stopHealth()
+		return nil, err
+	}
+	return func() { stopMetrics(); stopHealth() }, nil
+}
+
+// serveHealth answers the probes of a pod. It is ready while it works and can encode payloads.
+func serveHealth(address string, ready *atomic.Bool, keys *payload.Keys) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := keys.Ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
 		if !ready.Load() {
 			http.Error(w, "not connected yet", http.StatusServiceUnavailable)
 		}

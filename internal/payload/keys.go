@@ -3,6 +3,7 @@ package payload
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/base64"
@@ -42,6 +43,9 @@ type Keys struct {
 	list   []key
 	looked time.Time
 	state  fileState
+	// problem is why there is nothing to encrypt with. It is nil while there are keys, and
+	// where payloads may be readable because there is no file yet.
+	problem error
 }
 
 type key struct {
@@ -59,20 +63,22 @@ func (s fileState) same(info fs.FileInfo) bool {
 	return s.info != nil && os.SameFile(s.info, info) && s.modified.Equal(info.ModTime()) && s.info.Size() == info.Size()
 }
 
-// Open reads a file of keys. A file that is not there in a folder that is, as where an
-// optional Secret is mounted, has no keys yet: payloads are plain until it comes, and the log
-// says so.
-func Open(path string, log *slog.Logger) (*Keys, error) {
-	k := &Keys{path: path, log: log, now: time.Now}
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+// Open reads a file of keys; one that holds none, or something else, is an error. One that is
+// not there in a folder that is, as where an optional Secret is mounted, may come later: until
+// then nothing is encoded, or payloads are plain where the file is optional, and the log says so.
+func Open(file File, log *slog.Logger) (*Keys, error) {
+	k := &Keys{path: file.Path, log: log, now: time.Now}
+	if _, err := os.Stat(filepath.Dir(k.path)); err != nil {
 		return nil, fmt.Errorf("payload keys: %w", err)
 	}
 	err := k.read()
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && file.Optional:
 		Warn(log)
-		return k, nil
-	}
-	if err != nil {
+	case errors.Is(err, fs.ErrNotExist):
+		k.problem = fmt.Errorf("%s is not there: create it (docs/refusals.md), or let Temporal read payloads with --payload-keys-required=false", k.path)
+		log.Error("nothing is sent to Temporal until there are payload keys", "error", k.problem)
+	case err != nil:
 		return nil, fmt.Errorf("payload keys: %w", err)
 	}
 	return k, nil
@@ -105,7 +111,7 @@ func (k *Keys) read() error {
 	if err != nil {
 		return fmt.Errorf("%s, %w", k.path, err)
 	}
-	k.list, k.state = list, fileState{info.ModTime(), info}
+	k.list, k.state, k.problem = list, fileState{info.ModTime(), info}, nil
 	return nil
 }
 
@@ -163,22 +169,63 @@ func (k *Keys) look() {
 	if err == nil {
 		err = k.read()
 	}
-	if err != nil {
+	switch {
+	case err != nil && len(k.list) > 0:
 		k.log.Error("the payload keys could not be read again; those that were known stay", "error", err)
-		return
+	case err != nil:
+		k.refuse(fmt.Errorf("%w: put it right, it is read again", err))
+	default:
+		k.log.Info("payload keys were read", "keys", len(k.list), "encryptsWith", k.list[0].id)
 	}
-	k.log.Info("payload keys were read", "keys", len(k.list), "encryptsWith", k.list[0].id)
 }
 
-// first is the key that encrypts, nil when there is none.
-func (k *Keys) first() *key {
+// refuse has nothing encoded from now on: whoever put a file there wants payloads encrypted. It
+// says so once for each problem.
+func (k *Keys) refuse(problem error) {
+	if k.problem == nil || k.problem.Error() != problem.Error() {
+		k.log.Error("nothing is sent to Temporal until the payload keys can be read", "error", problem)
+	}
+	k.problem = problem
+}
+
+// first is the key that encrypts. It is nil without an error where payloads may be plain.
+func (k *Keys) first() (*key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.look()
+	if k.problem != nil {
+		return nil, fmt.Errorf("payload keys: %w", k.problem)
+	}
 	if len(k.list) == 0 {
+		return nil, nil
+	}
+	return &k.list[0], nil
+}
+
+// Ready tells why nothing can be encoded, nil when it can. It is nil for no keys at all.
+func (k *Keys) Ready() error {
+	if k == nil {
 		return nil
 	}
-	return &k.list[0]
+	_, err := k.first()
+	return err
+}
+
+// Wait waits until payloads can be encoded: work that is taken before cannot be answered.
+func (k *Keys) Wait(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		err := k.Ready()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
 }
 
 // find is the key of a name, nil when there is none.

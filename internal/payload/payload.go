@@ -30,7 +30,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"fmt"
-	"log/slog"
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/client"
@@ -55,24 +54,13 @@ func (k *Keys) Apply(o *client.Options) {
 	})
 }
 
-// ApplyFile is Apply with the keys of a file. Without one, payloads stay plain, and the log
-// says so.
-func ApplyFile(o *client.Options, path string, log *slog.Logger) error {
-	if path == "" {
-		Warn(log)
-		return nil
-	}
-	k, err := Open(path, log)
-	if err != nil {
-		return err
-	}
-	k.Apply(o)
-	return nil
-}
-
-// Encode implements converter.PayloadCodec. Without a key it changes nothing.
+// Encode implements converter.PayloadCodec. While keys are wanted and there are none it is an
+// error; where they are optional and there is no file yet it changes nothing.
 func (k *Keys) Encode(list []*commonpb.Payload) ([]*commonpb.Payload, error) {
-	first := k.first()
+	first, err := k.first()
+	if err != nil {
+		return nil, fmt.Errorf("encrypt a payload: %w", err)
+	}
 	if first == nil {
 		return list, nil
 	}

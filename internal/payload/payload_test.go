@@ -29,13 +29,18 @@ func open(t *testing.T, content string) (*Keys, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keys")
 	write(t, path, content)
-	k, err := Open(path, slog.New(slog.DiscardHandler))
+	k, err := Open(File{Path: path}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	alwaysLook(k)
+	return k, path
+}
+
+// alwaysLook has the clock move, so that each look sees what the file is now.
+func alwaysLook(k *Keys) {
 	now := time.Now()
 	k.now = func() time.Time { now = now.Add(lookEvery); return now }
-	return k, path
 }
 
 // write replaces the file, as an editor and a mounted Secret do.
@@ -165,7 +170,7 @@ func TestFiles(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "keys")
 		write(t, path, tc.content)
-		_, err := Open(path, slog.New(slog.DiscardHandler))
+		_, err := Open(File{Path: path}, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q in it", name, err, tc.want)
 		}
@@ -181,7 +186,7 @@ func TestLater(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	path := filepath.Join(t.TempDir(), "keys")
-	k, err := Open(path, slog.New(slog.NewTextHandler(&log, nil)))
+	k, err := Open(File{Path: path, Optional: true}, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil || !strings.Contains(log.String(), "in the clear") {
 		t.Fatalf("%v, logged %q", err, log.String())
 	}
@@ -190,7 +195,10 @@ func TestLater(t *testing.T) {
 		t.Errorf("got %v, %v", p, err)
 	}
 	decrypt(t, k, p)
-	if _, err := Open(filepath.Join(t.TempDir(), "mistyped", "keys"), slog.New(slog.DiscardHandler)); err == nil {
+	if err := k.Ready(); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	if _, err := Open(File{Path: filepath.Join(t.TempDir(), "mistyped", "keys"), Optional: true}, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a folder that is not there passed")
 	}
 	if err := Create(path, time.Now()); err != nil {

@@ -262,7 +262,7 @@ func inTemporal(t *testing.T, fleet *harness.Fleet) {
 	t.Helper()
 	s := fleet.State().Temporal
 	options := client.Options{HostPort: s.Address, Namespace: s.Namespace}
-	keys, err := payload.Open(fleet.PayloadKeys, slog.New(slog.DiscardHandler))
+	keys, err := payload.Open(payload.File{Path: fleet.PayloadKeys}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

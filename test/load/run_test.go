@@ -224,7 +224,8 @@ func check(t testing.TB, fleet *harness.Fleet, r *result) {
 func (r *result) readHistories(t testing.TB, fleet *harness.Fleet) error {
 	s := fleet.State().Temporal
 	options := client.Options{HostPort: s.Address, Namespace: s.Namespace}
-	if err := payload.ApplyFile(&options, fleet.PayloadKeys, slog.Default()); err != nil {
+	keys := payload.File{Path: fleet.PayloadKeys}
+	if _, err := keys.Apply(&options, slog.Default()); err != nil {
 		return err
 	}
 	c, err := client.Dial(options)

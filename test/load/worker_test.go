@@ -61,7 +61,7 @@ type standInFlags struct {
 	store                              blob.Config
 	archiveBucket, frontierBucket      string
 	dir, health, logFormat, allow      string
-	payloadKeys                        string
+	payloadKeys                        payload.File
 	tabs                               int
 	sites, stats                       string
 	web                                web
@@ -83,7 +83,7 @@ func parseFlags(args []string) (o standInFlags, err error) {
 	f.StringVar(&o.store.CredentialsFile, "s3-credentials-file", "", "as of worker")
 	f.StringVar(&o.archiveBucket, "archive-bucket", "", "as of worker: one that visits pages is told the bucket by the run")
 	f.StringVar(&o.frontierBucket, "frontier-bucket", "", "as of worker")
-	f.StringVar(&o.payloadKeys, "payload-keys", "", "as of worker")
+	f.StringVar(&o.payloadKeys.Path, "payload-keys", "", "as of worker")
 	f.StringVar(&o.dir, "dir", "", "as of worker")
 	f.StringVar(&o.health, "health-address", "", "as of worker")
 	f.StringVar(&o.logFormat, "log-format", "json", "as of worker")
@@ -152,7 +152,7 @@ func workAsFlagsSay(args []string) (err error) {
 		return err
 	}
 	options := client.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
-	if err := payload.ApplyFile(&options, o.payloadKeys, log); err != nil {
+	if _, err := o.payloadKeys.Apply(&options, log); err != nil {
 		return err
 	}
 	temporal, err := client.DialContext(ctx, options)
