@@ -44,6 +44,8 @@ type Page struct {
 	Certificates []byte
 	// Capture is capture.json, Record the page's own record, both as they are in the file.
 	Capture, Record []byte
+
+	chain [][]byte // certificates in DER
 }
 
 // Redirect is a step from the requested to the final address.
@@ -115,14 +117,6 @@ type connectioninfo struct {
 	} `json:"tls"`
 }
 
-// taken is what the records of a file are read for.
-type taken struct {
-	answers map[string]Resource
-	bodies  map[string][]byte // of our own records, by ID
-	derived map[string][]byte // by kind of record, such as "urn:view:"
-	held    int64             // bytes of both
-}
-
 // ReadPage reads a page out of a snapshot of that size. Which is its ID or its address, and may be empty when
 // there is only one.
 func ReadPage(ctx context.Context, src io.ReaderAt, size int64, which string) (*Page, error) {
@@ -134,14 +128,34 @@ func ReadPage(ctx context.Context, src io.ReaderAt, size int64, which string) (*
 	if p.Capture, err = readAll(z, verify.CapturePath); err != nil {
 		return nil, err
 	}
-	if err := p.choose(which); err != nil {
-		return nil, err
-	}
-	t, err := take(ctx, z, p.ID)
+	pages, err := listed(p.Capture)
 	if err != nil {
 		return nil, err
 	}
-	return p, p.fill(t)
+	page, err := choose(pages, which)
+	if err != nil {
+		return nil, err
+	}
+	p.PageFacts, p.Why = page.PageFacts, page.Why
+	t := newTaken()
+	derived := map[string][]byte{}
+	err = t.read(ctx, z, func(kind, page string, rec *warc.Record) (err error) {
+		if page == p.ID {
+			derived[kind], err = t.body(rec)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.fill(t); err != nil {
+		return nil, err
+	}
+	for _, der := range p.chain {
+		p.Certificates = append(p.Certificates, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	p.Screenshot, p.Text = derived[kindView], derived[kindText]
+	return p, p.links(derived[kindLinks])
 }
 
 func readAll(z *wacz.Reader, name string) ([]byte, error) {
@@ -153,113 +167,44 @@ func readAll(z *wacz.Reader, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxDerived))
 }
 
-// choose finds the page in capture.json.
-func (p *Page) choose(which string) error {
+// listedPage is a page as capture.json has it.
+type listedPage struct {
+	verify.PageFacts
+	FinalURL string `json:"finalUrl"`
+	Why      Why    `json:"why"`
+}
+
+// listed are the pages of capture.json that count.
+func listed(capture []byte) ([]listedPage, error) {
 	var c struct {
-		Pages []struct {
-			verify.PageFacts
-			FinalURL string `json:"finalUrl"`
-			Why      Why    `json:"why"`
-		} `json:"pages"`
+		Pages []listedPage `json:"pages"`
 	}
-	if err := json.Unmarshal(p.Capture, &c); err != nil {
-		return fmt.Errorf("%s: %w", verify.CapturePath, err)
+	if err := json.Unmarshal(capture, &c); err != nil {
+		return nil, fmt.Errorf("%s: %w", verify.CapturePath, err)
 	}
+	return slices.DeleteFunc(c.Pages, func(p listedPage) bool { return p.Superseded }), nil
+}
+
+// choose finds the page that was named.
+func choose(pages []listedPage, which string) (page listedPage, err error) {
 	var names []string
 	found := 0
-	for _, page := range c.Pages {
-		if page.Superseded {
-			continue
-		}
-		names = append(names, page.URL)
-		if which == "" || which == page.ID || which == page.URL || which == page.FinalURL {
-			p.PageFacts, p.Why = page.PageFacts, page.Why
+	for _, p := range pages {
+		names = append(names, p.URL)
+		if which == "" || which == p.ID || which == p.URL || which == p.FinalURL {
+			page = p
 			found++
 		}
 	}
 	switch {
 	case found == 1:
-		return nil
+		return page, nil
 	case found > 1 && which == "":
-		return fmt.Errorf("has %d pages: name one of them, such as FILE#%s", found, names[0])
+		return page, fmt.Errorf("has %d pages: name one of them, such as FILE#%s", found, names[0])
 	case found > 1:
-		return fmt.Errorf("has %d pages of that address: name one by its ID (crawlctl wacz inspect --json tells them)", found)
+		return page, fmt.Errorf("has %d pages of that address: name one by its ID (crawlctl wacz inspect --json tells them)", found)
 	}
-	return fmt.Errorf("has no page %q; it has %s", which, strings.Join(names[:min(len(names), 5)], ", "))
-}
-
-// take reads every record once.
-func take(ctx context.Context, z *wacz.Reader, page string) (*taken, error) {
-	t := &taken{answers: map[string]Resource{}, bodies: map[string][]byte{}, derived: map[string][]byte{}}
-	for _, name := range z.WARCs() {
-		file, err := z.OpenWARC(name)
-		if err != nil {
-			return nil, err
-		}
-		rd := warc.NewReader(file, warc.ReaderOptions{Verify: true})
-		for {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			rec, err := rd.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			if err := t.record(rec, page); err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", name, rec.ID, err)
-			}
-		}
-	}
-	return t, nil
-}
-
-// kinds of records that are derived from a page, and of its own.
-var kinds = []string{"urn:view:", "urn:text:", "urn:links:"}
-
-// record takes what is needed of a record.
-func (t *taken) record(rec *warc.Record, page string) error {
-	switch {
-	case rec.Type == warc.Response || rec.Type == warc.Revisit:
-		r := Resource{MIME: warc.HTTPField(rec.Head, "Content-Type"), SHA256: string(rec.PayloadDigest), Record: rec.ID}
-		if rec.Body != nil {
-			r.Size = rec.Body.Size()
-		}
-		t.answers[rec.ID] = r
-		return nil
-	case rec.Type == warc.Metadata && (strings.HasPrefix(rec.TargetURI, "urn:pageinfo:") || strings.HasPrefix(rec.TargetURI, "urn:connection:")):
-		b, err := t.body(rec)
-		t.bodies[rec.ID] = b
-		return err
-	case rec.Type == warc.Conversion:
-		id, _ := rec.Get(warc.FieldPageID)
-		i := slices.IndexFunc(kinds, func(k string) bool { return strings.HasPrefix(rec.TargetURI, k) })
-		if i < 0 || id != page {
-			return nil
-		}
-		b, err := t.body(rec)
-		t.derived[kinds[i]] = b
-		return err
-	}
-	return nil
-}
-
-// body reads the body of a record, as long as all that are read do not take too much.
-func (t *taken) body(rec *warc.Record) ([]byte, error) {
-	if rec.Body == nil {
-		return nil, nil
-	}
-	if t.held += rec.Body.Size(); t.held > maxDerived {
-		return nil, fmt.Errorf("with it more than %d bytes would be taken out of the file", maxDerived)
-	}
-	f, err := rec.Body.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // read only
-	return io.ReadAll(f)
+	return page, fmt.Errorf("has no page %q; it has %s", which, strings.Join(names[:min(len(names), 5)], ", "))
 }
 
 // fill tells of the page what the records say.
@@ -273,6 +218,7 @@ func (p *Page) fill(t *taken) error {
 		return fmt.Errorf("page %s: its record: %w", p.ID, err)
 	}
 	p.FinalURL, p.Title, p.Status, p.Reason, p.Redirects = info.FinalURL, info.Title, info.Status, info.Reason, info.Redirects
+	main := false
 	for _, e := range info.Exchanges {
 		r := t.answers[e.Response]
 		r.URL, r.Method, r.Status, r.At = e.URL, e.Method, e.Status, e.Started
@@ -280,24 +226,25 @@ func (p *Page) fill(t *taken) error {
 			r.Missing = strings.TrimSpace(e.Failure + " " + e.Detail)
 		}
 		p.Resources = append(p.Resources, r)
-		if e.Response != "" && e.Response == info.Main {
-			if err := p.connection(t.bodies[e.Connection]); err != nil {
-				return err
-			}
+		if e.Response == "" || e.Response != info.Main || main {
+			continue
+		}
+		main = true
+		if err := p.connection(t, e.Connection); err != nil {
+			return err
 		}
 	}
-	p.Screenshot, p.Text = t.derived["urn:view:"], t.derived["urn:text:"]
-	return p.links(t.derived["urn:links:"])
+	return nil
 }
 
 // connection tells where the document came from.
-func (p *Page) connection(raw []byte) error {
-	if raw == nil {
-		return nil // the browser took it down, which knows no certificates
-	}
-	var c connectioninfo
-	if err := json.Unmarshal(raw, &c); err != nil {
+func (p *Page) connection(t *taken, id string) error {
+	c, err := t.connection(id)
+	if err != nil {
 		return fmt.Errorf("page %s: the record of its connection: %w", p.ID, err)
+	}
+	if c == nil {
+		return nil // the browser took it down, which knows no certificates
 	}
 	p.Server, p.Protocol = c.Remote, c.Protocol
 	if c.Proxy != "" {
@@ -310,9 +257,7 @@ func (p *Page) connection(raw []byte) error {
 	if c.TLS.VerifyError != "" {
 		p.TLS += "; " + c.TLS.VerifyError
 	}
-	for _, der := range c.TLS.Chain {
-		p.Certificates = append(p.Certificates, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	}
+	p.chain = c.TLS.Chain
 	return nil
 }
 

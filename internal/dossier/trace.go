@@ -4,15 +4,17 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"crawlfleet.dev/crawlfleet/internal/verify"
 	"crawlfleet.dev/crawlfleet/internal/wacz"
+	"crawlfleet.dev/crawlfleet/internal/warc"
 )
 
 // Step is a step from a picture to the authorisation.
@@ -51,49 +53,101 @@ func traceIn(ctx context.Context, v *verify.Verifier, fsys fs.FS, name, sum stri
 		return nil, err
 	}
 	defer f.Close() // read only
-	var r *verify.Report
-	pages, err := pagesOf(ctx, f, size)
+	ways, err := waysTo(ctx, f, size, sum)
+	if err != nil || len(ways) == 0 {
+		return nil, err
+	}
+	// A snapshot that has them is worth checking, once.
+	last, err := snapshotSteps(ctx, v, fsys, name)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range pages {
-		for _, from := range p.having(sum) {
-			if r == nil { // a snapshot that has them is worth checking
-				report, err := v.File(ctx, fsys, name, name)
-				if err != nil {
-					return nil, err
-				}
-				r = &report
-			}
-			chain := append([]Step{{"bytes", "SHA-256 " + sum}}, from...)
-			chain = append(chain, p.steps()...)
-			last, err := snapshotSteps(v, fsys, name, *r)
-			if err != nil {
-				return nil, err
-			}
-			chains = append(chains, append(chain, last...))
-		}
+	for _, way := range ways {
+		chains = append(chains, slices.Concat([]Step{{"bytes", "SHA-256 " + sum}}, way, last))
 	}
 	return chains, nil
 }
 
-// pagesOf reads all pages of a snapshot.
-func pagesOf(ctx context.Context, f verify.RandomFile, size int64) (pages []*Page, err error) {
-	ids, err := pageIDs(f, size)
+// waysTo are the ways from bytes to the pages of a snapshot that have them. However many pages
+// there are, it reads every record once.
+func waysTo(ctx context.Context, f verify.RandomFile, size int64, sum string) (ways [][]Step, err error) {
+	z, err := wacz.Open(f, size)
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range ids {
-		p, err := ReadPage(ctx, f, size, id)
-		if err != nil {
+	raw, err := readAll(z, verify.CapturePath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // of another tool
+	}
+	if err != nil {
+		return nil, err
+	}
+	pages, err := listed(raw)
+	if err != nil {
+		return nil, err
+	}
+	t, derived := newTaken(), derivedFrom{}
+	err = t.read(ctx, z, func(kind, page string, rec *warc.Record) error { return derived.compare(kind, page, rec, sum) })
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for _, l := range pages {
+		if known[l.Info] {
+			return nil, fmt.Errorf("page %s: its record %s is that of another page, too", l.ID, l.Info)
+		}
+		known[l.Info] = true
+		p := &Page{PageFacts: l.PageFacts, Why: l.Why}
+		if err := p.fill(t); err != nil {
 			return nil, err
 		}
-		pages = append(pages, p)
+		for _, way := range append(p.having(sum), derived.having(p.ID)...) {
+			ways = append(ways, append(way, p.steps()...))
+		}
 	}
-	return pages, nil
+	return ways, nil
 }
 
-// having are the ways in which a page has bytes.
+// derivedFrom are the kinds of what was derived from a page and has the bytes that are followed,
+// by the ID of the page.
+type derivedFrom map[string]map[string]bool
+
+// compare takes down whether a record has the bytes, of which it keeps none.
+func (d derivedFrom) compare(kind, page string, rec *warc.Record, sum string) error {
+	if kind == kindLinks || rec.Body == nil || rec.Body.Size() == 0 {
+		return nil
+	}
+	f, err := rec.Body.Open()
+	if err != nil {
+		return err
+	}
+	defer f.Close() // read only
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return err
+	}
+	if hex.EncodeToString(h.Sum(nil)) != sum {
+		delete(d[page], kind) // the last one counts
+		return nil
+	}
+	if d[page] == nil {
+		d[page] = map[string]bool{}
+	}
+	d[page][kind] = true
+	return nil
+}
+
+// having are the ways by which a page led to the bytes.
+func (d derivedFrom) having(page string) (ways [][]Step) {
+	for _, k := range []struct{ kind, what string }{{kindView, "screenshot"}, {kindText, "text"}} {
+		if d[page][k.kind] {
+			ways = append(ways, []Step{{"derived", "the " + k.what + " that was made of the page when it was captured"}})
+		}
+	}
+	return ways
+}
+
+// having are the ways in which a page received bytes.
 func (p *Page) having(sum string) (ways [][]Step) {
 	for _, r := range p.Resources {
 		if r.Record == "" || strings.TrimPrefix(r.SHA256, "sha256:") != sum {
@@ -102,14 +156,6 @@ func (p *Page) having(sum string) (ways [][]Step) {
 		ways = append(ways, []Step{
 			{"record", fmt.Sprintf("%s: the answer %d to %s %s, asked %s, as received", r.Record, r.Status, r.Method, r.URL, moment(r.At))},
 		})
-	}
-	for _, d := range []struct {
-		what    string
-		content []byte
-	}{{"screenshot", p.Screenshot}, {"text", p.Text}} {
-		if len(d.content) > 0 && fmt.Sprintf("%x", sha256.Sum256(d.content)) == sum {
-			ways = append(ways, []Step{{"derived", "the " + d.what + " that was made of the page when it was captured"}})
-		}
 	}
 	return ways
 }
@@ -126,9 +172,13 @@ func (p *Page) steps() []Step {
 	return append(steps, Step{"why", "it was named"})
 }
 
-// snapshotSteps tell of the snapshot, and of what it was captured under.
-func snapshotSteps(v *verify.Verifier, fsys fs.FS, name string, r verify.Report) ([]Step, error) {
+// snapshotSteps check the snapshot, and tell of it and of what it was captured under.
+func snapshotSteps(ctx context.Context, v *verify.Verifier, fsys fs.FS, name string) ([]Step, error) {
 	sum, _, err := verify.Sum(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	r, err := v.FileOf(ctx, fsys, name, name, sum)
 	if err != nil {
 		return nil, err
 	}
@@ -226,31 +276,4 @@ func factSteps(f *verify.Facts) (steps []Step) {
 		steps = append(steps, Step{"approved by", approval.Approver + ", " + moment(approval.At)})
 	}
 	return steps
-}
-
-// pageIDs are those of the pages that count.
-func pageIDs(f verify.RandomFile, size int64) (ids []string, err error) {
-	z, err := wacz.Open(f, size)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := readAll(z, verify.CapturePath)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // of another tool
-	}
-	if err != nil {
-		return nil, err
-	}
-	var c struct {
-		Pages []verify.PageFacts `json:"pages"`
-	}
-	if err := json.Unmarshal(raw, &c); err != nil {
-		return nil, fmt.Errorf("%s: %w", verify.CapturePath, err)
-	}
-	for _, p := range c.Pages {
-		if !p.Superseded {
-			ids = append(ids, p.ID)
-		}
-	}
-	return ids, nil
 }

@@ -209,7 +209,7 @@ func (v *Verifier) checkChunk(ctx context.Context, fsys fs.FS, st statement, o o
 	if err != nil || len(wrong) > 0 {
 		return nil, wrong, err // what else might be wrong with it is of no interest then
 	}
-	p, err := v.file(ctx, fsys, o.path(), path.Join(shown, o.path()), o.SHA256) // as it was found to be
+	p, err := v.FileOf(ctx, fsys, o.path(), path.Join(shown, o.path()), o.SHA256) // as it was found to be
 	if err != nil {
 		return nil, nil, err
 	}

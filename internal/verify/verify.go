@@ -56,11 +56,12 @@ func (v *Verifier) Path(ctx context.Context, name string) ([]Report, error) {
 
 // File checks one WACZ file of a folder; shown is its name in the report.
 func (v *Verifier) File(ctx context.Context, fsys fs.FS, name, shown string) (Report, error) {
-	return v.file(ctx, fsys, name, shown, "")
+	return v.FileOf(ctx, fsys, name, shown, "")
 }
 
-// file is File; sum is the SHA-256 of the file in hex where that was computed already.
-func (v *Verifier) file(ctx context.Context, fsys fs.FS, name, shown, sum string) (Report, error) {
+// FileOf is File; sum is the SHA-256 of the file in hex where that was computed already, which
+// spares computing it again.
+func (v *Verifier) FileOf(ctx context.Context, fsys fs.FS, name, shown, sum string) (Report, error) {
 	f, size, err := Open(fsys, name)
 	if err != nil {
 		return Report{Subject: shown, Kind: KindUnknown}, err

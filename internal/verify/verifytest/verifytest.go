@@ -87,6 +87,19 @@ func NewSample(n int) *Sample {
 	return s
 }
 
+// NewPages is a chunk with n pages, which came over n connections.
+func NewPages(n int) *Sample {
+	s := NewSample(1)
+	for i := 2; i <= n; i++ {
+		more := NewSample(i)
+		s.records, s.bodies, s.pages = append(s.records, more.records...), append(s.bodies, more.bodies...), append(s.pages, more.pages...)
+		s.Capture["pages"] = append(s.Capture["pages"].([]any), more.Page())
+		s.Capture["sealed"] = more.Capture["sealed"]
+	}
+	s.Capture["records"] = len(s.records)
+	return s
+}
+
 func (s *Sample) add(r *warc.Record, body string) {
 	s.records, s.bodies = append(s.records, r), append(s.bodies, body)
 }
