@@ -47,8 +47,8 @@ func (o *dossierOptions) signer(cmd *cobra.Command, created time.Time, trust evi
 	}, nil
 }
 
-// proofs gives what the custody log has of a snapshot, nil without a log.
-func (o *dossierOptions) proofs(created time.Time) (func(context.Context, string, string) ([]dossier.File, error), error) {
+// proofs gives what the custody log has of snapshots, nil without a log.
+func (o *dossierOptions) proofs(created time.Time) (func(context.Context, []dossier.Subject) (map[dossier.Subject][]dossier.File, error), error) {
 	if o.custodyDir == "" {
 		if o.custodyWriter != "" {
 			return nil, cli.Usage("--custody-write-key needs --custody-dir")
@@ -83,63 +83,75 @@ func (o *dossierOptions) proofs(created time.Time) (func(context.Context, string
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, sum, run string) ([]dossier.File, error) {
-		return o.proofsOf(ctx, log, sum, run, created)
+	return func(ctx context.Context, snapshots []dossier.Subject) (map[dossier.Subject][]dossier.File, error) {
+		return o.proofsOf(ctx, log, snapshots, created)
 	}, nil
 }
 
-// proofsOf proves every entry about a snapshot, after it has noted that it is exported: that has to
-// be in the log before the bytes go out.
-func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, sum, run string, at time.Time) (files []dossier.File, err error) {
-	about, err := entriesOf(ctx, log, sum, run)
+// proofsOf proves every entry about snapshots, after it has noted that they are exported: that has
+// to be in the log before the bytes go out. It reads the log once for all of them.
+func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, snapshots []dossier.Subject, at time.Time) (map[dossier.Subject][]dossier.File, error) {
+	about, err := entriesOf(ctx, log, snapshots)
 	if err != nil {
 		return nil, err
 	}
-	own := slices.IndexFunc(about, func(l logged) bool { return l.SHA256 == sum })
-	if own < 0 {
-		return nil, fmt.Errorf("knows nothing of the snapshot with the SHA-256 %s", sum)
-	}
 	if log.Signer != nil {
-		if about, err = o.export(ctx, log, about, about[own].Object, sum, at); err != nil {
+		if err := o.export(ctx, log, about, at); err != nil {
 			return nil, err
 		}
 	}
-	for i, e := range about {
-		p, err := log.ProveIndex(ctx, e.index)
-		if err != nil {
-			return nil, err
+	proofs := map[dossier.Subject][]dossier.File{}
+	for _, h := range about {
+		for i, e := range h.entries {
+			p, err := log.ProveIndex(ctx, e.index)
+			if err != nil {
+				return nil, err
+			}
+			text, err := p.MarshalText()
+			if err != nil {
+				return nil, err
+			}
+			proofs[h.of] = append(proofs[h.of], dossier.File{Name: fmt.Sprintf("%03d-%s.proof", i+1, strings.ToLower(string(e.Event))), Content: text})
 		}
-		text, err := p.MarshalText()
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, dossier.File{Name: fmt.Sprintf("%03d-%s.proof", i+1, strings.ToLower(string(e.Event))), Content: text})
 	}
-	return files, nil
+	return proofs, nil
 }
 
-// export notes that a snapshot belongs to the case, unless that is known, and that it is exported.
-func (o *dossierOptions) export(ctx context.Context, log *custody.Log, about []logged, object blob.Key, sum string, at time.Time) ([]logged, error) {
-	exported := custody.Entry{
-		ID: exportID(o, sum, at), Event: custody.Exported, Object: object, SHA256: sum, When: time.Now().UTC().Truncate(time.Millisecond),
-		Who: o.actor, Why: "dossier", Case: custody.Word(o.reference), To: o.to,
-	}
-	entries := []custody.Entry{exported}
-	if !slices.ContainsFunc(about, func(l logged) bool { return l.Event == custody.TiedToCase && l.Case == exported.Case }) {
-		tied := exported
-		tied.ID, tied.Event, tied.To = strings.Replace(exported.ID, "exported", "tiedtocase", 1), custody.TiedToCase, ""
-		entries = []custody.Entry{tied, exported}
+// export notes that snapshots belong to the case, where that is not known, and that they are exported,
+// and adds it to what is known about each.
+func (o *dossierOptions) export(ctx context.Context, log *custody.Log, about []history, at time.Time) error {
+	var entries []custody.Entry
+	var whose []*history
+	for i := range about {
+		for _, e := range o.exports(&about[i], at) {
+			entries, whose = append(entries, e), append(whose, &about[i])
+		}
 	}
 	receipt, err := log.Append(ctx, entries...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, e := range entries {
-		if at := receipt.Indexes[i]; !slices.ContainsFunc(about, func(l logged) bool { return l.index == at }) {
-			about = append(about, logged{e, at})
+		index := receipt.Indexes[i]
+		if !slices.ContainsFunc(whose[i].entries, func(l logged) bool { return l.index == index }) {
+			whose[i].entries = append(whose[i].entries, logged{e, index})
 		}
 	}
-	return about, nil
+	return nil
+}
+
+// exports are the entries that tell of the export of a snapshot.
+func (o *dossierOptions) exports(h *history, at time.Time) []custody.Entry {
+	exported := custody.Entry{
+		ID: exportID(o, h.of.SHA256, at), Event: custody.Exported, Object: h.object, SHA256: h.of.SHA256, When: time.Now().UTC().Truncate(time.Millisecond),
+		Who: o.actor, Why: "dossier", Case: custody.Word(o.reference), To: o.to,
+	}
+	if slices.ContainsFunc(h.entries, func(l logged) bool { return l.Event == custody.TiedToCase && l.Case == exported.Case }) {
+		return []custody.Entry{exported}
+	}
+	tied := exported
+	tied.ID, tied.Event, tied.To = strings.Replace(exported.ID, "exported", "tiedtocase", 1), custody.TiedToCase, ""
+	return []custody.Entry{tied, exported}
 }
 
 // exportID names an export, so that a page of the same snapshot, or a second try, adds nothing.
@@ -154,13 +166,39 @@ type logged struct {
 	index int64
 }
 
-// entriesOf are the entries about an object, by its SHA-256, and about all of its run.
-func entriesOf(ctx context.Context, log *custody.Log, sum, run string) (about []logged, err error) {
-	err = log.Entries(ctx, 0, func(i int64, e custody.Entry) bool {
-		if e.Concerns(sum, run) {
-			about = append(about, logged{e, i})
+// history is what the log has of a snapshot, whose key in the store is object.
+type history struct {
+	of      dossier.Subject
+	object  blob.Key
+	entries []logged
+}
+
+// entriesOf are the entries about snapshots, and about all of their runs, in one reading.
+func entriesOf(ctx context.Context, log *custody.Log, snapshots []dossier.Subject) ([]history, error) {
+	about := make([]history, len(snapshots))
+	for i, s := range snapshots {
+		about[i].of = s
+	}
+	err := log.Entries(ctx, 0, func(index int64, e custody.Entry) bool {
+		for i := range about {
+			h := &about[i]
+			if !e.Concerns(h.of.SHA256, h.of.Run) {
+				continue
+			}
+			h.entries = append(h.entries, logged{e, index})
+			if h.object == "" && e.SHA256 == h.of.SHA256 {
+				h.object = e.Object
+			}
 		}
 		return true
 	})
-	return about, err
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range about {
+		if h.object == "" {
+			return nil, fmt.Errorf("knows nothing of the snapshot with the SHA-256 %s", h.of.SHA256)
+		}
+	}
+	return about, nil
 }

@@ -189,7 +189,7 @@ func (v *Checker) exhibit(ctx context.Context, e *Exhibit, fsys fs.FS, shown str
 	case err != nil:
 		return lost, err
 	}
-	r, err := v.File(ctx, fsys, name, lost.Subject)
+	r, err := v.FileOf(ctx, fsys, name, lost.Subject, sum)
 	if err != nil {
 		return r, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -84,24 +85,46 @@ func (e *Exhibit) judgeProof(raw []byte, run string, keys CustodyKeys) (verify.V
 	return verify.Holds, fmt.Sprintf("%s: entry %d of a log of %d", what, p.Index, c.Size)
 }
 
-// addProofs adds what the custody log has of the snapshot.
-func (m *maker) addProofs(e *Exhibit) error {
-	proofs, err := m.options.Custody(m.ctx, e.SHA256, runOf(e.Report.Facts))
-	if err != nil {
-		return fmt.Errorf("the custody log: %w", err)
+// Subject is a snapshot as the custody log knows it.
+type Subject struct {
+	// SHA256 of its file is in hex.
+	SHA256 string
+	// Run is the UID of the run that it is of, empty for none.
+	Run string
+}
+
+// addProofs adds what the custody log has of the snapshots.
+func (m *maker) addProofs() error {
+	if m.options.Custody == nil {
+		return nil
 	}
-	for _, f := range proofs {
-		var p custody.Proof
-		if err := p.UnmarshalText(f.Content); err != nil {
-			return fmt.Errorf("the custody log: %s: %w", f.Name, err)
+	var subjects []Subject // pages of one snapshot have one
+	for i := range m.dossier.Exhibits {
+		if s := m.dossier.Exhibits[i].subject(); !slices.Contains(subjects, s) {
+			subjects = append(subjects, s)
 		}
-		e.events = append(e.events, p.Entry)
-		if _, err := m.bag.Add(e.path(custodyDir+f.Name), bytes.NewReader(f.Content)); err != nil {
-			return err
+	}
+	proofs, err := m.options.Custody(m.ctx, subjects)
+	if err != nil {
+		return err
+	}
+	for i := range m.dossier.Exhibits {
+		e := &m.dossier.Exhibits[i]
+		for _, f := range proofs[e.subject()] {
+			var p custody.Proof
+			if err := p.UnmarshalText(f.Content); err != nil {
+				return fmt.Errorf("%s: %w", f.Name, err)
+			}
+			e.events = append(e.events, p.Entry)
+			if _, err := m.bag.Add(e.path(custodyDir+f.Name), bytes.NewReader(f.Content)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
+
+func (e *Exhibit) subject() Subject { return Subject{e.SHA256, runOf(e.Report.Facts)} }
 
 // history is what the custody log has of the snapshot; the proofs vouch for it.
 func (e *Exhibit) history(t *texts) table {

@@ -17,7 +17,7 @@ import (
 )
 
 // proving is a custody log of entries, with the proofs of all of them, whatever they are about.
-func proving(t *testing.T, entries func(sum, run string) []custody.Entry) (func(context.Context, string, string) ([]dossier.File, error), dossier.CustodyKeys) {
+func proving(t *testing.T, entries func(sum, run string) []custody.Entry) (func(context.Context, []dossier.Subject) (map[dossier.Subject][]dossier.File, error), dossier.CustodyKeys) {
 	t.Helper()
 	private, public, err := note.GenerateKey(nil, "agency.example/custody")
 	if err != nil {
@@ -40,23 +40,26 @@ func proving(t *testing.T, entries func(sum, run string) []custody.Entry) (func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(ctx context.Context, sum, run string) (files []dossier.File, err error) {
-		receipt, err := log.Append(ctx, entries(sum, run)...)
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range receipt.Indexes {
-			p, err := log.ProveIndex(ctx, i)
+	return func(ctx context.Context, snapshots []dossier.Subject) (map[dossier.Subject][]dossier.File, error) {
+		proofs := map[dossier.Subject][]dossier.File{}
+		for _, s := range snapshots {
+			receipt, err := log.Append(ctx, entries(s.SHA256, s.Run)...)
 			if err != nil {
 				return nil, err
 			}
-			text, err := p.MarshalText()
-			if err != nil {
-				return nil, err
+			for _, i := range receipt.Indexes {
+				p, err := log.ProveIndex(ctx, i)
+				if err != nil {
+					return nil, err
+				}
+				text, err := p.MarshalText()
+				if err != nil {
+					return nil, err
+				}
+				proofs[s] = append(proofs[s], dossier.File{Name: fmt.Sprintf("%03d.proof", i), Content: text})
 			}
-			files = append(files, dossier.File{Name: fmt.Sprintf("%03d.proof", i), Content: text})
 		}
-		return files, nil
+		return proofs, nil
 	}, dossier.CustodyKeys{Origin: origin, Verifiers: verifiers}
 }
 

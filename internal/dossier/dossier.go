@@ -71,9 +71,9 @@ type Options struct {
 	Verifiers []string
 	// Verifier checks the snapshots first: what fails is not handed over.
 	Verifier *verify.Verifier
-	// Custody gives what the custody log has of a snapshot (by its SHA-256 in hex, and the UID of
-	// the run that it is of, empty for none), each proof as a file; nil when there is no log.
-	Custody func(ctx context.Context, sum, run string) ([]File, error)
+	// Custody gives what the custody log has of snapshots, each proof as a file; nil when there is no
+	// log. It is asked once for all of them.
+	Custody func(ctx context.Context, snapshots []Subject) (map[Subject][]File, error)
 	// Sign signs tagmanifest-sha256.txt; nil leaves the dossier unsigned.
 	Sign func(ctx context.Context, tagManifest []byte) (File, error)
 }
@@ -175,10 +175,13 @@ func (m *maker) make() error {
 			return fmt.Errorf("dossier: %s: %w", s.Path, err)
 		}
 	}
-	for i, s := range m.options.Snapshots { // once all are known to be good: the log is told
+	for i, s := range m.options.Snapshots {
 		if err := m.besides(&m.dossier.Exhibits[i], s.Path); err != nil {
 			return fmt.Errorf("dossier: %s: %w", s.Path, err)
 		}
+	}
+	if err := m.addProofs(); err != nil { // once all are known to be good: the log is told
+		return fmt.Errorf("dossier: the custody log: %w", err)
 	}
 	for _, name := range m.options.Verifiers {
 		sum, err := m.addFile(verifierDir+filepath.Base(name), name)
@@ -193,29 +196,29 @@ func (m *maker) make() error {
 	return m.finish()
 }
 
-// exhibit adds a snapshot.
+// exhibit adds a snapshot. Putting it in gives its SHA-256, which is what is checked.
 func (m *maker) exhibit(number string, s Snapshot) error {
-	reports, err := m.options.Verifier.Path(m.ctx, s.Path)
+	root, err := os.OpenRoot(filepath.Dir(s.Path))
 	if err != nil {
 		return err
 	}
-	if len(reports) != 1 || reports[0].Kind != verify.KindWACZ {
-		return errors.New("is not one WACZ file")
-	}
-	e := Exhibit{Number: number, Chunk: filepath.Base(s.Path), Report: reports[0]}
-	if e.Report.Verdict == verify.Fails {
-		return fmt.Errorf("does not hold: %s; look with crawlctl verify", failing(e.Report))
-	}
-	f, err := os.Open(s.Path)
+	defer func() { _ = root.Close() }() // only read
+	e := Exhibit{Number: number, Chunk: filepath.Base(s.Path)}
+	f, size, err := verify.Open(root.FS(), e.Chunk)
 	if err != nil {
 		return err
 	}
 	defer f.Close() // read only
-	info, err := f.Stat()
-	if err != nil {
+	e.Size = size
+	if e.SHA256, err = m.bag.Add(e.path(snapshotName), f); err != nil {
 		return err
 	}
-	e.Size = info.Size()
+	if e.Report, err = m.options.Verifier.FileOf(m.ctx, root.FS(), e.Chunk, s.Path, e.SHA256); err != nil {
+		return err
+	}
+	if e.Report.Verdict == verify.Fails {
+		return fmt.Errorf("does not hold: %s; look with crawlctl verify", failing(e.Report))
+	}
 	if e.Page, err = ReadPage(m.ctx, f, e.Size, s.Page); err != nil {
 		return err
 	}
@@ -225,15 +228,11 @@ func (m *maker) exhibit(number string, s Snapshot) error {
 			return err
 		}
 	}
-	if e.SHA256, err = m.addFile(e.path(snapshotName), s.Path); err != nil {
-		return err
-	}
 	m.dossier.Exhibits = append(m.dossier.Exhibits, e)
 	return nil
 }
 
-// besides adds what lies beside a snapshot: its signature and stamps, the statement of its run,
-// and what the custody log has of it.
+// besides adds what lies beside a snapshot: its signature and stamps, and the statement of its run.
 func (m *maker) besides(e *Exhibit, snapshot string) error {
 	companions := []struct{ from, to string }{{snapshot + verify.SidecarSuffix, snapshotName + verify.SidecarSuffix}}
 	if folder := filepath.Dir(snapshot); filepath.Base(folder) == verify.ChunksDir { // of a run
@@ -249,10 +248,7 @@ func (m *maker) besides(e *Exhibit, snapshot string) error {
 			return err
 		}
 	}
-	if m.options.Custody == nil {
-		return nil
-	}
-	return m.addProofs(e)
+	return nil
 }
 
 // addFile adds a file of the disk.

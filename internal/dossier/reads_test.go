@@ -3,6 +3,7 @@ package dossier_test
 import (
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -88,5 +89,38 @@ func TestTraceRefusesSharedRecords(t *testing.T) {
 	_, err := dossier.Trace(t.Context(), &verify.Verifier{}, folder, ".", verifytest.SumOf([]byte("Room to let")))
 	if err == nil || !strings.Contains(err.Error(), "is that of another page, too") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestCheckHashesSnapshotsOnce: beside the bag's own hashes, the index and the sidecar are compared
+// with one: that there is a sidecar costs no further reading.
+func TestCheckHashesSnapshotsOnce(t *testing.T) {
+	t.Parallel()
+	office := verifytest.NewOffice(t)
+	run := t.TempDir()
+	if err := os.CopyFS(run, verifytest.NewSignedRun(t, office, 1)); err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, run)
+	o.Snapshots = o.Snapshots[:1]
+	dir, _ := create(t, o)
+	read := func(fsys fs.FS) float64 {
+		folder := &counted{FS: fsys}
+		if r := check(t, folder); r.Verdict == verify.Fails {
+			t.Errorf("%+v", r)
+		}
+		return float64(folder.bytes.Load())
+	}
+	const sidecar = "data/exhibits/E01/snapshot.wacz" + verify.SidecarSuffix
+	signed := contents(t, dir)
+	if signed[sidecar] == nil {
+		t.Fatal("the dossier has no sidecar")
+	}
+	unsigned := contents(t, dir)
+	delete(unsigned, sidecar)
+	rebag(t, unsigned)
+	with, without := read(signed), read(unsigned)
+	if with > without*1.02 {
+		t.Errorf("with a sidecar %.0f bytes were read, without %.0f", with, without)
 	}
 }
