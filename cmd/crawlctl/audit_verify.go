@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 
 func newAuditVerify() *cobra.Command {
 	var f auditFlags
-	var checkpoints []string
+	var checkpoints, witnesses []string
 	cmd := &cobra.Command{
 		Use:   "verify [PROOF...]",
 		Short: "Compute a log anew and compare it with what it says, or check proofs",
@@ -32,16 +33,28 @@ checkpoint was kept. It names the first object that is not as it must be.
 With PROOF files it reads no log: it checks that a key of the log signed that the
 entry in each is part of it.
 
+With --witness what it checks by must be cosigned by that witness, who made sure that
+the log was not rewritten: one of the checkpoints of --checkpoint, or those in the
+proofs (see crawlctl audit prove --checkpoint). Get the witness's public key from the
+witness, not from the keeper of the log.
+
 Exit codes: 0 when all holds, 1 when something does not, 2 when the command line made
 no sense.`,
 		Example: `  crawlctl audit verify --dir copy --key custody.pub --checkpoint kept.txt
-  crawlctl audit verify --key custody.pub exhibit-7.tlog-proof`,
+  crawlctl audit verify --dir copy --key custody.pub --checkpoint kept.txt --witness witness.pub
+  crawlctl audit verify --key custody.pub --witness witness.pub exhibit-7.tlog-proof`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				if len(checkpoints) > 0 {
-					return cli.Usage("--checkpoint: is for a log, not for proofs")
-				}
-				return f.verifyProofs(cmd.OutOrStdout(), args)
+			trusted, err := readWitnesses(witnesses)
+			if err != nil {
+				return err
+			}
+			switch {
+			case len(args) > 0 && len(checkpoints) > 0:
+				return cli.Usage("--checkpoint: is for a log, not for proofs")
+			case len(args) > 0:
+				return f.verifyProofs(cmd.OutOrStdout(), args, trusted)
+			case len(trusted) > 0 && len(checkpoints) == 0:
+				return cli.Usage("--witness needs --checkpoint, the file that the witness cosigned: the log itself holds none")
 			}
 			log, err := f.open()
 			if err != nil {
@@ -52,11 +65,16 @@ no sense.`,
 				return err
 			}
 			report, err := log.Verify(cmd.Context(), known...)
-			return f.verdict(cmd.OutOrStdout(), report, err)
+			var cosigned []cosignature
+			if err == nil {
+				cosigned, err = cosignedBy(trusted, known...)
+			}
+			return f.verdict(cmd.OutOrStdout(), report, cosigned, err)
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().StringArrayVar(&checkpoints, "checkpoint", nil, "`FILE` with a checkpoint that was kept (repeatable)")
+	cmd.Flags().StringArrayVar(&witnesses, "witness", nil, "the public `KEY` of a witness that must have cosigned, or a file with one a line (repeatable)")
 	return cmd
 }
 
@@ -84,6 +102,8 @@ type auditVerdict struct {
 	Size   int64  `json:"size"`
 	Root   string `json:"root,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Cosigned says what the witnesses that were named have signed.
+	Cosigned []cosignature `json:"cosigned,omitempty"`
 	// Object and Entry are where the log is not what it says.
 	Object blob.Key `json:"object,omitempty"`
 	Entry  *int64   `json:"entry,omitempty"`
@@ -91,13 +111,14 @@ type auditVerdict struct {
 
 // verdict says what a verification found. A log that is not what it says is told on standard
 // output; what kept from looking is an error.
-func (f *auditFlags) verdict(w io.Writer, report custody.Report, err error) error {
-	v := auditVerdict{Holds: err == nil, Report: report, Size: report.Head.Size}
+func (f *auditFlags) verdict(w io.Writer, report custody.Report, cosigned []cosignature, err error) error {
+	v := auditVerdict{Holds: err == nil, Report: report, Size: report.Head.Size, Cosigned: cosigned}
 	if report.Head.Size > 0 {
 		v.Root = report.Head.Root.String()
 	}
 	var divergence *custody.Divergence
 	var fork *custody.ForkError
+	var unwitnessed *unwitnessedError
 	switch {
 	case errors.As(err, &divergence):
 		v.Reason, v.Object = divergence.Reason, divergence.Key
@@ -106,6 +127,8 @@ func (f *auditFlags) verdict(w io.Writer, report custody.Report, err error) erro
 		}
 	case errors.As(err, &fork):
 		v.Reason = fork.Error()
+	case errors.As(err, &unwitnessed):
+		v.Reason = unwitnessed.Error()
 	case err != nil:
 		return err
 	}
@@ -136,6 +159,11 @@ func (v *auditVerdict) print(w io.Writer, wrong error) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nlast checkpoint: %d entries, root %s\n", v.Size, v.Root)
+	for _, c := range v.Cosigned {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "cosigned by %s at %s: %d entries, root %s\n", cli.OneLine(c.Witness), c.At.Format(time.RFC3339), c.Size, c.Root)
+		}
+	}
 	return err
 }
 
@@ -147,9 +175,10 @@ type proofVerdict struct {
 	Index      int64          `json:"index"`
 	Entry      *custody.Entry `json:"entry,omitempty"`
 	Checkpoint int64          `json:"size,omitempty"`
+	Cosigned   []cosignature  `json:"cosigned,omitempty"`
 }
 
-func (f *auditFlags) verifyProofs(w io.Writer, paths []string) error {
+func (f *auditFlags) verifyProofs(w io.Writer, paths []string, witnesses []note.Verifier) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -159,7 +188,7 @@ func (f *auditFlags) verifyProofs(w io.Writer, paths []string) error {
 	}
 	bad := false
 	for _, path := range paths {
-		v := verifyProof(path, origin, verifiers)
+		v := verifyProof(path, origin, verifiers, witnesses)
 		bad = bad || !v.Holds
 		if err := f.printProof(w, v); err != nil {
 			return err
@@ -171,7 +200,7 @@ func (f *auditFlags) verifyProofs(w io.Writer, paths []string) error {
 	return nil
 }
 
-func verifyProof(path, origin string, verifiers note.Verifiers) proofVerdict {
+func verifyProof(path, origin string, verifiers note.Verifiers, witnesses []note.Verifier) proofVerdict {
 	v := proofVerdict{File: path}
 	raw, err := readSmall(path)
 	if err != nil {
@@ -188,6 +217,10 @@ func verifyProof(path, origin string, verifiers note.Verifiers) proofVerdict {
 		v.Reason = err.Error()
 		return v
 	}
+	if v.Cosigned, err = cosignedBy(witnesses, c); err != nil {
+		v.Reason = err.Error()
+		return v
+	}
 	v.Holds, v.Index, v.Entry, v.Checkpoint = true, p.Index, &p.Entry, c.Size
 	return v
 }
@@ -200,22 +233,24 @@ func (f *auditFlags) printProof(w io.Writer, v proofVerdict) error {
 		_, err := fmt.Fprintf(w, "%s: does not hold: %s\n", v.File, cli.OneLine(v.Reason))
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s: holds: entry %d of %d: %s %s by %s at %s\n", v.File, v.Index, v.Checkpoint,
-		v.Entry.Event, v.Entry.Object, v.Entry.Who, v.Entry.When.Format(time.RFC3339Nano))
+	_, err := fmt.Fprintf(w, "%s: holds: entry %d of %d: %s %s by %s at %s%s\n", v.File, v.Index, v.Checkpoint,
+		v.Entry.Event, v.Entry.Object, v.Entry.Who, v.Entry.When.Format(time.RFC3339Nano), cosignedText(v.Cosigned))
 	return err
 }
 
 func newAuditProve() *cobra.Command {
 	var f auditFlags
-	var out string
+	var out, checkpoint string
 	var index int64
 	cmd := &cobra.Command{
 		Use:   "prove ID | --index N",
 		Short: "Write a proof that an entry is in the log",
 		Long: `Prove writes a text that holds an entry and all that it takes to check, offline and with
 the log's public key alone, that it is in the log (c2sp.org/tlog-proof): see crawlctl
-audit verify.`,
-		Example: `  crawlctl audit prove --dir copy --key custody.pub --index 41 --out exhibit-7.tlog-proof`,
+audit verify. With --checkpoint it proves that the entry was there when that checkpoint
+was kept, and who cosigned it.`,
+		Example: `  crawlctl audit prove --dir copy --key custody.pub --index 41 --out exhibit-7.tlog-proof
+  crawlctl audit prove --dir copy --key custody.pub --index 41 --checkpoint kept.txt --out exhibit-7.tlog-proof`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			byIndex := cmd.Flags().Changed("index")
 			if byIndex == (len(args) == 1) || len(args) > 1 {
@@ -233,13 +268,28 @@ audit verify.`,
 			if err != nil {
 				return err
 			}
+			if checkpoint != "" {
+				if p, err = proveAt(cmd.Context(), log, checkpoint, p.Index); err != nil {
+					return err
+				}
+			}
 			return f.writeProof(cmd.OutOrStdout(), out, &p)
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "write the proof to `FILE` (default: standard output)")
 	cmd.Flags().Int64Var(&index, "index", 0, "prove the entry at an index")
+	cmd.Flags().StringVar(&checkpoint, "checkpoint", "", "prove by the checkpoint in `FILE`, such as one that a witness cosigned (default: the log's last)")
 	return cmd
+}
+
+// proveAt proves an entry by a checkpoint that was kept.
+func proveAt(ctx context.Context, log *custody.Log, path string, index int64) (custody.Proof, error) {
+	known, err := openCheckpoints(log, []string{path})
+	if err != nil {
+		return custody.Proof{}, err
+	}
+	return log.ProveAt(ctx, known[0], index)
 }
 
 // proofOutput is a proof in JSON: its parts, and the text that verify reads.

@@ -56,13 +56,30 @@ func (l *Log) ProveIndex(ctx context.Context, index int64) (Proof, error) {
 	return l.prove(ctx, &h, &c, index)
 }
 
+// ProveAt proves that the entry at an index was in the log when a checkpoint was kept, such as one
+// that witnesses have cosigned. The log must extend it: the error is a [*ForkError] if it does not.
+func (l *Log) ProveAt(ctx context.Context, kept Checkpoint, index int64) (Proof, error) {
+	if index < 0 || index >= kept.Size {
+		return Proof{}, fmt.Errorf("entry %d is not among the %d that the checkpoint has: %w", index, kept.Size, ErrNotFound)
+	}
+	if _, err := l.Extends(ctx, kept); err != nil {
+		return Proof{}, err
+	}
+	h, err := l.latest(ctx)
+	if err != nil {
+		return Proof{}, err
+	}
+	return l.prove(ctx, &h, &kept, index)
+}
+
+// prove proves by a checkpoint of a head, or one that it extends.
 func (l *Log) prove(ctx context.Context, h *head, c *Checkpoint, index int64) (Proof, error) {
 	tree := l.hashes(ctx, h)
 	entry, err := l.entryIn(ctx, h, tree, index)
 	if err != nil {
 		return Proof{}, err
 	}
-	path, err := tlog.ProveRecord(h.tree.size, index, tree)
+	path, err := tlog.ProveRecord(c.Size, index, tree)
 	if err != nil {
 		return Proof{}, fmt.Errorf("prove entry %d of custody log: %w", index, err)
 	}

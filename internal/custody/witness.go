@@ -109,6 +109,30 @@ func NewWitnessVerifier(vkey string) (note.Verifier, error) {
 	return &cosignature{name, public}, nil
 }
 
+// ReadWitnesses reads the public keys of witnesses: each value is a key, or a file with one a line.
+// They may be of different witnesses.
+func ReadWitnesses(values []string) (witnesses []note.Verifier, err error) {
+	known := map[string]bool{}
+	for _, value := range values {
+		lines, err := keyLines(value)
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range lines {
+			if known[line] {
+				continue
+			}
+			known[line] = true
+			w, err := NewWitnessVerifier(line)
+			if err != nil {
+				return nil, fmt.Errorf("%q: %w", value, err)
+			}
+			witnesses = append(witnesses, w)
+		}
+	}
+	return witnesses, nil
+}
+
 // Name implements [note.Verifier].
 func (c *cosignature) Name() string { return c.name }
 
