@@ -37,8 +37,8 @@ func (o *notaryOptions) add(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.stampURLs, "timestamp-url", strings.Fields(os.Getenv("CRAWLFLEET_TIMESTAMP_URLS")),
 		"time-stamp authority (RFC 3161) whose stamp each signature gets; may be repeated [$CRAWLFLEET_TIMESTAMP_URLS, with spaces between]")
 	f.StringVar(&o.roots, "timestamp-roots", os.Getenv("CRAWLFLEET_TIMESTAMP_ROOTS"), "PEM certificates that the authorities' chains must end at (default: the chain is not judged) [$CRAWLFLEET_TIMESTAMP_ROOTS]")
-	f.StringVar(&o.custodyKey, "custody-key", os.Getenv("CRAWLFLEET_CUSTODY_KEY"), "private key of the custody log, as \"crawlctl audit keys create\" writes it; without it no log is kept [$CRAWLFLEET_CUSTODY_KEY]")
-	f.StringVar(&o.retired, "custody-verifiers", os.Getenv("CRAWLFLEET_CUSTODY_VERIFIERS"), "file with the public keys, one a line, that the custody log was signed with before [$CRAWLFLEET_CUSTODY_VERIFIERS]")
+	f.StringVar(&o.custodyKey, "custody-key", os.Getenv("CRAWLFLEET_CUSTODY_KEY"), "private key of the custody log, as \"crawlctl audit keys create\" writes it, read again when it changes; without it no log is kept [$CRAWLFLEET_CUSTODY_KEY]")
+	f.StringVar(&o.retired, "custody-verifiers", os.Getenv("CRAWLFLEET_CUSTODY_VERIFIERS"), "file with the public keys, one a line, that the custody log was signed with before, or will be, read again when it changes [$CRAWLFLEET_CUSTODY_VERIFIERS]")
 }
 
 // newNotary makes what vouches for what is stored. It says when nothing does: a fleet may be
@@ -101,12 +101,12 @@ func (o *notaryOptions) log(archive *blob.Bucket, log *slog.Logger) (*custody.Lo
 	if o.retired != "" {
 		retired = []string{o.retired}
 	}
-	signer, verifiers, err := custody.ReadSigner(o.custodyKey, retired...)
+	keys, err := custody.OpenKeyFile(o.custodyKey, retired...)
 	if err != nil {
 		return nil, fmt.Errorf("--custody-key: %w", err)
 	}
 	return custody.New(custody.Config{
-		Store: archive, Prefix: custodyPrefix, Origin: signer.Name(), Verifiers: verifiers, Signer: signer,
+		Store: archive, Prefix: custodyPrefix, Origin: keys.Name(), Verifiers: keys, Signer: keys,
 		Warn: func(err error) {
 			log.Warn("the custody log is not as far as it could be; it is made up for", "error", err)
 		},

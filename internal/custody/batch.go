@@ -73,7 +73,10 @@ func (l *leaf) hash() tlog.Hash { return tlog.RecordHash(l.raw) }
 func (h *head) extend(leaves []leaf, origin string, signer note.Signer) (*batch, []byte, error) {
 	b := &batch{number: h.number + 1, previous: h.digest, before: h.tree.clone(), leaves: leaves}
 	b.grow()
-	var err error
+	signer, err := current(signer)
+	if err != nil {
+		return nil, nil, fmt.Errorf("sign batch: %w", err)
+	}
 	if b.signed, err = note.Sign(&note.Note{Text: b.statement(origin)}, signer); err != nil {
 		return nil, nil, fmt.Errorf("sign batch: %w", err)
 	}

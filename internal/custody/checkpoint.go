@@ -36,7 +36,10 @@ func (c *Checkpoint) text() string {
 // not the beginning of the other, so only a tree that the store holds is signed.
 func sign(origin string, tree *edge, signer note.Signer) (Checkpoint, error) {
 	c := Checkpoint{Origin: origin, Size: tree.size, Root: tree.root()}
-	var err error
+	signer, err := current(signer)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("sign checkpoint: %w", err)
+	}
 	if c.Note, err = note.Sign(&note.Note{Text: c.text()}, signer); err != nil {
 		return Checkpoint{}, fmt.Errorf("sign checkpoint: %w", err)
 	}

@@ -18,7 +18,14 @@ const maxKeys = 1 << 20
 // ReadKeys reads the public keys of one log: each value is a key, or a file with one a line. The
 // origin is the name that all have.
 func ReadKeys(values []string) (origin string, _ note.Verifiers, _ error) {
-	var list []note.Verifier
+	origin, list, err := readKeys(values)
+	if err != nil {
+		return "", nil, err
+	}
+	return origin, note.VerifierList(list...), nil
+}
+
+func readKeys(values []string) (origin string, list []note.Verifier, _ error) {
 	known := map[string]bool{} // one may be named twice, such as the present one among all
 	for _, value := range values {
 		lines, err := keyLines(value)
@@ -40,7 +47,7 @@ func ReadKeys(values []string) (origin string, _ note.Verifiers, _ error) {
 			origin, list = v.Name(), append(list, v)
 		}
 	}
-	return origin, note.VerifierList(list...), nil
+	return origin, list, nil
 }
 
 // keyLines gives the keys of a value: itself, or the lines of the file that it names.
@@ -67,10 +74,9 @@ func keyLines(value string) ([]string, error) {
 	return lines, nil
 }
 
-// ReadSigner reads the private key of a log from a file, as "crawlctl audit keys create" writes
-// it, and the public keys that readers need: its own, and those of more, each as [ReadKeys] has
-// them. Its errors hold no part of the key.
-func ReadSigner(path string, more ...string) (note.Signer, note.Verifiers, error) {
+// readSigner reads the private key of a log from a file, and the public keys that readers need:
+// its own, and those of more, each as [ReadKeys] has them. Its errors hold no part of the key.
+func readSigner(path string, more ...string) (note.Signer, []note.Verifier, error) {
 	if strings.HasPrefix(path, "PRIVATE+KEY+") {
 		return nil, nil, errors.New("a private key was given, want the file that holds it")
 	}
@@ -89,7 +95,7 @@ func ReadSigner(path string, more ...string) (note.Signer, note.Verifiers, error
 	if err != nil {
 		return nil, nil, fmt.Errorf("%q: %w", path, err)
 	}
-	_, verifiers, err := ReadKeys(append([]string{public}, more...))
+	_, verifiers, err := readKeys(append([]string{public}, more...))
 	return signer, verifiers, err
 }
 

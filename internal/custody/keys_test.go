@@ -9,8 +9,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// TestReadSigner: a private key brings its own public key along, and takes those of before.
-func TestReadSigner(t *testing.T) {
+// TestOpenKeyFile: a private key brings its own public key along, and takes those of before.
+func TestOpenKeyFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, content string) string {
@@ -29,7 +29,7 @@ func TestReadSigner(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		signer, verifiers, err := ReadSigner(write("key", private), write("retired", retired))
+		keys, err := OpenKeyFile(write("key", private), write("retired", retired))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,15 +38,15 @@ func TestReadSigner(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := verifiers.Verifier(testOrigin, v.KeyHash()); err != nil {
+			if _, err := keys.Verifier(testOrigin, v.KeyHash()); err != nil {
 				t.Errorf("%s: %v", key, err)
 			}
 		}
-		signed, err := note.Sign(&note.Note{Text: "text\n"}, signer)
+		signed, err := note.Sign(&note.Note{Text: "text\n"}, keys)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := note.Open(signed, verifiers); err != nil {
+		if _, err := note.Open(signed, keys); err != nil {
 			t.Error(err)
 		}
 	}
@@ -54,7 +54,7 @@ func TestReadSigner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := ReadSigner(private); err == nil || strings.Contains(err.Error(), "PRIVATE+KEY") {
+	if _, err := OpenKeyFile(private); err == nil || strings.Contains(err.Error(), "PRIVATE+KEY") {
 		t.Errorf("a key in place of its file: %v", err)
 	}
 	_, other, err := note.GenerateKey(nil, "other.example/custody")
@@ -71,7 +71,7 @@ func TestReadSigner(t *testing.T) {
 		if tc.more != "" {
 			more = []string{tc.more}
 		}
-		_, _, err := ReadSigner(write("wrong", tc.key), more...)
+		_, err := OpenKeyFile(write("wrong", tc.key), more...)
 		if err == nil {
 			t.Errorf("%s was taken", name)
 			continue
