@@ -211,6 +211,8 @@ type Approval struct {
 	UID      string    `json:"uid"`
 	Approver string    `json:"approver"`
 	At       time.Time `json:"at"`
+	// Digest is of what was approved; empty in orders that began before approvals had one.
+	Digest string `json:"digest,omitempty"`
 }
 
 // SetState is the argument of the update of that name.

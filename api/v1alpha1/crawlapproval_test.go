@@ -13,6 +13,9 @@ const (
 	fleetFile    = "../../config/crd/bases/crawlfleet.dev_crawlfleets.yaml"
 )
 
+// digest is one as crawlctl approve writes it.
+var digest = "sha256:" + strings.Repeat("0a", 32)
+
 // crawlApproval writes a manifest with the given spec.
 func crawlApproval(spec string) string {
 	return `
@@ -53,10 +56,12 @@ func TestCrawlApprovalRefused(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, spec, want string }{
 		"NoJob":      {"An approval is of something.", "{approver: bob}", "spec.crawlJob: Required value"},
 		"NoUID":      {"Of one order, not of all of a name.", "{approver: bob, crawlJob: {name: board}}", "spec.crawlJob.uid: Required value"},
-		"NoApprover": {"By somebody.", "{crawlJob: {name: board, uid: u-1}}", "spec.approver: Required value"},
-		"Name":       {"A CrawlJob has a name of its kind.", "{approver: bob, crawlJob: {name: The Board, uid: u-1}}", "must be the name of a CrawlJob"},
-		"NoComment":  {"An empty comment is a slip.", `{approver: bob, crawlJob: {name: board, uid: u-1}, comment: ""}`, "spec.comment"},
-		"Unknown":    {"A field that does not exist is not passed over.", "{approver: bob, crawlJob: {name: board, uid: u-1}, until: now}", "unknown field"},
+		"NoDigest":   {"Of what there is then.", "{approver: bob, crawlJob: {name: board, uid: u-1}}", "spec.crawlJob.digest: Required value"},
+		"Digest":     {"As it is compared.", `{approver: bob, crawlJob: {name: board, uid: u-1, digest: "` + strings.ToUpper(digest) + `"}}`, "must be the digest that crawlctl approve writes"},
+		"NoApprover": {"By somebody.", `{crawlJob: {name: board, uid: u-1, digest: "` + digest + `"}}`, "spec.approver: Required value"},
+		"Name":       {"A CrawlJob has a name of its kind.", `{approver: bob, crawlJob: {name: The Board, uid: u-1, digest: "` + digest + `"}}`, "must be the name of a CrawlJob"},
+		"NoComment":  {"An empty comment is a slip.", `{approver: bob, crawlJob: {name: board, uid: u-1, digest: "` + digest + `"}, comment: ""}`, "spec.comment"},
+		"Unknown":    {"A field that does not exist is not passed over.", `{approver: bob, crawlJob: {name: board, uid: u-1, digest: "` + digest + `"}, until: now}`, "unknown field"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,14 +76,14 @@ func TestCrawlApprovalRefused(t *testing.T) {
 func TestCrawlApprovalCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, approvalFile)
-	before := crawlApproval("{approver: bob, crawlJob: {name: board, uid: u-1}, comment: seen}")
+	before := crawlApproval(`{approver: bob, crawlJob: {name: board, uid: u-1, digest: "` + digest + `"}, comment: seen}`)
 	if errs := s.update(t, before, before); len(errs) > 0 {
 		t.Errorf("an update that changes nothing is refused: %v", errs)
 	}
 	for _, after := range []string{
-		"{approver: eve, crawlJob: {name: board, uid: u-1}, comment: seen}",
-		"{approver: bob, crawlJob: {name: other, uid: u-2}, comment: seen}",
-		"{approver: bob, crawlJob: {name: board, uid: u-1}}",
+		`{approver: eve, crawlJob: {name: board, uid: u-1, digest: "` + digest + `"}, comment: seen}`,
+		`{approver: bob, crawlJob: {name: other, uid: u-2, digest: "` + digest + `"}, comment: seen}`,
+		`{approver: bob, crawlJob: {name: board, uid: u-1, digest: "` + digest + `"}}`,
 	} {
 		errs := s.update(t, before, crawlApproval(after))
 		if err := errs.ToAggregate(); err == nil || !strings.Contains(err.Error(), "an approval cannot be changed") {

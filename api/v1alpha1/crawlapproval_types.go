@@ -75,6 +75,15 @@ type ApprovedJob struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	UID string `json:"uid,omitempty"`
+
+	// digest is of what is approved: the order, but for its state, and what the ConfigMaps hold
+	// that it names, as docs/authorisation.md says. When one of them is another when the crawl
+	// is to begin, the approval does not count.
+	// +required
+	// +kubebuilder:validation:MinLength=71
+	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:XValidation:rule="self.matches('^sha256:[0-9a-f]{64}$')",message="must be the digest that crawlctl approve writes: sha256: and 64 hexadecimal digits in lower case"
+	Digest string `json:"digest,omitempty"`
 }
 
 // CountedApproval is an approval that a crawl began with.
@@ -94,6 +103,13 @@ type CountedApproval struct {
 	// at is when, by the clock of the API server.
 	// +required
 	At metav1.Time `json:"at,omitempty,omitzero"` //nolint:kubeapilinter // a time cannot be empty but by being absent
+
+	// digest is of what was approved, and begun. Crawls that began before approvals had one
+	// have none.
+	// +optional
+	// +kubebuilder:validation:MinLength=71
+	// +kubebuilder:validation:MaxLength=71
+	Digest string `json:"digest,omitempty"`
 }
 
 // AnnotationOrderedBy names, on a CrawlJob or CrawlSchedule, who has created it, where that

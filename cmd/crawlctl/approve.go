@@ -32,16 +32,21 @@ func newApprove() *cobra.Command {
 		Use:   "approve NAME",
 		Short: "Approve a CrawlJob that somebody else has ordered",
 		Long: `Approve creates a CrawlApproval of CrawlJob NAME in your own name, which the API server
-vouches for, and shows what you have approved. Read the order first:
+vouches for, and shows what you have approved. Read the order first, and the ConfigMaps with
+seeds and scripts that it names:
 
   kubectl get crawl NAME -o yaml
+
+The approval is of them all as they are now, by a digest of them: when one is changed before
+the crawl begins, it does not count any more. Approve the order again then.
 
 An approval cannot be changed. To withdraw it, delete it (kubectl delete crawlapproval);
 a crawl that needs it ends then.
 
 Exit codes:
-  0  it is approved by you, now or already
-  1  it cannot be: there is no such order, it is over, you have ordered it, you may not
+  0  it is approved by you as it is, now or already
+  1  it cannot be: there is no such order, it is over, you have ordered it, what it refers to
+     is missing, you may not
   2  the command line made no sense, or no cluster was found`,
 		Example: `  crawlctl approve board -n research
   crawlctl approve board --comment "DPIA-2026-014 covers it"`,
@@ -96,9 +101,9 @@ func reach(kubeconfig, context, namespace string) (client.Client, string, error)
 
 // approve approves an order in the name of whoever the API server takes us for.
 func approve(ctx context.Context, c client.Client, key client.ObjectKey, comment string, w io.Writer) error {
-	var job v1alpha1.CrawlJob
-	if err := c.Get(ctx, key, &job); err != nil {
-		return fmt.Errorf("read the order: %w", err)
+	job, spec, err := readOrder(ctx, c, key)
+	if err != nil {
+		return err
 	}
 	var self authenticationv1.SelfSubjectReview
 	if err := c.Create(ctx, &self); err != nil {
@@ -111,12 +116,16 @@ func approve(ctx context.Context, c client.Client, key client.ObjectKey, comment
 	case who == job.Spec.Authorization.RequestedBy || who == job.Annotations[v1alpha1.AnnotationOrderedBy]:
 		return fmt.Errorf("%s has ordered CrawlJob %s: your approval would not count, it takes another person", who, job.Name)
 	}
-	given, err := ownApproval(ctx, c, &job, who)
+	order, err := readCovered(ctx, c, job, spec)
+	if err != nil {
+		return err
+	}
+	given, before, err := ownApproval(ctx, c, order, who)
 	if err != nil {
 		return err
 	}
 	if given != "" {
-		_, err := fmt.Fprintf(w, "crawlapproval %s/%s is there already: %s approves CrawlJob %s\n", job.Namespace, given, who, job.Name)
+		_, err := fmt.Fprintf(w, "crawlapproval %s/%s is there already: %s approves CrawlJob %s, %s\n", job.Namespace, given, who, job.Name, order.digest)
 		return err
 	}
 	a := &v1alpha1.CrawlApproval{
@@ -125,31 +134,40 @@ func approve(ctx context.Context, c client.Client, key client.ObjectKey, comment
 			// It goes with the order.
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "CrawlJob", Name: job.Name, UID: job.UID}},
 		},
-		Spec: v1alpha1.CrawlApprovalSpec{CrawlJob: v1alpha1.ApprovedJob{Name: job.Name, UID: string(job.UID)}, Approver: who, Comment: comment},
+		Spec: v1alpha1.CrawlApprovalSpec{
+			CrawlJob: v1alpha1.ApprovedJob{Name: job.Name, UID: string(job.UID), Digest: order.digest}, Approver: who, Comment: comment,
+		},
 	}
 	if err := c.Create(ctx, a); err != nil {
 		if apierrors.IsForbidden(err) {
-			return fmt.Errorf("%w; who may approve has the ClusterRole crawlfleet-crawlapproval-approver in namespace %s", err, job.Namespace)
+			return fmt.Errorf("%w; %s", err, mayApprove(job.Namespace))
 		}
 		return fmt.Errorf("create the CrawlApproval: %w", err)
 	}
 	fmt.Fprintf(w, "crawlapproval %s/%s created: %s approves CrawlJob %s\n", a.Namespace, a.Name, who, job.Name)
-	return showOrder(w, &job)
+	if before != "" {
+		fmt.Fprintf(w, "  in place of %s/%s, which was of something else\n", job.Namespace, before)
+	}
+	return order.show(w)
 }
 
-// ownApproval is the name of the approval that a person has given an order already, empty for
-// none.
-func ownApproval(ctx context.Context, c client.Client, job *v1alpha1.CrawlJob, who string) (string, error) {
+// ownApproval is the name of the approval that a person has given an order as it is, and of one
+// that they have given it as it was; empty for none.
+func ownApproval(ctx context.Context, c client.Client, o *covered, who string) (given, before string, _ error) {
 	var list v1alpha1.CrawlApprovalList
-	if err := c.List(ctx, &list, client.InNamespace(job.Namespace)); err != nil {
-		return "", fmt.Errorf("list CrawlApprovals: %w", err)
+	if err := c.List(ctx, &list, client.InNamespace(o.job.Namespace)); err != nil {
+		return "", "", fmt.Errorf("list CrawlApprovals: %w", err)
 	}
 	for _, a := range list.Items {
-		if a.Spec.CrawlJob.UID == string(job.UID) && a.Spec.Approver == who && a.DeletionTimestamp == nil {
-			return a.Name, nil
+		switch of := a.Spec.CrawlJob; {
+		case of.UID != string(o.job.UID) || a.Spec.Approver != who || a.DeletionTimestamp != nil:
+		case of.Digest == o.digest:
+			return a.Name, "", nil
+		default:
+			before = a.Name
 		}
 	}
-	return "", nil
+	return "", before, nil
 }
 
 // prefix is what an approval's name begins with: names have 253 bytes, and the API server adds
@@ -157,21 +175,4 @@ func ownApproval(ctx context.Context, c client.Client, job *v1alpha1.CrawlJob, w
 func prefix(job string) string {
 	const most = 253 - 5 - 1
 	return strings.TrimRight(job[:min(len(job), most)], "-.") + "-"
-}
-
-// showOrder shows what was approved, in short.
-func showOrder(w io.Writer, job *v1alpha1.CrawlJob) error {
-	a, seeds := job.Spec.Authorization, job.Spec.Seeds
-	for _, row := range [][2]string{
-		{"reference", a.Reference}, {"purpose", a.Purpose}, {"basis", a.Basis}, {"requested by", a.RequestedBy},
-		{"valid until", a.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC")},
-		{"seeds", fmt.Sprintf("%d addresses, %d sitemaps, %d ConfigMaps", len(seeds.URLs), len(seeds.Sitemaps), len(seeds.ConfigMaps))},
-		{"scope", string(job.Spec.Scope.Type)},
-		{"limits", fmt.Sprintf("%d pages, %d MB, %d seconds", job.Spec.Limits.Pages, job.Spec.Limits.Megabytes, job.Spec.Limits.DurationSeconds)},
-	} {
-		if _, err := fmt.Fprintf(w, "  %-13s %s\n", row[0], cli.OneLine(row[1])); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,13 +16,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	orders "crawlfleet.dev/crawlfleet/controllers/order"
 )
 
 // asUser is an API server that takes whoever asks for a user.
 func asUser(t *testing.T, user string, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, authenticationv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, authenticationv1.AddToScheme, corev1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -54,10 +56,17 @@ func TestApprove(t *testing.T) {
 		j.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionFinished, Status: metav1.ConditionTrue, Reason: "Completed"}}
 	}
 	forOthers := func(j *v1alpha1.CrawlJob) { j.Annotations = map[string]string{v1alpha1.AnnotationOrderedBy: "desk"} }
-	first := func(uid string) *v1alpha1.CrawlApproval {
+	listed := func(j *v1alpha1.CrawlJob) {
+		j.Spec.Seeds.ConfigMaps = []v1alpha1.SeedConfigMap{{Name: "ads", Key: "urls"}}
+		j.Spec.Capture.Behaviors.Scripts = []v1alpha1.BehaviorScript{{Name: "ads", Key: "click.js", Hosts: []v1alpha1.HostPattern{"example.org"}}}
+	}
+	ads := func(urls string) *corev1.ConfigMap {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "research", Name: "ads"}, Data: map[string]string{"urls": urls, "click.js": "async () => {}"}}
+	}
+	first := func(uid, digest string) *v1alpha1.CrawlApproval {
 		return &v1alpha1.CrawlApproval{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "research", Name: "first"},
-			Spec:       v1alpha1.CrawlApprovalSpec{CrawlJob: v1alpha1.ApprovedJob{Name: "board", UID: uid}, Approver: "bob"},
+			Spec:       v1alpha1.CrawlApprovalSpec{CrawlJob: v1alpha1.ApprovedJob{Name: "board", UID: uid, Digest: digest}, Approver: "bob"},
 		}
 	}
 	for name, tc := range map[string]struct {
@@ -66,8 +75,13 @@ func TestApprove(t *testing.T) {
 		says, refuses string
 	}{
 		"Approved":   {"bob", []client.Object{orderOfAda()}, "bob approves CrawlJob board\n  reference     DPIA-1", ""},
-		"Already":    {"bob", []client.Object{orderOfAda(), first("u-1")}, "research/first is there already", ""},
-		"OfBefore":   {"bob", []client.Object{orderOfAda(), first("u-0")}, "bob approves CrawlJob board\n  reference     DPIA-1", ""},
+		"Already":    {"bob", []client.Object{orderOfAda(), first("u-1", digestOf(t, orderOfAda()))}, "research/first is there already", ""},
+		"OfBefore":   {"bob", []client.Object{orderOfAda(), first("u-0", digestOf(t, orderOfAda()))}, "bob approves CrawlJob board\n  reference     DPIA-1", ""},
+		"Changed":    {"bob", []client.Object{orderOfAda(), first("u-1", "sha256:before")}, "in place of research/first, which was of something else\n  reference     DPIA-1", ""},
+		"NoDigest":   {"bob", []client.Object{orderOfAda(), first("u-1", "")}, "in place of research/first, which was of something else\n  reference     DPIA-1", ""},
+		"Listed":     {"bob", []client.Object{orderOfAda(listed), ads("# two\nhttps://example.org/1\nhttps://example.org/2\n")}, "bob approves CrawlJob board\n  reference     DPIA-1", ""},
+		"NoEntry":    {"bob", []client.Object{orderOfAda(listed)}, "", `seeds.configMaps: read what the order refers to: configmaps "ads" not found`},
+		"NoAddress":  {"bob", []client.Object{orderOfAda(listed), ads("# none")}, "", "seeds.configMaps: ads/urls: it holds no address; no crawl would begin with it"},
 		"Requester":  {"ada", []client.Object{orderOfAda()}, "", "ada has ordered CrawlJob board"},
 		"Creator":    {"desk", []client.Object{orderOfAda(forOthers)}, "", "desk has ordered CrawlJob board"},
 		"Over":       {"bob", []client.Object{orderOfAda(over)}, "", "is over"},
@@ -118,4 +132,18 @@ func TestApprovalNamesFit(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
+}
+
+// digestOf is that of an order that refers to nothing.
+func digestOf(t *testing.T, job *v1alpha1.CrawlJob) string {
+	t.Helper()
+	held, err := runtime.DefaultUnstructuredConverter.ToUnstructured(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := orders.Digest(held["spec"].(map[string]any), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
 }

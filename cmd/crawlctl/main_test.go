@@ -59,9 +59,10 @@ func TestScripts(t *testing.T) {
 			}
 			_, debug, err := net.SplitHostPort(free.Addr().String())
 			env.Setenv("DEBUGPORT", debug)
-			return errors.Join(err, free.Close(), serveStamps(env))
+			return errors.Join(err, free.Close(), serveStamps(env), serveCluster(env))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"apply":   apply,
 			"asked":   waitUntilAsked,
 			"awaited": awaited,
 			"flip":    flip,

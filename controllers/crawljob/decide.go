@@ -154,7 +154,7 @@ func decideStart(o Observation) Decision {
 			stamp(authorization.NotAfter.Time)))}
 	case o.Judged != nil:
 		d := Decision{Standing: *o.Judged, Again: again}
-		if o.Judged.Mood == Waits {
+		if o.Judged.Mood == Waits && !o.Outdated { // no event says that a ConfigMap is again as it was
 			d.Again = min(authorization.NotAfter.Sub(o.Now)+soon, time.Hour)
 		}
 		return d

@@ -58,6 +58,8 @@ type Observation struct {
 	// fleet does not let it begin; both are read when the crawl may start.
 	Approvals []workflows.Approval
 	Judged    *Standing
+	// Outdated is set when approvals do not count because what they are of has changed.
+	Outdated bool
 	// Withdrawn is set when too few are left of the approvals that the crawl began with.
 	Withdrawn bool
 	// Seeds are the contents of ConfigMaps, read when the crawl may start.
@@ -110,26 +112,36 @@ func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Obser
 
 // observeStart reads what a crawl that may start needs.
 func (r *Reconciler) observeStart(ctx context.Context, o Observation) (Observation, error) {
-	job := o.Job
-	var err error
-	if o.Approvals, o.Judged, err = r.judge(ctx, job); err != nil || o.Judged != nil {
+	wanted, standing, err := r.judge(ctx, o.Job)
+	if err != nil || standing != nil {
+		o.Judged = standing
 		return o, err
 	}
-	seeds, err := readSeeds(ctx, r.Reader, job)
-	var scripts ScriptList
+	var held map[string]any
+	if wanted > 0 {
+		if o.Job, held, err = r.readOrder(ctx, o.Job); err != nil {
+			return o, err
+		}
+	}
+	texts, err := readTexts(ctx, r.Reader, o.Job)
 	if err == nil {
-		scripts, err = readScripts(ctx, r.Reader, job)
+		o.Seeds, err = packSeeds(o.Job, texts)
 	}
 	if err == nil {
-		o.Earlier, err = r.readEarlier(ctx, job)
+		o.Scripts, err = packScripts(o.Job, texts)
+	}
+	if err == nil && wanted > 0 { // else nobody asked for approvals, and an order that began with any cannot be widened
+		err = r.observeApprovals(ctx, &o, wanted, held, texts)
+	}
+	if err == nil && o.Judged == nil {
+		o.Earlier, err = r.readEarlier(ctx, o.Job)
 	}
 	if errors.As(err, &o.Refusal) {
 		return o, nil
 	}
-	if err != nil {
+	if err != nil || o.Judged != nil {
 		return o, err
 	}
-	o.Seeds, o.Scripts = seeds, scripts
 	err = r.observeProfile(ctx, &o)
 	return o, err
 }

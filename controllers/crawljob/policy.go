@@ -1,7 +1,6 @@
 package crawljob
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -23,38 +22,26 @@ import (
 // maxApprovals is how many approvals the status can hold, which is more than a policy can want.
 const maxApprovals = 64
 
-// judge judges an order that has not begun by the policy of the fleet: it returns the
-// approvals that count, and how the order stands when it may not begin. Its error is the API
-// server's.
-func (r *Reconciler) judge(ctx context.Context, job *v1alpha1.CrawlJob) ([]workflows.Approval, *Standing, error) {
+// judge judges an order that has not begun by the policy of the fleet: it returns how many
+// approvals it wants, and how the order stands when it may not begin with any. Its error is the
+// API server's.
+func (r *Reconciler) judge(ctx context.Context, job *v1alpha1.CrawlJob) (wanted int, _ *Standing, _ error) {
 	policy, err := r.policy(ctx)
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
 	purpose := job.Spec.Authorization.Purpose
 	switch {
 	case policy == nil:
-		return nil, &Standing{Mood: Refused, Reason: workflows.ReasonFleetMissing, Message: fmt.Sprintf(
+		return 0, &Standing{Mood: Refused, Reason: workflows.ReasonFleetMissing, Message: fmt.Sprintf(
 			"There is no CrawlFleet %q in namespace %q, so nobody has said what may be crawled for. Create it, as config/default/fleet.yaml does; the crawl starts by itself then.",
 			v1alpha1.FleetName, r.FleetNamespace)}, nil
 	case !slices.Contains(policy.Purposes, v1alpha1.Purpose(purpose)):
-		return nil, &Standing{Mood: Refused, Reason: workflows.ReasonPurposeNotAllowed, Message: fmt.Sprintf(
+		return 0, &Standing{Mood: Refused, Reason: workflows.ReasonPurposeNotAllowed, Message: fmt.Sprintf(
 			"The purpose %s is none that this fleet crawls for: it must be one of %s (CrawlFleet %s/%s). Create a new CrawlJob for one of these, or have the CrawlFleet changed; the crawl starts by itself then.",
 			purpose, purposes(policy), r.FleetNamespace, v1alpha1.FleetName)}, nil
 	}
-	var list v1alpha1.CrawlApprovalList
-	if err := r.Client.List(ctx, &list, client.InNamespace(job.Namespace)); err != nil {
-		return nil, nil, fmt.Errorf("list CrawlApprovals: %w", err)
-	}
-	counted, rest := approvalsOf(job, list.Items)
-	wanted := int(deref(policy.Approvals))
-	switch {
-	case wanted == 0: // an order that began with approvals cannot be widened: here nobody asked for them
-		return nil, nil, nil
-	case len(counted) >= wanted:
-		return counted[:min(len(counted), maxApprovals)], nil, nil
-	}
-	return nil, &Standing{Mood: Waits, Reason: workflows.ReasonApprovalMissing, Message: missing(job, len(counted), rest, wanted)}, nil
+	return int(deref(policy.Approvals)), nil, nil
 }
 
 // policy is that of the fleet, nil when there is no CrawlFleet.
@@ -76,37 +63,6 @@ func purposes(p *v1alpha1.Policy) string {
 		words[i] = string(purpose)
 	}
 	return strings.Join(words, ", ")
-}
-
-// approvalsOf are the approvals of an order that count, the oldest first: one of each person
-// that did not order it. The rest is how many there are that do not count.
-func approvalsOf(job *v1alpha1.CrawlJob, all []v1alpha1.CrawlApproval) (counted []workflows.Approval, rest int) {
-	people := map[string]bool{job.Spec.Authorization.RequestedBy: true, job.Annotations[v1alpha1.AnnotationOrderedBy]: true}
-	slices.SortFunc(all, func(a, b v1alpha1.CrawlApproval) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.UID, b.UID))
-	})
-	for i := range all {
-		a := &all[i]
-		switch {
-		case a.Spec.CrawlJob.UID != string(job.UID) || a.DeletionTimestamp != nil:
-		case people[a.Spec.Approver]:
-			rest++
-		default:
-			people[a.Spec.Approver] = true
-			counted = append(counted, workflows.Approval{UID: string(a.UID), Approver: a.Spec.Approver, At: a.CreationTimestamp.UTC()})
-		}
-	}
-	return counted, rest
-}
-
-// missing says what an order waits for, without a name: it becomes an event.
-func missing(job *v1alpha1.CrawlJob, counted, rest, wanted int) string {
-	text := fmt.Sprintf("%d of the %d approvals that this fleet wants are there. Each is given by another person, who did not order the crawl: crawlctl approve %s -n %s. The crawl starts by itself then.",
-		counted, wanted, job.Name, job.Namespace)
-	if rest > 0 {
-		text += fmt.Sprintf(" (CrawlApprovals that do not count, because their approver has ordered the crawl or has approved it already: %d.)", rest)
-	}
-	return text
 }
 
 // withdrawn tells whether approvals that a crawl began with were taken away, so that fewer

@@ -11,13 +11,37 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/order"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
+
+// boardDigest is that of the CrawlJob of the tests.
+var boardDigest = digestOf(jobWith(), nil)
+
+// digestOf is what an approval is of that is given now.
+func digestOf(job *v1alpha1.CrawlJob, texts map[string]string) string {
+	held, err := runtime.DefaultUnstructuredConverter.ToUnstructured(job)
+	if err != nil {
+		panic(err)
+	}
+	digest, err := order.Digest(held["spec"].(map[string]any), texts)
+	if err != nil {
+		panic(err)
+	}
+	return digest
+}
+
+// of changes what an approval is of.
+func of(digest string, a *v1alpha1.CrawlApproval) *v1alpha1.CrawlApproval {
+	a.Spec.CrawlJob.Digest = digest
+	return a
+}
 
 // approval is a person's approval of the CrawlJob of the tests, given some minutes after noon.
 func approval(name, approver string, minutes int) *v1alpha1.CrawlApproval {
@@ -25,12 +49,12 @@ func approval(name, approver string, minutes int) *v1alpha1.CrawlApproval {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "research", Name: name, UID: types.UID("uid-" + name), CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(minutes) * time.Minute)),
 		},
-		Spec: v1alpha1.CrawlApprovalSpec{CrawlJob: v1alpha1.ApprovedJob{Name: "board", UID: string(uid)}, Approver: approver},
+		Spec: v1alpha1.CrawlApprovalSpec{CrawlJob: v1alpha1.ApprovedJob{Name: "board", UID: string(uid), Digest: boardDigest}, Approver: approver},
 	}
 }
 
 func counts(name, approver string, minutes int) workflows.Approval {
-	return workflows.Approval{UID: "uid-" + name, Approver: approver, At: noon.Add(time.Duration(minutes) * time.Minute)}
+	return workflows.Approval{UID: "uid-" + name, Approver: approver, At: noon.Add(time.Duration(minutes) * time.Minute), Digest: boardDigest}
 }
 
 func TestApprovalsThatCount(t *testing.T) {
@@ -46,18 +70,23 @@ func TestApprovalsThatCount(t *testing.T) {
 		reason string
 		all    []*v1alpha1.CrawlApproval
 		want   []workflows.Approval
-		rest   int
+		rest   uncounted
 	}{
 		"None":      {reason: "Nobody has."},
-		"Another":   {"Somebody else has.", []*v1alpha1.CrawlApproval{approval("a", "bob", 1)}, []workflows.Approval{counts("a", "bob", 1)}, 0},
-		"Requester": {"Who requested the crawl is not another person.", []*v1alpha1.CrawlApproval{approval("a", "desk", 1)}, nil, 1},
-		"Creator":   {"Nor is who ordered it for them.", []*v1alpha1.CrawlApproval{approval("a", "ada", 1)}, nil, 1},
+		"Another":   {"Somebody else has.", []*v1alpha1.CrawlApproval{approval("a", "bob", 1)}, []workflows.Approval{counts("a", "bob", 1)}, uncounted{}},
+		"Requester": {"Who requested the crawl is not another person.", []*v1alpha1.CrawlApproval{approval("a", "desk", 1)}, nil, uncounted{own: 1}},
+		"Creator":   {"Nor is who ordered it for them.", []*v1alpha1.CrawlApproval{approval("a", "ada", 1)}, nil, uncounted{own: 1}},
 		"Twice": {"One person is one, and the older approval counts.", []*v1alpha1.CrawlApproval{approval("b", "bob", 2), approval("a", "bob", 1)},
-			[]workflows.Approval{counts("a", "bob", 1)}, 1},
+			[]workflows.Approval{counts("a", "bob", 1)}, uncounted{own: 1}},
 		"Two": {"In the order in which they came.", []*v1alpha1.CrawlApproval{approval("b", "eve", 2), approval("a", "bob", 1)},
-			[]workflows.Approval{counts("a", "bob", 1), counts("b", "eve", 2)}, 0},
-		"OtherOrder": {"An order of the same name is another one.", []*v1alpha1.CrawlApproval{other}, nil, 0},
-		"Gone":       {"One that is being deleted is withdrawn.", []*v1alpha1.CrawlApproval{gone}, nil, 0},
+			[]workflows.Approval{counts("a", "bob", 1), counts("b", "eve", 2)}, uncounted{}},
+		"OtherOrder": {"An order of the same name is another one.", []*v1alpha1.CrawlApproval{other}, nil, uncounted{}},
+		"Gone":       {"One that is being deleted is withdrawn.", []*v1alpha1.CrawlApproval{gone}, nil, uncounted{}},
+		"Changed": {"What they have approved is not what would be started.", []*v1alpha1.CrawlApproval{of("sha256:before", approval("a", "bob", 1)), approval("b", "eve", 2)},
+			[]workflows.Approval{counts("b", "eve", 2)}, uncounted{outdated: 1}},
+		"Again": {"Whoever has approved it again has nothing left to do.", []*v1alpha1.CrawlApproval{of("sha256:before", approval("a", "bob", 1)), approval("b", "bob", 2)},
+			[]workflows.Approval{counts("b", "bob", 2)}, uncounted{own: 1}},
+		"NoDigest": {"Nobody knows what they have approved.", []*v1alpha1.CrawlApproval{of("", approval("a", "bob", 1))}, nil, uncounted{blind: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,9 +94,9 @@ func TestApprovalsThatCount(t *testing.T) {
 			for _, a := range tc.all {
 				all = append(all, *a)
 			}
-			got, rest := approvalsOf(job, all)
+			got, rest := approvalsOf(job, boardDigest, all)
 			if diff := cmp.Diff(tc.want, got); diff != "" || rest != tc.rest {
-				t.Errorf("%s\n%d do not count, want %d (-want +got):\n%s", tc.reason, rest, tc.rest, diff)
+				t.Errorf("%s\n%+v do not count, want %+v (-want +got):\n%s", tc.reason, rest, tc.rest, diff)
 			}
 		})
 	}

@@ -148,6 +148,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 
 	seen, err := r.observe(ctx, &job)
+	if apierrors.IsConflict(err) { // the cache is late
+		return ctrl.Result{RequeueAfter: soon}, nil
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}

@@ -81,7 +81,7 @@ func follows(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, r *workf
 	if len(r.Approvals) > 0 {
 		status.Approvals = make([]v1alpha1.CountedApproval, len(r.Approvals))
 		for i, a := range r.Approvals {
-			status.Approvals[i] = v1alpha1.CountedApproval{UID: a.UID, Approver: a.Approver, At: metav1.NewTime(a.At)}
+			status.Approvals[i] = v1alpha1.CountedApproval{UID: a.UID, Approver: a.Approver, At: metav1.NewTime(a.At), Digest: a.Digest}
 		}
 	}
 	if r.Archive.Prefix != "" {

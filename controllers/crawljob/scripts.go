@@ -1,15 +1,12 @@
 package crawljob
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/controllers/order"
@@ -32,9 +29,9 @@ type ScriptList struct {
 	Digests []string
 }
 
-// readScripts reads the scripts that an order names. Its error is a *Refusal when one is
-// missing or cannot be used.
-func readScripts(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJob) (ScriptList, error) {
+// packScripts packs the scripts that an order names. Its error is a *Refusal when one cannot be
+// used.
+func packScripts(job *v1alpha1.CrawlJob, texts texts) (ScriptList, error) {
 	list := job.Spec.Capture.Behaviors.Scripts
 	if len(list) == 0 {
 		return ScriptList{}, nil
@@ -42,10 +39,7 @@ func readScripts(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJ
 	var scripts ScriptList
 	sources := make([]string, len(list))
 	for i, s := range list {
-		text, err := readEntry(ctx, reader, job.Namespace, entry{"capture.behaviors.scripts", s.Name, s.Key})
-		if err != nil {
-			return ScriptList{}, err
-		}
+		text := texts.of(s.Name, s.Key)
 		if slip := checkScript(text); slip != "" {
 			return ScriptList{}, &Refusal{workflows.ReasonInvalidScript, fmt.Sprintf(
 				"ConfigMap %q, key %q %s. Correct the ConfigMap; the crawl starts by itself then.", s.Name, s.Key, slip)}

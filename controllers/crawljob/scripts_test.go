@@ -18,7 +18,7 @@ import (
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
-func TestReadScripts(t *testing.T) {
+func TestPackScripts(t *testing.T) {
 	t.Parallel()
 	noise := make([]byte, maxScript)
 	for i := range noise { // what does not compress
@@ -46,11 +46,16 @@ func TestReadScripts(t *testing.T) {
 			if tc.data != nil {
 				b.WithObjects(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "research", Name: "own"}, Data: tc.data})
 			}
-			got, err := readScripts(t.Context(), b.Build(), jobWith(func(job *v1alpha1.CrawlJob) {
+			job := jobWith(func(job *v1alpha1.CrawlJob) {
 				for _, key := range tc.keys {
 					job.Spec.Capture.Behaviors.Scripts = append(job.Spec.Capture.Behaviors.Scripts, v1alpha1.BehaviorScript{Name: "own", Key: key, Hosts: []v1alpha1.HostPattern{"example.org"}})
 				}
-			}))
+			})
+			var got ScriptList
+			texts, err := readTexts(t.Context(), b.Build(), job)
+			if err == nil {
+				got, err = packScripts(job, texts)
+			}
 			var refusal *Refusal
 			if errors.As(err, &refusal) {
 				if refusal.Reason != tc.refusal || !strings.Contains(refusal.Message, tc.message) {

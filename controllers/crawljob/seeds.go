@@ -1,14 +1,8 @@
 package crawljob
 
 import (
-	"context"
 	"fmt"
 	"strings"
-
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/controllers/order"
@@ -36,19 +30,15 @@ type Refusal struct {
 // does not answer.
 func (r *Refusal) Error() string { return fmt.Sprintf("%s: %s", r.Reason, r.Message) }
 
-// readSeeds reads the ConfigMaps that an order names. Its error is a *Refusal
-// when one is missing or holds something that is no address.
-func readSeeds(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJob) (SeedList, error) {
+// packSeeds packs the addresses in the ConfigMaps that an order names. Its error is a *Refusal
+// when one holds none, or something that is no address.
+func packSeeds(job *v1alpha1.CrawlJob, texts texts) (SeedList, error) {
 	if len(job.Spec.Seeds.ConfigMaps) == 0 {
 		return SeedList{}, nil
 	}
 	var urls []string
 	for _, source := range job.Spec.Seeds.ConfigMaps {
-		text, err := readEntry(ctx, reader, job.Namespace, entry{"seeds.configMaps", source.Name, source.Key})
-		if err != nil {
-			return SeedList{}, err
-		}
-		lines, err := parseLines(source, text)
+		lines, err := parseLines(source, texts.of(source.Name, source.Key))
 		if err != nil {
 			return SeedList{}, err
 		}
@@ -59,34 +49,6 @@ func readSeeds(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJob
 		return SeedList{}, fmt.Errorf("compress %d seeds: %w", len(urls), err)
 	}
 	return SeedList{Packed: packed, Count: len(urls)}, nil
-}
-
-// entry is an entry of a ConfigMap, and the field of the spec that names it.
-type entry struct{ field, name, key string }
-
-func readEntry(ctx context.Context, reader client.Reader, namespace string, e entry) (string, error) {
-	var config corev1.ConfigMap
-	err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: e.name}, &config)
-	if apierrors.IsNotFound(err) {
-		return "", &Refusal{workflows.ReasonConfigMapMissing, fmt.Sprintf(
-			"%s names ConfigMap %q, which is not in namespace %q. Create it; the crawl starts by itself then.",
-			e.field, e.name, namespace)}
-	}
-	if err != nil {
-		return "", fmt.Errorf("read ConfigMap %q: %w", e.name, err)
-	}
-	text, ok := config.Data[e.key]
-	if _, binary := config.BinaryData[e.key]; binary {
-		return "", &Refusal{workflows.ReasonConfigMapMissing, fmt.Sprintf(
-			"%s names key %q of ConfigMap %q, which has it in binaryData, as kubectl does with what is not UTF-8. Save the text as UTF-8 and store it again, in data; the crawl starts by itself then.",
-			e.field, e.key, e.name)}
-	}
-	if !ok {
-		return "", &Refusal{workflows.ReasonConfigMapMissing, fmt.Sprintf(
-			"%s names key %q of ConfigMap %q, which has no such key. Add it; the crawl starts by itself then.",
-			e.field, e.key, e.name)}
-	}
-	return text, nil
 }
 
 // parseLines returns the addresses in text, one a line. Its error is a *Refusal when there

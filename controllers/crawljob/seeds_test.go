@@ -21,7 +21,7 @@ func fromConfigMap(job *v1alpha1.CrawlJob) {
 	job.Spec.Seeds = v1alpha1.Seeds{ConfigMaps: []v1alpha1.SeedConfigMap{{Name: "ads", Key: "urls"}}}
 }
 
-func TestReadSeeds(t *testing.T) {
+func TestPackSeeds(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		reason  string
@@ -80,7 +80,12 @@ func TestReadSeeds(t *testing.T) {
 			if tc.data != nil {
 				b.WithObjects(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "research", Name: "ads"}, Data: tc.data, BinaryData: tc.binary})
 			}
-			got, err := readSeeds(t.Context(), b.Build(), jobWith(fromConfigMap))
+			job := jobWith(fromConfigMap)
+			var got SeedList
+			texts, err := readTexts(t.Context(), b.Build(), job)
+			if err == nil {
+				got, err = packSeeds(job, texts)
+			}
 			var refusal *Refusal
 			if errors.As(err, &refusal) {
 				if refusal.Reason != tc.refusal || !strings.Contains(refusal.Message, tc.message) {

@@ -8,13 +8,21 @@ import (
 	"maps"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 )
 
+// The fields of a spec that name ConfigMaps.
+const (
+	FieldSeeds   = "seeds.configMaps"
+	FieldScripts = "capture.behaviors.scripts"
+)
+
 // Entry is an entry of a ConfigMap that an order refers to.
 type Entry struct {
-	// Field is the field of the spec that names it.
+	// Field is the field of the spec that names it, one of the above.
 	Field string
 	// Name is that of the ConfigMap, Key that of the entry in it.
 	Name, Key string
@@ -28,12 +36,27 @@ func (e Entry) String() string { return e.Name + "/" + e.Key }
 func Entries(s *v1alpha1.CrawlJobSpec) []Entry {
 	var all []Entry
 	for _, c := range s.Seeds.ConfigMaps {
-		all = append(all, Entry{"seeds.configMaps", c.Name, c.Key})
+		all = append(all, Entry{FieldSeeds, c.Name, c.Key})
 	}
 	for _, c := range s.Capture.Behaviors.Scripts {
-		all = append(all, Entry{"capture.behaviors.scripts", c.Name, c.Key})
+		all = append(all, Entry{FieldScripts, c.Name, c.Key})
 	}
 	return all
+}
+
+// Decode returns an order that the API server holds, and its spec as it is held there, which is
+// what approvals are of: the types of this version may know less of it, and write times in
+// another way.
+func Decode(held *unstructured.Unstructured) (*v1alpha1.CrawlJob, map[string]any, error) {
+	var job v1alpha1.CrawlJob
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(held.Object, &job); err != nil {
+		return nil, nil, fmt.Errorf("decode the CrawlJob: %w", err)
+	}
+	spec, _, err := unstructured.NestedMap(held.Object, "spec")
+	if err != nil {
+		return nil, nil, fmt.Errorf("decode the CrawlJob: %w", err)
+	}
+	return &job, spec, nil
 }
 
 // Digest is that of an order, by which an approval says what it is of. The spec is as the API

@@ -68,6 +68,8 @@ type Approval struct {
 	UID      string    `json:"uid"`
 	Approver string    `json:"approver"`
 	At       time.Time `json:"at"`
+	// Digest is of what was approved; snapshots of earlier versions have none.
+	Digest string `json:"digest,omitempty"`
 }
 
 // Clock says how far the machine's clock was from another one, in milliseconds.

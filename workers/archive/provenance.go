@@ -91,6 +91,8 @@ type Approval struct {
 	UID      string    `json:"uid"`
 	Approver string    `json:"approver"`
 	At       time.Time `json:"at"`
+	// Digest is of what was approved, and begun.
+	Digest string `json:"digest,omitempty"`
 }
 
 // ClockCheck compares the machine's clock with another one.

@@ -92,7 +92,7 @@ func TestCaptureSaysHowItCameToBe(t *testing.T) {
 		Order: &Order{Namespace: "ns", Name: "job", UID: "uid", Generation: 2, Schedule: "daily", Workflow: "crawl-uid", WorkflowRun: "run",
 			Bundle: "b1", Attempt: 3},
 		Authorization: &Authorization{Reference: "case 17", Purpose: "Testing", Basis: "its own site", NotAfter: &until, RequestedBy: "office",
-			Approvals: []Approval{{UID: "approval-1", Approver: "bob", At: testTime}}},
+			Approvals: []Approval{{UID: "approval-1", Approver: "bob", At: testTime, Digest: "sha256:" + strings.Repeat("0a", 32)}}},
 		Clock: &ClockCheck{With: "the Temporal server", At: testTime, AheadMs: 4},
 	}
 	chunk, err := NewChunk(Options{Dir: t.TempDir(), Provenance: known, Now: func() time.Time { return testTime }})

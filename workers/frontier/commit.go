@@ -228,7 +228,7 @@ func (b *bundleRun) provenance() archive.Provenance {
 		NotBefore: given(a.NotBefore), NotAfter: given(a.NotAfter),
 	}
 	for _, given := range a.Approvals {
-		p.Authorization.Approvals = append(p.Authorization.Approvals, archive.Approval{UID: given.UID, Approver: given.Approver, At: given.At.UTC()})
+		p.Authorization.Approvals = append(p.Authorization.Approvals, archive.Approval{UID: given.UID, Approver: given.Approver, At: given.At.UTC(), Digest: given.Digest})
 	}
 	if b.Clock != nil {
 		p.Clock = b.Clock.check()

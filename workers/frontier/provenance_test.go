@@ -25,7 +25,7 @@ func TestChunksSayWhy(t *testing.T) {
 	a.Reference, a.Purpose, a.Basis, a.RequestedBy = "case 17", "Testing", "its own site", "an office"
 	a.NotAfter = time.Now().Add(time.Hour)
 	approved := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-	a.Approvals = []workflows.Approval{{UID: "approval-1", Approver: "bob", At: approved}}
+	a.Approvals = []workflows.Approval{{UID: "approval-1", Approver: "bob", At: approved, Digest: "sha256:of-the-order"}}
 	clock := NewClock()
 	clock.hear(time.Now().Add(-time.Minute))
 	r.crawler.Clock = clock
@@ -61,7 +61,7 @@ func TestChunksSayWhy(t *testing.T) {
 				Bundle: got.Order.Bundle, Attempt: 1},
 			Authorization: &archive.Authorization{
 				Reference: "case 17", Purpose: "Testing", Basis: "its own site", NotAfter: &until, RequestedBy: "an office",
-				Approvals: []archive.Approval{{UID: "approval-1", Approver: "bob", At: approved}},
+				Approvals: []archive.Approval{{UID: "approval-1", Approver: "bob", At: approved, Digest: "sha256:of-the-order"}},
 			},
 			Clock: got.Clock,
 		}

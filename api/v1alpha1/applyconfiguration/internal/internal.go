@@ -28,6 +28,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ApprovedJob
   map:
     fields:
+    - name: digest
+      type:
+        scalar: string
     - name: name
       type:
         scalar: string
@@ -267,6 +270,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: at
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: digest
+      type:
+        scalar: string
     - name: uid
       type:
         scalar: string

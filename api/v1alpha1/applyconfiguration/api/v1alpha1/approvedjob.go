@@ -11,6 +11,10 @@ type ApprovedJobApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// uid of the CrawlJob, so that no other order of that name is approved with it.
 	UID *string `json:"uid,omitempty"`
+	// digest is of what is approved: the order, but for its state, and what the ConfigMaps hold
+	// that it names, as docs/authorisation.md says. When one of them is another when the crawl
+	// is to begin, the approval does not count.
+	Digest *string `json:"digest,omitempty"`
 }
 
 // ApprovedJobApplyConfiguration constructs a declarative configuration of the ApprovedJob type for use with
@@ -32,5 +36,13 @@ func (b *ApprovedJobApplyConfiguration) WithName(value string) *ApprovedJobApply
 // If called multiple times, the UID field is set to the value of the last call.
 func (b *ApprovedJobApplyConfiguration) WithUID(value string) *ApprovedJobApplyConfiguration {
 	b.UID = &value
+	return b
+}
+
+// WithDigest sets the Digest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Digest field is set to the value of the last call.
+func (b *ApprovedJobApplyConfiguration) WithDigest(value string) *ApprovedJobApplyConfiguration {
+	b.Digest = &value
 	return b
 }

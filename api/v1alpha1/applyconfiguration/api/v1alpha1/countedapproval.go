@@ -17,6 +17,9 @@ type CountedApprovalApplyConfiguration struct {
 	Approver *string `json:"approver,omitempty"`
 	// at is when, by the clock of the API server.
 	At *v1.Time `json:"at,omitempty"`
+	// digest is of what was approved, and begun. Crawls that began before approvals had one
+	// have none.
+	Digest *string `json:"digest,omitempty"`
 }
 
 // CountedApprovalApplyConfiguration constructs a declarative configuration of the CountedApproval type for use with
@@ -46,5 +49,13 @@ func (b *CountedApprovalApplyConfiguration) WithApprover(value string) *CountedA
 // If called multiple times, the At field is set to the value of the last call.
 func (b *CountedApprovalApplyConfiguration) WithAt(value v1.Time) *CountedApprovalApplyConfiguration {
 	b.At = &value
+	return b
+}
+
+// WithDigest sets the Digest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Digest field is set to the value of the last call.
+func (b *CountedApprovalApplyConfiguration) WithDigest(value string) *CountedApprovalApplyConfiguration {
+	b.Digest = &value
 	return b
 }
