@@ -40,12 +40,12 @@ func scheduleOf(job *v1alpha1.CrawlJob) *v1alpha1.CrawlSchedule {
 	return s
 }
 
-// approvalOf is a person's approval of a job.
+// approvalOf is a person's approval of a job, and of something else than what there is.
 func approvalOf(job *v1alpha1.CrawlJob, approver string) *v1alpha1.CrawlApproval {
 	return &v1alpha1.CrawlApproval{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "CrawlApproval"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: job.Name + "-" + approver},
-		Spec:       v1alpha1.CrawlApprovalSpec{CrawlJob: v1alpha1.ApprovedJob{Name: job.Name, UID: string(job.UID)}, Approver: approver},
+		Spec:       v1alpha1.CrawlApprovalSpec{CrawlJob: v1alpha1.ApprovedJob{Name: job.Name, UID: string(job.UID), Digest: "sha256:" + strings.Repeat("0", 64)}, Approver: approver},
 	}
 }
 
@@ -157,7 +157,10 @@ func TestAPIServerJudgesOrders(t *testing.T) {
 	})
 	t.Run("Approvals", func(t *testing.T) {
 		job := fleet.Job(t, "own")
+		blind := approvalOf(job, "bob")
+		blind.Spec.CrawlJob.Digest = ""
 		attempts(t, []attempt{
+			{bob, blind, "spec.crawlJob.digest: Required value"},
 			{bob, approvalOf(job, "bob"), ""},
 			{ada, approvalOf(job, "bob"), "spec.approver " + notYou + "ada"},
 			{bob, approvalOf(job, "ada"), "spec.approver " + notYou + "bob"},

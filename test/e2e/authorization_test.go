@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,13 +143,14 @@ func TestApproval(t *testing.T) {
 			t.Fatalf("bob approves: %v: %s", err, out)
 		}
 		done := succeeded(t, fleet, "approved")
-		if got := done.Status.Approvals; len(got) != 1 || got[0].Approver != "bob" {
-			t.Errorf("status.approvals is %+v, want bob's", got)
+		if got := done.Status.Approvals; len(got) != 1 || got[0].Approver != "bob" || !strings.Contains(out, got[0].Digest) {
+			t.Errorf("status.approvals is %+v, want bob's: %s", got, out)
 		}
 		for _, c := range fleet.ReadRun(t, "approved").Chunks {
 			saysWhoApproved(t, c, done.Status.Approvals)
 		}
 	})
+	t.Run("OfAList", func(t *testing.T) { approvesAList(t, fleet, ada, bob) })
 	t.Run("BySchedule", func(t *testing.T) { ordersByCalendar(t, fleet, ada) })
 	t.Run("Withdrawn", func(t *testing.T) {
 		srv, job := slowBoard(t, "withdrawn", "ada")
@@ -176,6 +178,57 @@ func TestApproval(t *testing.T) {
 			t.Errorf("%d pages were loaded later than a lease tick after the approval was withdrawn", n)
 		}
 	})
+}
+
+// approvesAList has a list of seeds changed after it was approved: the crawl waits, says so, and begins with the new list once
+// that is approved.
+func approvesAList(t *testing.T, fleet *harness.Fleet, ada, bob *harness.User) {
+	t.Helper()
+	srv := serve(t, board.New(board.Options{Ads: 6}))
+	list := func(paths ...string) map[string]any {
+		return map[string]any{
+			"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"namespace": "default", "name": "list"},
+			"data": map[string]string{"urls.txt": srv.URL + strings.Join(paths, "\n"+srv.URL) + "\n"},
+		}
+	}
+	fleet.Apply(t, list("/info/about"))
+	order := orderOf("list", "ada")
+	order.Spec.Seeds = v1alpha1.Seeds{ConfigMaps: []v1alpha1.SeedConfigMap{{Name: "list", Key: "urls.txt"}}}
+	order.Spec.Scope = v1alpha1.Scope{Type: v1alpha1.ScopePage}
+	order.Spec.State = v1alpha1.StateSuspended // so that it does not begin between its approval and the change
+	if err := create(t, ada, order); err != nil {
+		t.Fatal(err)
+	}
+	first, err := approve(t, fleet, bob, "list")
+	if err != nil || !strings.Contains(first, "list/urls.txt: 1 addresses") {
+		t.Fatalf("bob approves: %v: %s", err, first)
+	}
+	fleet.Apply(t, list("/info/about", "/info/safety"))
+	if _, err := ada.Kubectl(t.Context(), "", "patch", "crawl/list", "--type=merge", "-p", `{"spec":{"state":"Active"}}`); err != nil {
+		t.Fatal(err)
+	}
+	fleet.WaitUntil(t, "list", "what was approved has changed", troubleTimeout, func(job *v1alpha1.CrawlJob) bool {
+		c := harness.Condition(job, "Accepted")
+		return c.Reason == "ApprovalMissing" && strings.Contains(c.Message, "has changed since: 1. Read it and approve it again")
+	})
+	if n := len(srv.Log.Entries(sites.Filter{})); n != 0 {
+		t.Errorf("%d requests reached the site before the new list was approved", n)
+	}
+	again, err := approve(t, fleet, bob, "list")
+	if err != nil || !strings.Contains(again, "list/urls.txt: 2 addresses") || !strings.Contains(again, "which was of something else") {
+		t.Fatalf("bob approves it again: %v: %s", err, again)
+	}
+	done := succeeded(t, fleet, "list")
+	if got := done.Status.Approvals; len(got) != 1 || got[0].Digest == "" || !strings.Contains(again, got[0].Digest) || strings.Contains(first, got[0].Digest) {
+		t.Errorf("status.approvals is %+v, want bob's second one: %s", got, again)
+	}
+	run := fleet.ReadRun(t, "list")
+	if got := run.Paths(srv.URL); !slices.Equal(got, []string{"/info/about", "/info/safety"}) {
+		t.Errorf("the archive has %v, want what was approved", got)
+	}
+	for _, c := range run.Chunks {
+		saysWhoApproved(t, c, done.Status.Approvals)
+	}
 }
 
 // ordersByCalendar asserts that the CrawlJobs of a schedule say who ordered that, and wait to be approved.
@@ -209,7 +262,7 @@ func saysWhoApproved(t *testing.T, c harness.Chunk, want []v1alpha1.CountedAppro
 		t.Fatalf("%s: capture.json: %v", c.Key, err)
 	}
 	a := got.Authorization
-	if a.RequestedBy != "ada" || len(a.Approvals) != len(want) || a.Approvals[0].UID != want[0].UID || a.Approvals[0].Approver != "bob" ||
+	if a.RequestedBy != "ada" || len(a.Approvals) != len(want) || a.Approvals[0].UID != want[0].UID || a.Approvals[0].Approver != "bob" || a.Approvals[0].Digest != want[0].Digest ||
 		!a.Approvals[0].At.Time.Equal(want[0].At.Time) {
 		t.Errorf("%s: capture.json says %+v, want ada's order with the approvals %+v", c.Key, a, want)
 	}
