@@ -38,20 +38,18 @@ Exit codes:
 
 // auditFlags say which log it is.
 type auditFlags struct {
-	dir, bucket, prefix string
-	store               blob.Config
-	keys                []string
-	output              string
+	dir, prefix string
+	store       bucketFlags
+	keys        []string
+	output      string
 }
 
 func (f *auditFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.dir, "dir", "", "`FOLDER` with a copy of the log, instead of the store")
 	fl.StringVar(&f.prefix, "prefix", "custody", "where the log is in the folder or bucket")
-	fl.StringVar(&f.store.Endpoint, "s3-endpoint", os.Getenv("CRAWLFLEET_S3_ENDPOINT"), "the store, http://host:port or https://host [$CRAWLFLEET_S3_ENDPOINT]")
-	fl.StringVar(&f.store.Region, "s3-region", "us-east-1", "the store's region")
-	fl.StringVar(&f.store.CredentialsFile, "s3-credentials-file", os.Getenv("CRAWLFLEET_S3_CREDENTIALS_FILE"), "credentials as an AWS ini `FILE` [$CRAWLFLEET_S3_CREDENTIALS_FILE, or $CRAWLFLEET_S3_ACCESS_KEY and $CRAWLFLEET_S3_SECRET_KEY]")
-	fl.StringVar(&f.bucket, "bucket", "crawlfleet-archive", "the bucket that the log is in")
+	f.store.add(fl)
+	fl.StringVar(&f.store.name, "bucket", "crawlfleet-archive", "the bucket that the log is in")
 	f.addKeys(cmd)
 }
 
@@ -122,15 +120,10 @@ func (f *auditFlags) openStore() (custody.Store, error) {
 		}
 		return &custody.Folder{Root: root}, nil
 	}
-	if f.store.Endpoint == "" {
+	if f.store.config.Endpoint == "" {
 		return nil, cli.Usage("give --dir, or --s3-endpoint and credentials")
 	}
-	f.store.AccessKey, f.store.SecretKey = os.Getenv("CRAWLFLEET_S3_ACCESS_KEY"), os.Getenv("CRAWLFLEET_S3_SECRET_KEY")
-	client, err := blob.NewClient(f.store)
-	if err != nil {
-		return nil, cli.Usage("%w", err)
-	}
-	return client.Bucket(f.bucket), nil
+	return f.store.open()
 }
 
 func newAuditKeys() *cobra.Command {

@@ -36,6 +36,7 @@ type dossierOptions struct {
 	supersedes, created, out           string
 	asJSON                             bool
 	signKey, custodyDir, custodyWriter string
+	custodyStore                       bucketFlags
 	actor, to                          string
 	stampURLs                          []string
 	trust                              command.Trust
@@ -64,7 +65,7 @@ PAGE is the address of a page in the file, or its ID (crawlctl wacz inspect
 
   # signed, with what the custody log says of each snapshot
   crawlctl dossier create ... --sign-key agency.pem --timestamp-url https://tsa.example/ \
-    --custody-dir log --custody-key custody.pub --custody-write-key custody.key \
+    --custody-bucket crawlfleet-archive --custody-key custody.pub --custody-write-key custody.key \
     --actor analyst-7 --to police-unit-3 --out 2026-17.zip
 
   # encrypted to who receives it
@@ -87,8 +88,10 @@ PAGE is the address of a page in the file, or its ID (crawlctl wacz inspect
 	f.StringVar(&o.created, "created", "", "the time that it says it was made at (RFC 3339); default now")
 	f.StringVar(&o.signKey, "sign-key", "", "sign the dossier with the private key in `FILE` (PEM), as keys create makes it")
 	f.StringArrayVar(&o.stampURLs, "timestamp-url", nil, "a time-stamp authority that stamps the signature; may be given many times")
-	f.StringVar(&o.custodyDir, "custody-dir", "", "`FOLDER` with the custody log, of which the proofs about each snapshot are put in")
-	f.StringVar(&o.custodyWriter, "custody-write-key", "", "write into the log that the snapshots belong to the case and were exported, with its private key in `FILE`")
+	f.StringVar(&o.custodyStore.name, "custody-bucket", "", "`BUCKET` with the custody log, of which the proofs about each snapshot are put in: that of the archive")
+	f.StringVar(&o.custodyDir, "custody-dir", "", "`FOLDER` with a copy of the custody log, instead of the store")
+	f.StringVar(&o.custodyWriter, "custody-write-key", "", "write into the log, in the store, that the snapshots belong to the case and were exported, with its private key in `FILE`")
+	o.custodyStore.add(f)
 	f.StringVar(&o.actor, "actor", "", "who exports it, for the custody log: an identifier, not a name")
 	f.StringVar(&o.to, "to", "", "whom it is exported to, for the custody log: an identifier, not a name")
 	o.trust.Add(f)

@@ -49,10 +49,12 @@ func (o *dossierOptions) signer(cmd *cobra.Command, created time.Time, trust evi
 
 // proofs gives what the custody log has of snapshots, nil without a log.
 func (o *dossierOptions) proofs(created time.Time) (func(context.Context, []dossier.Subject) (map[dossier.Subject][]dossier.File, error), error) {
-	if o.custodyDir == "" {
-		if o.custodyWriter != "" {
-			return nil, cli.Usage("--custody-write-key needs --custody-dir")
-		}
+	switch {
+	case o.custodyDir != "" && o.custodyStore.name != "":
+		return nil, cli.Usage("--custody-dir and --custody-bucket: give one of them")
+	case o.custodyWriter != "" && o.custodyStore.name == "":
+		return nil, cli.Usage("--custody-write-key needs --custody-bucket: what is written into a copy of the log is a fork of it")
+	case o.custodyDir == "" && o.custodyStore.name == "":
 		return nil, nil
 	}
 	keys, err := o.trust.Custody()
@@ -60,13 +62,13 @@ func (o *dossierOptions) proofs(created time.Time) (func(context.Context, []doss
 		return nil, err
 	}
 	if keys.Verifiers == nil {
-		return nil, cli.Usage("--custody-dir needs --custody-key, the public key of the log")
+		return nil, cli.Usage("the custody log needs --custody-key, its public key")
 	}
-	root, err := os.OpenRoot(o.custodyDir)
+	store, err := o.custodyLog()
 	if err != nil {
-		return nil, cli.Input("--custody-dir: %w", err)
+		return nil, err
 	}
-	config := custody.Config{Store: &custody.Folder{Root: root}, Prefix: "custody", Origin: keys.Origin, Verifiers: keys.Verifiers}
+	config := custody.Config{Store: store, Prefix: "custody", Origin: keys.Origin, Verifiers: keys.Verifiers}
 	if o.custodyWriter != "" {
 		if o.actor == "" || o.to == "" {
 			return nil, cli.Usage("--custody-write-key needs --actor and --to: the log says who exported what to whom")
@@ -86,6 +88,18 @@ func (o *dossierOptions) proofs(created time.Time) (func(context.Context, []doss
 	return func(ctx context.Context, snapshots []dossier.Subject) (map[dossier.Subject][]dossier.File, error) {
 		return o.proofsOf(ctx, log, snapshots, created)
 	}, nil
+}
+
+// custodyLog is where the log is.
+func (o *dossierOptions) custodyLog() (custody.Store, error) {
+	if o.custodyDir == "" {
+		return o.custodyStore.open()
+	}
+	root, err := os.OpenRoot(o.custodyDir)
+	if err != nil {
+		return nil, cli.Input("--custody-dir: %w", err)
+	}
+	return &custody.Folder{Root: root}, nil
 }
 
 // proofsOf proves every entry about snapshots, after it has noted that they are exported: that has

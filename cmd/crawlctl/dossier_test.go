@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,21 +17,32 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
 	"crawlfleet.dev/crawlfleet/internal/custody"
 	"crawlfleet.dev/crawlfleet/internal/dossier"
 )
 
-// stored is the script command "stored FILE": the custody log in the folder log, with the keys
-// custody.key and custody.pub, says that a worker stored the file.
+// serveStore starts an S3 server, $STORE, for a script.
+func serveStore(env *testscript.Env) error {
+	server := httptest.NewServer(new(blobtest.Server))
+	env.Defer(server.Close)
+	env.Setenv("STORE", server.URL)
+	env.Setenv("CRAWLFLEET_S3_ACCESS_KEY", "key")
+	env.Setenv("CRAWLFLEET_S3_SECRET_KEY", "secret")
+	return nil
+}
+
+// stored is the script command "stored FILE [BUCKET]": the custody log in the bucket, which is
+// archive unless it is given, with the keys custody.key and custody.pub, says that a worker stored
+// the file.
 func stored(ts *testscript.TestScript, _ bool, args []string) {
 	signer, err := note.NewSigner(strings.TrimSpace(ts.ReadFile("custody.key")))
 	ts.Check(err)
 	origin, verifiers, err := custody.ReadKeys([]string{ts.MkAbs("custody.pub")})
 	ts.Check(err)
-	ts.Check(os.MkdirAll(ts.MkAbs("log"), 0o700))
-	root, err := os.OpenRoot(ts.MkAbs("log"))
+	client, err := blob.NewClient(blob.Config{Endpoint: ts.Getenv("STORE"), Region: "us-east-1", AccessKey: "key", SecretKey: "secret"})
 	ts.Check(err)
-	log, err := custody.New(custody.Config{Store: &custody.Folder{Root: root}, Prefix: "custody", Origin: origin, Verifiers: verifiers, Signer: signer})
+	log, err := custody.New(custody.Config{Store: client.Bucket(append(args, "archive")[1]), Prefix: "custody", Origin: origin, Verifiers: verifiers, Signer: signer})
 	ts.Check(err)
 	sum := sha256.Sum256([]byte(ts.ReadFile(args[0])))
 	_, err = log.Append(context.Background(), custody.Entry{

@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 			}
 			_, debug, err := net.SplitHostPort(free.Addr().String())
 			env.Setenv("DEBUGPORT", debug)
-			return errors.Join(err, free.Close(), serveStamps(env), serveCluster(env))
+			return errors.Join(err, free.Close(), serveStamps(env), serveCluster(env), serveStore(env))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"apply":   apply,

@@ -27,38 +27,15 @@ const retentionTime = 5 * time.Minute
 
 // storeFlags say where the archive is, and who is to be told of a decision.
 type storeFlags struct {
-	store             blob.Config
-	bucket            string
+	bucketFlags
 	temporal          string
 	temporalNamespace string
 }
 
 func (f *storeFlags) add(cmd *cobra.Command) {
 	fl := cmd.PersistentFlags()
-	fl.StringVar(&f.store.Endpoint, "s3-endpoint", os.Getenv("CRAWLFLEET_S3_ENDPOINT"), "the store, http://host:port or https://host [$CRAWLFLEET_S3_ENDPOINT]")
-	fl.StringVar(&f.store.Region, "s3-region", envOr("CRAWLFLEET_S3_REGION", "us-east-1"), "the store's region [$CRAWLFLEET_S3_REGION]")
-	fl.StringVar(&f.store.CredentialsFile, "s3-credentials-file", os.Getenv("CRAWLFLEET_S3_CREDENTIALS_FILE"),
-		"credentials as an AWS ini file [$CRAWLFLEET_S3_CREDENTIALS_FILE, or $CRAWLFLEET_S3_ACCESS_KEY and $CRAWLFLEET_S3_SECRET_KEY]")
-	fl.StringVar(&f.bucket, "bucket", "crawlfleet-archive", "`BUCKET` of the archive: status.archive.bucket of the CrawlJob")
-}
-
-func envOr(name, fallback string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return fallback
-}
-
-func (f *storeFlags) open() (*blob.Bucket, error) {
-	if f.store.Endpoint == "" {
-		return nil, cli.Usage("no store: give --s3-endpoint, or set CRAWLFLEET_S3_ENDPOINT")
-	}
-	f.store.AccessKey, f.store.SecretKey = os.Getenv("CRAWLFLEET_S3_ACCESS_KEY"), os.Getenv("CRAWLFLEET_S3_SECRET_KEY")
-	c, err := blob.NewClient(f.store)
-	if err != nil {
-		return nil, cli.Input("%w", err)
-	}
-	return c.Bucket(f.bucket), nil
+	f.bucketFlags.add(fl)
+	fl.StringVar(&f.name, "bucket", "crawlfleet-archive", "`BUCKET` of the archive: status.archive.bucket of the CrawlJob")
 }
 
 func newRetention() *cobra.Command {

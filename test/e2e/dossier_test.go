@@ -27,15 +27,11 @@ func TestFromAPictureToTheAuthorisation(t *testing.T) {
 	job.Spec.Limits.Pages = 8
 	fleet.Apply(t, job)
 	succeeded(t, fleet, "handover")
-	run, log := fleet.MirrorRun(t, "handover"), t.TempDir()
-	if err := fleet.Mirror(t, fleet.State().S3.ArchiveBucket, "custody/", filepath.Join(log, "custody")); err != nil {
-		t.Fatal(err)
-	}
-	chunk, page := pageWithPicture(t, run)
+	chunk, page := pageWithPicture(t, fleet.MirrorRun(t, "handover"))
 	out := filepath.Join(t.TempDir(), "dossier")
 	args := slices.Concat([]string{
 		"dossier", "create", "--case", "2026-17", "--organization", "An agency", "--by", "An analyst", "--actor", "analyst-7", "--to", "police-3",
-		"--snapshot", chunk + "#" + page.ID, "--custody-dir", log, "--verifier", fleet.Binary(t, "verify"), "--out", out,
+		"--snapshot", chunk + "#" + page.ID, "--verifier", fleet.Binary(t, "verify"), "--out", out,
 	}, fleet.HandOverFlags(), fleet.TrustFlags(t))
 	if b, err := exec.CommandContext(t.Context(), fleet.Binary(t, "crawlctl"), args...).CombinedOutput(); err != nil {
 		t.Fatalf("crawlctl dossier create: %v\n%s", err, b)

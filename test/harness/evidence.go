@@ -104,9 +104,10 @@ func (f *Fleet) SigningFlags() []string {
 // HandOverFlags are those of a crawlctl that hands over what the fleet stores: it signs with the
 // fleet's key, and writes into the custody log.
 func (f *Fleet) HandOverFlags() []string {
-	k := f.keys
+	k, s := f.keys, f.State().S3
 	return []string{
 		"--sign-key", k.file(signKey), "--timestamp-url", k.stamps, "--custody-write-key", k.file(custodyKey),
+		"--custody-bucket", s.ArchiveBucket, "--s3-endpoint", s.Endpoint, "--s3-region", s.Region, "--s3-credentials-file", s.CredentialsFile,
 	}
 }
 
