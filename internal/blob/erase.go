@@ -1,9 +1,11 @@
 package blob
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -24,23 +26,28 @@ type Erased struct {
 	Absent bool
 }
 
+// maxVersions bounds the versions of one object that are acted on at a time.
+const maxVersions = 1000
+
 // Erase removes an object so that nothing of it is left: in a bucket that keeps versions a
 // plain DELETE only hides it. It returns when the store has confirmed that nothing is there,
-// also where nothing was. A lock is never passed by: the error is ErrLocked.
+// also where nothing was. A lock is never passed by: the error is ErrLocked. Of an object with a
+// great many versions the first ones are removed, and the error says that there are more.
 func (b *Bucket) Erase(ctx context.Context, key Key) (Erased, error) {
-	ctx, cancel := bound(ctx, 0)
-	defer cancel()
 	var done Erased
 	versions, err := b.versions(ctx, key)
-	if err != nil {
+	if err != nil && !errors.Is(err, errVersions) {
 		return done, fmt.Errorf("erase %q: %w", key, err)
 	}
+	tooMany := err
 	for _, v := range versions {
-		err := b.core.RemoveObject(ctx, b.name, string(key), minio.RemoveObjectOptions{VersionID: v})
-		if err != nil {
-			return done, fmt.Errorf("erase %q: %w", key, b.refused(ctx, key, v, err))
+		if err := b.RemoveVersion(ctx, key, v.id); err != nil {
+			return done, err
 		}
 		done.Versions++
+	}
+	if tooMany != nil {
+		return done, fmt.Errorf("erase %q: %d of its versions are removed: %w", key, done.Versions, tooMany)
 	}
 	left, err := b.versions(ctx, key)
 	if err != nil {
@@ -59,10 +66,35 @@ func (b *Bucket) Erase(ctx context.Context, key Key) (Erased, error) {
 	return done, nil
 }
 
-// versions are the IDs of all that a store has under a key: one empty ID in a store that
-// knows no versions.
-func (b *Bucket) versions(ctx context.Context, key Key) ([]string, error) {
-	var list []string
+// RemoveVersion removes one version of an object and leaves the others, or the object itself in a
+// bucket that keeps no versions, for which the ID is empty. It is no part of [Store]: what is
+// archived goes by [Bucket.Erase] alone.
+func (b *Bucket) RemoveVersion(ctx context.Context, key Key, version string) error {
+	ctx, cancel := bound(ctx, 0)
+	defer cancel()
+	err := b.core.RemoveObject(ctx, b.name, string(key), minio.RemoveObjectOptions{VersionID: version})
+	if err != nil {
+		return fmt.Errorf("erase %s: %w", named(key, version), b.refused(ctx, key, version, err))
+	}
+	return nil
+}
+
+// version is one that a store has under a key: content, or a marker that says that the object
+// was deleted.
+type version struct {
+	id     string
+	marker bool
+}
+
+// errVersions says that an object has more versions than are acted on at a time.
+var errVersions = fmt.Errorf("it has more than %d versions", maxVersions)
+
+// versions are all that a store has under a key: one without an ID in a store that knows no
+// versions. With errVersions it returns the first ones.
+func (b *Bucket) versions(ctx context.Context, key Key) ([]version, error) {
+	ctx, cancel := bound(ctx, 0)
+	defer cancel()
+	var list []version
 	for o := range b.core.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: string(key), Recursive: true, WithVersions: true}) {
 		if missing(o.Err) {
 			return b.unversioned(ctx, key)
@@ -70,10 +102,15 @@ func (b *Bucket) versions(ctx context.Context, key Key) ([]string, error) {
 		if o.Err != nil {
 			return nil, classify(o.Err)
 		}
+		// Others begin with the same letters, and may stand before: there are stores that list the
+		// markers of a page before its versions.
 		if o.Key != string(key) {
-			break // keys are listed in their order, so that this one's come first
+			continue
 		}
-		list = append(list, o.VersionID)
+		if len(list) == maxVersions {
+			return list, errVersions
+		}
+		list = append(list, version{o.VersionID, o.IsDeleteMarker})
 	}
 	return list, nil
 }
@@ -94,14 +131,14 @@ func (b *Bucket) ListVersions(ctx context.Context, prefix string, yield func(inf
 	return nil
 }
 
-func (b *Bucket) unversioned(ctx context.Context, key Key) ([]string, error) {
+func (b *Bucket) unversioned(ctx context.Context, key Key) ([]version, error) {
 	switch _, err := b.Head(ctx, key); {
 	case errors.Is(err, ErrNotFound):
 		return nil, nil
 	case err != nil:
 		return nil, err
 	}
-	return []string{""}, nil
+	return []version{{}}, nil
 }
 
 // missing tells whether a store says that it does not have what it was asked for at all.
@@ -129,10 +166,17 @@ func (b *Bucket) refused(ctx context.Context, key Key, version string, err error
 	return kind
 }
 
-// dateKey is the context's key of where the Date of an answer is to be noted.
-type dateKey struct{}
+// dateKey is the context's key of where the Date of an answer is to be noted, bodyKey of where
+// the body of a short one is.
+type (
+	dateKey struct{}
+	bodyKey struct{}
+)
 
-// dated notes the Date of answers (RFC 9110 section 6.6.1) for who asks.
+// maxNoted bounds a body that is noted.
+const maxNoted = 64 << 10
+
+// dated notes the Date of answers (RFC 9110 section 6.6.1), and bodies, for who asks.
 type dated struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
@@ -142,6 +186,13 @@ func (t dated) RoundTrip(r *http.Request) (*http.Response, error) {
 		if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
 			*at = date.UTC()
 		}
+	}
+	if body, ok := r.Context().Value(bodyKey{}).(*bytes.Buffer); ok && err == nil && answer.StatusCode == http.StatusOK {
+		body.Reset() // of the try before
+		answer.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.TeeReader(io.LimitReader(answer.Body, maxNoted), body), answer.Body}
 	}
 	return answer, err
 }

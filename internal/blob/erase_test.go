@@ -52,7 +52,7 @@ func TestLocksKeepFromErasure(t *testing.T) {
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	server := &blobtest.Server{Locks: true, Now: func() time.Time { return now }}
 	b := open(t, server)
-	if l, err := b.Locking(t.Context()); err != nil || l != (Locking{ObjectLock: true}) {
+	if l, err := b.Locking(t.Context()); err != nil || l != (Locking{Versioned: true, ObjectLock: true}) {
 		t.Errorf("locking %+v, %v", l, err)
 	}
 	if _, err := b.Put(t.Context(), "k", content("evidence")); err != nil {
@@ -62,8 +62,8 @@ func TestLocksKeepFromErasure(t *testing.T) {
 	if err := errors.Join(b.LockUntil(t.Context(), "k", until), b.SetHold(t.Context(), "k", true)); err != nil {
 		t.Fatal(err)
 	}
-	if l, err := b.Lock(t.Context(), "k"); err != nil || !l.Held || !l.Until.Equal(until) {
-		t.Errorf("lock %+v, %v", l, err)
+	if l, err := b.Locks(t.Context(), "k"); err != nil || len(l) != 1 || !l[0].Held || !l[0].Until.Equal(until) {
+		t.Errorf("locks %+v, %v", l, err)
 	}
 	if _, err := b.Erase(t.Context(), "k"); !errors.Is(err, ErrLocked) {
 		t.Errorf("under a hold: %v, want ErrLocked", err)

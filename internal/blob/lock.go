@@ -1,7 +1,9 @@
 package blob
 
 import (
+	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"time"
@@ -50,63 +52,153 @@ func unlocked(err error) bool {
 	return false
 }
 
-// Lock is what keeps one object from being removed.
+// Lock is what keeps one version of an object from being removed: the store locks versions, not
+// objects (Amazon S3 User Guide, "Locking objects with Object Lock").
 type Lock struct {
+	// Version is its ID, empty in a store that keeps none.
+	Version string
 	// Until is the end of its retention lock, zero for none.
 	Until time.Time
 	// Held is set while it is under a legal hold.
 	Held bool
 }
 
-// Lock asks what keeps an object from being removed.
-func (b *Bucket) Lock(ctx context.Context, key Key) (Lock, error) {
-	ctx, cancel := bound(ctx, 0)
-	defer cancel()
-	return b.lock(ctx, key, "")
+// Locks asks what keeps an object from being removed, for each version that there is of it: what
+// was replaced, or hidden by a plain DELETE, is locked as it was before. There are none of an
+// object that is not there.
+func (b *Bucket) Locks(ctx context.Context, key Key) ([]Lock, error) {
+	versions, err := b.versions(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the locks of %q: %w", key, err)
+	}
+	var locks []Lock
+	for _, v := range versions {
+		if v.marker {
+			continue // it has no content, and cannot be locked
+		}
+		l, err := b.lock(ctx, key, v.id)
+		if errors.Is(err, ErrNotFound) {
+			continue // somebody removed it meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		locks = append(locks, l)
+	}
+	return locks, nil
 }
 
 // lock reads the heads of an answer, which stores agree about more than about the bodies of
-// GetObjectRetention (Amazon S3 API Reference, HeadObject).
-func (b *Bucket) lock(ctx context.Context, key Key, version string) (l Lock, err error) {
+// GetObjectRetention (Amazon S3 API Reference, HeadObject). There are stores whose heads say
+// nothing of a version that was replaced: then they are asked.
+func (b *Bucket) lock(ctx context.Context, key Key, version string) (Lock, error) {
+	ctx, cancel := bound(ctx, 0)
+	defer cancel()
+	l := Lock{Version: version}
 	info, err := b.core.StatObject(ctx, b.name, string(key), minio.StatObjectOptions{VersionID: version})
-	if err != nil {
-		return l, fmt.Errorf("ask for the lock of %q: %w", key, classify(err))
-	}
-	if until := info.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"); until != "" {
-		if l.Until, err = time.Parse(time.RFC3339, until); err != nil {
-			return l, fmt.Errorf("ask for the lock of %q: %w", key, err)
+	if err == nil {
+		until, hold := info.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"), info.Metadata.Get("X-Amz-Object-Lock-Legal-Hold")
+		l.Held = hold == string(minio.LegalHoldEnabled)
+		switch {
+		case until != "":
+			l.Until, err = time.Parse(time.RFC3339, until)
+		case hold == "" && version != "":
+			err = b.askLock(ctx, key, &l)
 		}
-		l.Until = l.Until.UTC()
 	}
-	l.Held = info.Metadata.Get("X-Amz-Object-Lock-Legal-Hold") == "ON"
+	if err != nil {
+		return l, fmt.Errorf("ask for the lock of %s: %w", named(key, version), classify(err))
+	}
+	l.Until = l.Until.UTC()
 	return l, nil
 }
 
-// LockUntil locks an object in governance mode until a time: who has no right to pass such
-// locks by cannot remove it before. A later lock is not shortened. Compliance mode, which
-// nobody could undo, is never used.
-func (b *Bucket) LockUntil(ctx context.Context, key Key, until time.Time) error {
-	ctx, cancel := bound(ctx, 0)
-	defer cancel()
-	mode := minio.Governance
-	until = until.UTC()
-	err := b.core.PutObjectRetention(ctx, b.name, string(key), minio.PutObjectRetentionOptions{Mode: &mode, RetainUntilDate: &until})
-	if err != nil {
-		return fmt.Errorf("lock %q: %w", key, classify(err))
+// askLock asks for the legal hold and the retention of a version themselves (Amazon S3 API
+// Reference, GetObjectLegalHold and GetObjectRetention).
+func (b *Bucket) askLock(ctx context.Context, key Key, l *Lock) error {
+	hold, err := b.core.GetObjectLegalHold(ctx, b.name, string(key), minio.GetObjectLegalHoldOptions{VersionID: l.Version})
+	if err != nil && !unlocked(err) {
+		return err
 	}
+	l.Held = hold != nil && *hold == minio.LegalHoldEnabled
+	// The client wants the answer's element to be called Retention, and not all stores do so.
+	var body bytes.Buffer
+	_, _, err = b.core.GetObjectRetention(context.WithValue(ctx, bodyKey{}, &body), b.name, string(key), l.Version)
+	var answer minio.ErrorResponse
+	if unlocked(err) {
+		return nil
+	}
+	if errors.As(err, &answer) || err != nil && body.Len() == 0 {
+		return err
+	}
+	var retention struct{ RetainUntilDate time.Time }
+	if err := xml.Unmarshal(body.Bytes(), &retention); err != nil {
+		return err
+	}
+	l.Until = retention.RetainUntilDate
 	return nil
 }
 
-// SetHold puts an object under the store's legal hold, or takes it from there.
+// LockUntil locks all versions of an object in governance mode until a time: who has no right to
+// pass such locks by cannot remove them before. A later lock is not shortened. Compliance mode,
+// which nobody could undo, is never used.
+func (b *Bucket) LockUntil(ctx context.Context, key Key, until time.Time) error {
+	until = until.UTC()
+	mode := minio.Governance
+	return b.change(ctx, key, "lock", func(ctx context.Context, l Lock) error {
+		if !until.After(l.Until) {
+			return nil
+		}
+		return b.core.PutObjectRetention(ctx, b.name, string(key), minio.PutObjectRetentionOptions{VersionID: l.Version, Mode: &mode, RetainUntilDate: &until})
+	})
+}
+
+// SetHold puts all versions of an object under the store's legal hold, or takes them from there.
 func (b *Bucket) SetHold(ctx context.Context, key Key, held bool) error {
-	ctx, cancel := bound(ctx, 0)
-	defer cancel()
-	status := minio.LegalHoldDisabled
+	status, what := minio.LegalHoldDisabled, "release"
 	if held {
-		status = minio.LegalHoldEnabled
+		status, what = minio.LegalHoldEnabled, "hold"
 	}
-	if err := b.core.PutObjectLegalHold(ctx, b.name, string(key), minio.PutObjectLegalHoldOptions{Status: &status}); err != nil {
-		return fmt.Errorf("hold %q: %w", key, classify(err))
+	return b.change(ctx, key, what, func(ctx context.Context, l Lock) error {
+		if l.Held == held {
+			return nil
+		}
+		return b.core.PutObjectLegalHold(ctx, b.name, string(key), minio.PutObjectLegalHoldOptions{VersionID: l.Version, Status: &status})
+	})
+}
+
+// change does something to the locks of an object, version by version. One that the store refuses
+// keeps no other from it. What there is none of is ErrNotFound.
+func (b *Bucket) change(ctx context.Context, key Key, what string, do func(context.Context, Lock) error) error {
+	locks, err := b.Locks(ctx, key)
+	if err != nil {
+		return fmt.Errorf("%s %q: %w", what, key, err)
 	}
-	return nil
+	if len(locks) == 0 {
+		return fmt.Errorf("%s %q: %w", what, key, ErrNotFound)
+	}
+	var failed error
+	for _, l := range locks {
+		err := func() error {
+			ctx, cancel := bound(ctx, 0)
+			defer cancel()
+			return classify(do(ctx, l))
+		}()
+		if err == nil || errors.Is(err, ErrNotFound) { // it was removed meanwhile
+			continue
+		}
+		err = fmt.Errorf("%s %s: %w", what, named(key, l.Version), err)
+		if failed = errors.Join(failed, err); !errors.Is(err, ErrDenied) {
+			return failed // the store has trouble with more than this one
+		}
+	}
+	return failed
+}
+
+// named is a version of an object in words.
+func named(key Key, version string) string {
+	if version == "" {
+		return fmt.Sprintf("%q", key)
+	}
+	return fmt.Sprintf("%q, version %s", key, version)
 }

@@ -296,7 +296,7 @@ func kindOf(e minio.ErrorResponse) error {
 	switch e.Code {
 	case "NoSuchBucket":
 		return ErrNoBucket
-	case "NoSuchKey", "NotFound":
+	case "NoSuchKey", "NoSuchVersion", "NotFound":
 		return ErrNotFound
 	case "PreconditionFailed", "ConditionalRequestConflict":
 		return ErrExists

@@ -79,10 +79,11 @@ func TestStoreErasesAndLocks(t *testing.T) {
 	}
 }
 
-// keptByTheStore locks an object, finds that it cannot be erased, and waits until it can.
+// keptByTheStore locks an object that is replaced meanwhile, finds that it cannot be erased, and waits
+// until all versions of it can.
 func keptByTheStore(t *testing.T, b *blob.Bucket, key blob.Key) {
 	t.Helper()
-	if l, err := b.Lock(t.Context(), key); err != nil || l != (blob.Lock{}) {
+	if l, err := b.Locks(t.Context(), key); err != nil || len(l) != 1 || l[0].Held || !l[0].Until.IsZero() {
 		t.Errorf("before: %+v, %v", l, err)
 	}
 	if err := b.SetHold(t.Context(), key, true); err != nil {
@@ -91,12 +92,27 @@ func keptByTheStore(t *testing.T, b *blob.Bucket, key blob.Key) {
 	if _, err := b.Erase(t.Context(), key); !errors.Is(err, blob.ErrLocked) {
 		t.Fatalf("under a legal hold: %v, want ErrLocked", err)
 	}
+	have, err := b.Head(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamped := sha256.Sum256([]byte("stamped"))
+	_, err = b.Replace(t.Context(), key, have.ETag, blob.Content{Body: bytes.NewReader([]byte("stamped")), Size: 7, SHA256: hex.EncodeToString(stamped[:])})
+	if err != nil {
+		t.Fatalf("replace under a legal hold: %v", err)
+	}
 	until := time.Now().Add(3 * time.Second).Truncate(time.Second)
 	if err := errors.Join(b.LockUntil(t.Context(), key, until), b.SetHold(t.Context(), key, false)); err != nil {
 		t.Fatal(err)
 	}
-	if l, err := b.Lock(t.Context(), key); err != nil || l.Held || !l.Until.Equal(until) {
-		t.Errorf("locked: %+v, %v", l, err)
+	l, err := b.Locks(t.Context(), key)
+	if err != nil || len(l) != 2 {
+		t.Errorf("locks %+v, %v, want those of both versions", l, err)
+	}
+	for _, version := range l {
+		if version.Held || !version.Until.Equal(until) {
+			t.Errorf("locked: %+v", version)
+		}
 	}
 	if _, err := b.Erase(t.Context(), key); !errors.Is(err, blob.ErrLocked) {
 		t.Fatalf("before the end of the lock: %v, want ErrLocked", err)

@@ -25,7 +25,8 @@ const writtenSlack = 2 * time.Second
 // carryOut erases what a decision names, and proves it. Where the store will not, that is
 // noted.
 func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
-	if due, err := r.isLawful(d); err != nil || !due {
+	fates, due, err := r.isLawful(d)
+	if err != nil || !due {
 		r.stuck[d.Seq] = true
 		return err
 	}
@@ -34,7 +35,7 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	group.SetLimit(atOnce)
 	for i, e := range d.Erasing {
 		group.Go(func() (err error) {
-			removed[i], err = r.remove(erasing, e)
+			removed[i], err = r.remove(erasing, e, r.lifts(fates[e.Name]))
 			if errors.Is(err, blob.ErrLocked) || errors.Is(err, blob.ErrDenied) {
 				refused[i], err = err, nil // the others go all the same
 			}
@@ -52,7 +53,7 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	if err := r.readClocks(ctx); err != nil {
 		return err
 	}
-	err := retention.PutProof(ctx, r.archive, r.prefix, retention.Proof{
+	err = retention.PutProof(ctx, r.archive, r.prefix, retention.Proof{
 		Intent:  r.log.MarkAt(d.Seq),
 		Policy:  retention.Policy{ScreeningSeconds: int64(r.period.Length / time.Second), Begins: r.period.Begins, Ends: r.period.Ends()},
 		Objects: removed, ErasedAt: r.clocks, By: r.Program,
@@ -69,34 +70,36 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 }
 
 // isLawful checks an erasure that somebody decided, maybe another than a worker: who may write
-// to the bucket could else have one remove what is held. It tells whether all of it is due, by
-// the clocks as they are now.
-func (r *run) isLawful(d retention.Decision) (due bool, err error) {
+// to the bucket could else have one remove what is held. It tells what was decided about it before,
+// and whether all of it is due, by the clocks as they are now.
+func (r *run) isLawful(d retention.Decision) (fates map[string]retention.Fate, due bool, err error) {
 	names := slices.Collect(maps.Keys(r.fates))
 	for _, before := range r.log.Decisions {
 		for _, e := range before.Erasing { // what is gone was there when the lists became due
 			names = append(names, e.Name)
 		}
 	}
-	fates := retention.Judge(r.period, r.log.Decisions[:d.Seq-1], names)
+	fates = retention.Judge(r.period, r.log.Decisions[:d.Seq-1], names)
 	written := r.log.WrittenAt(d.Seq).Add(writtenSlack)
 	due = true
 	for _, e := range d.Erasing {
 		f := fates[e.Name]
 		if e.Name != retention.State && !erasable(e.Name) || f.Held() {
-			return false, fmt.Errorf("%w: number %d erases %q, which it must not", retention.ErrBroken, d.Seq, e.Name)
+			return nil, false, fmt.Errorf("%w: number %d erases %q, which it must not", retention.ErrBroken, d.Seq, e.Name)
 		}
 		// A worker never writes an intent before its objects are due. One that somebody put there
 		// early would go before what is decided later, such as a hold.
 		if !f.IsDue(written) {
-			return false, fmt.Errorf("%w: number %d was written before %q was due", retention.ErrBroken, d.Seq, e.Name)
+			return nil, false, fmt.Errorf("%w: number %d was written before %q was due", retention.ErrBroken, d.Seq, e.Name)
 		}
 		due = due && f.IsDue(r.clocks.Both())
 	}
-	return due, nil
+	return fates, due, nil
 }
 
-func (r *run) remove(ctx context.Context, e retention.Erasing) (retention.Removed, error) {
+// remove erases an object. Lifts is set when a hold of it was decided here and released before it
+// was decided to erase it: the store's may still be there, where who sets it was slower.
+func (r *run) remove(ctx context.Context, e retention.Erasing, lifts bool) (retention.Removed, error) {
 	if e.Name == retention.State {
 		return r.removeState(ctx, e)
 	}
@@ -105,6 +108,15 @@ func (r *run) remove(ctx context.Context, e retention.Erasing) (retention.Remove
 		return retention.Removed{}, err
 	}
 	done, err := r.archive.Erase(ctx, key)
+	if lifts && errors.Is(err, blob.ErrLocked) {
+		if err := r.archive.SetHold(ctx, key, false); ignoreGone(err) != nil {
+			return retention.Removed{}, err
+		}
+		var rest blob.Erased
+		rest, err = r.archive.Erase(ctx, key)
+		rest.Versions += done.Versions
+		done = rest
+	}
 	if err != nil {
 		return retention.Removed{}, err
 	}
@@ -141,18 +153,28 @@ func (r *run) removeState(ctx context.Context, e retention.Erasing) (retention.R
 
 // lockedBy says why the store will not remove an object now, empty when it will.
 func (r *run) lockedBy(ctx context.Context, name string) (string, error) {
-	lock, err := r.archive.Lock(ctx, blob.Key(r.prefix+name))
-	switch {
-	case errors.Is(err, blob.ErrNotFound):
-		return "", nil
-	case err != nil:
+	key := blob.Key(r.prefix + name)
+	locks, err := r.archive.Locks(ctx, key)
+	if err != nil {
 		return "", err
-	case lock.Held && r.lifts(r.fates[name]):
-		return "", r.archive.SetHold(ctx, blob.Key(r.prefix+name), false)
-	case lock.Held:
+	}
+	held, until := false, time.Time{}
+	for _, l := range locks {
+		held = held || l.Held
+		if l.Until.After(until) {
+			until = l.Until
+		}
+	}
+	if held && !r.lifts(r.fates[name]) {
 		return "the store has it under a legal hold that was not decided here", nil
-	case lock.Until.After(r.clocks.Store):
-		return "the store has it locked until " + lock.Until.Format(time.RFC3339), nil
+	}
+	if held {
+		if err := r.archive.SetHold(ctx, key, false); err != nil {
+			return "", ignoreGone(err)
+		}
+	}
+	if until.After(r.clocks.Store) {
+		return "the store has it locked until " + until.Format(time.RFC3339), nil
 	}
 	return "", nil
 }
@@ -167,9 +189,9 @@ func (r *run) follow(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	for name, have := range r.present {
+	for name := range r.present {
 		f := r.fates[name]
-		if have.hidden || !strings.HasPrefix(name, retention.Chunks) || r.underWay(f) || r.proven[f.Erasing] {
+		if !strings.HasPrefix(name, retention.Chunks) || r.underWay(f) || r.proven[f.Erasing] {
 			continue
 		}
 		group.Go(func() error { return r.lock(ctx, f) })
@@ -177,24 +199,35 @@ func (r *run) follow(ctx context.Context) error {
 	return group.Wait()
 }
 
+// lock has the locks of an object follow, those of versions that were replaced or hidden, too.
 func (r *run) lock(ctx context.Context, f retention.Fate) error {
 	key := blob.Key(r.prefix + f.Name)
-	have, err := r.archive.Lock(ctx, key)
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil // somebody removed it meanwhile: the next look finds that
-	}
+	locks, err := r.archive.Locks(ctx, key)
 	if err != nil {
 		return err
 	}
 	// To the second, and never later than when it is due: the lock must not outlast that.
 	until := f.Due.Truncate(time.Second)
-	if until.After(have.Until) && until.After(r.clocks.Store.Add(time.Second)) {
+	short, free, held := false, false, false
+	for _, l := range locks {
+		short = short || until.After(l.Until)
+		free, held = free || !l.Held, held || l.Held
+	}
+	if short && until.After(r.clocks.Store.Add(time.Second)) {
 		if err := r.archive.LockUntil(ctx, key, until); err != nil {
-			return fmt.Errorf("have the lock follow what was decided: %w", err)
+			return ignoreGone(fmt.Errorf("have the lock follow what was decided: %w", err))
 		}
 	}
-	if f.Held() && !have.Held || have.Held && r.lifts(f) {
-		return r.archive.SetHold(ctx, key, f.Held())
+	if f.Held() && free || held && r.lifts(f) {
+		return ignoreGone(r.archive.SetHold(ctx, key, f.Held()))
 	}
 	return nil
+}
+
+// ignoreGone is for locks of what somebody removes meanwhile: the next look finds that.
+func ignoreGone(err error) error {
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil
+	}
+	return err
 }

@@ -289,12 +289,12 @@ func TestLocksFollow(t *testing.T) {
 	r := sealed(t, &blobtest.Server{Locks: true})
 	lock := func() string {
 		t.Helper()
-		l, err := r.store.Bucket("archive").Lock(t.Context(), prefix+"chunks/1.wacz")
-		if err != nil {
-			t.Fatal(err)
+		l, err := r.store.Bucket("archive").Locks(t.Context(), prefix+"chunks/1.wacz")
+		if err != nil || len(l) != 1 {
+			t.Fatal(l, err)
 		}
-		text := l.Until.Sub(noon).String()
-		if l.Held {
+		text := l[0].Until.Sub(noon).String()
+		if l[0].Held {
 			text += " held"
 		}
 		return text

@@ -231,8 +231,8 @@ func (r *run) isDue(name string) bool {
 
 // isLocked tells whether the store itself keeps an object, and notes why.
 func (r *run) isLocked(ctx context.Context, name string) (bool, error) {
-	have, there := r.present[name]
-	if !r.locking.ObjectLock || !there || have.hidden || name == retention.State {
+	_, there := r.present[name]
+	if !r.locking.ObjectLock || !there || name == retention.State {
 		return false, nil
 	}
 	why, err := r.lockedBy(ctx, name)

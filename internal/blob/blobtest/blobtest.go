@@ -1,6 +1,6 @@
 // Package blobtest is an S3 server of a few lines for tests: it keeps objects in
-// memory, honours If-None-Match and If-Match, and fails as a test wants it to. What real servers do
-// is tested against the development stack.
+// memory, honours If-None-Match and If-Match, keeps versions and locks them where that is asked for,
+// and fails as a test wants it to. What real servers do is tested against the development stack.
 package blobtest
 
 import (
@@ -33,18 +33,26 @@ type Server struct {
 	Careless bool
 	// Plain makes the server compute no SHA-256: it keeps the one in the metadata.
 	Plain bool
-	// Locks makes the server lock objects: it takes retention and legal holds, and refuses
-	// to delete what is under one. Now is its clock for that, and the Date of its answers,
-	// unless nil.
+	// Versions makes the server keep what is overwritten or deleted; Page is how many versions
+	// one answer lists, 1,000 unless set.
+	Versions bool
+	Page     int
+	// Locks makes the server keep versions and lock them: it takes retention and legal holds,
+	// and refuses to delete a version that is under one. Now is its clock for that, and the
+	// Date of its answers, unless nil.
 	Locks bool
 	Now   func() time.Time
 
 	mu      sync.Mutex
-	objects map[string]object
+	objects map[string][]object // the versions under a path, the oldest first
 	puts    int
+	made    int // versions, for their IDs
 }
 
+// object is one version of an object.
 type object struct {
+	id     string // empty where no versions are kept
+	marker bool   // it says that the object was deleted
 	body   []byte
 	header http.Header
 	at     time.Time
@@ -69,24 +77,26 @@ func (s *Server) Keys(prefix string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	keys := slices.Sorted(maps.Keys(s.objects))
-	return slices.DeleteFunc(keys, func(k string) bool { return !strings.HasPrefix(k, prefix) })
+	return slices.DeleteFunc(keys, func(k string) bool {
+		_, ok := s.current(k)
+		return !ok || !strings.HasPrefix(k, prefix)
+	})
 }
 
 // Object is the content of the object at a path, nil when there is none.
 func (s *Server) Object(path string) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.objects[path].body
+	return s.get(path).body
 }
 
-// modified is when an object was stored.
-func (s *Server) modified(path string) time.Time {
+// get is the object at a path, a zero one when there is none.
+func (s *Server) get(path string) object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.objects[path].at
+	o, _ := s.current(path)
+	return o
 }
 
-// Remove loses an object.
+// Remove loses an object, with all its versions.
 func (s *Server) Remove(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,14 +122,11 @@ func Fail(w http.ResponseWriter, status int, code string) {
 func (s *Server) put(r *http.Request, body []byte, once bool, match string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	have, ok := s.objects[r.URL.Path]
+	have, ok := s.current(r.URL.Path)
 	if ok && once || match != "" && (!ok || match != have.etag()) {
 		return false
 	}
-	if s.objects == nil {
-		s.objects = map[string]object{}
-	}
-	s.objects[r.URL.Path] = object{body: body, header: metadata(r.Header, !s.Plain), at: s.now()}
+	s.add(r.URL.Path, object{body: body, header: metadata(r.Header, !s.Plain)})
 	s.puts++
 	return true
 }
@@ -140,9 +147,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.Answer != nil && s.Answer(w, r, store) {
 		return
 	}
-	s.mu.Lock()
-	have, ok := s.objects[r.URL.Path]
-	s.mu.Unlock()
 	switch {
 	case strings.Count(strings.Trim(r.URL.Path, "/"), "/") == 0:
 		s.bucket(w, r)
@@ -155,23 +159,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
 		}
 		w.Header().Set("ETag", object{body: body}.etag())
-	case r.Method == http.MethodDelete && s.locked(have):
-		Fail(w, http.StatusForbidden, "AccessDenied")
-	case r.Method == http.MethodDelete: // of an object that is not there, too
-		s.Remove(r.URL.Path)
-		w.WriteHeader(http.StatusNoContent)
-	case !ok:
-		Fail(w, http.StatusNotFound, "NoSuchKey")
+		s.get(r.URL.Path).tell(w)
+	case r.Method == http.MethodDelete:
+		s.remove(w, r)
 	default:
-		maps.Copy(w.Header(), have.header)
-		w.Header().Set("ETag", have.etag())
-		if have.until != "" {
-			w.Header().Set("X-Amz-Object-Lock-Retain-Until-Date", have.until)
-		}
-		if have.hold != "" {
-			w.Header().Set("X-Amz-Object-Lock-Legal-Hold", have.hold)
-		}
-		http.ServeContent(w, r, "", have.at, bytes.NewReader(have.body))
+		s.serve(w, r)
 	}
 }
 
@@ -186,10 +178,23 @@ func metadata(h http.Header, computed bool) http.Header {
 	return kept
 }
 
+// entry is an object as it is listed.
+type entry struct {
+	Key          string
+	Size         int
+	ETag         string
+	LastModified time.Time
+}
+
+func (o object) entry(key string) entry { return entry{key, len(o.body), o.etag(), o.at} }
+
 // bucket answers HEAD and GET of a bucket (ListObjectsV2).
 func (s *Server) bucket(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	switch {
+	case query.Has("versioning") && s.versioned():
+		_, _ = io.WriteString(w, "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+		return
 	case query.Has("versioning"):
 		_, _ = io.WriteString(w, "<VersioningConfiguration/>")
 		return
@@ -199,16 +204,14 @@ func (s *Server) bucket(w http.ResponseWriter, r *http.Request) {
 	case query.Has("object-lock"):
 		Fail(w, http.StatusNotFound, "ObjectLockConfigurationNotFoundError")
 		return
+	case query.Has("versions") && s.versioned():
+		s.listVersions(w, r)
+		return
 	case query.Has("versions"): // as a store without versions answers
 		Fail(w, http.StatusNotImplemented, "NotImplemented")
 		return
 	case r.Method == http.MethodHead || !query.Has("list-type"):
 		return
-	}
-	type entry struct {
-		Key          string
-		Size         int
-		LastModified time.Time
 	}
 	var list struct {
 		XMLName  xml.Name `xml:"ListBucketResult"`
@@ -216,36 +219,11 @@ func (s *Server) bucket(w http.ResponseWriter, r *http.Request) {
 	}
 	bucket := "/" + strings.Trim(r.URL.Path, "/") + "/"
 	for _, path := range s.Keys(bucket + query.Get("prefix")) {
-		list.Contents = append(list.Contents, entry{strings.TrimPrefix(path, bucket), len(s.Object(path)), s.modified(path)})
+		list.Contents = append(list.Contents, s.get(path).entry(strings.TrimPrefix(path, bucket)))
 	}
 	slices.SortFunc(list.Contents, func(a, b entry) int { return cmp.Compare(a.Key, b.Key) })
 	w.Header().Set("Content-Type", "application/xml")
 	_ = xml.NewEncoder(w).Encode(list) // the client may be gone
-}
-
-// lock takes what keeps an object from being deleted (Amazon S3 API Reference,
-// PutObjectRetention and PutObjectLegalHold).
-func (s *Server) lock(w http.ResponseWriter, r *http.Request, body []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	have, ok := s.objects[r.URL.Path]
-	if !ok || !s.Locks || r.Method != http.MethodPut {
-		Fail(w, http.StatusBadRequest, "InvalidRequest")
-		return
-	}
-	var asked struct{ RetainUntilDate, Status string }
-	if err := xml.Unmarshal(body, &asked); err != nil {
-		Fail(w, http.StatusBadRequest, "MalformedXML")
-		return
-	}
-	have.until, have.hold = cmp.Or(asked.RetainUntilDate, have.until), cmp.Or(asked.Status, have.hold)
-	s.objects[r.URL.Path] = have
-}
-
-// locked tells whether an object may not be deleted now.
-func (s *Server) locked(o object) bool {
-	until, err := time.Parse(time.RFC3339, o.until)
-	return err == nil && s.now().Before(until) || o.hold == "ON"
 }
 
 func (s *Server) now() time.Time {
