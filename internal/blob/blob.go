@@ -89,6 +89,8 @@ type Info struct {
 	Computed bool
 	// Modified is when the object was written.
 	Modified time.Time
+	// Version is the ID of the version, where the bucket keeps any and it was not listed.
+	Version string
 }
 
 // Content is what is put: Size bytes from Body whose SHA-256 in hex is SHA256. Body

@@ -170,7 +170,7 @@ func (b *Bucket) put(ctx context.Context, key Key, content Content, condition fu
 		if answer.ChecksumSHA256 != encoded {
 			return Info{}, fmt.Errorf("put %q: the store confirms another SHA-256 than was sent: %w", key, ErrCorrupt)
 		}
-		return Info{Key: key, Size: content.Size, ETag: answer.ETag, SHA256: content.SHA256}, nil
+		return Info{Key: key, Size: content.Size, ETag: answer.ETag, SHA256: content.SHA256, Version: answer.VersionID}, nil
 	}
 	return b.sameAsOurs(ctx, key, content) // a store that does not echo the checksum is asked
 }
@@ -263,7 +263,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, yield func(Info) bool)
 }
 
 func toInfo(key Key, o minio.ObjectInfo) Info {
-	info := Info{Key: key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Modified: o.LastModified}
+	info := Info{Key: key, Size: o.Size, ETag: strings.Trim(o.ETag, `"`), Modified: o.LastModified, Version: o.VersionID}
 	if sum, err := base64.StdEncoding.DecodeString(o.ChecksumSHA256); err == nil && len(sum) == 32 {
 		info.SHA256, info.Computed = hex.EncodeToString(sum), true
 		return info

@@ -30,6 +30,7 @@ const maxSidecar = 8 << 20
 type Store interface {
 	blob.Store
 	Replace(ctx context.Context, key blob.Key, etag string, content blob.Content) (blob.Info, error)
+	RemoveVersion(ctx context.Context, key blob.Key, version string) error
 }
 
 // Object is a stored file that a sidecar is about.
@@ -66,8 +67,8 @@ type sidecar struct {
 const vouchTries = 4
 
 // Vouch sees to it that an object has its sidecar, with every stamp that can be had now, and
-// tells how many are owed. A WACZ that is not signed gets none. Its errors are those of the
-// store and the custody log, or [archive.ErrUnsigned].
+// tells how many are owed. A WACZ that is not signed gets none, nor does an object that is erased
+// meanwhile. Its errors are those of the store and the custody log, or [archive.ErrUnsigned].
 func (n *Notary) Vouch(ctx context.Context, store Store, order Order, o Object) (owed int, err error) {
 	if !n.signs() {
 		return 0, nil
@@ -123,17 +124,25 @@ func (n *Notary) create(ctx context.Context, store Store, order Order, o Object,
 	if err != nil {
 		return 0, err
 	}
-	_, err = store.Put(ctx, key, content)
-	owed = n.stillOwed(o, stamped, failed)
-	if err == nil {
-		n.Metrics.made(len(stamped.Stamps)-owed, owed)
+	wrote, err := store.Put(ctx, key, content)
+	if err != nil {
+		return 0, err
 	}
-	return owed, err
+	owed = n.stillOwed(o, stamped, failed)
+	n.Metrics.made(len(stamped.Stamps)-owed, owed)
+	if gone, err := n.withdraw(ctx, store, o, key, wrote); gone || err != nil {
+		return 0, err
+	}
+	return owed, nil
 }
 
 // complete fetches the stamps that a stored sidecar is owed. The custody log is told before they
 // are stored: should that fail they are fetched again, and it knows already.
 func (n *Notary) complete(ctx context.Context, store Store, order Order, o Object, key blob.Key, have *sidecar) (owed int, err error) {
+	lies, err := look(ctx, store, o, key)
+	if err != nil || lies.gone() {
+		return 0, err
+	}
 	stamped, failed := have.Fetch(ctx, n.stamper)
 	if stamped == nil {
 		return 0, failed
@@ -149,11 +158,15 @@ func (n *Notary) complete(ctx context.Context, store Store, order Order, o Objec
 	if err != nil {
 		return 0, err
 	}
-	_, err = store.Replace(ctx, key, have.etag, content)
-	if err == nil {
-		n.Metrics.fetched(len(have.Owed()) - owed)
+	wrote, err := store.Replace(ctx, key, have.etag, content)
+	if err != nil {
+		return 0, err
 	}
-	return owed, err
+	n.Metrics.fetched(len(have.Owed()) - owed)
+	if gone, err := n.withdraw(ctx, store, o, key, wrote); gone || err != nil {
+		return 0, err
+	}
+	return owed, nil
 }
 
 // stillOwed counts the stamps that are owed, and tells why.

@@ -119,16 +119,15 @@ func Fail(w http.ResponseWriter, status int, code string) {
 
 // put stores an object, unless it is there and must not be (once), or is not the one that it has
 // to match.
-func (s *Server) put(r *http.Request, body []byte, once bool, match string) bool {
+func (s *Server) put(r *http.Request, body []byte, once bool, match string) (object, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	have, ok := s.current(r.URL.Path)
 	if ok && once || match != "" && (!ok || match != have.etag()) {
-		return false
+		return object{}, false
 	}
-	s.add(r.URL.Path, object{body: body, header: metadata(r.Header, !s.Plain)})
 	s.puts++
-	return true
+	return s.add(r.URL.Path, object{body: body, header: metadata(r.Header, !s.Plain)}), true
 }
 
 // ServeHTTP implements http.Handler.
@@ -152,14 +151,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.bucket(w, r)
 	case r.URL.Query().Has("retention"), r.URL.Query().Has("legal-hold"):
 		s.lock(w, r, body)
-	case r.Method == http.MethodPut && !s.put(r, body, r.Header.Get("If-None-Match") == "*" && !s.Careless, r.Header.Get("If-Match")):
-		Fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	case r.Method == http.MethodPut:
+		made, ok := s.put(r, body, r.Header.Get("If-None-Match") == "*" && !s.Careless, r.Header.Get("If-Match"))
+		if !ok {
+			Fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
+			return
+		}
 		if !s.Plain {
 			w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
 		}
-		w.Header().Set("ETag", object{body: body}.etag())
-		s.get(r.URL.Path).tell(w)
+		w.Header().Set("ETag", made.etag())
+		made.tell(w)
 	case r.Method == http.MethodDelete:
 		s.remove(w, r)
 	default:

@@ -35,18 +35,19 @@ func (s *Server) current(path string) (object, bool) {
 }
 
 // add stores a version, in place of the one before where none are kept.
-func (s *Server) add(path string, o object) {
+func (s *Server) add(path string, o object) object {
 	if s.objects == nil {
 		s.objects = map[string][]object{}
 	}
 	o.at = s.now()
 	if !s.versioned() {
 		s.objects[path] = []object{o}
-		return
+		return o
 	}
 	s.made++
 	o.id = fmt.Sprintf("version-%06d", s.made)
 	s.objects[path] = append(s.objects[path], o)
+	return o
 }
 
 // find is the place of a version among those of its path, of the newest for no ID, or -1.
