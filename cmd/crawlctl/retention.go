@@ -205,6 +205,11 @@ func decideOne(cmd *cobra.Command, f *storeFlags, bucket *blob.Bucket, prefix st
 		out.Erased = have.erasing(l)
 	}
 	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	for _, before := range l.Decisions[have.log.Mark().Seq:] {
+		if before.Action == retention.Void {
+			fmt.Fprintf(stderr, "note: decision %d, an erasure, is void: %s\n", before.Voids, before.Why)
+		}
+	}
 	if len(out.Erased) > 0 {
 		fmt.Fprintf(stderr, "warning: it comes too late for %d of its %d chunks, which are being erased or erased already: crawlctl retention list names them\n",
 			len(out.Erased), len(have.chunks))

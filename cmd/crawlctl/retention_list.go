@@ -215,7 +215,10 @@ func (k kept) print(w io.Writer) error {
 	}
 	for _, d := range k.Decisions {
 		what := fmt.Sprintf("%d objects", max(len(d.Objects), len(d.Erasing)))
-		if len(d.Objects)+len(d.Erasing) == 0 {
+		switch {
+		case d.Action == retention.Void:
+			what = fmt.Sprintf("decision %d", d.Voids)
+		case len(d.Objects)+len(d.Erasing) == 0:
 			what = "all"
 		}
 		fmt.Fprintf(t, "  decision %d\t%s\t%s\t%s\tby %s\t%s\n", d.Seq, d.Action, what, d.At.Format(time.RFC3339), cli.OneLine(d.By), cli.OneLine(strings.TrimSpace(d.Case+" "+d.Why)))

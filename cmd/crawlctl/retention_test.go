@@ -23,6 +23,7 @@ type shelf struct {
 	t        *testing.T
 	bucket   *blob.Bucket
 	endpoint string
+	ahead    time.Duration // the store's clock
 }
 
 func newShelf(t *testing.T) *shelf {
@@ -31,7 +32,8 @@ func newShelf(t *testing.T) *shelf {
 	t.Setenv("CRAWLFLEET_S3_ACCESS_KEY", "key")
 	t.Setenv("CRAWLFLEET_S3_SECRET_KEY", "secret")
 	t.Setenv("TEMPORAL_ADDRESS", "")
-	a := &shelf{t: t, endpoint: (&blobtest.Server{}).Start(t)}
+	a := &shelf{t: t}
+	a.endpoint = (&blobtest.Server{Now: func() time.Time { return time.Now().Add(a.ahead) }}).Start(t)
 	client, err := blob.NewClient(blob.Config{Endpoint: a.endpoint, Region: "us-east-1", AccessKey: "key", SecretKey: "secret"})
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +106,7 @@ func TestRetentionDecides(t *testing.T) {
 
 func TestRetentionComesTooLate(t *testing.T) {
 	a := newShelf(t)
+	a.ahead = 73 * time.Hour // the period is over
 	_, err := retention.Decide(t.Context(), a.bucket, archived, retention.Decision{
 		Action: retention.Erase, By: "worker", Why: "due", At: time.Now(), Erasing: []retention.Erasing{{Name: "chunks/1.wacz", Due: time.Now(), For: retention.ScreeningEnded}},
 	})
@@ -121,6 +124,26 @@ func TestRetentionComesTooLate(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"chunks/1.wacz": "Erasing", "chunks/2.wacz": "Held"}, a.states()); diff != "" {
 		t.Errorf("decided (-want +got):\n%s", diff)
+	}
+}
+
+// TestRetentionVoids: an erasure that was written before its time does not stand in the way.
+func TestRetentionVoids(t *testing.T) {
+	a := newShelf(t)
+	said := []string{"--case", "A", "--why", "evidence", "--by", "desk"}
+	a.must(append([]string{"keep", archived, "--chunk", "1.wacz", "--until", "2999-12-31"}, said...)...)
+	_, err := retention.Decide(t.Context(), a.bucket, archived, retention.Decision{
+		Action: retention.Erase, By: "worker", Why: "forged", At: time.Now(), Erasing: []retention.Erasing{{Name: "chunks/1.wacz", Due: time.Now(), For: retention.ScreeningEnded}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := a.run(append([]string{"hold", archived, "--chunk", "1.wacz"}, said...)...)
+	if code != 0 || !strings.Contains(errs, "note: decision 2, an erasure, is void") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	if out := a.must("list", archived); !strings.Contains(out, "Void   decision 2") || !strings.Contains(out, "Held") {
+		t.Errorf("the list says:\n%s", out)
 	}
 }
 

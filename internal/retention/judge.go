@@ -39,7 +39,7 @@ type Fate struct {
 	// when one did that does not any more.
 	HeldBy  []string
 	WasHeld bool
-	// Erasing is the number of the last decision to erase it, 0 for none.
+	// Erasing is the number of the last decision to erase it that is not void, 0 for none.
 	Erasing int64
 }
 
@@ -123,10 +123,13 @@ func judge(p Period, log []Decision, name string) Fate {
 	return f
 }
 
-// erasures finds the last decision to erase each object.
+// erasures finds the last decision to erase each object that is not void.
 func erasures(log []Decision) map[string]int64 {
-	last := map[string]int64{}
+	last, void := map[string]int64{}, voids(log)
 	for i := range log {
+		if void[log[i].Seq] {
+			continue
+		}
 		for _, e := range log[i].Erasing {
 			last[e.Name] = log[i].Seq
 		}

@@ -119,6 +119,9 @@ func TestJudge(t *testing.T) {
 		"ReleaseOther": {reason: "a case releases what it holds itself and no more",
 			log:  []Decision{decide(Hold, "A", one), decide(Release, "B")},
 			want: fates(func(m map[string]Fate) { held(m, []string{"A"}, one) })},
+		"Void": {reason: "an erasure that is void counts no more, and one that follows does",
+			log:  []Decision{erase(one, two), NewVoid(1, "worker", noon), erase(two)},
+			want: fates(func(m map[string]Fate) { f := m[two]; f.Erasing = 3; m[two] = f })},
 		"Erasing": {reason: "an erasure is noted, also where the run is held afterwards",
 			log: []Decision{erase(one), decide(Hold, "A")},
 			want: fates(func(m map[string]Fate) {
@@ -193,6 +196,13 @@ func TestCheck(t *testing.T) {
 		"TooMany":      {decide(Hold, "A", make([]string, MaxObjects+1)...), false},
 		"EraseNothing": {erase(), false},
 		"EraseForCase": {change(erase(one), func(d *Decision) { d.Case = "A" }), false},
+		"Void":         {NewVoid(1, "worker", noon), true},
+		"VoidNothing":  {NewVoid(0, "worker", noon), false},
+		"VoidBefore":   {NewVoid(-1, "worker", noon), false},
+		"VoidChunk":    {change(NewVoid(1, "worker", noon), func(d *Decision) { d.Objects = []string{one} }), false},
+		"VoidForCase":  {change(NewVoid(1, "worker", noon), func(d *Decision) { d.Case = "A" }), false},
+		"HoldAndVoid":  {change(decide(Hold, "A"), func(d *Decision) { d.Voids = 1 }), false},
+		"EraseAndVoid": {change(erase(one), func(d *Decision) { d.Voids = 1 }), false},
 		"HoldAndErase": {change(decide(Hold, "A"), func(d *Decision) { d.Erasing = erase(one).Erasing }), false},
 	}
 	for name, tc := range cases {

@@ -122,6 +122,9 @@ func (l *Log) read(ctx context.Context, store Store, prefix string, seq int64) e
 	if d.Seq != seq || d.Run != RunOf(prefix) || d.Previous != l.Mark().SHA256 {
 		return fmt.Errorf("%w: number %d belongs to another run or place", ErrBroken, seq)
 	}
+	if err := l.names(&d); err != nil {
+		return fmt.Errorf("%w: number %d: %w", ErrBroken, seq, err)
+	}
 	l.Decisions, l.hashes, l.written = append(l.Decisions, d), append(l.hashes, hash(data)), append(l.written, info.Modified)
 	return nil
 }
@@ -136,7 +139,7 @@ func (l *Log) Append(ctx context.Context, store Store, prefix string, d Decision
 	if err := d.Check(); err != nil {
 		return err
 	}
-	if err := l.allows(&d); err != nil {
+	if err := errors.Join(l.names(&d), l.allows(&d)); err != nil {
 		return err
 	}
 	key, err := blob.NewKey(prefix + DecisionName(d.Seq))
@@ -159,7 +162,8 @@ func (l *Log) Append(ctx context.Context, store Store, prefix string, d Decision
 const tries = 100
 
 // Decide makes a decision of a person, after all that was decided before it, however many
-// decide at once. It returns the log that ends with it.
+// decide at once. It returns the log that ends with it. What stands in its way and was written
+// too early becomes void first.
 func Decide(ctx context.Context, store Store, prefix string, d Decision) (*Log, error) {
 	for range tries {
 		l, err := Read(ctx, store, prefix)
@@ -167,6 +171,15 @@ func Decide(ctx context.Context, store Store, prefix string, d Decision) (*Log, 
 			return nil, err
 		}
 		err = l.Append(ctx, store, prefix, d)
+		if errors.Is(err, ErrErasing) {
+			voided, failed := l.voidFor(ctx, store, prefix, &d)
+			if failed == nil && !voided {
+				return l, err
+			}
+			if err = failed; err == nil {
+				continue
+			}
+		}
 		if !errors.Is(err, blob.ErrExists) {
 			return l, err
 		}
@@ -177,17 +190,30 @@ func Decide(ctx context.Context, store Store, prefix string, d Decision) (*Log, 
 // allows refuses to keep what is named by an erasure. A decision about all that a run has is
 // about what is left of it.
 func (l *Log) allows(d *Decision) error {
-	if d.Action != Keep && d.Action != Hold || len(d.Objects) == 0 {
+	seq, unit := l.bar(d)
+	if seq == 0 {
 		return nil
 	}
+	return fmt.Errorf("%s: %w, as decided in %s at %s", unit, ErrErasing, DecisionName(seq), l.Decisions[seq-1].At.Format("2006-01-02T15:04:05Z07:00"))
+}
+
+// bar finds the erasure that stands in the way of a decision, and what both name; 0 for none.
+func (l *Log) bar(d *Decision) (seq int64, unit string) {
+	if d.Action != Keep && d.Action != Hold || len(d.Objects) == 0 {
+		return 0, ""
+	}
+	void := voids(l.Decisions)
 	for i := range l.Decisions {
+		if void[l.Decisions[i].Seq] {
+			continue
+		}
 		for _, e := range l.Decisions[i].Erasing {
 			if unit := UnitOf(e.Name); unit != "" && slices.Contains(d.Objects, unit) {
-				return fmt.Errorf("%s: %w, as decided in %s at %s", unit, ErrErasing, DecisionName(l.Decisions[i].Seq), l.Decisions[i].At.Format("2006-01-02T15:04:05Z07:00"))
+				return l.Decisions[i].Seq, unit
 			}
 		}
 	}
-	return nil
+	return 0, ""
 }
 
 // RunOf is the UID of the run whose archive lies below a prefix.

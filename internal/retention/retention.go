@@ -38,8 +38,11 @@ const (
 	Hold Action = "Hold"
 	// Release ends the hold of a case.
 	Release Action = "Release"
-	// Erase is the intent to erase objects. Nothing that is decided later stops it.
+	// Erase is the intent to erase objects. No later decision of a person stops it.
 	Erase Action = "Erase"
+	// Void says that an erasure is not carried out, and keeps nobody from keeping what it names:
+	// it was written before that was due.
+	Void Action = "Void"
 )
 
 // The bounds of a decision.
@@ -73,6 +76,8 @@ type Decision struct {
 
 	// Erasing are the objects of an erasure, each with what was known of it.
 	Erasing []Erasing `json:"erasing,omitempty"`
+	// Voids is the number of the erasure that is void.
+	Voids int64 `json:"voids,omitempty"`
 }
 
 // Erasing is an object that is to be erased.
@@ -119,7 +124,15 @@ func (d *Decision) Check() error {
 }
 
 func (d *Decision) checkAction() error {
+	if (d.Action == Void) != (d.Voids > 0) {
+		return fmt.Errorf("%w: the number of an erasure goes with Void, and with nothing else", ErrInvalid)
+	}
 	switch d.Action {
+	case Void:
+		if len(d.Erasing) > 0 || len(d.Objects) > 0 || d.Case != "" || !d.Until.IsZero() {
+			return fmt.Errorf("%w: what is void is an erasure, and nothing else", ErrInvalid)
+		}
+		return nil
 	case Erase:
 		if len(d.Erasing) == 0 || len(d.Objects) > 0 || d.Case != "" || !d.Until.IsZero() {
 			return fmt.Errorf("%w: an erasure names what it erases and nothing else", ErrInvalid)
@@ -147,7 +160,7 @@ func (d *Decision) checkAction() error {
 
 // covers tells whether a decision of a person speaks of a unit.
 func (d *Decision) covers(unit string) bool {
-	return d.Action != Erase && (len(d.Objects) == 0 || slices.Contains(d.Objects, unit))
+	return d.Action != Erase && d.Action != Void && (len(d.Objects) == 0 || slices.Contains(d.Objects, unit))
 }
 
 // encode is the decision as it is stored.

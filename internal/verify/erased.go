@@ -36,6 +36,7 @@ type decision struct {
 	Previous string `json:"previous"`
 	Action   string `json:"action"`
 	Erasing  []gone `json:"erasing"`
+	Voids    int64  `json:"voids"`
 }
 
 // proof is a proof of erasure as far as it is checked.
@@ -59,7 +60,7 @@ type gone struct {
 
 // checkRetention reads what was decided, and finds what is proven to be erased, by name.
 func (v *Verifier) checkRetention(r *Report, fsys fs.FS, run string) (map[string]gone, error) {
-	erased, decided, proven := map[string]gone{}, 0, 0
+	erased, decided, proven := map[string]gone{}, 0, map[int64]bool{}
 	previous := ""
 	for seq := int64(1); seq <= maxDecisions; seq++ {
 		name := fmt.Sprintf("%s/%08d.json", retentionDir, seq)
@@ -68,8 +69,8 @@ func (v *Verifier) checkRetention(r *Report, fsys fs.FS, run string) (map[string
 		if errors.Is(err, fs.ErrNotExist) {
 			break
 		}
-		if err == nil && (d.Format != "crawlfleet-retention" || d.Seq != seq || d.Previous != previous) {
-			err = errors.New("does not follow from the decision before it")
+		if err == nil {
+			err = d.follows(seq, previous, proven)
 		}
 		if err != nil {
 			r.Add(CheckRetention, name, Fails, err.Error())
@@ -87,21 +88,32 @@ func (v *Verifier) checkRetention(r *Report, fsys fs.FS, run string) (map[string
 		if !ok {
 			continue
 		}
-		proven++
+		proven[seq] = true
 		// A proof is worth as much as who vouches for it.
 		if err := v.Signature(r, fsys, proofPath(seq)); err != nil {
 			return nil, err
 		}
 	}
 	left, err := fs.Glob(fsys, retentionDir+"/*[0-9].json")
-	if err != nil || len(left) != decided+proven {
-		r.Add(CheckRetention, retentionDir, Fails, fmt.Sprintf("has %d files, %d decisions and %d proofs follow from each other: some between them are missing", len(left), decided, proven))
+	if err != nil || len(left) != decided+len(proven) {
+		r.Add(CheckRetention, retentionDir, Fails, fmt.Sprintf("has %d files, %d decisions and %d proofs follow from each other: some between them are missing", len(left), decided, len(proven)))
 		return nil, nil
 	}
 	if decided > 0 {
-		r.Add(CheckRetention, "", Holds, fmt.Sprintf("%s that follow from each other, %s of erasure, of %s", count(decided, "decision"), count(proven, "proof"), count(len(erased), "object")))
+		r.Add(CheckRetention, "", Holds, fmt.Sprintf("%s that follow from each other, %s of erasure, of %s", count(decided, "decision"), count(len(proven), "proof"), count(len(erased), "object")))
 	}
 	return erased, nil
+}
+
+// follows checks that a decision is the next one after those before.
+func (d *decision) follows(seq int64, previous string, proven map[int64]bool) error {
+	if d.Format != "crawlfleet-retention" || d.Seq != seq || d.Previous != previous {
+		return errors.New("does not follow from the decision before it")
+	}
+	if proven[d.Voids] {
+		return fmt.Errorf("says that decision %d is void, which is proven to be carried out", d.Voids)
+	}
+	return nil
 }
 
 // checkProof adds what an erasure is proven to have erased, and tells whether there is a proof:

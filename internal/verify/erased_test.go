@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,17 @@ func decided(t *testing.T, fsys fstest.MapFS, missing bool, names ...string) {
 	}
 }
 
+// follow adds a decision after those that there are.
+func follow(f fstest.MapFS, members string) {
+	seq := 1
+	for f[fmt.Sprintf("retention/%08d.json", seq)] != nil {
+		seq++
+	}
+	before := verifytest.SumOf(f[fmt.Sprintf("retention/%08d.json", seq-1)].Data)
+	text := fmt.Sprintf(`{"format": "crawlfleet-retention", "version": 1, "run": "run", "seq": %d, "previous": %q, %s}`, seq, before, members)
+	f[fmt.Sprintf("retention/%08d.json", seq)] = &fstest.MapFile{Data: []byte(text)}
+}
+
 // TestErasedRuns: what is proven to be erased need not be there, and nothing else is excused.
 func TestErasedRuns(t *testing.T) {
 	t.Parallel()
@@ -74,6 +86,11 @@ func TestErasedRuns(t *testing.T) {
 		"LostHold":    {reason: "the decision before it was taken away", change: func(f fstest.MapFS) { delete(f, first) }, want: []string{"Chunks", "Lists", "Retention"}},
 		"ChangedHold": {reason: "a decision is another one now", change: func(f fstest.MapFS) { edit(f, first, "desk", "disk") }, want: []string{"Chunks", "Lists", "Retention"}},
 		"ChangedSum":  {reason: "the proof is of other bytes", change: func(f fstest.MapFS) { edit(f, proof, `"sha256": "`, `"sha256": "0`) }, want: []string{"Chunks", "Lists", "Retention"}},
+		"Void": {reason: "an erasure that was void, and one of something else that was not", change: func(f fstest.MapFS) {
+			follow(f, `"action": "Erase", "erasing": [{"name": "chunks/b0.wacz"}]`)
+			follow(f, `"action": "Void", "voids": 3`)
+		}},
+		"VoidProven":  {reason: "what is proven was not void", change: func(f fstest.MapFS) { follow(f, `"action": "Void", "voids": 2`) }, want: []string{"Chunks", "Lists", "Retention"}},
 		"Foreign":     {reason: "a decision of another run", change: func(f fstest.MapFS) { edit(f, first, `"run": "run"`, `"run": "other"`) }, want: []string{"Chunks", "Lists", "Retention"}},
 		"Nonsense":    {reason: "it cannot be read", change: func(f fstest.MapFS) { f[second] = &fstest.MapFile{Data: []byte("{")} }, want: []string{"Chunks", "Lists", "Retention"}},
 		"StillThere":  {reason: "a copy of before has it, and it is as it was", change: func(f fstest.MapFS) { f[list] = &fstest.MapFile{Data: []byte("a list")} }},

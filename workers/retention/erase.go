@@ -18,17 +18,19 @@ import (
 // atOnce is how many objects are erased, or asked about, at once.
 const atOnce = 8
 
-// writtenSlack is by how much the store may date an intent before its objects were due: it
-// tells the time in whole seconds, and may have more than one clock.
-const writtenSlack = 2 * time.Second
-
 // carryOut erases what a decision names, and proves it. Where the store will not, that is
 // noted.
 func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	fates, due, err := r.isLawful(d)
-	if err != nil || !due {
-		r.stuck[d.Seq] = true
+	if err != nil {
 		return err
+	}
+	if r.log.IsEarly(d.Seq, fates) {
+		return r.void(ctx, d)
+	}
+	if !due {
+		r.stuck[d.Seq] = true
+		return nil
 	}
 	removed, refused := make([]retention.Removed, len(d.Erasing)), make([]error, len(d.Erasing))
 	group, erasing := errgroup.WithContext(ctx)
@@ -73,29 +75,32 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 // to the bucket could else have one remove what is held. It tells what was decided about it before,
 // and whether all of it is due, by the clocks as they are now.
 func (r *run) isLawful(d retention.Decision) (fates map[string]retention.Fate, due bool, err error) {
-	names := slices.Collect(maps.Keys(r.fates))
-	for _, before := range r.log.Decisions {
-		for _, e := range before.Erasing { // what is gone was there when the lists became due
-			names = append(names, e.Name)
-		}
-	}
-	fates = retention.Judge(r.period, r.log.Decisions[:d.Seq-1], names)
-	written := r.log.WrittenAt(d.Seq).Add(writtenSlack)
-	due = true
+	fates, due = r.log.FatesAt(r.period, d.Seq, slices.Collect(maps.Keys(r.fates))), true
 	for _, e := range d.Erasing {
 		f := fates[e.Name]
 		if e.Name != retention.State && !erasable(e.Name) || f.Held() {
 			return nil, false, fmt.Errorf("%w: number %d erases %q, which it must not", retention.ErrBroken, d.Seq, e.Name)
 		}
-		// A worker never writes an intent before its objects are due. One that somebody put there
-		// early would go before what is decided later, such as a hold.
-		if !f.IsDue(written) {
-			return nil, false, fmt.Errorf("%w: number %d was written before %q was due", retention.ErrBroken, d.Seq, e.Name)
-		}
 		due = due && f.IsDue(r.clocks.Both())
 	}
 	return fates, due, nil
 }
+
+// void decides that an intent is not carried out. Whoever is faster decides the same: all workers
+// read the same dates.
+func (r *run) void(ctx context.Context, d retention.Decision) error {
+	err := r.log.Append(ctx, r.archive, r.prefix, retention.NewVoid(d.Seq, r.by(), r.clocks.Both()))
+	if errors.Is(err, blob.ErrExists) {
+		return nil // all is read again
+	}
+	if err == nil {
+		r.Logger.Warn("an erasure is void: the store dates it before what it names was due", "run", r.in.Run, "decision", d.Seq)
+	}
+	return err
+}
+
+// by is the program as decisions name it.
+func (r *run) by() string { return r.Program.Name + " " + r.Program.Version }
 
 // remove erases an object. Lifts is set when a hold of it was decided here and released before it
 // was decided to erase it: the store's may still be there, where who sets it was slower.

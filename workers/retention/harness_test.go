@@ -128,6 +128,12 @@ func (r *rig) decide(a retention.Action, c string, objects ...string) error {
 	if a == retention.Keep {
 		d.Until = noon.AddDate(0, 0, 30)
 	}
+	_, err := retention.Decide(r.t.Context(), r.store.Bucket("archive"), prefix, d)
+	return err
+}
+
+// append makes a decision whatever stands in its way.
+func (r *rig) append(d retention.Decision) error {
 	l, err := retention.Read(r.t.Context(), r.store.Bucket("archive"), prefix)
 	if err != nil {
 		return err

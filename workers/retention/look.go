@@ -29,6 +29,7 @@ type run struct {
 	log     *retention.Log
 	present map[string]object
 	proven  map[int64]bool // by the number of the intent
+	voided  map[int64]bool // in the same way
 	fates   map[string]retention.Fate
 
 	// What the attempt met with.
@@ -36,6 +37,7 @@ type run struct {
 	stuck   map[int64]bool    // intents that cannot be carried out now
 	back    map[string]bool   // objects that were erased and are there again
 	done    map[string]bool   // objects that this attempt has erased: it does so once
+	mine    []int64           // intents of this attempt
 }
 
 // object is one that the store has.
@@ -93,13 +95,8 @@ func (r *run) look(ctx context.Context) (err error) {
 	if err := r.log.Follows(retention.Mark(r.in.Log)); err != nil {
 		return err
 	}
-	for seq := range r.proven { // a proof of something else proves nothing
-		if seq > r.log.Mark().Seq {
-			return fmt.Errorf("%w: number %d is proven and was never decided", retention.ErrBroken, seq)
-		}
-		if _, err := retention.ReadProof(ctx, r.archive, r.prefix, r.log.MarkAt(seq)); err != nil {
-			return err
-		}
+	if err := r.checkProofs(ctx); err != nil {
+		return err
 	}
 	names := slices.Sorted(maps.Keys(r.present))
 	for name := range r.stated {
@@ -117,6 +114,31 @@ func (r *run) look(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// checkProofs finds proofs of what was not decided, or is void: they prove nothing.
+func (r *run) checkProofs(ctx context.Context) error {
+	r.voided = r.log.Voided()
+	for seq := range r.proven {
+		if seq > r.log.Mark().Seq || r.voided[seq] {
+			return fmt.Errorf("%w: number %d is proven, and was never decided or is void", retention.ErrBroken, seq)
+		}
+		if _, err := retention.ReadProof(ctx, r.archive, r.prefix, r.log.MarkAt(seq)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tooEarly are the objects of intents of this attempt that became void.
+func (r *run) tooEarly() map[string]bool {
+	names := map[string]bool{}
+	for _, seq := range r.mine {
+		for _, e := range r.log.Decisions[seq-1].Erasing {
+			names[e.Name] = names[e.Name] || r.voided[seq]
+		}
+	}
+	return names
 }
 
 func (r *run) readClocks(ctx context.Context) error {
@@ -195,8 +217,13 @@ func (r *run) objectLock() string {
 // itself keeps under a lock is left out, and told.
 func (r *run) due(ctx context.Context) (list []retention.Erasing, err error) {
 	clear(r.blocked)
+	early := r.tooEarly()
 	for _, name := range slices.Sorted(maps.Keys(r.fates)) {
 		if !r.isDue(name) {
+			continue
+		}
+		if early[name] { // once a look: the next one would be as early
+			r.blocked[name] = "the store dates decisions before the time that it tells: its clocks differ"
 			continue
 		}
 		locked, err := r.isLocked(ctx, name)

@@ -6,9 +6,11 @@
 //  1. The decisions are read, and what is due by two clocks, the workers' and the store's.
 //  2. The intent to erase exactly that is made the next decision. Whoever decided something
 //     meanwhile has that number, and all is read again.
-//  3. What an intent names is erased, with all its versions, and the store is asked whether it
+//  3. An intent that the store dates before what it names was due is declared void, and all is
+//     read again: its clock fell back.
+//  4. What an intent names is erased, with all its versions, and the store is asked whether it
 //     is gone.
-//  4. The proof is written.
+//  5. The proof is written.
 //
 // An intent without a proof is carried out by whoever looks next.
 package retention
@@ -38,7 +40,8 @@ type Custody interface {
 
 // Event is something that happened to captures of a run.
 type Event struct {
-	// Kind is Kept, Held, Released or Erased.
+	// Kind is Kept, Held, Released or Erased; or Void, of an erasure that is not carried out and of
+	// the decision that says so: nothing happened to captures.
 	Kind string
 	// Run is the UID of the run, Namespace and Name are those of its CrawlJob.
 	Run, Namespace, Name string
@@ -56,6 +59,8 @@ type Event struct {
 	// Decision is where it stands in the store.
 	Decision retention.Mark
 }
+
+const voidKind = "Void"
 
 // Keeper erases what is due.
 type Keeper struct {
@@ -139,19 +144,22 @@ func (r *run) settle(ctx context.Context) error {
 			return r.follow(ctx)
 		}
 		err = r.log.Append(ctx, r.archive, r.prefix, retention.Decision{
-			Action: retention.Erase, By: r.Program.Name + " " + r.Program.Version, At: r.clocks.Both(),
+			Action: retention.Erase, By: r.by(), At: r.clocks.Both(),
 			Why: "the time for which it is kept is over, and nothing holds it", Erasing: due,
 		})
-		if err != nil && !errors.Is(err, blob.ErrExists) { // somebody decided meanwhile: all is read again
+		switch {
+		case err == nil:
+			r.mine = append(r.mine, r.log.Mark().Seq)
+		case !errors.Is(err, blob.ErrExists): // else somebody decided meanwhile: all is read again
 			return err
 		}
 	}
 }
 
-// pending is the first erasure that is not proven, and not known to be blocked.
+// pending is the first erasure that is not proven, not void, and not known to be blocked.
 func (r *run) pending() (retention.Decision, bool) {
 	i := slices.IndexFunc(r.log.Decisions, func(d retention.Decision) bool {
-		return d.Action == retention.Erase && !r.proven[d.Seq] && !r.stuck[d.Seq]
+		return d.Action == retention.Erase && !r.proven[d.Seq] && !r.voided[d.Seq] && !r.stuck[d.Seq]
 	})
 	if i < 0 {
 		return retention.Decision{}, false
@@ -166,7 +174,7 @@ func (r *run) tell(ctx context.Context) (told int64, err error) {
 	told = r.in.Told
 	waiting := false
 	for _, d := range r.log.Decisions[min(told, int64(len(r.log.Decisions))):] {
-		if d.Action == retention.Erase && !r.proven[d.Seq] {
+		if d.Action == retention.Erase && !r.proven[d.Seq] && !r.voided[d.Seq] {
 			waiting = true
 			continue
 		}
@@ -198,8 +206,13 @@ func (r *run) event(d retention.Decision) Event {
 		e.Kind = "Held"
 	case retention.Release:
 		e.Kind = "Released"
+	case retention.Void:
+		e.Kind = voidKind
 	case retention.Erase:
 		e.Kind = "Erased"
+		if r.voided[d.Seq] {
+			e.Kind = voidKind
+		}
 		for _, o := range d.Erasing {
 			e.Objects = append(e.Objects, o.Name)
 		}

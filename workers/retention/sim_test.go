@@ -29,29 +29,42 @@ type sim struct {
 	now          time.Time // that no clock of the simulation needs to have
 	workerBy     time.Duration
 	storeBy      time.Duration
-	slow         time.Duration // by how much the store's clock is behind all the time
-	storeJumps   bool          // rather than the workers' clock
+	storeJumps   bool // ahead, rather than the workers' clock
 	deaths, cuts int
+	made         map[string]time.Time // when a decision was there, by its path
 }
 
-// skip moves the clocks: the one that jumps may be ahead by up to a year, and the other is right.
-// A worker's may be behind too, a store's only all the time: one that goes back to before it was
-// right dates an intent early, and then nothing is erased (see TestForgedEarly).
+// skip moves the clocks, again and again: the one that jumps may be ahead by up to a year, and the
+// other is never ahead then. Each may fall back, also to long before it was right.
 func (s *sim) skip(rng *rand.Rand) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now = s.now.Add(time.Duration(rng.Int64N(int64(6 * time.Hour))))
-	ahead, behind := time.Duration(rng.Int64N(int64(8760*time.Hour))), -time.Duration(rng.Int64N(int64(100*time.Hour)))
-	s.workerBy, s.storeBy = 0, -s.slow
-	switch n := rng.IntN(6); {
+	s.workerBy, s.storeBy = 0, 0
+	ahead := time.Duration(rng.Int64N(int64(8760 * time.Hour)))
+	switch n := rng.IntN(8); {
 	case n < 2 && s.storeJumps:
 		s.storeBy = ahead
 	case n < 2:
 		s.workerBy = ahead
 	case n < 4:
-		s.workerBy = behind
+		s.workerBy = -fall(rng)
+	case n < 5:
+		s.storeBy = -fall(rng)
+	}
+	if rng.IntN(8) == 0 && !s.storeJumps { // the workers' may be ahead at the same time
+		s.storeBy = -fall(rng)
 	}
 }
+
+// fallBack has the store's clock fall back.
+func (s *sim) fallBack(rng *rand.Rand) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.storeBy = -fall(rng)
+}
+
+func fall(rng *rand.Rand) time.Duration { return time.Duration(rng.Int64N(int64(100 * time.Hour))) }
 
 func (s *sim) workerTime() time.Time {
 	s.mu.Lock()
@@ -111,8 +124,13 @@ func must(log []retention.Decision, name string) (held bool, until time.Time) {
 	return len(holds) > 0, until
 }
 
-// watch judges a DELETE: it must have been decided, when nothing held the object and its time
-// had truly come.
+// isVoid tells whether an erasure was declared void, by anybody.
+func isVoid(log []retention.Decision, seq int64) bool {
+	return slices.ContainsFunc(log, func(d retention.Decision) bool { return d.Action == retention.Void && d.Voids == seq })
+}
+
+// watch judges a DELETE: it must have been decided, and not have been taken back, when nothing held
+// the object and its time had truly come.
 func (s *sim) watch(path string) {
 	name, ok := strings.CutPrefix(path, "/archive/"+prefix)
 	if !ok || !strings.HasPrefix(name, retention.Chunks) {
@@ -121,23 +139,50 @@ func (s *sim) watch(path string) {
 		}
 		return
 	}
-	s.mu.Lock()
-	now := s.now
-	s.mu.Unlock()
 	log := s.stored()
-	for i := len(log) - 1; i >= 0; i-- {
-		if !slices.ContainsFunc(log[i].Erasing, func(e retention.Erasing) bool { return e.Name == name }) {
-			continue
+	for i, d := range slices.Backward(log) {
+		if !isVoid(log, d.Seq) && slices.ContainsFunc(d.Erasing, func(e retention.Erasing) bool { return e.Name == name }) {
+			s.watchDecision(log, i, name)
+			return
 		}
-		if held, until := must(log[:i], name); held || now.Before(until) {
-			s.t.Errorf("seed %d: %s is erased by decision %d at %s: held %v, kept until %s", s.seed, name, i+1, now, held, until)
-		}
-		return
 	}
-	s.t.Errorf("seed %d: %s is erased, and nobody decided that", s.seed, name)
+	s.t.Errorf("seed %d: %s is erased, and nobody decided that, or it is void", s.seed, name)
 }
 
-// client is one who dies at some request, before the store has it or after, unless lives is 0.
+// watchDecision judges the erasure of a chunk by the decision at a place of the log.
+func (s *sim) watchDecision(log []retention.Decision, i int, name string) {
+	s.mu.Lock()
+	now, made := s.now, s.made[fmt.Sprintf("/archive/%sretention/%08d.json", prefix, i+1)]
+	s.mu.Unlock()
+	held, until := must(log[:i], name)
+	if held || now.Before(until) {
+		s.t.Errorf("seed %d: %s is erased by decision %d at %s: held %v, kept until %s", s.seed, name, i+1, now, held, until)
+	}
+	// A store whose clock is ahead dates what is forged too late.
+	if !s.storeJumps && !made.IsZero() && made.Add(2*time.Second).Before(until) {
+		s.t.Errorf("seed %d: %s is erased by decision %d of %s, which is before %s", s.seed, name, i+1, made, until)
+	}
+	for _, d := range log[i+1:] { // who keeps it by name afterwards was to be refused
+		if (d.Action == retention.Hold || d.Action == retention.Keep) && len(d.Objects) > 0 && speaks(d, name) {
+			s.t.Errorf("seed %d: decision %d keeps %s, which decision %d erases", s.seed, d.Seq, name, i+1)
+		}
+	}
+}
+
+// note remembers when a decision was made at the latest.
+func (s *sim) note(r *http.Request) {
+	if r.Method != http.MethodPut || s.server.Object(r.URL.Path) == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.made[r.URL.Path]; !ok {
+		s.made[r.URL.Path] = s.now
+	}
+}
+
+// client is one who dies at some request, before the store has it or after, unless lives is 0. Of its
+// intents the store dates one in four with a clock that has just fallen back.
 func (s *sim) client(rng *rand.Rand, kill func(), lives int) string {
 	var mu sync.Mutex
 	left, before := lives, rng.IntN(2) == 0
@@ -148,11 +193,15 @@ func (s *sim) client(rng *rand.Rand, kill func(), lives int) string {
 		mu.Lock()
 		left--
 		dies := left == 0
+		if lives > 0 && r.Method == http.MethodPut && strings.Contains(r.URL.Path, retention.Folder+"0") && rng.IntN(4) == 0 {
+			s.fallBack(rng)
+		}
 		mu.Unlock()
 		if dies && before {
 			kill()
 		} else {
 			serve()
+			s.note(r)
 		}
 		if dies && !before {
 			kill()
@@ -194,22 +243,32 @@ func (s *sim) person(rng *rand.Rand, decisions int) {
 		if rng.IntN(10) > 0 {
 			d.Objects = []string{fmt.Sprintf("chunks/%d.wacz", 1+rng.IntN(4))}
 		}
-		for {
-			l, err := retention.Read(s.t.Context(), b, prefix)
-			if err == nil {
-				err = l.Append(s.t.Context(), b, prefix, d)
-			}
-			if errors.Is(err, blob.ErrExists) {
-				continue
-			}
-			if errors.Is(err, retention.ErrErasing) {
-				s.mu.Lock()
-				s.cuts++
-				s.mu.Unlock()
-			} else if err != nil {
-				s.t.Errorf("seed %d: %v", s.seed, err)
-			}
-			break
+		_, err := retention.Decide(s.t.Context(), b, prefix, d)
+		if errors.Is(err, retention.ErrErasing) {
+			s.mu.Lock()
+			s.cuts++
+			s.mu.Unlock()
+		} else if err != nil {
+			s.t.Errorf("seed %d: %v", s.seed, err)
+		}
+		s.skip(rng)
+	}
+}
+
+// forger writes intents that no worker would, of what is not held. It cannot delete.
+func (s *sim) forger(rng *rand.Rand, intents int) {
+	b := connect(s.t, s.client(rng, func() {}, 0)).Bucket("archive")
+	for range intents {
+		name := fmt.Sprintf("chunks/%d.wacz", 1+rng.IntN(4))
+		l, err := retention.Read(s.t.Context(), b, prefix)
+		if held, _ := must(s.stored(), name); held || err != nil {
+			continue
+		}
+		err = l.Append(s.t.Context(), b, prefix, retention.Decision{
+			Action: retention.Erase, By: "crawlfleet", Why: "forged", At: noon, Erasing: []retention.Erasing{{Name: name, Due: noon, For: retention.ScreeningEnded}},
+		})
+		if err != nil && !errors.Is(err, blob.ErrExists) { // somebody decided meanwhile
+			s.t.Errorf("seed %d: %v", s.seed, err)
 		}
 		s.skip(rng)
 	}
@@ -227,6 +286,9 @@ func (s *sim) settled() {
 	}
 	log, proven := s.stored(), map[string]bool{}
 	for _, p := range s.proofs() {
+		if isVoid(log, p.Intent.Seq) {
+			s.t.Errorf("seed %d: decision %d is void, and proven", s.seed, p.Intent.Seq)
+		}
 		for _, o := range p.Objects {
 			proven[o.Name] = true
 		}
@@ -274,16 +336,12 @@ func TestSimulation(t *testing.T) {
 	// How often a decision meets an erasure depends on how the machine lets them take turns: more
 	// seeds follow until that was seen often enough.
 	const enough, most = 25, 400
-	var deaths, cuts, decisions int
+	var deaths, cuts, void, decisions int
 	seed := uint64(0)
-	for ; seed < enough || cuts < enough && seed < most; seed++ {
+	for ; seed < enough || min(cuts, void) < enough && seed < most; seed++ {
 		rng := rand.New(rand.NewPCG(seed, 7))
-		s := &sim{seed: seed, now: noon.Add(66 * time.Hour)}
+		s := &sim{seed: seed, now: noon.Add(66 * time.Hour), made: map[string]time.Time{}}
 		s.storeJumps = seed%2 == 1
-		if seed%4 == 0 {
-			s.slow = time.Duration(1 + rng.Int64N(int64(100*time.Hour)))
-			s.storeBy = -s.slow
-		}
 		s.rig = newRig(t, &blobtest.Server{})
 		s.seal("chunks/1.wacz", "chunks/2.wacz", "chunks/3.wacz", "chunks/4.wacz")
 		s.server.Now = s.storeTime
@@ -296,15 +354,25 @@ func TestSimulation(t *testing.T) {
 			mine := rand.New(rand.NewPCG(rng.Uint64(), 2))
 			all.Go(func() { s.person(mine, 10) })
 		}
+		if seed%3 == 0 {
+			mine := rand.New(rand.NewPCG(rng.Uint64(), 3))
+			all.Go(func() { s.forger(mine, 5) })
+		}
 		all.Wait()
 		s.settled()
-		deaths, cuts, decisions = deaths+s.deaths, cuts+s.cuts, decisions+len(s.stored())
+		log := s.stored()
+		deaths, cuts, decisions = deaths+s.deaths, cuts+s.cuts, decisions+len(log)
+		for _, d := range log {
+			if d.Action == retention.Void {
+				void++
+			}
+		}
 		if t.Failed() {
 			return
 		}
 	}
-	t.Logf("%d runs: %d deaths of workers, %d decisions that came too late, %d in all", seed, deaths, cuts, decisions)
-	if deaths < enough || cuts < enough {
-		t.Errorf("%d deaths and %d late decisions are too few to show anything", deaths, cuts)
+	t.Logf("%d runs: %d deaths of workers, %d decisions that came too late, %d erasures that were void, %d decisions in all", seed, deaths, cuts, void, decisions)
+	if min(deaths, cuts, void) < enough {
+		t.Errorf("%d deaths, %d late decisions and %d void erasures are too few to show anything", deaths, cuts, void)
 	}
 }

@@ -48,6 +48,9 @@ func (r *run) standing() workflows.EraseOutput {
 func (r *run) tally() tally {
 	t := tally{blocked: len(r.blocked)}
 	for _, d := range r.log.Decisions {
+		if r.voided[d.Seq] {
+			continue
+		}
 		if r.stuck[d.Seq] {
 			t.blocked += len(d.Erasing)
 		}

@@ -32,6 +32,9 @@ func (v Vouching) Record(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
+	if e.Kind == voidKind { // it is signed, as what else was decided: of captures there is nothing to tell
+		return v.sign(ctx, e, key)
+	}
 	event := custody.Event(e.Kind)
 	err = v.Notary.Decided(ctx, notary.Decision{
 		Event: event, Run: e.Run, Object: notary.Object{Key: key, SHA256: e.Decision.SHA256},

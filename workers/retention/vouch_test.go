@@ -137,15 +137,48 @@ func TestCustodyAndProofs(t *testing.T) {
 	if diff := cmp.Diff(want, entries(t, log)); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
+	if signed := signatures(t, r, trust, retention.ProofName(2)); signed != 1 {
+		t.Error("the proof is not signed by the fleet")
+	}
+	// What lies beside decisions is none: they are read as before.
+	if out := r.erase(); out.Reason != "Held" {
+		t.Errorf("%+v", out)
+	}
+}
+
+// TestVoidIsSigned: an erasure that is void, and the decision that says so, are signed like others. Of
+// captures the log has nothing to tell.
+func TestVoidIsSigned(t *testing.T) {
+	t.Parallel()
+	r := sealed(t, &blobtest.Server{})
+	log, trust := vouched(t, r)
+	r.forge("chunks/1.wacz")
+	r.erase()
+	for seq := range int64(2) {
+		if signed := signatures(t, r, trust, retention.DecisionName(seq+1)); signed != 1 {
+			t.Errorf("decision %d has %d signatures", seq+1, signed)
+		}
+	}
+	err := log.Entries(t.Context(), 0, func(_ int64, e custody.Entry) bool {
+		t.Errorf("told is %+v", e)
+		return true
+	})
+	if err != nil || r.in.Told != 2 {
+		t.Errorf("%v, told are %d", err, r.in.Told)
+	}
+}
+
+// signatures counts those of a file that the fleet made.
+func signatures(t *testing.T, r *rig, trust evidence.Trust, name string) (signed int) {
+	t.Helper()
 	files := fstest.MapFS{}
 	for _, key := range r.server.Keys("/archive/" + prefix) {
 		files[strings.TrimPrefix(key, "/archive/"+prefix)] = &fstest.MapFile{Data: bytes.Clone(r.server.Object(key))}
 	}
 	v, report := verify.Verifier{Trust: trust}, verify.Report{}
-	if err := v.Signature(&report, files, retention.ProofName(2)); err != nil {
+	if err := v.Signature(&report, files, name); err != nil {
 		t.Fatal(err)
 	}
-	signed := 0
 	for _, c := range report.Checks {
 		if c.Verdict == verify.Fails {
 			t.Errorf("%+v", c)
@@ -154,11 +187,5 @@ func TestCustodyAndProofs(t *testing.T) {
 			signed++
 		}
 	}
-	if signed != 1 {
-		t.Errorf("the proof is not signed by the fleet: %+v", report.Checks)
-	}
-	// What lies beside decisions is none: they are read as before.
-	if out := r.erase(); out.Reason != "Held" {
-		t.Errorf("%+v", out)
-	}
+	return signed
 }
