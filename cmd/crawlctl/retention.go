@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,7 +103,9 @@ func (d *decisionFlags) decision(action retention.Action, now time.Time) (retent
 		if !strings.HasPrefix(name, retention.Chunks) {
 			name = retention.Chunks + name
 		}
-		out.Objects = append(out.Objects, name)
+		if !slices.Contains(out.Objects, name) {
+			out.Objects = append(out.Objects, name)
+		}
 	}
 	if action == retention.Keep {
 		until, err := parseUntil(d.until)

@@ -87,7 +87,7 @@ func TestRetentionDecides(t *testing.T) {
 	a := newShelf(t)
 	until := time.Now().AddDate(1, 0, 0).UTC().Format(time.DateOnly)
 	said := []string{"--case", "17/2026", "--why", "evidence", "--by", "desk"}
-	keep := append([]string{"keep", archived, "--chunk", "1.wacz", "--until", until}, said...)
+	keep := append([]string{"keep", archived, "--chunk", "1.wacz", "--chunk", "chunks/1.wacz", "--until", until}, said...)
 	if out := a.must(keep...); !strings.HasPrefix(out, "research/board/uid/: decision 1, Keep for 17/2026 until ") || !strings.HasSuffix(out, ": chunks/1.wacz\n") {
 		t.Errorf("keep said %q", out)
 	}

@@ -14,10 +14,12 @@ import (
 // chunks are those among names, each with its SHA-256. Of one that is gone, and that nothing names
 // which knew it, nobody can say what it was: the decision alone speaks of it then.
 func (r *run) chunks(ctx context.Context, names []string) (list []notary.Object, err error) {
+	told := map[string]bool{}
 	for _, name := range names {
-		if retention.UnitOf(name) != name {
-			continue // what lies beside a chunk shares its fate
+		if retention.UnitOf(name) != name || told[name] {
+			continue // what lies beside a chunk shares its fate, and one that is named twice is one
 		}
+		told[name] = true
 		sum, err := r.sum(ctx, name)
 		if err != nil {
 			return nil, err

@@ -95,7 +95,7 @@ func TestDecisionsAreToldOfChunks(t *testing.T) {
 	t.Parallel()
 	r := sealed(t, &blobtest.Server{})
 	log, _ := vouched(t, r)
-	r.mustDecide(retention.Keep, "A", "chunks/1.wacz", "chunks/torn.wacz", "chunks/gone.wacz")
+	r.mustDecide(retention.Keep, "A", "chunks/1.wacz", "chunks/torn.wacz", "chunks/1.wacz", "chunks/gone.wacz")
 	r.mustDecide(retention.Hold, "B")
 	r.mustDecide(retention.Release, "B")
 	r.erase()
