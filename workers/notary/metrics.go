@@ -22,6 +22,7 @@ const (
 	outcomeStamped = "Stamped" // it came at once
 	outcomeOwed    = "Owed"    // it did not
 	outcomeFetched = "Fetched" // it was owed, and came later
+	outcomeAwaited = "Awaited" // it was owed, and did not come when it was asked for again
 )
 
 // Why something could not be signed.
@@ -35,7 +36,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		stamps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "crawlfleet_time_stamps_total",
-			Help: "Time stamps of sidecars, by whether they came at once, are owed, or were owed and fetched.",
+			Help: "Time stamps of sidecars, by whether they came at once, are owed, or were fetched or not when they were asked for again.",
 		}, []string{"outcome"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "crawlfleet_signing_failures_total",
@@ -46,7 +47,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Times that the custody log could not be told of something.",
 		}),
 	}
-	for _, outcome := range []string{outcomeStamped, outcomeOwed, outcomeFetched} {
+	for _, outcome := range []string{outcomeStamped, outcomeOwed, outcomeFetched, outcomeAwaited} {
 		m.stamps.WithLabelValues(outcome) // so that the first of a kind is seen as a rise from 0
 	}
 	for _, reason := range []string{reasonKeyUnusable, reasonNoTimeStamp} {
@@ -64,10 +65,11 @@ func (m *Metrics) made(stamped, owed int) {
 	}
 }
 
-// fetched counts time stamps that were owed.
-func (m *Metrics) fetched(n int) {
+// asked counts time stamps that were owed and asked for again.
+func (m *Metrics) asked(fetched, owed int) {
 	if m != nil {
-		m.stamps.WithLabelValues(outcomeFetched).Add(float64(n))
+		m.stamps.WithLabelValues(outcomeFetched).Add(float64(fetched))
+		m.stamps.WithLabelValues(outcomeAwaited).Add(float64(owed))
 	}
 }
 

@@ -92,9 +92,13 @@ func TestStampsAreCounted(t *testing.T) {
 		want   map[string]float64
 	}{
 		{"one came, one is owed", false, 1, map[string]float64{"crawlfleet_time_stamps_total Stamped": 1, "crawlfleet_time_stamps_total Owed": 1}},
-		{"it is owed all the same", false, 1, map[string]float64{"crawlfleet_time_stamps_total Stamped": 1, "crawlfleet_time_stamps_total Owed": 1}},
-		{"it came", true, 0, map[string]float64{"crawlfleet_time_stamps_total Stamped": 1, "crawlfleet_time_stamps_total Owed": 1, "crawlfleet_time_stamps_total Fetched": 1}},
-		{"none is owed any more", true, 0, map[string]float64{"crawlfleet_time_stamps_total Stamped": 1, "crawlfleet_time_stamps_total Owed": 1, "crawlfleet_time_stamps_total Fetched": 1}},
+		{"it is owed all the same", false, 1, map[string]float64{"crawlfleet_time_stamps_total Stamped": 1, "crawlfleet_time_stamps_total Owed": 1, "crawlfleet_time_stamps_total Awaited": 1}},
+		{"it came", true, 0, map[string]float64{
+			"crawlfleet_time_stamps_total Stamped": 1, "crawlfleet_time_stamps_total Owed": 1, "crawlfleet_time_stamps_total Awaited": 1, "crawlfleet_time_stamps_total Fetched": 1,
+		}},
+		{"none is owed any more", true, 0, map[string]float64{
+			"crawlfleet_time_stamps_total Stamped": 1, "crawlfleet_time_stamps_total Owed": 1, "crawlfleet_time_stamps_total Awaited": 1, "crawlfleet_time_stamps_total Fetched": 1,
+		}},
 	} {
 		away.back = step.back
 		owed, err := n.Vouch(t.Context(), store, Order{Run: "run"}, o)

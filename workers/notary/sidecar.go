@@ -148,7 +148,10 @@ func (n *Notary) complete(ctx context.Context, store Store, order Order, o Objec
 		return 0, failed
 	}
 	owed = n.stillOwed(o, stamped, failed)
-	if allResting(failed) && owed == len(have.Owed()) {
+	if owed == len(have.Owed()) {
+		if !allResting(failed) {
+			n.Metrics.asked(0, owed)
+		}
 		return owed, nil
 	}
 	if err := n.stampsFetched(ctx, order, o, key, have.Sidecar, stamped); err != nil {
@@ -162,7 +165,7 @@ func (n *Notary) complete(ctx context.Context, store Store, order Order, o Objec
 	if err != nil {
 		return 0, err
 	}
-	n.Metrics.fetched(len(have.Owed()) - owed)
+	n.Metrics.asked(len(have.Owed())-owed, owed)
 	if gone, err := n.withdraw(ctx, store, o, key, wrote); gone || err != nil {
 		return 0, err
 	}
