@@ -133,7 +133,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 
-	if err := wire(mgr, runs, recipients, o, log); err != nil {
+	if err := wire(mgr, runs, keys, recipients, o, log); err != nil {
 		return err
 	}
 	log.Info("operator starts", "temporalAddress", o.temporalAddress, "temporalNamespace", o.temporalNamespace)
@@ -189,14 +189,14 @@ func manager(config *rest.Config, o options, keys *payload.Keys) (ctrl.Manager, 
 
 // wire adds the parts that reconcile CrawlJobs, CrawlSchedules and BrowserProfiles to the
 // manager.
-func wire(mgr ctrl.Manager, runs temporal.Client, recipients []age.Recipient, o options, log *slog.Logger) error {
+func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients []age.Recipient, o options, log *slog.Logger) error {
 	reports := crawljob.NewReports(time.Now)
 	monitor := &crawljob.Monitor{Checker: runs, Client: mgr.GetClient(), Reports: reports, Log: log}
 	calendar := &crawlschedule.Temporal{Client: runs, Namespace: o.temporalNamespace}
 	firings := crawlschedule.NewFirings()
 	firings.Client, firings.Reader, firings.Schedules = mgr.GetClient(), mgr.GetAPIReader(), calendar
 	firings.Events, firings.Now = mgr.GetEventRecorder("crawlfleet-operator"), time.Now
-	listener := &crawljob.Listener{Client: runs, Reports: reports, Also: firings, Log: log}
+	listener := &crawljob.Listener{Client: runs, Reports: reports, Also: firings, Wait: keys.Wait, Log: log}
 	reconciler := &crawljob.Reconciler{
 		Client:         mgr.GetClient(),
 		Reader:         mgr.GetAPIReader(),

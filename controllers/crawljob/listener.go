@@ -33,6 +33,9 @@ type Listener struct {
 	Reports *Reports
 	// Also is registered too. It must be set.
 	Also Also
+	// Wait waits until what is sent to Temporal can be encrypted: a report that is taken before
+	// cannot be answered. Nil waits for nothing.
+	Wait func(ctx context.Context) error
 	// Log is told when listening begins and ends.
 	Log *slog.Logger
 }
@@ -57,6 +60,11 @@ func (l *Listener) Start(ctx context.Context) error {
 
 // listen serves until the context is done or the worker gives up.
 func (l *Listener) listen(ctx context.Context) error {
+	if l.Wait != nil {
+		if err := l.Wait(ctx); err != nil {
+			return err
+		}
+	}
 	checking, cancel := context.WithTimeout(ctx, callTimeout)
 	_, err := l.Client.CheckHealth(checking, &temporal.CheckHealthRequest{})
 	cancel()

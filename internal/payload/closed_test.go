@@ -3,6 +3,7 @@ package payload
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/proto"
 )
 
 // refuses expects that nothing is encoded, and an error that says all of want and no key.
@@ -62,6 +64,29 @@ func TestRequired(t *testing.T) {
 		t.Error(err)
 	}
 	decrypt(t, k, encrypt(t, k))
+}
+
+// TestFailsWithoutKeys: while nothing can be encoded a failure says that, and nothing of what failed.
+func TestFailsWithoutKeys(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys")
+	k, err := Open(File{Path: path}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alwaysLook(k)
+	c := options(k).FailureConverter
+	f := c.ErrorToFailure(errors.New("ask for " + address))
+	if raw, err := proto.Marshal(f); err != nil || bytes.Contains(raw, []byte("Jane")) || f.GetApplicationFailureInfo().GetType() != "PayloadKeysMissing" || f.GetApplicationFailureInfo().GetNonRetryable() {
+		t.Errorf("%v: the failure is %q", err, raw)
+	}
+	if f := c.ErrorToFailure(nil); f != nil {
+		t.Errorf("nothing failed, and that is %v", f)
+	}
+	write(t, path, line("a", 1))
+	if f := c.ErrorToFailure(errors.New("ask for " + address)); f.GetEncodedAttributes() == nil {
+		t.Errorf("with keys the failure is %v", f)
+	}
 }
 
 // TestBrokenLater: payloads may be readable as long as there is no file. Whoever puts one there

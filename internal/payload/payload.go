@@ -49,9 +49,9 @@ var _ converter.PayloadCodec = (*Keys)(nil)
 // Apply has a client encrypt what it sends and decrypt what it gets.
 func (k *Keys) Apply(o *client.Options) {
 	o.DataConverter = converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), k)
-	o.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
+	o.FailureConverter = failures{temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 		DataConverter: o.DataConverter, EncodeCommonAttributes: true,
-	})
+	}), k}
 }
 
 // Encode implements converter.PayloadCodec. While keys are wanted and there are none it is an
