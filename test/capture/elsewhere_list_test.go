@@ -59,7 +59,7 @@ var fleetElsewhere = []elsewhere{
 	{group: "L", name: "redirects in circles and to pages that are known", tests: "workers/frontier TestRedirectsAreJudged, internal/frontier TestRedirectIsNotFetchedAgain"},
 	{group: "L", name: "robots.txt of every kind", tests: "internal/robots TestDecide, internal/robots TestForStatus, internal/robots TestExtras, internal/robots FuzzParse, workers/frontier TestRobots"},
 	{group: "L", name: "sitemaps: compressed, nested, too large, broken", tests: "internal/sitemap TestRead, internal/sitemap TestTooManyEntries, internal/sitemap FuzzRead, workers/frontier TestSitemapsAreReadPolitely"},
-	{group: "L", name: "lists of seeds: line ends, marks, the same twice, a million", tests: "controllers/crawljob TestReadSeeds, controllers/crawljob FuzzParseLines, internal/cli TestReadPages, internal/frontier BenchmarkSeed"},
+	{group: "L", name: "lists of seeds: line ends, marks, the same twice, a million", tests: "controllers/order TestReadSeeds, controllers/crawljob FuzzParseLines, internal/cli TestReadPages, internal/frontier BenchmarkSeed"},
 	{group: "L", name: "pages that fail, again and again", tests: "internal/frontier TestRetries, internal/frontier TestOutage, workers/frontier TestPoisonCostsItsPageAlone"},
 	{group: "L", name: "soft 404, session ids, tracking parameters, calendars", tests: "internal/frontier TestEndlessSpaces, internal/frontier TestLimits", note: "Calendars and session ids have budgets of their own. Soft 404 and tracking parameters are not guessed at: they cost what the limits allow."},
 
