@@ -84,8 +84,25 @@ func mayApprove(namespace string) string {
 	return "who may approve has the ClusterRole crawlfleet-crawlapproval-approver in namespace " + namespace
 }
 
-// show shows what was approved, in short.
+// shownSeeds is how many of an order's own seeds, and of its sitemaps, are shown.
+const shownSeeds = 20
+
+// seedRows are the first addresses of a list in an order, and how many more there are.
+func seedRows[T ~string](kind string, all []T) (rows [][2]string) {
+	for _, address := range all[:min(len(all), shownSeeds)] {
+		rows = append(rows, [2]string{kind, string(address)})
+	}
+	if more := len(all) - shownSeeds; more > 0 {
+		rows = append(rows, [2]string{kind, fmt.Sprintf("and %d more: kubectl get crawl -o yaml", more)})
+	}
+	return rows
+}
+
+// show shows what is approved, in short.
 func (o *covered) show(w io.Writer) error {
+	if _, err := fmt.Fprintf(w, "CrawlJob %s/%s as it is now:\n", o.job.Namespace, o.job.Name); err != nil {
+		return err
+	}
 	a, seeds, limits := o.job.Spec.Authorization, o.job.Spec.Seeds, o.job.Spec.Limits
 	listed := 0
 	for _, n := range o.seeds {
@@ -96,6 +113,8 @@ func (o *covered) show(w io.Writer) error {
 		{"valid until", a.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC")},
 		{"seeds", fmt.Sprintf("%d addresses, %d of them in ConfigMaps, and %d sitemaps", len(seeds.URLs)+listed, listed, len(seeds.Sitemaps))},
 	}
+	rows = append(rows, seedRows("seed", seeds.URLs)...)
+	rows = append(rows, seedRows("sitemap", seeds.Sitemaps)...)
 	for _, e := range o.entries {
 		text := o.texts[e.String()]
 		holds := fmt.Sprintf("a script of %d bytes", len(text))

@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +20,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	orders "crawlfleet.dev/crawlfleet/controllers/order"
+	"crawlfleet.dev/crawlfleet/internal/cli"
 )
 
 // asUser is an API server that takes whoever asks for a user.
@@ -74,12 +78,12 @@ func TestApprove(t *testing.T) {
 		objects       []client.Object
 		says, refuses string
 	}{
-		"Approved":   {"bob", []client.Object{orderOfAda()}, "bob approves CrawlJob board\n  reference     DPIA-1", ""},
+		"Approved":   {"bob", []client.Object{orderOfAda()}, "created: bob approves CrawlJob board\n", ""},
 		"Already":    {"bob", []client.Object{orderOfAda(), first("u-1", digestOf(t, orderOfAda()))}, "research/first is there already", ""},
-		"OfBefore":   {"bob", []client.Object{orderOfAda(), first("u-0", digestOf(t, orderOfAda()))}, "bob approves CrawlJob board\n  reference     DPIA-1", ""},
-		"Changed":    {"bob", []client.Object{orderOfAda(), first("u-1", "sha256:before")}, "in place of research/first, which was of something else\n  reference     DPIA-1", ""},
-		"NoDigest":   {"bob", []client.Object{orderOfAda(), first("u-1", "")}, "in place of research/first, which was of something else\n  reference     DPIA-1", ""},
-		"Listed":     {"bob", []client.Object{orderOfAda(listed), ads("# two\nhttps://example.org/1\nhttps://example.org/2\n")}, "bob approves CrawlJob board\n  reference     DPIA-1", ""},
+		"OfBefore":   {"bob", []client.Object{orderOfAda(), first("u-0", digestOf(t, orderOfAda()))}, "created: bob approves CrawlJob board\n", ""},
+		"Changed":    {"bob", []client.Object{orderOfAda(), first("u-1", "sha256:before")}, "created: bob approves CrawlJob board\n  in place of research/first, which was of something else\n", ""},
+		"NoDigest":   {"bob", []client.Object{orderOfAda(), first("u-1", "")}, "created: bob approves CrawlJob board\n  in place of research/first, which was of something else\n", ""},
+		"Listed":     {"bob", []client.Object{orderOfAda(listed), ads("# two\nhttps://example.org/1\nhttps://example.org/2\n")}, "created: bob approves CrawlJob board\n", ""},
 		"NoEntry":    {"bob", []client.Object{orderOfAda(listed)}, "", `seeds.configMaps: read what the order refers to: configmaps "ads" not found`},
 		"NoAddress":  {"bob", []client.Object{orderOfAda(listed), ads("# none")}, "", "seeds.configMaps: ads/urls: it holds no address; no crawl would begin with it"},
 		"Requester":  {"ada", []client.Object{orderOfAda()}, "", "ada has ordered CrawlJob board"},
@@ -91,7 +95,8 @@ func TestApprove(t *testing.T) {
 			t.Parallel()
 			c := asUser(t, tc.user, tc.objects...)
 			var out bytes.Buffer
-			err := approve(t.Context(), c, client.ObjectKey{Namespace: "research", Name: "board"}, "seen", &out)
+			a := approval{client: c, key: client.ObjectKey{Namespace: "research", Name: "board"}, comment: "seen"}
+			err := a.run(t.Context(), &out)
 			if (err != nil) != (tc.refuses != "") || err != nil && !strings.Contains(err.Error(), tc.refuses) {
 				t.Errorf("error %v, want %q", err, tc.refuses)
 			}
@@ -113,10 +118,109 @@ func TestApprove(t *testing.T) {
 					t.Errorf("created %+v", a)
 				}
 			}
-			if want := strings.Count(tc.says, "reference"); made != want {
+			if want := strings.Count(tc.says, "created"); made != want {
 				t.Errorf("%d approvals were created, want %d", made, want)
 			}
 		})
+	}
+}
+
+// TestApprovedAsShown: nothing is signed that was not shown before, and what is signed is what was
+// shown, whatever the order has become while somebody thinks.
+func TestApprovedAsShown(t *testing.T) {
+	t.Parallel()
+	digest := digestOf(t, orderOfAda())
+	no := errors.New("no")
+	for name, tc := range map[string]struct {
+		reason string
+		change func(*approval)
+		says   string
+		err    string
+		made   int
+	}{
+		"DryRun": {"A look creates nothing, and tells how to go on.", func(a *approval) { a.dryRun = true }, "crawlctl approve board -n research --digest " + digest, "", 0},
+		"Digest": {"It is what was read.", func(a *approval) { a.digest = digest }, "created: bob", "", 1},
+		"OtherDigest": {
+			"It is not what was read.", func(a *approval) { a.digest = "sha256:before" }, "", "what is there now is " + digest + "; look again with --dry-run", 0,
+		},
+		"No":  {"Who is asked may say no.", func(a *approval) { a.ask = func(context.Context) error { return no } }, "  digest        " + digest, "no", 0},
+		"Yes": {"Or yes.", func(a *approval) { a.ask = func(context.Context) error { return nil } }, "created: bob", "", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := asUser(t, "bob", orderOfAda())
+			a := approval{client: c, key: client.ObjectKey{Namespace: "research", Name: "board"}}
+			tc.change(&a)
+			var out bytes.Buffer
+			if ask := a.ask; ask != nil {
+				a.ask = func(ctx context.Context) error {
+					if !strings.Contains(out.String(), digest) {
+						t.Errorf("somebody is asked before it was shown: %q", out.String())
+					}
+					job := orderOfAda()
+					job.Spec.Authorization.Reference = "DPIA-2"
+					job.ResourceVersion = "999"
+					return errors.Join(c.Update(t.Context(), job), ask(ctx))
+				}
+			}
+			err := a.run(t.Context(), &out)
+			if (err != nil) != (tc.err != "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+				t.Errorf("%s error %v, want %q", tc.reason, err, tc.err)
+			}
+			if !strings.Contains(out.String(), tc.says) {
+				t.Errorf("%s It says %q, want %q", tc.reason, out.String(), tc.says)
+			}
+			var list v1alpha1.CrawlApprovalList
+			if err := c.List(t.Context(), &list); err != nil || len(list.Items) != tc.made {
+				t.Fatalf("%s %d approvals, %v, want %d", tc.reason, len(list.Items), err, tc.made)
+			}
+			for _, a := range list.Items {
+				if a.Spec.CrawlJob.Digest != digest {
+					t.Errorf("%s It is of %s, and what was shown is %s", tc.reason, a.Spec.CrawlJob.Digest, digest)
+				}
+			}
+		})
+	}
+}
+
+// TestConfirm: who is asked and does not say yes has not approved, nor has who interrupts.
+func TestConfirm(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]error{"y\n": nil, " YES\n": nil, "yes": nil, "\n": errNotApproved, "no\n": errNotApproved, "yes, but\n": errNotApproved, "": errNotApproved} {
+		if err := confirm(t.Context(), strings.NewReader(said), io.Discard); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", said, err, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	nobody, end := io.Pipe()
+	defer end.Close()
+	var coded *cli.Error
+	if err := confirm(ctx, nobody, io.Discard); !errors.As(err, &coded) || coded.Code != cli.ExitInterrupted {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+// TestApproveShowsSeeds: of a long list the first ones, and how many there are beyond.
+func TestApproveShowsSeeds(t *testing.T) {
+	t.Parallel()
+	o := &covered{job: orderOfAda(func(j *v1alpha1.CrawlJob) {
+		for i := range 23 {
+			j.Spec.Seeds.URLs = append(j.Spec.Seeds.URLs, v1alpha1.SeedURL(fmt.Sprintf("https://example.org/%d", i)))
+		}
+		j.Spec.Seeds.Sitemaps = []v1alpha1.SeedURL{"https://example.org/sitemap.xml"}
+	})}
+	var out bytes.Buffer
+	if err := o.show(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\n  seed          https://example.org/19\n  seed          and 3 more: ", "\n  sitemap       https://example.org/sitemap.xml\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it shows no %q:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "https://example.org/20") {
+		t.Errorf("it shows all:\n%s", out.String())
 	}
 }
 

@@ -42,7 +42,7 @@ func slowBoard(t *testing.T, name, requestedBy string) (*sites.Server, *v1alpha1
 // approve runs crawlctl as a person does, and returns what it prints.
 func approve(t *testing.T, fleet *harness.Fleet, u *harness.User, job string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), fleet.Binary(t, "crawlctl"), "approve", job, "--kubeconfig", u.Kubeconfig, "--comment", "read it")
+	cmd := exec.CommandContext(t.Context(), fleet.Binary(t, "crawlctl"), "approve", job, "--yes", "--kubeconfig", u.Kubeconfig, "--comment", "read it")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
