@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,9 +41,12 @@ func readOrder(ctx context.Context, c client.Reader, key client.ObjectKey) (*v1a
 func readCovered(ctx context.Context, c client.Reader, job *v1alpha1.CrawlJob, spec map[string]any) (*covered, error) {
 	o := &covered{job: job, entries: orders.Entries(&job.Spec), texts: map[string]string{}, seeds: map[string]int{}}
 	for _, e := range o.entries {
-		text, err := readEntry(ctx, c, job.Namespace, e)
+		text, err := orders.ReadEntry(ctx, c, job.Namespace, e)
+		if apierrors.IsForbidden(err) {
+			return nil, fmt.Errorf("%w; %s", err, mayApprove(job.Namespace))
+		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", e.Field, err)
+			return nil, err
 		}
 		o.texts[e.String()] = text
 	}
@@ -61,22 +63,6 @@ func readCovered(ctx context.Context, c client.Reader, job *v1alpha1.CrawlJob, s
 	var err error
 	o.digest, err = orders.Digest(spec, o.texts)
 	return o, err
-}
-
-func readEntry(ctx context.Context, c client.Reader, namespace string, e orders.Entry) (string, error) {
-	var config corev1.ConfigMap
-	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: e.Name}, &config)
-	if apierrors.IsForbidden(err) {
-		return "", fmt.Errorf("%w; %s", err, mayApprove(namespace))
-	}
-	if err != nil {
-		return "", fmt.Errorf("read what the order refers to: %w", err)
-	}
-	text, ok := config.Data[e.Key]
-	if !ok {
-		return "", fmt.Errorf("ConfigMap %s has no key %s in data: no crawl would begin with it", e.Name, e.Key)
-	}
-	return text, nil
 }
 
 // mayApprove says who can do all that takes.

@@ -67,6 +67,8 @@ func TestApprove(t *testing.T) {
 	ads := func(urls string) *corev1.ConfigMap {
 		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "research", Name: "ads"}, Data: map[string]string{"urls": urls, "click.js": "async () => {}"}}
 	}
+	utf16 := ads("")
+	utf16.Data, utf16.BinaryData = nil, map[string][]byte{"urls": {0xff, 0xfe}}
 	first := func(uid, digest string) *v1alpha1.CrawlApproval {
 		return &v1alpha1.CrawlApproval{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "research", Name: "first"},
@@ -84,7 +86,8 @@ func TestApprove(t *testing.T) {
 		"Changed":    {"bob", []client.Object{orderOfAda(), first("u-1", "sha256:before")}, "created: bob approves CrawlJob board\n  in place of research/first, which was of something else\n", ""},
 		"NoDigest":   {"bob", []client.Object{orderOfAda(), first("u-1", "")}, "created: bob approves CrawlJob board\n  in place of research/first, which was of something else\n", ""},
 		"Listed":     {"bob", []client.Object{orderOfAda(listed), ads("# two\nhttps://example.org/1\nhttps://example.org/2\n")}, "created: bob approves CrawlJob board\n", ""},
-		"NoEntry":    {"bob", []client.Object{orderOfAda(listed)}, "", `seeds.configMaps: read what the order refers to: configmaps "ads" not found`},
+		"NoEntry":    {"bob", []client.Object{orderOfAda(listed)}, "", `seeds.configMaps names ConfigMap "ads", which is not in namespace "research". Create it`},
+		"Binary":     {"bob", []client.Object{orderOfAda(listed), utf16}, "", `has it in binaryData, as kubectl does with what is not UTF-8. Save the text as UTF-8`},
 		"NoAddress":  {"bob", []client.Object{orderOfAda(listed), ads("# none")}, "", "seeds.configMaps: ads/urls: it holds no address; no crawl would begin with it"},
 		"Requester":  {"ada", []client.Object{orderOfAda()}, "", "ada has ordered CrawlJob board"},
 		"Creator":    {"desk", []client.Object{orderOfAda(forOthers)}, "", "desk has ordered CrawlJob board"},
