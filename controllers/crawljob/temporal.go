@@ -116,7 +116,7 @@ func (t *Temporal) Look(ctx context.Context, uid types.UID) (Run, error) {
 		}
 	}
 	idle, err := t.idleQueues(ctx)
-	if err != nil {
+	if err != nil && run.Ended == nil { // one that was ended needs no workers to be that
 		return run, err
 	}
 	if !slices.Contains(idle, workflows.TaskQueueRun) {

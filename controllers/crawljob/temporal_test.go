@@ -35,6 +35,7 @@ type server struct {
 
 	described *workflowservice.DescribeWorkflowExecutionResponse
 	err       error // of every call
+	queueErr  error // of questions for pollers
 	answer    *workflows.Report
 	polled    map[string]time.Time
 	asked     int // for pollers
@@ -114,6 +115,9 @@ func (s *server) UpdateWorkflow(_ context.Context, options temporal.UpdateWorkfl
 
 func (s *server) DescribeTaskQueue(_ context.Context, queue string, _ enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error) {
 	s.asked++
+	if s.queueErr != nil {
+		return nil, s.queueErr
+	}
 	at, ok := s.polled[queue]
 	if !ok {
 		return &workflowservice.DescribeTaskQueueResponse{}, nil
@@ -252,6 +256,22 @@ func TestLook(t *testing.T) {
 				Message: "Workflow crawl-" + string(uid) + " ended as Terminated without a verdict, so it was not sealed. What was archived is stored and complete. See its history in Temporal for the cause; create a new CrawlJob to crawl again.",
 			}},
 		},
+		"TerminatedUnpolled": {
+			reason: "That it was terminated is known, whoever polls; what it has been doing is asked for all the same.",
+			server: &server{
+				described: ended(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED), ended: handle{err: &sdk.WorkflowExecutionError{}}, answer: crawling(),
+				queueErr: serviceerror.NewUnavailable("connection refused"),
+			},
+			want: Run{Known: true, Reference: reference, Answer: crawling(), Ended: &workflows.RunResult{
+				Verdict: workflows.VerdictFailed, Reason: workflows.ReasonRunLost,
+				Message: "Workflow crawl-" + string(uid) + " ended as Terminated without a verdict, so it was not sealed. What was archived is stored and complete. See its history in Temporal for the cause; create a new CrawlJob to crawl again.",
+			}},
+		},
+		"RunningUnpolled": {
+			reason: "Of a crawl that runs it has to be known.",
+			server: &server{described: running, answer: crawling(), queueErr: serviceerror.NewUnavailable("connection refused")},
+			err:    true,
+		},
 		"KilledWorkers": {
 			reason: "Temporal lists pollers for five minutes, which does not make them alive.",
 			server: &server{described: running, polled: map[string]time.Time{
@@ -272,7 +292,7 @@ func TestLook(t *testing.T) {
 				t.Errorf("%s\nrun (-want +got):\n%s", tc.reason, diff)
 			}
 			before := tc.server.asked
-			if _, err := look.Look(t.Context(), uid); err == nil && tc.server.asked != before {
+			if _, err := look.Look(t.Context(), uid); err == nil && tc.server.queueErr == nil && tc.server.asked != before {
 				t.Error("asked for pollers again within seconds")
 			}
 		})
