@@ -21,6 +21,8 @@ const (
 	silence = 30 * time.Second
 	// again is when something is looked at again that somebody must mend.
 	again = 15 * time.Second
+	// seldom is when something is looked at again that nobody has mended for long.
+	seldom = 5 * time.Minute
 	// soon is when something is looked at again that will be over at once.
 	soon = time.Second
 	// releaseAfter bounds the time that a deleted CrawlJob waits for its crawl to
@@ -154,8 +156,8 @@ func decideStart(o Observation) Decision {
 			stamp(authorization.NotAfter.Time)))}
 	case o.Judged != nil:
 		d := Decision{Standing: *o.Judged, Again: again}
-		if o.Judged.Mood == Waits && !o.Outdated { // no event says that a ConfigMap is again as it was
-			d.Again = min(authorization.NotAfter.Sub(o.Now)+soon, time.Hour)
+		if o.Judged.Mood == Waits {
+			d.Again = min(authorization.NotAfter.Sub(o.Now)+soon, patience(o))
 		}
 		return d
 	case authorization.NotBefore != nil && o.Now.Before(authorization.NotBefore.Time):
@@ -179,6 +181,22 @@ func decideStart(o Observation) Decision {
 			Again:    silence,
 		}
 	}
+}
+
+// patience is when to look again at an order that waits for approvals. An event says that there is
+// one more, but none that a ConfigMap is again what was approved: for that it is looked at when it
+// has waited twice as long, within bounds.
+func patience(o Observation) time.Duration {
+	if !o.Outdated {
+		return time.Hour
+	}
+	pause := again
+	if was := meta.FindStatusCondition(o.Job.Status.Conditions, v1alpha1.ConditionAccepted); was != nil {
+		for waited := o.Now.Sub(was.LastTransitionTime.Time); pause < waited && pause < seldom; {
+			pause *= 2
+		}
+	}
+	return min(pause, seldom)
 }
 
 // decideRunning steers a crawl to what spec.state asks for, and follows what it

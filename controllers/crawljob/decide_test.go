@@ -14,6 +14,40 @@ import (
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
+// TestPatience: the longer an order has waited, the longer it is until it is looked at again.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reason string
+		waits  time.Duration // so far; less than 0 for an order that was not judged yet
+		left   time.Duration // until the authorisation ends
+		want   time.Duration
+	}{
+		"New":     {"Nothing was said of it yet.", -1, 24 * time.Hour, 15 * time.Second},
+		"Now":     {"It may be put right at once.", 0, 24 * time.Hour, 15 * time.Second},
+		"Again":   {"That is tried for as long as it has been so.", 30 * time.Second, 24 * time.Hour, 30 * time.Second},
+		"Between": {"Each pause is twice the one before.", 31 * time.Second, 24 * time.Hour, time.Minute},
+		"Days":    {"It has a bound.", 72 * time.Hour, 24 * time.Hour, 5 * time.Minute},
+		"Ends":    {"The end of the authorisation is not missed.", 72 * time.Hour, time.Minute, time.Minute + soon},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			job := jobWith(func(job *v1alpha1.CrawlJob) {
+				job.Spec.Authorization.NotAfter = metav1.NewTime(noon.Add(tc.left))
+				if tc.waits >= 0 {
+					job.Status.Conditions = []metav1.Condition{{
+						Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionFalse, Reason: "ApprovalMissing", LastTransitionTime: metav1.NewTime(noon.Add(-tc.waits)),
+					}}
+				}
+			})
+			o := Observation{Job: job, Now: noon, Asked: true, Outdated: true, Judged: &Standing{Mood: Waits, Reason: workflows.ReasonApprovalMissing}}
+			if got := decide(o).Again; got != tc.want {
+				t.Errorf("%s It is looked at again after %v, want %v", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	expired := func(job *v1alpha1.CrawlJob) {
