@@ -16,9 +16,10 @@ import (
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
-// readOrder reads an order past the cache. It returns the order with its newest spec, and that
-// as the API server holds it, of which approvals have the digest. Its error is the API server's,
-// a conflict when the cache has another order.
+// readOrder reads an order past the cache. It returns the order with its newest spec and its newest
+// annotations, of which one says who gave it and which change without another generation; and
+// the spec as the API server holds it, of which approvals have the digest. Its error is the API
+// server's, a conflict when the cache has another order.
 func (r *Reconciler) readOrder(ctx context.Context, cached *v1alpha1.CrawlJob) (*v1alpha1.CrawlJob, map[string]any, error) {
 	var held unstructured.Unstructured
 	held.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("CrawlJob"))
@@ -33,7 +34,7 @@ func (r *Reconciler) readOrder(ctx context.Context, cached *v1alpha1.CrawlJob) (
 		return nil, nil, err
 	}
 	job := cached.DeepCopy()
-	job.Spec = read.Spec
+	job.Spec, job.Annotations = read.Spec, read.Annotations
 	return job, spec, nil
 }
 

@@ -160,6 +160,19 @@ func TestLateCacheStartsNothing(t *testing.T) {
 	}
 }
 
+// TestLateCacheHidesNobody: who has given an order is read past the cache, too. Annotations change
+// without another generation.
+func TestLateCacheHidesNobody(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, jobWith(), fleet(1), approval("a", "bob", 1))
+	s.Reader = newStage(t, jobWith(func(job *v1alpha1.CrawlJob) { job.Annotations = map[string]string{v1alpha1.AnnotationOrderedBy: "bob"} })).Client
+	s.visit()
+	s.wantCondition(v1alpha1.ConditionAccepted, metav1.ConditionFalse, workflows.ReasonApprovalMissing)
+	if len(s.runs.inputs) != 0 {
+		t.Error("it was started by the approval of who has ordered it")
+	}
+}
+
 // TestDigestIsOfTheStoredSpec: a time is stored as it was written, which is what others who
 // compute the digest see.
 func TestDigestIsOfTheStoredSpec(t *testing.T) {
