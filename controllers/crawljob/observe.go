@@ -42,10 +42,13 @@ type Observation struct {
 	Now time.Time
 	// Began is when the operator made its first visit to any.
 	Began time.Time
-	// Job is the resource as the cache has it.
+	// Job is the resource as the cache has it; where approvals are counted, with what those are
+	// compared with as the API server has it (readOrder).
 	Job *v1alpha1.CrawlJob
 	// Latest is the newest report known, nil when there is none.
 	Latest *workflows.Report
+	// Lost is the newest report of a workflow that Temporal does not know any more.
+	Lost *workflows.Report
 	// Quiet is how long the crawl has said nothing.
 	Quiet time.Duration
 	// Asked is whether Temporal was asked in this visit, and answered.
@@ -184,7 +187,7 @@ func (r *Reconciler) ask(ctx context.Context, o *Observation) {
 	}
 	o.Asked, o.Run = true, run
 	if !run.Known {
-		o.Latest = nil // of a workflow that Temporal has lost
+		o.Latest, o.Lost = nil, o.Latest
 		return
 	}
 	if run.Answer != nil && (o.Latest == nil || run.Answer.Seq >= o.Latest.Seq) {

@@ -53,7 +53,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	if done.Steered != nil && (newest == nil || done.Steered.Seq >= newest.Seq) {
 		newest = done.Steered
 	}
-	follows(&status, &o.Job.Spec, newest, o.Now)
+	follows(&status, &o.Job.Spec, cmp.Or(newest, told(o)), o.Now)
 	if standing.Mood != Moves {
 		status.PagesPerMinute, status.SecondsLeft = nil, nil
 	}

@@ -1,6 +1,7 @@
 package crawljob
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -152,21 +153,24 @@ func archive(o Observation) *workflows.Archive {
 	if a := o.Job.Status.Archive; a != nil {
 		return &workflows.Archive{Bucket: a.Bucket, Prefix: a.Prefix}
 	}
-	if o.Latest != nil && o.Latest.Archive.Prefix != "" {
-		return &o.Latest.Archive
+	if r := told(o); r != nil && r.Archive.Prefix != "" {
+		return &r.Archive
 	}
 	return nil
 }
+
+// told is the newest that a crawl has told of itself, nil when that is not known.
+func told(o Observation) *workflows.Report { return cmp.Or(o.Latest, o.Lost) }
 
 // screening is the period that a crawl was started with, in seconds, nil while that is not
 // known. One that was found says it itself; of one that was lost before it could nobody knows
 // whether it had one, and what is not known erases nothing.
 func screening(o Observation) *int64 {
-	switch recorded := o.Job.Status.Run.ScreeningSeconds; {
+	switch recorded, r := o.Job.Status.Run.ScreeningSeconds, told(o); {
 	case recorded != nil:
 		return recorded
-	case o.Latest != nil && o.Latest.Retention != nil:
-		return new(int64(o.Latest.Retention.Screening / time.Second))
+	case r != nil && r.Retention != nil:
+		return new(int64(r.Retention.Screening / time.Second))
 	}
 	return nil
 }

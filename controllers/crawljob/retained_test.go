@@ -168,6 +168,26 @@ func TestLostRunsAreLookedAfter(t *testing.T) {
 	}
 }
 
+// TestForgottenSaysNoMore: what a crawl has told before Temporal forgot it is where its captures
+// are, and for how long, when the status has neither yet.
+func TestForgottenSaysNoMore(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, jobWith(started(time.Hour), func(job *v1alpha1.CrawlJob) { job.Status.Run.ScreeningSeconds = nil }))
+	archive := workflows.Archive{Bucket: "archive", Prefix: "research/board/" + string(uid) + "/"}
+	s.push(func(r *workflows.Report) {
+		r.Archive, r.Retention = archive, &workflows.Retention{Screening: 72 * time.Hour}
+	})
+	s.now = s.now.Add(2 * silence)
+	s.visit()
+	s.wantCondition(v1alpha1.ConditionSucceeded, metav1.ConditionFalse, workflows.ReasonRunLost)
+	if len(s.runs.retains) != 1 || s.runs.retains[0].Archive != archive || s.runs.retains[0].Retention.Screening != 72*time.Hour {
+		t.Errorf("looked after are %+v", s.runs.retains)
+	}
+	if a, n := s.job().Status.Archive, s.job().Status.Counters; a == nil || a.Prefix != archive.Prefix || n == nil || *n.Archived != 30 {
+		t.Errorf("the status has the archive %+v and the counters %+v", a, n)
+	}
+}
+
 // TestScreening: what a crawl was started with counts, and an order that was made anew since, or
 // a status that nobody could have written, takes nothing from it.
 func TestScreening(t *testing.T) {
