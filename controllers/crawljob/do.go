@@ -25,6 +25,9 @@ type Done struct {
 	NotWidened *Refusal
 	// Unreachable is why Temporal could not be told.
 	Unreachable error
+	// Care is how the captures of a crawl that was lost are looked after from now on, nil when
+	// that is as it was.
+	Care *Care
 	// Unattended is why nobody looks after the captures of a crawl that was lost. Nothing
 	// else was done then.
 	Unattended error
@@ -33,55 +36,64 @@ type Done struct {
 // do carries a decision out: the finalizer first, so that no crawl runs that a
 // deletion would not find. Its error is the API server's.
 func (r *Reconciler) do(ctx context.Context, o Observation, d Decision) (Done, error) {
+	var care *Care
 	if lost(o, d) {
-		if err := r.lookAfter(ctx, o); err != nil {
+		var err error
+		if care, err = r.lookAfter(ctx, o); err != nil {
 			return Done{Unattended: err}, nil // it is not over before that, nor let go
 		}
 	}
 	if d.Release {
-		return Done{}, r.release(ctx, o, d)
+		return Done{}, r.release(ctx, o, d, care)
 	}
 	if d.Finalize {
 		if err := kube.ChangeFinalizer(ctx, r.Client, o.Job, v1alpha1.Finalizer, controllerutil.AddFinalizer); err != nil {
 			return Done{}, err
 		}
 	}
+	done := r.act(ctx, o, d)
+	done.Care = care
+	return done, nil
+}
+
+// act does what there is to do in Temporal.
+func (r *Reconciler) act(ctx context.Context, o Observation, d Decision) Done {
 	switch {
 	case d.Start:
-		return r.start(ctx, o), nil
+		return r.start(ctx, o)
 	case d.End != "":
 		answer, err := r.Runs.End(ctx, o.Job.UID, d.End)
 		if errors.Is(err, ErrNoAnswer) {
-			return Done{}, nil // it is asked again, and the silence is looked into
+			return Done{} // it is asked again, and the silence is looked into
 		}
-		return Done{Steered: answer, Unreachable: err}, nil
+		return Done{Steered: answer, Unreachable: err}
 	case d.Steer != "":
 		answer, err := r.Runs.SetState(ctx, o.Job.UID, d.Steer)
 		if errors.Is(err, ErrNoAnswer) {
-			return Done{}, nil // it is asked again, and the silence is looked into
+			return Done{} // it is asked again, and the silence is looked into
 		}
-		return Done{Steered: answer, Unreachable: err}, nil
+		return Done{Steered: answer, Unreachable: err}
 	case d.Amend:
 		answer, err := r.Runs.Amend(ctx, o.Job.UID, amendment(o.Job))
 		var refusal *Refusal
 		switch {
 		case errors.Is(err, ErrNoAnswer):
-			return Done{}, nil // as above
+			return Done{} // as above
 		case errors.As(err, &refusal), errors.Is(err, ErrNotYet):
 			d.Amend = false // what else there is to do is done all the same
-			done, err := r.do(ctx, o, d)
+			done := r.act(ctx, o, d)
 			done.NotWidened = refusal
-			return done, err
+			return done
 		}
-		return Done{Steered: answer, Unreachable: err}, nil
+		return Done{Steered: answer, Unreachable: err}
 	case d.Renew:
 		answer, err := r.Runs.SetProfile(ctx, o.Job.UID, *o.Profile)
 		if errors.Is(err, ErrNoAnswer) {
-			return Done{}, nil // as above
+			return Done{} // as above
 		}
-		return Done{Steered: answer, Unreachable: err}, nil
+		return Done{Steered: answer, Unreachable: err}
 	default:
-		return Done{}, nil
+		return Done{}
 	}
 }
 
@@ -101,10 +113,13 @@ func (r *Reconciler) start(ctx context.Context, o Observation) Done {
 }
 
 // release lets a CrawlJob go, and says so when that was before its crawl was
-// sealed.
-func (r *Reconciler) release(ctx context.Context, o Observation, d Decision) error {
+// sealed, or when nobody looks after what it captured.
+func (r *Reconciler) release(ctx context.Context, o Observation, d Decision, care *Care) error {
 	if err := kube.ChangeFinalizer(ctx, r.Client, o.Job, v1alpha1.Finalizer, controllerutil.RemoveFinalizer); err != nil {
 		return err
+	}
+	if care != nil && care.Reason == workflows.ReasonRunLost && unheard(o.Job) {
+		r.Events.Eventf(o.Job, nil, corev1.EventTypeWarning, string(care.Reason), "Retain", "%s", care.Message)
 	}
 	if d.Standing.Mood == Stalls {
 		r.Events.Eventf(o.Job, nil, corev1.EventTypeWarning, string(d.Standing.Reason), "Delete", "%s", d.Standing.Message)

@@ -72,12 +72,14 @@ func retained(status *v1alpha1.CrawlJobStatus, o Observation, done Done) {
 	switch r := o.Retained; {
 	case done.Unattended != nil:
 		s := unattended(done.Unattended)
-		was = retainedNow(was, o.Now, s.Reason, s.Message)
+		was = retainedNow(was, o.Now, metav1.ConditionUnknown, s.Reason, s.Message)
 	case r != nil:
-		was = retainedNow(was, o.Now, r.Reason, r.Message)
+		was = retainedNow(was, o.Now, retainedStatus(r.Reason), r.Reason, r.Message)
 		if r.ObjectLock != "" {
 			lock = v1alpha1.ObjectLock(r.ObjectLock)
 		}
+	case done.Care != nil && unheard(o.Job):
+		was = retainedNow(was, o.Now, metav1.ConditionUnknown, done.Care.Reason, done.Care.Message)
 	}
 	if was != nil { // it says of the order as it is now what it said of it before
 		now := *was
@@ -91,9 +93,9 @@ func retained(status *v1alpha1.CrawlJobStatus, o Observation, done Done) {
 }
 
 // retainedNow is the condition for a reason, which has been as it was since it was.
-func retainedNow(was *metav1.Condition, at time.Time, reason workflows.Reason, message string) *metav1.Condition {
+func retainedNow(was *metav1.Condition, at time.Time, status metav1.ConditionStatus, reason workflows.Reason, message string) *metav1.Condition {
 	now := metav1.Condition{
-		Type: v1alpha1.ConditionRetained, Status: retainedStatus(reason), Reason: string(reason), Message: sentences(message),
+		Type: v1alpha1.ConditionRetained, Status: status, Reason: string(reason), Message: sentences(message),
 		LastTransitionTime: *seconds(at),
 	}
 	if was != nil && was.Status == now.Status {
@@ -121,7 +123,7 @@ func announceRetained(job *v1alpha1.CrawlJob, now v1alpha1.CrawlJobStatus) []Eve
 	kind := corev1.EventTypeNormal
 	switch workflows.Reason(after.Reason) {
 	case workflows.ReasonErased:
-	case workflows.ReasonRetentionDrift, workflows.ReasonErasureBlocked:
+	case workflows.ReasonRetentionDrift, workflows.ReasonErasureBlocked, workflows.ReasonRunLost:
 		kind = corev1.EventTypeWarning
 	default:
 		return nil
@@ -187,18 +189,37 @@ func waits(job *v1alpha1.CrawlJob) bool {
 	return was != nil && was.Reason == string(workflows.ReasonTemporalUnreachable)
 }
 
+// unheard tells whether nobody who looks after the captures of a crawl has told of them yet.
+func unheard(job *v1alpha1.CrawlJob) bool {
+	return meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionRetained) == nil || waits(job)
+}
+
 // longest is the longest period that a Retain can count, in seconds.
 const longest = math.MaxInt64 / int64(time.Second)
 
+// Care is how the captures of a crawl that was lost are looked after. What is left of them is not
+// known yet.
+type Care struct {
+	Reason  workflows.Reason
+	Message string
+}
+
 // lookAfter has the captures of a crawl looked after that was lost. What is in the order now
 // takes nothing from the period that it was started with.
-func (r *Reconciler) lookAfter(ctx context.Context, o Observation) error {
+func (r *Reconciler) lookAfter(ctx context.Context, o Observation) (*Care, error) {
 	period := screening(o)
-	if period == nil || *period <= 0 { // it began before there was one, and nothing of it is erased
-		return nil
+	if period == nil {
+		return &Care{workflows.ReasonRunLost, "Nobody looks after what was captured, and nothing of it is erased: the crawl was lost before it could tell which screening period it has, if any. Start what looks after it by hand: docs/retention.md#who-looks."}, nil
 	}
-	return r.Runs.Retain(ctx, workflows.RetainInput{
+	if *period <= 0 { // it began before there was one, and nothing of it is erased
+		return nil, nil
+	}
+	err := r.Runs.Retain(ctx, workflows.RetainInput{
 		FormatVersion: workflows.FormatVersion, Run: string(o.Job.UID), Namespace: o.Job.Namespace, Name: o.Job.Name, Archive: *archive(o),
 		Retention: workflows.Retention{Screening: time.Duration(min(*period, longest)) * time.Second}, EndedAt: o.Now,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return &Care{workflows.ReasonScreening, "The crawl was lost, and the workflow was started that looks after what it captured. It has not told yet what is there."}, nil
 }

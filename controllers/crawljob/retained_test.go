@@ -209,7 +209,7 @@ func TestScreening(t *testing.T) {
 				job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "p/"}
 			})}
 			runs := &runs{}
-			if err := (&Reconciler{Runs: runs}).lookAfter(t.Context(), o); err != nil {
+			if _, err := (&Reconciler{Runs: runs}).lookAfter(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
 			var got time.Duration
@@ -305,8 +305,12 @@ func TestLostRunsWaitForTemporal(t *testing.T) {
 
 			s.health.err, s.runs.retainErr = nil, nil
 			s.visit()
-			if job := s.job(); len(s.runs.retains) != 1 || (job == nil) != tc.gone || job != nil && !finished(job) {
-				t.Errorf("%d were started, then it is %+v", len(s.runs.retains), job)
+			job := s.job()
+			if len(s.runs.retains) != 1 || (job == nil) != tc.gone || job != nil && !finished(job) {
+				t.Fatalf("%d were started, then it is %+v", len(s.runs.retains), job)
+			}
+			if job != nil { // nobody has looked yet, but it is not as it was
+				s.wantRetained(workflows.ReasonScreening, "was started")
 			}
 		})
 	}
@@ -341,5 +345,65 @@ func (s *stage) wantWaiting() {
 		s.t.Fatalf("it is let go: %+v", job)
 	}
 	s.wantCondition(v1alpha1.ConditionStalled, metav1.ConditionTrue, workflows.ReasonTemporalUnreachable)
-	s.wantCondition(v1alpha1.ConditionRetained, metav1.ConditionUnknown, workflows.ReasonTemporalUnreachable)
+	s.wantRetained(workflows.ReasonTemporalUnreachable, "It is tried again by itself")
+}
+
+// wantRetained checks that it is not known what is left, and a part of what is said about it.
+func (s *stage) wantRetained(reason workflows.Reason, says string) {
+	s.t.Helper()
+	s.wantCondition(v1alpha1.ConditionRetained, metav1.ConditionUnknown, reason)
+	if m := meta.FindStatusCondition(s.job().Status.Conditions, v1alpha1.ConditionRetained).Message; !strings.Contains(m, says) {
+		s.t.Errorf("it does not say %q: %s", says, m)
+	}
+}
+
+// TestLostRunsOfUnknownPeriod: nothing of them is erased by itself, which somebody has to know.
+func TestLostRunsOfUnknownPeriod(t *testing.T) {
+	t.Parallel()
+	unknown := func(job *v1alpha1.CrawlJob) {
+		job.Status.Archive = &v1alpha1.ArchiveReference{Bucket: "archive", Prefix: "p/"}
+		job.Status.Run.ScreeningSeconds = nil
+	}
+	kept := func(job *v1alpha1.CrawlJob) { // somebody looks, whoever started that
+		job.Status.Conditions = append(job.Status.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionRetained, Status: metav1.ConditionTrue, Reason: "Kept", LastTransitionTime: metav1.NewTime(noon),
+		})
+	}
+	terminated := Run{Known: true, Ended: &workflows.RunResult{Verdict: workflows.VerdictFailed, Reason: workflows.ReasonRunLost}}
+	const warning = "Warning RunLost Nobody looks after what was captured, and nothing of it is erased"
+	for name, tc := range map[string]struct {
+		run    Run
+		change func(*v1alpha1.CrawlJob)
+		gone   bool
+		warns  int
+	}{
+		"Terminated": {terminated, unknown, false, 1}, "Forgotten": {Run{}, unknown, false, 1}, "Deleted": {terminated, unknown, true, 1}, "DeletedForgotten": {Run{}, unknown, true, 1},
+		"Kept": {Run{}, kept, false, 0}, "DeletedKept": {Run{}, kept, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			change := []func(*v1alpha1.CrawlJob){started(time.Hour), unknown, tc.change}
+			if tc.gone {
+				change = append(change, deleted(time.Second))
+			}
+			s := newStage(t, jobWith(change...))
+			s.runs.run = tc.run
+			s.visit()
+			s.visit()
+			events := strings.Join(s.drain(), "\n")
+			if got := strings.Count(events, warning); got != tc.warns || len(s.runs.retains) != 0 {
+				t.Errorf("%d were started, and it warns %d times, want %d:\n%s", len(s.runs.retains), got, tc.warns, events)
+			}
+			switch {
+			case tc.gone:
+				if s.job() != nil {
+					t.Errorf("it is not let go: %+v", s.job())
+				}
+			case tc.warns > 0:
+				s.wantRetained(workflows.ReasonRunLost, "docs/retention.md#who-looks")
+			default:
+				s.wantCondition(v1alpha1.ConditionRetained, metav1.ConditionTrue, workflows.ReasonKept)
+			}
+		})
+	}
 }
