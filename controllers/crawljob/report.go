@@ -25,7 +25,7 @@ const maxReasons = 64
 // done. It is pure.
 func report(o Observation, d Decision, done Done) v1alpha1.CrawlJobStatus {
 	status := *o.Job.Status.DeepCopy()
-	standing := outcome(d.Standing, done)
+	standing := outcome(o.Job, d.Standing, done)
 	if d.Observe {
 		status.ObservedGeneration = o.Job.Generation
 		for i := range status.Conditions {
@@ -90,10 +90,10 @@ func follows(status *v1alpha1.CrawlJobStatus, o *v1alpha1.CrawlJobSpec, r *workf
 }
 
 // outcome corrects how a crawl stands by what doing something about it showed.
-func outcome(s Standing, done Done) Standing {
+func outcome(job *v1alpha1.CrawlJob, s Standing, done Done) Standing {
 	switch {
 	case done.Unattended != nil:
-		return unattended(done.Unattended)
+		return unattended(job, done.Unattended)
 	case done.Refusal != nil:
 		return Standing{Mood: Refused, Reason: done.Refusal.Reason, Message: done.Refusal.Message}
 	case done.Unreachable != nil && s.Mood != Stalls:

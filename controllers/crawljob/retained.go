@@ -71,7 +71,7 @@ func retained(status *v1alpha1.CrawlJobStatus, o Observation, done Done) {
 	}
 	switch r := o.Retained; {
 	case done.Unattended != nil:
-		s := unattended(done.Unattended)
+		s := unattended(o.Job, done.Unattended)
 		was = retainedNow(was, o.Now, metav1.ConditionUnknown, s.Reason, s.Message)
 	case r != nil:
 		was = retainedNow(was, o.Now, retainedStatus(r.Reason), r.Reason, r.Message)
@@ -178,9 +178,11 @@ func screening(o Observation) *int64 {
 }
 
 // unattended is how a crawl stands that was lost, and that nobody could be had to look after.
-func unattended(err error) Standing {
+func unattended(job *v1alpha1.CrawlJob, err error) Standing {
 	return Standing{Mood: Stalls, Reason: workflows.ReasonTemporalUnreachable, Message: fmt.Sprintf(
-		"Nobody looks after what was captured yet, so nothing of it is erased: the crawl was lost, and Temporal does not start the workflow that would: %v. Check that Temporal runs. It is tried again by itself, and the CrawlJob stays until then, also when it is deleted.", err)}
+		"Nobody looks after what was captured yet, so nothing of it is erased: the crawl was lost, and Temporal does not start the workflow that would: %v. Check that Temporal runs. It is tried again by itself, and the CrawlJob stays until then, also when it is deleted. "+
+			`Or take its finalizer off by hand, and nobody erases what it captured (docs/retention.md#who-looks): kubectl -n %s patch crawljob %s --type=merge -p '{"metadata":{"finalizers":null}}'`,
+		err, job.Namespace, job.Name)}
 }
 
 // waits tells whether a CrawlJob is kept until somebody looks after its captures.

@@ -345,7 +345,7 @@ func (s *stage) wantWaiting() {
 		s.t.Fatalf("it is let go: %+v", job)
 	}
 	s.wantCondition(v1alpha1.ConditionStalled, metav1.ConditionTrue, workflows.ReasonTemporalUnreachable)
-	s.wantRetained(workflows.ReasonTemporalUnreachable, "It is tried again by itself")
+	s.wantRetained(workflows.ReasonTemporalUnreachable, `kubectl -n research patch crawljob board --type=merge -p '{"metadata":{"finalizers":null}}'`)
 }
 
 // wantRetained checks that it is not known what is left, and a part of what is said about it.
