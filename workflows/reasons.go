@@ -32,6 +32,7 @@ const (
 	ReasonSigningFailed            Reason = "SigningFailed"
 	ReasonCustodyFailed            Reason = "CustodyFailed"
 	ReasonTemporalUnreachable      Reason = "TemporalUnreachable"
+	ReasonPayloadKeysUnreadable    Reason = "PayloadKeysUnreadable"
 	ReasonWaitingForWorkers        Reason = "WaitingForWorkers"
 	ReasonSeedUnreachable          Reason = "SeedUnreachable"
 	ReasonHostUnreachable          Reason = "HostUnreachable"

@@ -1,6 +1,7 @@
 package crawljob
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -281,7 +283,7 @@ func settle(job *v1alpha1.CrawlJob, r *workflows.Report, s Standing) Standing {
 	switch reason := workflows.Reason(was.Reason); {
 	case r.Phase != workflows.PhaseSeeding && r.Phase != workflows.PhaseCrawling, r.State != workflows.StateActive:
 		return s
-	case reason == workflows.ReasonWaitingForWorkers, reason == workflows.ReasonTemporalUnreachable, reason == workflows.ReasonConfigMapMissing,
+	case reason == workflows.ReasonWaitingForWorkers, reason == workflows.ReasonTemporalUnreachable, reason == workflows.ReasonPayloadKeysUnreadable, reason == workflows.ReasonConfigMapMissing,
 		reason == workflows.ReasonFleetMissing, reason == workflows.ReasonPurposeNotAllowed,
 		reason == workflows.ReasonInvalidScript, reason == workflows.ReasonEarlierRunNotFound, reason == workflows.ReasonEarlierRunNotSealed:
 		return s // not the crawl's own: that it reports is the end of it
@@ -328,6 +330,10 @@ func missingWorkers(o Observation) string {
 }
 
 func unreachable(err error) Standing {
+	if errors.Is(err, payload.ErrKeys) {
+		return Standing{Mood: Stalls, Reason: workflows.ReasonPayloadKeysUnreadable, Message: fmt.Sprintf(
+			"Nothing is sent to Temporal that cannot be encrypted: %v. Put the operator's --payload-keys right. The crawl goes on by itself then; nothing that was captured is lost.", err)}
+	}
 	return Standing{Mood: Stalls, Reason: workflows.ReasonTemporalUnreachable, Message: fmt.Sprintf(
 		"Temporal does not answer: %v. Check that it runs, and the operator's --temporal-address and --temporal-namespace. The crawl goes on by itself once Temporal answers; nothing that was captured is lost.", err)}
 }

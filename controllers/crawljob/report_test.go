@@ -2,6 +2,7 @@ package crawljob
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/internal/kube"
+	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -84,6 +86,20 @@ func TestConditions(t *testing.T) {
 			standing: Standing{Mood: Moves, Reason: workflows.ReasonSeeding},
 			done:     Done{Unreachable: errors.New("down")},
 			want:     "?Accepted=TemporalUnreachable -Sealed=TemporalUnreachable ?Succeeded=TemporalUnreachable -Finished=TemporalUnreachable -Reconciling=TemporalUnreachable +Stalled=TemporalUnreachable",
+		},
+		"NoKeysAtStart": {
+			reason:   "It is not Temporal's fault that nothing is sent to it.",
+			job:      jobWith(),
+			standing: Standing{Mood: Moves, Reason: workflows.ReasonSeeding},
+			done:     Done{Unreachable: fmt.Errorf("start the workflow: %w", Plain(fmt.Errorf("encrypt: %w", payload.ErrKeys)))},
+			want:     "?Accepted=PayloadKeysUnreadable -Sealed=PayloadKeysUnreadable ?Succeeded=PayloadKeysUnreadable -Finished=PayloadKeysUnreadable -Reconciling=PayloadKeysUnreadable +Stalled=PayloadKeysUnreadable",
+		},
+		"NobodyLooksAfter": {
+			reason:   "Nor that nobody looks after captures.",
+			job:      jobWith(accepted, started(time.Hour)),
+			standing: Standing{Mood: Ended, Reason: workflows.ReasonRunLost},
+			done:     Done{Unattended: payload.ErrKeys},
+			want:     "+Accepted=Accepted -Sealed=PayloadKeysUnreadable ?Succeeded=PayloadKeysUnreadable -Finished=PayloadKeysUnreadable -Reconciling=PayloadKeysUnreadable +Stalled=PayloadKeysUnreadable ?Retained=PayloadKeysUnreadable",
 		},
 		"TemporalDownLater": {
 			reason:   "What was accepted stays accepted.",

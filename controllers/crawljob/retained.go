@@ -3,6 +3,7 @@ package crawljob
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -179,16 +181,20 @@ func screening(o Observation) *int64 {
 
 // unattended is how a crawl stands that was lost, and that nobody could be had to look after.
 func unattended(job *v1alpha1.CrawlJob, err error) Standing {
-	return Standing{Mood: Stalls, Reason: workflows.ReasonTemporalUnreachable, Message: fmt.Sprintf(
-		"Nobody looks after what was captured yet, so nothing of it is erased: the crawl was lost, and Temporal does not start the workflow that would: %v. Check that Temporal runs. It is tried again by itself, and the CrawlJob stays until then, also when it is deleted. "+
+	reason, check := workflows.ReasonTemporalUnreachable, "Check that Temporal runs"
+	if errors.Is(err, payload.ErrKeys) {
+		reason, check = workflows.ReasonPayloadKeysUnreadable, "Put the operator's --payload-keys right"
+	}
+	return Standing{Mood: Stalls, Reason: reason, Message: fmt.Sprintf(
+		"Nobody looks after what was captured yet, so nothing of it is erased: the crawl was lost, and the workflow that would cannot be started: %v. %s. It is tried again by itself, and the CrawlJob stays until then, also when it is deleted. "+
 			`Or take its finalizer off by hand, and nobody erases what it captured (docs/retention.md#who-looks): kubectl -n %s patch crawljob %s --type=merge -p '{"metadata":{"finalizers":null}}'`,
-		err, job.Namespace, job.Name)}
+		err, check, job.Namespace, job.Name)}
 }
 
 // waits tells whether a CrawlJob is kept until somebody looks after its captures.
 func waits(job *v1alpha1.CrawlJob) bool {
 	was := meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionRetained)
-	return was != nil && was.Reason == string(workflows.ReasonTemporalUnreachable)
+	return was != nil && (was.Reason == string(workflows.ReasonTemporalUnreachable) || was.Reason == string(workflows.ReasonPayloadKeysUnreadable))
 }
 
 // unheard tells whether nobody who looks after the captures of a crawl has told of them yet.

@@ -24,6 +24,9 @@ func refuses(t *testing.T, k *Keys, want ...string) {
 	if err == nil || got != nil {
 		t.Fatalf("encoded %v, %v", got, err)
 	}
+	if _, err := options(k).DataConverter.ToPayloads(address); !errors.Is(err, ErrKeys) {
+		t.Errorf("%v cannot be told from what Temporal refuses", err)
+	}
 	if ready := k.Ready(); ready == nil || !strings.Contains(err.Error(), ready.Error()) {
 		t.Errorf("ready: %v, want it in %v", ready, err)
 	}

@@ -31,6 +31,9 @@ const (
 	lookEvery = time.Second
 )
 
+// ErrKeys is the error of what is not sent, because it cannot be encrypted.
+var ErrKeys = errors.New("payload keys")
+
 var validID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // Keys are the keys of a file. They are safe for use by many goroutines.
@@ -194,7 +197,7 @@ func (k *Keys) first() (*key, error) {
 	defer k.mu.Unlock()
 	k.look()
 	if k.problem != nil {
-		return nil, fmt.Errorf("payload keys: %w", k.problem)
+		return nil, fmt.Errorf("%w: %w", ErrKeys, k.problem)
 	}
 	if len(k.list) == 0 {
 		return nil, nil
