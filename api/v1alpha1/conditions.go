@@ -33,7 +33,8 @@ const (
 
 	// ConditionRetained tells what is left of the captures of a crawl that is over:
 	// True while what is to be kept is there, False when nothing is left, Unknown when
-	// the store does not hold what it should. It is there once that was looked at.
+	// the store does not hold what it should, or nobody who looks after them has told yet. It is
+	// there once that was looked at, or was to be.
 	ConditionRetained = "Retained"
 )
 
