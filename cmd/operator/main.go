@@ -37,6 +37,7 @@ import (
 	"crawlfleet.dev/crawlfleet/controllers/crawljob"
 	"crawlfleet.dev/crawlfleet/controllers/crawlschedule"
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/kube"
 	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
@@ -190,12 +191,13 @@ func manager(config *rest.Config, o options, keys *payload.Keys) (ctrl.Manager, 
 // wire adds the parts that reconcile CrawlJobs, CrawlSchedules and BrowserProfiles to the
 // manager.
 func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients []age.Recipient, o options, log *slog.Logger) error {
+	recorder := kube.Events{EventRecorder: mgr.GetEventRecorder("crawlfleet-operator")}
 	reports := crawljob.NewReports(time.Now)
 	monitor := &crawljob.Monitor{Checker: runs, Client: mgr.GetClient(), Reports: reports, Log: log}
 	calendar := &crawlschedule.Temporal{Client: runs, Namespace: o.temporalNamespace}
 	firings := crawlschedule.NewFirings()
 	firings.Client, firings.Reader, firings.Schedules = mgr.GetClient(), mgr.GetAPIReader(), calendar
-	firings.Events, firings.Now = mgr.GetEventRecorder("crawlfleet-operator"), time.Now
+	firings.Events, firings.Now = recorder, time.Now
 	listener := &crawljob.Listener{Client: runs, Reports: reports, Also: firings, Wait: keys.Wait, Log: log}
 	reconciler := &crawljob.Reconciler{
 		Client:         mgr.GetClient(),
@@ -205,13 +207,13 @@ func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients
 		Runs:           crawljob.NewTemporal(runs, time.Now),
 		Health:         monitor,
 		Reports:        reports,
-		Events:         mgr.GetEventRecorder("crawlfleet-operator"),
+		Events:         recorder,
 		Now:            time.Now,
 	}
 	profiles := &browserprofile.Reconciler{
 		Client: mgr.GetClient(),
 		Reader: mgr.GetAPIReader(),
-		Events: mgr.GetEventRecorder("crawlfleet-operator"),
+		Events: recorder,
 		Now:    time.Now,
 	}
 	schedules := &crawlschedule.Reconciler{
@@ -219,7 +221,7 @@ func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients
 		Schedules: calendar,
 		Health:    monitor,
 		Firings:   firings,
-		Events:    mgr.GetEventRecorder("crawlfleet-operator"),
+		Events:    recorder,
 		Now:       time.Now,
 	}
 	err := errors.Join(mgr.Add(monitor), mgr.Add(listener),
