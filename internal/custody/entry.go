@@ -112,7 +112,8 @@ func (e *Entry) Validate() error {
 }
 
 // Concerns tells whether an entry speaks of an object: of its SHA-256 in hex, or of all that the
-// run has which it belongs to (empty for none).
+// run has which it belongs to (empty for none). That it does belong to the run is for the caller to
+// know: a snapshot from elsewhere may claim any.
 func (e *Entry) Concerns(sha256, run string) bool {
 	return e.SHA256 == sha256 || run != "" && e.Run == run
 }

@@ -38,16 +38,43 @@ func (e *Exhibit) checkCustody(r *verify.Report, fsys fs.FS, keys CustodyKeys) e
 	if err != nil {
 		return err
 	}
+	run := runOf(r.Facts)
+	var proofs []judged
 	for _, f := range entries {
 		name := path.Join(dir, f.Name())
 		raw, err := read(fsys, name)
 		if err != nil {
 			return err
 		}
-		verdict, reason := e.judgeProof(raw, runOf(r.Facts), keys)
-		r.Add(CheckCustody, name, verdict, reason)
+		j := e.judgeProof(raw, run, keys)
+		j.name = name
+		proofs = append(proofs, j)
+	}
+	placed := slices.ContainsFunc(proofs, func(j judged) bool { return e.placedBy(&j, run) })
+	for _, j := range proofs {
+		if j.verdict == verify.Holds && j.entry.SHA256 != e.SHA256 && !placed {
+			j.verdict, j.reason = verify.Unchecked, j.reason+"; the log does not say that this snapshot is of that run"
+		}
+		r.Add(CheckCustody, j.name, j.verdict, j.reason)
 	}
 	return nil
+}
+
+// judged is a proof by itself.
+type judged struct {
+	name    string
+	entry   custody.Entry
+	verdict verify.Verdict
+	reason  string
+}
+
+// placedBy tells whether a proof shows that the snapshot is of a run: that it was captured or
+// stored among the run's chunks. The snapshot itself may say so of any run.
+func (e *Exhibit) placedBy(j *judged, run string) bool {
+	if j.verdict != verify.Holds || j.entry.SHA256 != e.SHA256 || j.entry.Event != custody.Captured && j.entry.Event != custody.Stored {
+		return false
+	}
+	return strings.Contains("/"+string(j.entry.Object), "/"+run+"/"+verify.ChunksDir+"/")
 }
 
 // runOf is the UID of the run that a snapshot says it is of, empty when it does not.
@@ -58,31 +85,32 @@ func runOf(f *verify.Facts) string {
 	return f.Order.UID
 }
 
-// judgeProof judges a proof, which has to be about the snapshot, or all that its run has.
-func (e *Exhibit) judgeProof(raw []byte, run string, keys CustodyKeys) (verify.Verdict, string) {
+// judgeProof judges a proof by itself: it has to be about the snapshot, or all that the run has of
+// which the snapshot says that it is.
+func (e *Exhibit) judgeProof(raw []byte, run string, keys CustodyKeys) judged {
 	var p custody.Proof
 	if err := p.UnmarshalText(raw); err != nil {
-		return verify.Fails, err.Error()
+		return judged{verdict: verify.Fails, reason: err.Error()}
 	}
 	again, err := p.MarshalText()
 	if err != nil || string(again) != string(raw) {
-		return verify.Fails, "is not written as proofs are"
+		return judged{verdict: verify.Fails, reason: "is not written as proofs are"}
 	}
 	if !p.Entry.Concerns(e.SHA256, run) {
-		return verify.Fails, "is about an object with the SHA-256 " + p.Entry.SHA256
+		return judged{verdict: verify.Fails, reason: "is about an object with the SHA-256 " + p.Entry.SHA256}
 	}
 	what := fmt.Sprintf("%s %s by %s", p.Entry.Event, moment(p.Entry.When), p.Entry.Who)
 	if p.Entry.Run != "" {
 		what += ", about all of the run " + p.Entry.Run
 	}
 	if keys.Verifiers == nil {
-		return verify.Unchecked, what + ", says the log; no trusted key of it was given"
+		return judged{verdict: verify.Unchecked, reason: what + ", says the log; no trusted key of it was given"}
 	}
 	c, err := custody.VerifyProof(&p, keys.Origin, keys.Verifiers)
 	if err != nil {
-		return verify.Fails, err.Error()
+		return judged{verdict: verify.Fails, reason: err.Error()}
 	}
-	return verify.Holds, fmt.Sprintf("%s: entry %d of a log of %d", what, p.Index, c.Size)
+	return judged{entry: p.Entry, verdict: verify.Holds, reason: fmt.Sprintf("%s: entry %d of a log of %d", what, p.Index, c.Size)}
 }
 
 // Subject is a snapshot as the custody log knows it.
