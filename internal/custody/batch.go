@@ -32,16 +32,24 @@ type header struct {
 	Version  int         `json:"version"`
 }
 
+const format = "crawlfleet-custody"
+
+// The versions of a batch. A program of before cannot know a member that entries got later, and
+// would take them for forged: a newer version tells it that it is too old. So a batch is of the
+// oldest version that may hold its entries, but not of an older one than the batch before: whoever
+// looks at the end of a log only must learn of it, too.
 const (
-	format  = "crawlfleet-custody"
-	version = 1
+	firstVersion = 1
+	runVersion   = 2 // entries may have a run
+	lastVersion  = runVersion
 )
 
 // batch is an object of the log: its header, a line for each entry, an empty line, and a
 // signed note that says which tree it makes. That is no checkpoint: the writer cannot know
 // yet whether this batch or another one gets the number.
 type batch struct {
-	number int64
+	number  int64
+	version int
 	// previous is the SHA-256 in hex of the batch before, empty in the first.
 	previous string
 	before   edge
@@ -71,7 +79,7 @@ func (l *leaf) hash() tlog.Hash { return tlog.RecordHash(l.raw) }
 
 // extend makes the next batch after a head.
 func (h *head) extend(leaves []leaf, origin string, signer note.Signer) (*batch, []byte, error) {
-	b := &batch{number: h.number + 1, previous: h.digest, before: h.tree.clone(), leaves: leaves}
+	b := &batch{number: h.number + 1, version: h.versionOf(leaves), previous: h.digest, before: h.tree.clone(), leaves: leaves}
 	b.grow()
 	signer, err := current(signer)
 	if err != nil {
@@ -84,10 +92,22 @@ func (h *head) extend(leaves []leaf, origin string, signer note.Signer) (*batch,
 	return b, raw, err
 }
 
+// versionOf is the version of a batch with these entries after a head.
+func (h *head) versionOf(leaves []leaf) int {
+	if slices.ContainsFunc(leaves, func(l leaf) bool { return l.Run != "" }) {
+		return runVersion
+	}
+	return max(h.version, firstVersion)
+}
+
 // statement is what the writer of a batch signs. It has two lines more than a checkpoint, and
 // can never be taken for one.
 func (b *batch) statement(origin string) string {
-	return fmt.Sprintf("%s/batch\n%s\n%d\n%d\n%s\n", format, origin, b.number, b.after.size, b.after.root())
+	what := format + "/batch"
+	if b.version > firstVersion { // which did not say so
+		what = fmt.Sprintf("%s/%d", what, b.version)
+	}
+	return fmt.Sprintf("%s\n%s\n%d\n%d\n%s\n", what, origin, b.number, b.after.size, b.after.root())
 }
 
 // grow computes the tree with the batch.
@@ -101,7 +121,7 @@ func (b *batch) grow() {
 func (b *batch) encode() ([]byte, error) {
 	first, err := canonical(header{
 		Batch: b.number, Entries: len(b.leaves), Format: format, Peaks: append([]tlog.Hash{}, b.before.peaks...),
-		Previous: b.previous, Start: b.before.size, Version: version,
+		Previous: b.previous, Start: b.before.size, Version: b.version,
 	})
 	if err != nil {
 		return nil, err
@@ -132,10 +152,10 @@ func parseBatch(raw []byte, number int64, origin string, verifiers note.Verifier
 	if err := parseCanonical(first, &h); err != nil {
 		return nil, fmt.Errorf("first line: %w", err)
 	}
-	if h.Format != format || h.Version != version {
-		return nil, fmt.Errorf("is of format %q, version %d: this program knows %q, version %d", h.Format, h.Version, format, version)
+	if h.Format != format || h.Version < firstVersion || h.Version > lastVersion {
+		return nil, fmt.Errorf("is of format %q, version %d: this program knows %q, versions %d to %d", h.Format, h.Version, format, firstVersion, lastVersion)
 	}
-	b := &batch{number: h.Batch, previous: h.Previous, before: edge{h.Start, h.Peaks}, digest: digest(raw)}
+	b := &batch{number: h.Batch, version: h.Version, previous: h.Previous, before: edge{h.Start, h.Peaks}, digest: digest(raw)}
 	if h.Batch != number {
 		return nil, fmt.Errorf("says that it is batch %d", h.Batch)
 	}
@@ -150,7 +170,7 @@ func parseBatch(raw []byte, number int64, origin string, verifiers note.Verifier
 		if line, rest, ok = bytes.Cut(rest, []byte("\n")); !ok {
 			return nil, errors.New("is cut off")
 		}
-		e, err := ParseEntry(line)
+		e, err := b.parseEntry(line)
 		if err != nil {
 			return nil, &Divergence{Entry: h.Start + int64(i), Reason: err.Error()}
 		}
@@ -161,6 +181,15 @@ func parseBatch(raw []byte, number int64, origin string, verifiers note.Verifier
 		return nil, errors.New("has more lines than entries")
 	}
 	return b, b.checkSigned(signed, origin, verifiers)
+}
+
+// parseEntry reads an entry, which may have what the batch's version has.
+func (b *batch) parseEntry(line []byte) (Entry, error) {
+	e, err := ParseEntry(line)
+	if err == nil && e.Run != "" && b.version < runVersion {
+		err = fmt.Errorf("run: an entry in a batch of version %d has none", b.version)
+	}
+	return e, err
 }
 
 // checkSigned checks that a key of the log signed the tree of a batch.
@@ -179,18 +208,21 @@ func (b *batch) checkSigned(signed []byte, origin string, verifiers note.Verifie
 
 // head is the last batch of a log as far as it is known.
 type head struct {
-	number int64 // -1 when there is none
-	digest string
-	tree   edge
+	number  int64 // -1 when there is none
+	version int   // 0 when there is none
+	digest  string
+	tree    edge
 }
 
-func (b *batch) head() head { return head{b.number, b.digest, b.after} }
+func (b *batch) head() head { return head{b.number, b.version, b.digest, b.after} }
 
 // follows checks that a batch is the one that extends a head.
 func (b *batch) follows(h *head) error {
 	switch {
 	case b.number != h.number+1:
 		return fmt.Errorf("batch %d cannot follow batch %d", b.number, h.number)
+	case b.version < h.version:
+		return fmt.Errorf("is of version %d, the batch before of version %d", b.version, h.version)
 	case b.before.size != h.tree.size:
 		return fmt.Errorf("begins at entry %d, the batch before ends at %d", b.before.size, h.tree.size)
 	case !slices.Equal(b.before.peaks, h.tree.peaks):
