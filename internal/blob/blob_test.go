@@ -216,22 +216,33 @@ func TestCredentialsFileIsReadAgain(t *testing.T) {
 	if _, err := p.Retrieve(); !errors.Is(err, ErrDenied) {
 		t.Errorf("no file: %v, want ErrDenied", err)
 	}
-	write := func(key string) {
+	write := func(path, key string) {
 		text := "[default]\naws_access_key_id = " + key + "\naws_secret_access_key = secret\n"
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write("first")
+	write(path, "first")
 	if v, err := p.Retrieve(); err != nil || v.AccessKeyID != "first" || p.IsExpired() {
 		t.Errorf("first = %+v, %v, expired %v", v, err, p.IsExpired())
 	}
-	write("the-second")
+	write(path, "the-second")
 	if !p.IsExpired() {
 		t.Fatal("a changed file is not noticed")
 	}
 	if v, err := p.Retrieve(); err != nil || v.AccessKeyID != "the-second" {
 		t.Errorf("second = %+v, %v", v, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(path+".new", "a-third-id") // as long as the second, and of the same time
+	if err := errors.Join(os.Chtimes(path+".new", info.ModTime(), info.ModTime()), os.Rename(path+".new", path)); err != nil {
+		t.Fatal(err)
+	}
+	if !p.IsExpired() {
+		t.Error("a file in place of another is not noticed")
 	}
 }
 

@@ -3,11 +3,11 @@ package blob
 import (
 	"errors"
 	"fmt"
-	"os"
 	"sync"
-	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"crawlfleet.dev/crawlfleet/internal/filestate"
 )
 
 // fileProvider reads credentials from a file and again when the file changed.
@@ -15,8 +15,7 @@ type fileProvider struct {
 	path string
 
 	mu   sync.Mutex
-	seen time.Time
-	size int64
+	seen filestate.Seen
 }
 
 // Retrieve implements credentials.Provider.
@@ -26,10 +25,7 @@ func (p *fileProvider) Retrieve() (credentials.Value, error) { return p.Retrieve
 func (p *fileProvider) RetrieveWithCredContext(*credentials.CredContext) (credentials.Value, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	stat, err := os.Stat(p.path)
-	if err != nil {
-		return credentials.Value{}, fmt.Errorf("store credentials: %w: %w", ErrDenied, err)
-	}
+	now := filestate.Look(p.path)
 	value, err := credentials.NewFileAWSCredentials(p.path, "").GetWithContext(nil)
 	if err != nil {
 		return credentials.Value{}, fmt.Errorf("store credentials file %q: %w: %w", p.path, ErrDenied, err)
@@ -38,7 +34,7 @@ func (p *fileProvider) RetrieveWithCredContext(*credentials.CredContext) (creden
 		return credentials.Value{}, fmt.Errorf("store credentials file %q: %w: %w", p.path, ErrDenied,
 			errors.New("it lacks aws_access_key_id or aws_secret_access_key"))
 	}
-	p.seen, p.size = stat.ModTime(), stat.Size()
+	p.seen = now
 	return value, nil
 }
 
@@ -46,6 +42,5 @@ func (p *fileProvider) RetrieveWithCredContext(*credentials.CredContext) (creden
 func (p *fileProvider) IsExpired() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	stat, err := os.Stat(p.path)
-	return err != nil || !stat.ModTime().Equal(p.seen) || stat.Size() != p.size
+	return !p.seen.Same(filestate.Look(p.path))
 }

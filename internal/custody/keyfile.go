@@ -2,12 +2,11 @@ package custody
 
 import (
 	"fmt"
-	"os"
-	"slices"
 	"sync"
-	"time"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"crawlfleet.dev/crawlfleet/internal/filestate"
 )
 
 // KeyFile is the private key of a log in a file, such as of a mounted Secret, and the public keys
@@ -22,15 +21,9 @@ type KeyFile struct {
 	retired      []string
 
 	mu     sync.Mutex
-	seen   []fileState
+	seen   filestate.Seen
 	signer note.Signer
 	known  map[uint32]note.Verifier // by the hash of the key
-}
-
-// fileState tells whether a file changed.
-type fileState struct {
-	time time.Time
-	size int64
 }
 
 var (
@@ -51,15 +44,8 @@ func OpenKeyFile(path string, retired ...string) (*KeyFile, error) {
 
 // refresh reads the files when they have changed. The caller holds the lock.
 func (k *KeyFile) refresh() error {
-	now := make([]fileState, 0, 1+len(k.retired)) // before they are read: a change meanwhile is seen the next time
-	for _, path := range append([]string{k.path}, k.retired...) {
-		var v fileState
-		if info, err := os.Stat(path); err == nil { // reading tells what is wrong
-			v = fileState{info.ModTime(), info.Size()}
-		}
-		now = append(now, v)
-	}
-	if k.signer != nil && slices.Equal(now, k.seen) {
+	now := filestate.Look(append([]string{k.path}, k.retired...)...)
+	if k.signer != nil && k.seen.Same(now) {
 		return nil
 	}
 	k.signer = nil // what the file does not hold any more signs nothing

@@ -29,12 +29,22 @@ func newSecret(t *testing.T, key, retired string) *secret {
 func (s *secret) write(key, retired string) {
 	s.t.Helper()
 	s.writes++
+	s.replace(key, retired)
+}
+
+// replace puts other files in place of both, which have the time of those before.
+func (s *secret) replace(key, retired string) {
+	s.t.Helper()
 	for path, content := range map[string]string{s.key: key, s.retired: retired} {
 		at := time.Date(2030, 1, 2, 3, 4, s.writes, 0, time.UTC)
-		if err := os.WriteFile(path, []byte(content+"\n"), 0o600); err != nil {
+		other := path + ".new"
+		if err := os.WriteFile(other, []byte(content+"\n"), 0o600); err != nil {
 			s.t.Fatal(err)
 		}
-		if err := os.Chtimes(path, at, at); err != nil {
+		if err := os.Chtimes(other, at, at); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := os.Rename(other, path); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -148,5 +158,23 @@ func TestKeyIsGone(t *testing.T) {
 				t.Errorf("%+v, %v", report, err)
 			}
 		})
+	}
+}
+
+// TestKeyReplaced: another key is another key, also when its file has the time and, as all have,
+// the size of the one before.
+func TestKeyReplaced(t *testing.T) {
+	t.Parallel()
+	oldKey, oldPublic := generate(t, testOrigin)
+	newKey, newPublic := generate(t, testOrigin)
+	s := newSecret(t, oldKey, oldPublic)
+	k, err := OpenKeyFile(s.key, s.retired)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := k.KeyHash()
+	s.replace(newKey, newPublic)
+	if after := k.KeyHash(); after == before || after == 0 {
+		t.Errorf("it signs with key %08x, before with %08x", after, before)
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"io"
 	"os"
 	"sync"
-	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/filestate"
 )
 
 const (
@@ -159,14 +160,8 @@ type KeyFile struct {
 	Path, ChainPath string
 
 	mu   sync.Mutex
-	seen [2]version
+	seen filestate.Seen
 	key  *Key
-}
-
-// version tells whether a file changed.
-type version struct {
-	time time.Time
-	size int64
 }
 
 // Key implements Keys. It never gives a key that is no longer what the files hold: when
@@ -175,11 +170,8 @@ type version struct {
 func (f *KeyFile) Key() (*Key, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now, err := f.versions()
-	if err != nil {
-		return nil, fmt.Errorf("signing key: %w", err)
-	}
-	if f.key != nil && now == f.seen {
+	now := f.look()
+	if f.key != nil && f.seen.Same(now) {
 		return f.key, nil
 	}
 	f.key = nil
@@ -201,18 +193,11 @@ func (f *KeyFile) Key() (*Key, error) {
 	return key, nil
 }
 
-func (f *KeyFile) versions() (out [2]version, err error) {
-	for i, path := range []string{f.Path, f.ChainPath} {
-		if path == "" {
-			continue
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			return out, err
-		}
-		out[i] = version{info.ModTime(), info.Size()}
+func (f *KeyFile) look() filestate.Seen {
+	if f.ChainPath == "" {
+		return filestate.Look(f.Path)
 	}
-	return out, nil
+	return filestate.Look(f.Path, f.ChainPath)
 }
 
 // readSmall reads a file of at most so many bytes.

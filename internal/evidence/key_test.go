@@ -122,3 +122,33 @@ func TestRotation(t *testing.T) {
 		t.Error("a key that is gone signs")
 	}
 }
+
+// TestReplacedKey: another key is another key, also when its file has the time and, as all have, the
+// size of the one before.
+func TestReplacedKey(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keys := &KeyFile{Path: filepath.Join(dir, "key.pem")}
+	var found []string
+	for range 2 {
+		made, err := GenerateKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := write(t, dir, "key.new", made)
+		if err := os.Chtimes(path, testTime, testTime); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path, keys.Path); err != nil {
+			t.Fatal(err)
+		}
+		key, err := keys.Key()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, fingerprint(t, key))
+	}
+	if found[0] == found[1] {
+		t.Error("the key that was replaced is used")
+	}
+}

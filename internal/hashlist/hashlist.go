@@ -23,12 +23,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/filestate"
 )
 
 const (
@@ -73,7 +74,7 @@ type List struct {
 
 	mu     sync.Mutex
 	known  *hashes
-	info   fs.FileInfo
+	seen   filestate.Seen
 	looked time.Time
 }
 
@@ -113,7 +114,7 @@ func (l *List) current() *hashes {
 	}
 	l.looked = l.now()
 	info, err := os.Stat(l.path)
-	if err == nil && os.SameFile(info, l.info) && info.ModTime().Equal(l.info.ModTime()) && info.Size() == l.info.Size() {
+	if err == nil && l.seen.Same(filestate.Of(info)) {
 		return l.known
 	}
 	if err == nil {
@@ -141,7 +142,7 @@ func (l *List) read() error {
 	if err != nil {
 		return fmt.Errorf("list of hashes: %s, %w", l.path, err)
 	}
-	l.known, l.info = known, info
+	l.known, l.seen = known, filestate.Of(info)
 	return nil
 }
 

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/filestate"
 )
 
 const (
@@ -45,7 +47,7 @@ type Keys struct {
 	mu     sync.Mutex
 	list   []key
 	looked time.Time
-	state  fileState
+	seen   filestate.Seen
 	// problem is why there is nothing to encrypt with. It is nil while there are keys, and
 	// where payloads may be readable because there is no file yet.
 	problem error
@@ -54,16 +56,6 @@ type Keys struct {
 type key struct {
 	id   string
 	aead cipher.AEAD
-}
-
-// fileState tells one content of the file from the next.
-type fileState struct {
-	modified time.Time
-	info     fs.FileInfo
-}
-
-func (s fileState) same(info fs.FileInfo) bool {
-	return s.info != nil && os.SameFile(s.info, info) && s.modified.Equal(info.ModTime()) && s.info.Size() == info.Size()
 }
 
 // Open reads a file of keys; one that holds none, or something else, is an error. One that is
@@ -114,7 +106,7 @@ func (k *Keys) read() error {
 	if err != nil {
 		return fmt.Errorf("%s, %w", k.path, err)
 	}
-	k.list, k.state, k.problem = list, fileState{info.ModTime(), info}, nil
+	k.list, k.seen, k.problem = list, filestate.Of(info), nil
 	return nil
 }
 
@@ -166,7 +158,7 @@ func (k *Keys) look() {
 	}
 	k.looked = k.now()
 	info, err := os.Stat(k.path)
-	if err == nil && k.state.same(info) || errors.Is(err, fs.ErrNotExist) {
+	if err == nil && k.seen.Same(filestate.Of(info)) || errors.Is(err, fs.ErrNotExist) {
 		return // what was known stays: a key that was used is needed again
 	}
 	if err == nil {
