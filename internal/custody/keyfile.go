@@ -1,6 +1,7 @@
 package custody
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 
@@ -13,12 +14,13 @@ import (
 // that readers of the log need. The files are read again when they changed, so that a rotated key
 // counts without a restart. It may be used at the same time.
 //
-// It is a [note.Signer] and [note.Verifiers]. As verifiers it knows every key that the files had
-// since it was opened, and looks again when it meets one that it does not know: another writer
-// may have its new key a little earlier.
+// It is a [note.Signer] and [note.Verifiers]. As verifiers it knows the keys that the files have now:
+// one that was taken out, as after somebody stole it, counts for nothing, in a process that runs as
+// in one that starts. Those of before stay while the files cannot be read.
 type KeyFile struct {
-	path, origin string
-	retired      []string
+	path    string
+	retired []string
+	origin  string // for good
 
 	mu     sync.Mutex
 	seen   filestate.Seen
@@ -35,10 +37,11 @@ var (
 // public keys, one a line, that the log was signed with before, or will be. Its errors, and those
 // of what it gives, hold no part of the key.
 func OpenKeyFile(path string, retired ...string) (*KeyFile, error) {
-	k := &KeyFile{path: path, retired: retired, known: map[uint32]note.Verifier{}}
+	k := &KeyFile{path: path, retired: retired}
 	if err := k.refresh(); err != nil {
 		return nil, err
 	}
+	k.origin = k.signer.Name()
 	return k, nil
 }
 
@@ -56,7 +59,7 @@ func (k *KeyFile) refresh() error {
 	if k.origin != "" && signer.Name() != k.origin {
 		return fmt.Errorf("key of the custody log: %q: is of the log %q, not of %q", k.path, signer.Name(), k.origin)
 	}
-	k.origin, k.signer, k.seen = signer.Name(), signer, now
+	k.signer, k.seen, k.known = signer, now, map[uint32]note.Verifier{}
 	for _, v := range verifiers {
 		k.known[v.KeyHash()] = v
 	}
@@ -105,19 +108,14 @@ func (k *KeyFile) Sign(msg []byte) ([]byte, error) {
 // Verifier implements [note.Verifiers].
 func (k *KeyFile) Verifier(name string, hash uint32) (note.Verifier, error) {
 	unknown := &note.UnknownVerifierError{Name: name, KeyHash: hash}
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	if name != k.origin {
 		return nil, unknown
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := k.refresh()
 	if v, ok := k.known[hash]; ok {
 		return v, nil
 	}
-	if err := k.refresh(); err != nil {
-		return nil, err
-	}
-	if v, ok := k.known[hash]; ok {
-		return v, nil
-	}
-	return nil, unknown
+	return nil, cmp.Or[error](err, unknown)
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -177,4 +178,64 @@ func TestKeyReplaced(t *testing.T) {
 	if after := k.KeyHash(); after == before || after == 0 {
 		t.Errorf("it signs with key %08x, before with %08x", after, before)
 	}
+}
+
+// TestKeyTakenOut: what a key signed that the files do not hold any more counts for nothing, in a
+// process that runs as in one that starts; and again when it is back.
+func TestKeyTakenOut(t *testing.T) {
+	t.Parallel()
+	oldKey, oldPublic := generate(t, testOrigin)
+	newKey, newPublic := generate(t, testOrigin)
+	store := newMemory()
+	s := newSecret(t, oldKey, oldPublic)
+	l := s.open(store)
+	fill(t, l, "a", 2, 1)
+	s.write(newKey, oldPublic)
+	fill(t, l, "b", 2, 1)
+	for _, step := range []struct {
+		public string
+		holds  bool
+	}{{oldPublic, true}, {newPublic, false}, {oldPublic, true}} {
+		s.write(newKey, step.public)
+		for name, log := range map[string]*Log{"Running": l, "Started": s.open(store)} {
+			_, err := log.Verify(t.Context())
+			if step.holds && err != nil || !step.holds && (err == nil || !strings.Contains(err.Error(), "no key of the log signed it")) {
+				t.Errorf("%s: verify with %s: %v", name, step.public, err)
+			}
+		}
+	}
+}
+
+// TestKeyUnreadable: the log can be read while its files cannot, as when they are being replaced.
+func TestKeyUnreadable(t *testing.T) {
+	t.Parallel()
+	key, public := generate(t, testOrigin)
+	s := newSecret(t, key, public)
+	l := s.open(newMemory())
+	fill(t, l, "a", 2, 1)
+	s.write("", public)
+	if report, err := l.Verify(t.Context()); err != nil || report.Entries != 2 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// TestKeyUsedAtOnce is for the race detector: the name of a log is asked for while files are read.
+func TestKeyUsedAtOnce(t *testing.T) {
+	t.Parallel()
+	key, public := generate(t, testOrigin)
+	s := newSecret(t, key, public)
+	k, err := OpenKeyFile(s.key, s.retired)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	s.write(key, public)
+	for range 4 {
+		wg.Go(func() {
+			if name, hash := k.Name(), k.KeyHash(); name != testOrigin || hash == 0 {
+				t.Errorf("key %08x of the log %q", hash, name)
+			}
+		})
+	}
+	wg.Wait()
 }
