@@ -12,6 +12,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"crawlfleet.dev/crawlfleet/internal/blob"
 )
 
@@ -234,15 +236,15 @@ func (e Entry) same(other Entry) bool {
 	return e == other
 }
 
-// canonical encodes v without white space and without the escapes that are for HTML.
+// canonical encodes v as RFC 8785 has it.
 func canonical(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	raw, err := json.Marshal(v)
+	if err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	b := jsontext.Value(raw)
+	err = b.Canonicalize()
+	return b, err
 }
 
 // parseCanonical decodes v and refuses what canonical would not have written.

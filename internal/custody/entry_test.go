@@ -1,7 +1,11 @@
 package custody
 
 import (
+	"bytes"
+	"strings"
 	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // TestEntryEncodings: the bytes of entries, those of before there were runs in them, too. A log that
@@ -12,6 +16,7 @@ func TestEntryEncodings(t *testing.T) {
 	const decision = `{"case":"17","event":"Held","id":"held/r/00000001.json","object":"ns/name/r/retention/00000001.json",`
 	for name, tc := range map[string]struct{ reason, raw string }{
 		"Stored":      {reason: "an entry about a chunk", raw: `{"event":"Stored","id":"s","object":"ns/name/r/chunks/a.wacz","sha256":"` + sum + `","when":"2030-01-02T03:04:05.006Z","who":"w"}`},
+		"Written":     {reason: "no escapes but those that JSON must have", raw: decision + `"sha256":"` + sum + `","when":"2030-01-02T03:04:05Z","who":"<w&\"\\>","why":"\"é\" <b> & \\ 😀"}`},
 		"OldDecision": {reason: "a decision without a run", raw: decision + `"sha256":"` + sum + `","when":"2030-01-02T03:04:05Z","who":"w","why":"decision 1"}`},
 		"Decision":    {reason: "a decision about a run", raw: decision + `"run":"r","sha256":"` + sum + `","when":"2030-01-02T03:04:05Z","who":"w","why":"decision 1"}`},
 	} {
@@ -50,5 +55,43 @@ func TestConcerns(t *testing.T) {
 				t.Errorf("%s: %v", tc.reason, got)
 			}
 		})
+	}
+}
+
+// TestHeaderEncoding: the first line of a batch.
+func TestHeaderEncoding(t *testing.T) {
+	t.Parallel()
+	for want, h := range map[string]header{
+		`{"batch":0,"entries":1,"format":"crawlfleet-custody","peaks":[],"previous":"","start":0,"version":1}`: {Entries: 1, Format: format, Peaks: []tlog.Hash{}, Version: 1},
+		`{"batch":999999999999,"entries":1000,"format":"crawlfleet-custody","peaks":["+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8="],"previous":"ab","start":9007199254740991,"version":2}`: {
+			Batch: 999_999_999_999, Entries: maxBatchEntries, Format: format, Peaks: []tlog.Hash{tlog.Hash(bytes.Repeat([]byte{0xfb, 0xff, 0xbf}, 11)[:32])}, Previous: "ab", Start: 1<<53 - 1, Version: 2,
+		},
+	} {
+		if raw, err := canonical(h); err != nil || string(raw) != want {
+			t.Errorf("%s, %v\nwant %s", raw, err, want)
+		}
+		var again header
+		if err := parseCanonical([]byte(want), &again); err != nil {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// TestOneEncoding: the same entry in another encoding is none.
+func TestOneEncoding(t *testing.T) {
+	t.Parallel()
+	const sum = "abababababababababababababababababababababababababababababababab"
+	const good = `{"event":"Stored","id":"s","object":"k","sha256":"` + sum + `","when":"2030-01-02T03:04:05Z","who":"w<"}`
+	if _, err := ParseEntry([]byte(good)); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string][2]string{
+		"Space": {`{"event"`, `{ "event"`}, "Order": {`"event":"Stored","id":"s"`, `"id":"s","event":"Stored"`}, "Twice": {`"id":"s"`, `"id":"r","id":"s"`},
+		"Case": {`"id"`, `"ID"`}, "Unknown": {`"who"`, `"whom":"","who"`}, "Empty": {`"who"`, `"to":"","who"`}, "Escape": {`w<`, `w\u003c`}, "After": {`w<"}`, `w<"} `},
+	} {
+		raw := strings.Replace(good, change[0], change[1], 1)
+		if _, err := ParseEntry([]byte(raw)); raw == good || err == nil || !strings.Contains(err.Error(), "is not in its one encoding") {
+			t.Errorf("%s: %s: %v", name, raw, err)
+		}
 	}
 }
