@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -16,6 +17,9 @@ type cosignature struct {
 	Witness string    `json:"witness"`
 	At      time.Time `json:"at"`
 	treeState
+	// NotCosigned is how many entries the log has after those, nil where no log was read. A witness
+	// is always a little behind: how far is for the reader to judge.
+	NotCosigned *int64 `json:"notCosigned,omitempty"`
 }
 
 // unwitnessedError says that a witness signed nothing of what was given.
@@ -44,7 +48,7 @@ func cosignedBy(witnesses []note.Verifier, checkpoints ...custody.Checkpoint) (l
 			c := &checkpoints[i]
 			at, err := custody.Cosigned(*c, w)
 			if err == nil && (largest == nil || c.Size > largest.Size) {
-				largest = &cosignature{w.Name(), at, *treeOf(c)}
+				largest = &cosignature{Witness: w.Name(), At: at, treeState: *treeOf(c)}
 			}
 		}
 		if largest == nil {
@@ -53,6 +57,32 @@ func cosignedBy(witnesses []note.Verifier, checkpoints ...custody.Checkpoint) (l
 		list = append(list, *largest)
 	}
 	return list, nil
+}
+
+// cosignedOf gives what the witnesses cosigned of a log of so many entries.
+func cosignedOf(entries int64, witnesses []note.Verifier, checkpoints []custody.Checkpoint) ([]cosignature, error) {
+	list, err := cosignedBy(witnesses, checkpoints...)
+	for i := range list {
+		list[i].NotCosigned = new(entries - list[i].Size)
+	}
+	return list, err
+}
+
+// print tells of a cosignature of a log, and of what is missing to it.
+func (c *cosignature) print(w io.Writer) error {
+	witness := cli.OneLine(c.Witness)
+	_, err := fmt.Fprintf(w, "cosigned by %s at %s: %d entries, root %s\n", witness, c.At.Format(time.RFC3339), c.Size, c.Root)
+	if err != nil || c.NotCosigned == nil {
+		return err
+	}
+	switch last := c.Size + *c.NotCosigned - 1; *c.NotCosigned {
+	case 0:
+	case 1:
+		_, err = fmt.Fprintf(w, "entry %d is not cosigned yet by %s\n", last, witness)
+	default:
+		_, err = fmt.Fprintf(w, "entries %d..%d are not cosigned yet by %s\n", c.Size, last, witness)
+	}
+	return err
 }
 
 // cosignedText tells of cosignatures in the line of a proof.

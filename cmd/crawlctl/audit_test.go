@@ -210,6 +210,9 @@ func TestAuditWitness(t *testing.T) {
 		t.Errorf("cosigned at %v, %v", at, err)
 	}
 	a.run(cli.ExitOK, a.on("verify", "--checkpoint", kept)...)
+	a.write(a.folder(), "d", 3)
+	out, _ = a.run(cli.ExitOK, a.on("verify", "--checkpoint", kept, "--witness", strings.TrimSpace(vkey))...)
+	expectText(t, out, "holds: 9 entries", ": 6 entries, root ", "entries 6..8 are not cosigned yet by police.example/witness\n")
 
 	// Whoever has the key writes another log in its place.
 	if err := os.RemoveAll(filepath.Join(a.dir, "custody")); err != nil {

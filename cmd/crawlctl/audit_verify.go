@@ -35,8 +35,9 @@ entry in each is part of it.
 
 With --witness what it checks by must be cosigned by that witness, who made sure that
 the log was not rewritten: one of the checkpoints of --checkpoint, or those in the
-proofs (see crawlctl audit prove --checkpoint). Get the witness's public key from the
-witness, not from the keeper of the log.
+proofs (see crawlctl audit prove --checkpoint). How long ago that was, and how many of
+the log's newest entries it does not cover, is told and is no fault. Get the witness's
+public key from the witness, not from the keeper of the log.
 
 Exit codes: 0 when all holds, 1 when something does not, 2 when the command line made
 no sense.`,
@@ -67,7 +68,7 @@ no sense.`,
 			report, err := log.Verify(cmd.Context(), known...)
 			var cosigned []cosignature
 			if err == nil {
-				cosigned, err = cosignedBy(trusted, known...)
+				cosigned, err = cosignedOf(report.Entries, trusted, known)
 			}
 			return f.verdict(cmd.OutOrStdout(), report, cosigned, err)
 		},
@@ -159,9 +160,9 @@ func (v *auditVerdict) print(w io.Writer, wrong error) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nlast checkpoint: %d entries, root %s\n", v.Size, v.Root)
-	for _, c := range v.Cosigned {
+	for i := range v.Cosigned {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "cosigned by %s at %s: %d entries, root %s\n", cli.OneLine(c.Witness), c.At.Format(time.RFC3339), c.Size, c.Root)
+			err = v.Cosigned[i].print(w)
 		}
 	}
 	return err
