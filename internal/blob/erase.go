@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -26,35 +27,34 @@ type Erased struct {
 	Absent bool
 }
 
-// maxVersions bounds the versions of one object that are acted on at a time.
-const maxVersions = 1000
+// batch is how many versions of an object are removed before it is asked again which there are: a
+// list that goes on after a version which is not there any more may leave others out.
+const batch = 1000
 
 // Erase removes an object so that nothing of it is left: in a bucket that keeps versions a
 // plain DELETE only hides it. It returns when the store has confirmed that nothing is there,
-// also where nothing was. A lock is never passed by: the error is ErrLocked. Of an object with a
-// great many versions the first ones are removed, and the error says that there are more.
+// also where nothing was. A lock is never passed by: the error is ErrLocked.
 func (b *Bucket) Erase(ctx context.Context, key Key) (Erased, error) {
 	var done Erased
-	versions, err := b.versions(ctx, key)
-	if err != nil && !errors.Is(err, errVersions) {
-		return done, fmt.Errorf("erase %q: %w", key, err)
-	}
-	tooMany := err
-	for _, v := range versions {
-		if err := b.RemoveVersion(ctx, key, v.id); err != nil {
-			return done, err
+	for removed := (map[string]bool)(nil); ; {
+		versions, err := b.first(ctx, key)
+		if err != nil {
+			return done, fmt.Errorf("erase %q: %w", key, err)
 		}
-		done.Versions++
-	}
-	if tooMany != nil {
-		return done, fmt.Errorf("erase %q: %d of its versions are removed: %w", key, done.Versions, tooMany)
-	}
-	left, err := b.versions(ctx, key)
-	if err != nil {
-		return done, fmt.Errorf("confirm that %q is erased: %w", key, err)
-	}
-	if len(left) > 0 {
-		return done, fmt.Errorf("erase %q: the store took the removal and still has %d versions", key, len(left))
+		if len(versions) == 0 {
+			break
+		}
+		if slices.ContainsFunc(versions, func(id string) bool { return removed[id] }) {
+			return done, fmt.Errorf("erase %q: the store took the removal and still has %d versions", key, len(versions))
+		}
+		removed = map[string]bool{}
+		for _, id := range versions {
+			if err := b.RemoveVersion(ctx, key, id); err != nil {
+				return done, err
+			}
+			removed[id] = true
+			done.Versions++
+		}
 	}
 	switch _, err := b.Head(ctx, key); {
 	case err == nil:
@@ -64,6 +64,15 @@ func (b *Bucket) Erase(ctx context.Context, key Key) (Erased, error) {
 	}
 	done.Absent = true
 	return done, nil
+}
+
+// first are the IDs of the first versions and markers under a key, as many as are removed at a time.
+func (b *Bucket) first(ctx context.Context, key Key) (ids []string, err error) {
+	err = b.versions(ctx, key, func(v version) bool {
+		ids = append(ids, v.id)
+		return len(ids) < batch
+	})
+	return ids, err
 }
 
 // RemoveVersion removes one version of an object and leaves the others, or the object itself in a
@@ -86,33 +95,25 @@ type version struct {
 	marker bool
 }
 
-// errVersions says that an object has more versions than are acted on at a time.
-var errVersions = fmt.Errorf("it has more than %d versions", maxVersions)
-
-// versions are all that a store has under a key: one without an ID in a store that knows no
-// versions. With errVersions it returns the first ones.
-func (b *Bucket) versions(ctx context.Context, key Key) ([]version, error) {
-	ctx, cancel := bound(ctx, 0)
+// versions calls yield for all that a store has under a key, until it returns false: for one without
+// an ID in a store that knows no versions.
+func (b *Bucket) versions(ctx context.Context, key Key, yield func(version) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var list []version
 	for o := range b.core.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: string(key), Recursive: true, WithVersions: true}) {
 		if missing(o.Err) {
-			return b.unversioned(ctx, key)
+			return b.unversioned(ctx, key, yield)
 		}
 		if o.Err != nil {
-			return nil, classify(o.Err)
+			return classify(o.Err)
 		}
 		// Others begin with the same letters, and may stand before: there are stores that list the
 		// markers of a page before its versions.
-		if o.Key != string(key) {
-			continue
+		if o.Key == string(key) && !yield(version{o.VersionID, o.IsDeleteMarker}) {
+			return nil
 		}
-		if len(list) == maxVersions {
-			return list, errVersions
-		}
-		list = append(list, version{o.VersionID, o.IsDeleteMarker})
 	}
-	return list, nil
+	return classify(ctx.Err()) // the client ends a list early, and says nothing
 }
 
 // ListVersions is List that knows of what a plain DELETE only hid, too: current is set for
@@ -131,14 +132,15 @@ func (b *Bucket) ListVersions(ctx context.Context, prefix string, yield func(inf
 	return nil
 }
 
-func (b *Bucket) unversioned(ctx context.Context, key Key) ([]version, error) {
-	switch _, err := b.Head(ctx, key); {
-	case errors.Is(err, ErrNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, err
+func (b *Bucket) unversioned(ctx context.Context, key Key, yield func(version) bool) error {
+	_, err := b.Head(ctx, key)
+	if err == nil {
+		yield(version{})
 	}
-	return []version{{}}, nil
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // missing tells whether a store says that it does not have what it was asked for at all.

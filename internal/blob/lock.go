@@ -63,29 +63,38 @@ type Lock struct {
 	Held bool
 }
 
-// Locks asks what keeps an object from being removed, for each version that there is of it: what
-// was replaced, or hidden by a plain DELETE, is locked as it was before. There are none of an
-// object that is not there.
-func (b *Bucket) Locks(ctx context.Context, key Key) ([]Lock, error) {
-	versions, err := b.versions(ctx, key)
-	if err != nil {
-		return nil, fmt.Errorf("ask for the locks of %q: %w", key, err)
-	}
-	var locks []Lock
-	for _, v := range versions {
+// Locks are those of [Bucket.EachLock], for who knows that an object has few versions.
+func (b *Bucket) Locks(ctx context.Context, key Key) (locks []Lock, err error) {
+	err = b.EachLock(ctx, key, func(l Lock) error {
+		locks = append(locks, l)
+		return nil
+	})
+	return locks, err
+}
+
+// EachLock asks what keeps an object from being removed, and calls yield for each version that there
+// is of it, until it returns an error: what was replaced, or hidden by a plain DELETE, is locked as
+// it was before. There are none of an object that is not there.
+func (b *Bucket) EachLock(ctx context.Context, key Key, yield func(Lock) error) error {
+	var failed error
+	err := b.versions(ctx, key, func(v version) bool {
 		if v.marker {
-			continue // it has no content, and cannot be locked
+			return true // it has no content, and cannot be locked
 		}
 		l, err := b.lock(ctx, key, v.id)
 		if errors.Is(err, ErrNotFound) {
-			continue // somebody removed it meanwhile
+			return true // somebody removed it meanwhile
 		}
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = yield(l)
 		}
-		locks = append(locks, l)
+		failed = err
+		return err == nil
+	})
+	if err != nil {
+		return fmt.Errorf("ask for the locks of %q: %w", key, err)
 	}
-	return locks, nil
+	return failed
 }
 
 // lock reads the heads of an answer, which stores agree about more than about the bodies of
@@ -168,31 +177,36 @@ func (b *Bucket) SetHold(ctx context.Context, key Key, held bool) error {
 }
 
 // change does something to the locks of an object, version by version. One that the store refuses
-// keeps no other from it. What there is none of is ErrNotFound.
+// keeps no other from it, and the first is told. What there is none of is ErrNotFound.
 func (b *Bucket) change(ctx context.Context, key Key, what string, do func(context.Context, Lock) error) error {
-	locks, err := b.Locks(ctx, key)
-	if err != nil {
-		return fmt.Errorf("%s %q: %w", what, key, err)
-	}
-	if len(locks) == 0 {
-		return fmt.Errorf("%s %q: %w", what, key, ErrNotFound)
-	}
-	var failed error
-	for _, l := range locks {
-		err := func() error {
-			ctx, cancel := bound(ctx, 0)
-			defer cancel()
-			return classify(do(ctx, l))
-		}()
+	var refused error
+	some := false
+	err := b.EachLock(ctx, key, func(l Lock) error {
+		some = true
+		ctx, cancel := bound(ctx, 0)
+		defer cancel()
+		err := classify(do(ctx, l))
 		if err == nil || errors.Is(err, ErrNotFound) { // it was removed meanwhile
-			continue
+			return nil
 		}
 		err = fmt.Errorf("%s %s: %w", what, named(key, l.Version), err)
-		if failed = errors.Join(failed, err); !errors.Is(err, ErrDenied) {
-			return failed // the store has trouble with more than this one
+		if !errors.Is(err, ErrDenied) {
+			return err // the store has trouble with more than this one
 		}
+		if refused == nil {
+			refused = err
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case refused != nil:
+		return refused
+	case !some:
+		return fmt.Errorf("%s %q: %w", what, key, ErrNotFound)
 	}
-	return failed
+	return nil
 }
 
 // named is a version of an object in words.

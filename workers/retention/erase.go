@@ -159,16 +159,16 @@ func (r *run) removeState(ctx context.Context, e retention.Erasing) (retention.R
 // lockedBy says why the store will not remove an object now, empty when it will.
 func (r *run) lockedBy(ctx context.Context, name string) (string, error) {
 	key := blob.Key(r.prefix + name)
-	locks, err := r.archive.Locks(ctx, key)
-	if err != nil {
-		return "", err
-	}
 	held, until := false, time.Time{}
-	for _, l := range locks {
+	err := r.archive.EachLock(ctx, key, func(l blob.Lock) error {
 		held = held || l.Held
 		if l.Until.After(until) {
 			until = l.Until
 		}
+		return nil
+	})
+	if err != nil {
+		return "", err
 	}
 	if held && !r.lifts(r.fates[name]) {
 		return "the store has it under a legal hold that was not decided here", nil
@@ -207,16 +207,16 @@ func (r *run) follow(ctx context.Context) error {
 // lock has the locks of an object follow, those of versions that were replaced or hidden, too.
 func (r *run) lock(ctx context.Context, f retention.Fate) error {
 	key := blob.Key(r.prefix + f.Name)
-	locks, err := r.archive.Locks(ctx, key)
-	if err != nil {
-		return err
-	}
 	// To the second, and never later than when it is due: the lock must not outlast that.
 	until := f.Due.Truncate(time.Second)
 	short, free, held := false, false, false
-	for _, l := range locks {
+	err := r.archive.EachLock(ctx, key, func(l blob.Lock) error {
 		short = short || until.After(l.Until)
 		free, held = free || !l.Held, held || l.Held
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if short && until.After(r.clocks.Store.Add(time.Second)) {
 		if err := r.archive.LockUntil(ctx, key, until); err != nil {

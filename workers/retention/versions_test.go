@@ -137,3 +137,30 @@ func TestBlockedByOldVersion(t *testing.T) {
 		t.Errorf("%+v, left is %s", out, r.left())
 	}
 }
+
+// TestManyVersions: an object with more versions than a store lists at once is held, locked and
+// erased as others, and keeps no other from that.
+func TestManyVersions(t *testing.T) {
+	t.Parallel()
+	r := sealed(t, &blobtest.Server{Locks: true, Page: 100})
+	b := r.store.Bucket("archive")
+	for range 1001 { // markers count, too
+		if err := b.Remove(t.Context(), prefix+"chunks/1.wacz.sig"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.mustDecide(retention.Hold, "A", "chunks/1.wacz", "chunks/2.wacz")
+	if out := r.erase(); out.Reason != workflows.ReasonHeld {
+		t.Errorf("%+v", out)
+	}
+	for _, key := range []blob.Key{prefix + "chunks/1.wacz.sig", prefix + "chunks/2.wacz"} {
+		if l, err := b.Locks(t.Context(), key); err != nil || len(l) != 1 || !l[0].Held || !l[0].Until.Equal(noon.Add(screening)) {
+			t.Errorf("%s: locks %+v, %v", key, l, err)
+		}
+	}
+	r.mustDecide(retention.Release, "A", "chunks/1.wacz", "chunks/2.wacz")
+	r.pass(screening)
+	if out := r.erase(); !out.Done || r.left() != "run.json" || r.server.VersionsOf("/archive/"+prefix+"chunks/1.wacz.sig") > 0 {
+		t.Errorf("%+v, left is %s", out, r.left())
+	}
+}
