@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -154,85 +153,4 @@ func (r *run) removeState(ctx context.Context, e retention.Erasing) (retention.R
 			out.Versions += int64(done.Versions)
 		}
 	}
-}
-
-// lockedBy says why the store will not remove an object now, empty when it will.
-func (r *run) lockedBy(ctx context.Context, name string) (string, error) {
-	key := blob.Key(r.prefix + name)
-	held, until := false, time.Time{}
-	err := r.archive.EachLock(ctx, key, func(l blob.Lock) error {
-		held = held || l.Held
-		if l.Until.After(until) {
-			until = l.Until
-		}
-		return nil
-	})
-	if err != nil {
-		return "", err
-	}
-	if held && !r.lifts(r.fates[name]) {
-		return "the store has it under a legal hold that was not decided here", nil
-	}
-	if held {
-		if err := r.archive.SetHold(ctx, key, false); err != nil {
-			return "", ignoreGone(err)
-		}
-	}
-	if until.After(r.clocks.Store) {
-		return "the store has it locked until " + until.Format(time.RFC3339), nil
-	}
-	return "", nil
-}
-
-// lifts tells whether the store's hold of an object is one that was decided here, and released.
-func (r *run) lifts(f retention.Fate) bool { return f.WasHeld && !f.Held() }
-
-// follow has the store's locks follow the decisions, where it has any.
-func (r *run) follow(ctx context.Context) error {
-	if !r.locking.ObjectLock {
-		return nil
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
-	for name := range r.present {
-		f := r.fates[name]
-		if !strings.HasPrefix(name, retention.Chunks) || r.underWay(f) || r.proven[f.Erasing] {
-			continue
-		}
-		group.Go(func() error { return r.lock(ctx, f) })
-	}
-	return group.Wait()
-}
-
-// lock has the locks of an object follow, those of versions that were replaced or hidden, too.
-func (r *run) lock(ctx context.Context, f retention.Fate) error {
-	key := blob.Key(r.prefix + f.Name)
-	// To the second, and never later than when it is due: the lock must not outlast that.
-	until := f.Due.Truncate(time.Second)
-	short, free, held := false, false, false
-	err := r.archive.EachLock(ctx, key, func(l blob.Lock) error {
-		short = short || until.After(l.Until)
-		free, held = free || !l.Held, held || l.Held
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if short && until.After(r.clocks.Store.Add(time.Second)) {
-		if err := r.archive.LockUntil(ctx, key, until); err != nil {
-			return ignoreGone(fmt.Errorf("have the lock follow what was decided: %w", err))
-		}
-	}
-	if f.Held() && free || held && r.lifts(f) {
-		return ignoreGone(r.archive.SetHold(ctx, key, f.Held()))
-	}
-	return nil
-}
-
-// ignoreGone is for locks of what somebody removes meanwhile: the next look finds that.
-func ignoreGone(err error) error {
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil
-	}
-	return err
 }

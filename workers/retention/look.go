@@ -33,11 +33,12 @@ type run struct {
 	fates   map[string]retention.Fate
 
 	// What the attempt met with.
-	blocked map[string]string // objects that are due and cannot be erased, and why
-	stuck   map[int64]bool    // intents that cannot be carried out now
-	back    map[string]bool   // objects that were erased and are there again
-	done    map[string]bool   // objects that this attempt has erased: it does so once
-	mine    []int64           // intents of this attempt
+	blocked  map[string]string // objects that are due and cannot be erased, and why
+	unlocked map[string]string // objects whose locks do not follow what was decided, and why
+	stuck    map[int64]bool    // intents that cannot be carried out now
+	back     map[string]bool   // objects that were erased and are there again
+	done     map[string]bool   // objects that this attempt has erased: it does so once
+	mine     []int64           // intents of this attempt
 }
 
 // object is one that the store has.
@@ -57,7 +58,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 		return err
 	}
 	r.period = retention.Period{Begins: r.in.EndedAt.UTC(), Length: r.in.Retention.Screening}
-	r.stated, r.stuck = map[string]retention.Stated{}, map[int64]bool{}
+	r.stated, r.stuck, r.unlocked = map[string]retention.Stated{}, map[int64]bool{}, map[string]string{}
 	st, err := retention.ReadStatement(ctx, r.archive, r.prefix)
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil // the run was not sealed: what it stored is captured all the same

@@ -2,6 +2,8 @@ package retention
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +40,7 @@ func (r *run) standing() workflows.EraseOutput {
 	if !t.next.IsZero() { // by the clock that is behind: the other one has said so already
 		out.Wait = max(t.next.Sub(now), time.Second)
 	}
-	if t.blocked > 0 || len(r.back) > 0 {
+	if t.blocked > 0 || len(r.unlocked) > 0 || len(r.back) > 0 {
 		out.Wait = blockedAgain
 	}
 	out.Done = t.left == 0 && t.missing == 0 && len(r.stuck) == 0 && !now.Before(r.period.Ends())
@@ -114,8 +116,8 @@ func (r *run) words(t tally) (workflows.Reason, string) {
 	case t.missing+t.missed > 0 || len(r.back) > 0:
 		return workflows.ReasonRetentionDrift, fmt.Sprintf("%d objects are missing that nobody had erased, %d of them held; %d were there again after they had been erased; %s",
 			t.missing+t.missed, t.missingHeld, len(r.back), counts)
-	case t.blocked > 0:
-		return workflows.ReasonErasureBlocked, fmt.Sprintf("%d objects are due and cannot be erased: %s; %s", t.blocked, r.whyBlocked(), counts)
+	case t.blocked > 0 || len(r.unlocked) > 0:
+		return workflows.ReasonErasureBlocked, r.refusals(t) + counts
 	case r.clocks.Apart() > clocksApart:
 		return workflows.ReasonClocksDiffer, fmt.Sprintf("the clocks of a worker and of the store are %s apart, and both have to say that something is due; %s",
 			r.clocks.Apart().Round(time.Second), counts)
@@ -129,11 +131,25 @@ func (r *run) words(t tally) (workflows.Reason, string) {
 	return workflows.ReasonErased, counts + "; the closing statement, the decisions and the proofs are left"
 }
 
-func (r *run) whyBlocked() string {
-	for _, why := range r.blocked {
-		return why
+// refusals say what the store does not do, with the first object of each kind.
+func (r *run) refusals(t tally) (text string) {
+	if n := len(r.unlocked); n > 0 {
+		text = fmt.Sprintf("%d objects are not locked in the store as was decided: %s; ", n, first(r.unlocked))
 	}
-	return "they were decided about, and are not due by these clocks, or the store refuses it (see the worker's log)"
+	if t.blocked > 0 {
+		why := "they were decided about, and are not due by these clocks, or the store refuses it (see the worker's log)"
+		if len(r.blocked) > 0 {
+			why = first(r.blocked)
+		}
+		text += fmt.Sprintf("%d objects are due and cannot be erased: %s; ", t.blocked, why)
+	}
+	return text
+}
+
+// first is the first object by its name, and why it is told of.
+func first(whys map[string]string) string {
+	name := slices.Min(slices.Collect(maps.Keys(whys)))
+	return name + ": " + whys[name]
 }
 
 // String says how many chunks there are, and what becomes of them.
