@@ -39,6 +39,9 @@ type RetainResume struct {
 	// custody log was told of.
 	Log  LogMark `json:"log,omitzero"`
 	Told int64   `json:"told,omitempty"`
+	// Lifted is the number of the decision up to which the store's legal holds were lifted that
+	// were released: one that is there since then was set by somebody else.
+	Lifted int64 `json:"lifted,omitempty"`
 	// Reports numbers what the operator is told.
 	Reports int64 `json:"reports,omitempty"`
 	// Untold is how often in a row the operator did not take a report.
@@ -61,6 +64,7 @@ type EraseInput struct {
 	EndedAt   time.Time `json:"endedAt"`
 	Log       LogMark   `json:"log,omitzero"`
 	Told      int64     `json:"told,omitempty"`
+	Lifted    int64     `json:"lifted,omitempty"`
 }
 
 // EraseOutput says what is left of a run, and until when.
@@ -73,6 +77,7 @@ type EraseOutput struct {
 	ObjectLock string  `json:"objectLock"`
 	Log        LogMark `json:"log,omitzero"`
 	Told       int64   `json:"told,omitempty"`
+	Lifted     int64   `json:"lifted,omitempty"`
 	// Wait is after how long there is something to do, as far as that is known; 0 is not
 	// known.
 	Wait time.Duration `json:"wait,omitempty"`
@@ -169,7 +174,7 @@ type keeping struct {
 func (k *keeping) look(ctx workflow.Context) (wait time.Duration, done bool, err error) {
 	in := EraseInput{
 		Run: k.in.Run, Namespace: k.in.Namespace, Name: k.in.Name, Archive: k.in.Archive, Retention: k.in.Retention, EndedAt: k.in.EndedAt,
-		Log: k.in.Resume.Log, Told: k.in.Resume.Told,
+		Log: k.in.Resume.Log, Told: k.in.Resume.Told, Lifted: k.in.Resume.Lifted,
 	}
 	var out EraseOutput
 	err = workflow.ExecuteActivity(workflow.WithStartToCloseTimeout(stepContext(ctx, 0), longTimeout), ActivityErase, in).Get(ctx, &out)
@@ -185,6 +190,7 @@ func (k *keeping) look(ctx workflow.Context) (wait time.Duration, done bool, err
 	default:
 		k.troubled = 0
 		k.in.Resume.Log, k.in.Resume.Told = out.Log, out.Told
+		k.in.Resume.Lifted = max(k.in.Resume.Lifted, out.Lifted) // a look that found damage knows of none
 		if out.Wait > 0 {
 			wait = min(wait, out.Wait)
 		}

@@ -116,7 +116,7 @@ func TestRetainLooksWhenThereIsSomethingToDo(t *testing.T) {
 		out := EraseOutput{Reason: ReasonScreening, ObjectLock: ObjectLockUnavailable, Log: LogMark{Seq: int64(len(k.looks)), SHA256: "aa"}, Told: int64(len(k.looks))}
 		switch len(k.looks) {
 		case 1:
-			out.Wait = 72 * time.Hour
+			out.Wait, out.Lifted = 72*time.Hour, 1 // the others know of none
 		case 2: // a day later; something is decided three hours after that
 			out.Wait = 48 * time.Hour
 		case 3:
@@ -139,8 +139,8 @@ func TestRetainLooksWhenThereIsSomethingToDo(t *testing.T) {
 		t.Errorf("looked (-want +got):\n%s", diff)
 	}
 	for i, in := range k.inputs {
-		if in.Told != int64(i) || in.Log.Seq != int64(i) {
-			t.Errorf("look %d was told %+v, %d", i, in.Log, in.Told)
+		if in.Told != int64(i) || in.Log.Seq != int64(i) || in.Lifted != min(int64(i), 1) {
+			t.Errorf("look %d was told %+v, %d, %d", i, in.Log, in.Told, in.Lifted)
 		}
 	}
 	if n := len(k.reports); n != 4 || k.reports[3].Reason != ReasonErased || k.reports[3].Seq != 4 {
@@ -207,13 +207,13 @@ func nextRetain(t *testing.T, env *testsuite.TestWorkflowEnvironment) (in Retain
 func TestRetainContinuesAsNew(t *testing.T) {
 	t.Parallel()
 	k := &keeper{erase: func(in EraseInput) (EraseOutput, error) {
-		return EraseOutput{Reason: ReasonHeld, Log: LogMark{Seq: 7, SHA256: "aa"}, Told: in.Told + 1}, nil
+		return EraseOutput{Reason: ReasonHeld, Log: LogMark{Seq: 7, SHA256: "aa"}, Told: in.Told + 1, Lifted: 3}, nil
 	}}
 	env := retainEnv(t, k)
 	env.ExecuteWorkflow(WorkflowRetain, retainInput())
 	in := nextRetain(t, env)
 	want := retainInput()
-	want.Resume = RetainResume{Log: LogMark{Seq: 7, SHA256: "aa"}, Told: retainLooks + 1, Reports: retainLooks + 1}
+	want.Resume = RetainResume{Log: LogMark{Seq: 7, SHA256: "aa"}, Told: retainLooks + 1, Lifted: 3, Reports: retainLooks + 1}
 	if diff := cmp.Diff(want, in); diff != "" {
 		t.Errorf("it goes on with (-want +got):\n%s", diff)
 	}

@@ -36,7 +36,7 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	group.SetLimit(atOnce)
 	for i, e := range d.Erasing {
 		group.Go(func() (err error) {
-			removed[i], err = r.remove(erasing, e, r.lifts(fates[e.Name]))
+			removed[i], err = r.remove(erasing, e, d.Seq-1)
 			if errors.Is(err, blob.ErrLocked) || errors.Is(err, blob.ErrDenied) {
 				refused[i], err = err, nil // the others go all the same
 			}
@@ -101,9 +101,9 @@ func (r *run) void(ctx context.Context, d retention.Decision) error {
 // by is the program as decisions name it.
 func (r *run) by() string { return r.Program.Name + " " + r.Program.Version }
 
-// remove erases an object. Lifts is set when a hold of it was decided here and released before it
-// was decided to erase it: the store's may still be there, where who sets it was slower.
-func (r *run) remove(ctx context.Context, e retention.Erasing, lifts bool) (retention.Removed, error) {
+// remove erases an object by what was decided up to a number. A hold of it that was released by then
+// may still be there in the store, where who sets it was slower.
+func (r *run) remove(ctx context.Context, e retention.Erasing, seq int64) (retention.Removed, error) {
 	if e.Name == retention.State {
 		return r.removeState(ctx, e)
 	}
@@ -112,8 +112,8 @@ func (r *run) remove(ctx context.Context, e retention.Erasing, lifts bool) (rete
 		return retention.Removed{}, err
 	}
 	done, err := r.archive.Erase(ctx, key)
-	if lifts && errors.Is(err, blob.ErrLocked) {
-		if err := r.archive.SetHold(ctx, key, false); ignoreGone(err) != nil {
+	if errors.Is(err, blob.ErrLocked) && r.lifts(e.Name, seq) {
+		if err := r.lift(ctx, e.Name); err != nil {
 			return retention.Removed{}, err
 		}
 		var rest blob.Erased

@@ -41,10 +41,10 @@ func (r *run) lockedBy(ctx context.Context, name string) (string, error) {
 		return nil
 	})
 	if err == nil && held {
-		if !r.lifts(r.fates[name]) {
+		if !r.lifts(name, r.log.Mark().Seq) {
 			return "the store has it under a legal hold that was not decided here", nil
 		}
-		err = ignoreGone(r.archive.SetHold(ctx, key, false))
+		err = r.lift(ctx, name)
 	}
 	if refusal(err) {
 		return err.Error(), nil
@@ -55,8 +55,69 @@ func (r *run) lockedBy(ctx context.Context, name string) (string, error) {
 	return "", err
 }
 
-// lifts tells whether the store's hold of an object is one that was decided here, and released.
-func (r *run) lifts(f retention.Fate) bool { return f.WasHeld && !f.Held() }
+// liftedAfter is after how long a release is carried out for good: by then no worker is left that
+// could set a hold because it had read the decisions before. A look takes two hours at most.
+const liftedAfter = 3 * time.Hour
+
+// lifts tells whether a legal hold that the store has of an object is to be lifted by what was decided
+// up to a number: it was held here and is not any more, and that was not carried out before. It
+// cannot be told who set a hold, only since when there is none of ours. Of what a run has chunks
+// alone are ever held in the store.
+func (r *run) lifts(name string, seq int64) bool {
+	if !strings.HasPrefix(name, retention.Chunks) {
+		return false
+	}
+	log, done := r.log.Decisions[:seq], min(r.in.Lifted, seq)
+	before, since, now := r.fate(name, log[:done]), r.fate(name, log[done:]), r.fate(name, log)
+	return !now.Held() && (before.Held() || since.WasHeld)
+}
+
+// fate is what some decisions say of a chunk, or of what lies beside it.
+func (r *run) fate(name string, log []retention.Decision) *retention.Fate {
+	f := retention.Judge(r.period, log, []string{name})[name]
+	return &f
+}
+
+// lifted is the number of the decision up to which all releases are carried out in the store for
+// good, and after how long more are, 0 when there are none.
+func (r *run) lifted() (seq int64, wait time.Duration) {
+	seq = r.in.Lifted
+	if len(r.unlocked) > 0 {
+		return seq, 0
+	}
+	for ; seq < r.log.Mark().Seq; seq++ {
+		written := r.log.WrittenAt(seq + 1)
+		if written.IsZero() {
+			return seq, 0 // this look wrote it
+		}
+		if wait = liftedAfter - r.clocks.Both().Sub(written); wait > 0 {
+			break
+		}
+	}
+	releases := slices.ContainsFunc(r.log.Decisions[min(seq, r.log.Mark().Seq):], func(d retention.Decision) bool { return d.Action == retention.Release })
+	if !r.locking.ObjectLock || !releases {
+		return seq, 0
+	}
+	return seq, wait
+}
+
+// lift has the store release an object, and notes it when it does not.
+func (r *run) lift(ctx context.Context, name string) error {
+	return r.note(name, ignoreGone(r.archive.SetHold(ctx, blob.Key(r.prefix+name), false)))
+}
+
+// note notes whether the store did what is asked of the locks of an object.
+func (r *run) note(name string, err error) error {
+	r.noting.Lock()
+	defer r.noting.Unlock()
+	switch {
+	case err == nil:
+		delete(r.unlocked, name)
+	case refusal(err):
+		r.unlocked[name] = err.Error()
+	}
+	return err
+}
 
 // follow has the store's locks follow the decisions, where it has any. An object of which it refuses
 // that is noted, and keeps no other from it; nor does one that it fails with, as long as it fails
@@ -65,12 +126,10 @@ func (r *run) follow(ctx context.Context) error {
 	if !r.locking.ObjectLock {
 		return nil
 	}
-	names := slices.Sorted(maps.Keys(r.present))
-	refused := make([]error, len(names))
 	var failed atomic.Int32
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	for i, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(r.present)) {
 		f := r.fates[name]
 		if !strings.HasPrefix(name, retention.Chunks) || r.underWay(f) || r.proven[f.Erasing] {
 			continue
@@ -79,23 +138,14 @@ func (r *run) follow(ctx context.Context) error {
 			if failed.Load() >= atOnce {
 				return nil
 			}
-			err := r.lock(ctx, f)
-			if refusal(err) {
-				refused[i], err = err, nil
-			}
-			if err != nil {
+			if err := r.note(name, r.lock(ctx, f)); err != nil && !refusal(err) {
 				failed.Add(1)
+				return err
 			}
-			return err
+			return nil
 		})
 	}
-	err := group.Wait()
-	for i, name := range names {
-		if refused[i] != nil {
-			r.unlocked[name] = refused[i].Error()
-		}
-	}
-	return err
+	return group.Wait()
 }
 
 // lock has the locks of an object follow, those of versions that were replaced or hidden, too. The
@@ -113,7 +163,7 @@ func (r *run) lock(ctx context.Context, f retention.Fate) error {
 	if err != nil {
 		return err
 	}
-	if f.Held() && free || held && r.lifts(f) {
+	if f.Held() && free || held && r.lifts(f.Name, r.log.Mark().Seq) {
 		err = ignoreGone(r.archive.SetHold(ctx, key, f.Held()))
 	}
 	if short && until.After(r.clocks.Store.Add(time.Second)) {

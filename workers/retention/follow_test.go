@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
@@ -100,5 +101,105 @@ func TestRefusedLiftIsTold(t *testing.T) {
 	r.server.Answer = nil
 	if out := r.erase(); !out.Done || r.left() != "run.json" {
 		t.Errorf("when it may: %+v, left is %s", out, r.left())
+	}
+}
+
+// TestOwnHoldIsRespected: a release is carried out in the store, also against a worker that was slow,
+// for some hours. A hold that is set there afterwards is somebody else's.
+func TestOwnHoldIsRespected(t *testing.T) {
+	t.Parallel()
+	const chunk = "chunks/1.wacz"
+	hold := func(r *rig) {
+		if err := r.store.Bucket("archive").SetHold(r.t.Context(), prefix+chunk, true); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	cases := map[string]struct {
+		reason string
+		do     func(*rig)
+		stays  bool
+	}{
+		"Slow":        {reason: "a worker that had read that it is held sets the hold now", do: func(r *rig) { r.pass(time.Hour); hold(r) }},
+		"SlowAndLate": {reason: "nobody looked meanwhile", do: func(r *rig) { hold(r); r.pass(30 * time.Hour) }},
+		"Since":       {reason: "no worker is that slow", do: func(r *rig) { r.pass(liftedAfter); r.erase(); hold(r) }, stays: true},
+		"SinceDamage": {reason: "what was carried out is not forgotten", do: func(r *rig) {
+			r.pass(liftedAfter)
+			r.erase()
+			path := "/archive/" + prefix + retention.DecisionName(1)
+			data := r.server.Object(path)
+			r.server.Remove(path)
+			r.erase()
+			r.put("archive", retention.DecisionName(1), string(data))
+			hold(r)
+		}, stays: true},
+		"Again": {reason: "that is another release", do: func(r *rig) {
+			r.pass(liftedAfter)
+			r.erase()
+			r.mustDecide(retention.Hold, "B", chunk)
+			r.erase()
+			r.mustDecide(retention.Release, "B", chunk)
+		}},
+		"Refused": {reason: "it could not be carried out", do: func(r *rig) {
+			hold(r)
+			r.refuse(chunk, "legal-hold", http.StatusForbidden, "AccessDenied")
+			r.pass(liftedAfter)
+			r.erase()
+			r.server.Answer = nil
+		}},
+		"RefusedErasure": {reason: "it could not be carried out either", do: func(r *rig) {
+			r.pass(screening)
+			slow := connect(r.t, r.server.Start(r.t)).Bucket("archive")
+			r.server.Answer = func(w http.ResponseWriter, req *http.Request, stored func()) bool {
+				if req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, retention.DecisionName(3)) {
+					stored()
+					r.server.Answer = nil
+					if err := slow.SetHold(r.t.Context(), prefix+chunk, true); err != nil {
+						r.t.Error(err)
+					}
+					r.refuse(chunk, "legal-hold", http.StatusForbidden, "AccessDenied")
+					return true
+				}
+				return false
+			}
+			r.erase()
+			r.server.Answer = nil
+		}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := sealed(t, &blobtest.Server{Locks: true})
+			r.mustDecide(retention.Hold, "A", chunk)
+			r.erase()
+			r.mustDecide(retention.Release, "A", chunk)
+			if out := r.erase(); out.Wait <= 0 || out.Wait > liftedAfter {
+				t.Errorf("the next look comes after %s", out.Wait)
+			}
+			tc.do(r)
+			r.pass(screening)
+			out := r.erase()
+			if stays := r.left() != "run.json"; stays != tc.stays || stays != (out.Reason == workflows.ReasonErasureBlocked) {
+				t.Errorf("%s: %+v, left is %s", tc.reason, out, r.left())
+			}
+			if tc.stays && !r.locks(chunk).Held {
+				t.Errorf("%s: the hold is lifted", tc.reason)
+			}
+		})
+	}
+}
+
+// TestOnlyChunksAreLifted: nothing else is ever held in the store here.
+func TestOnlyChunksAreLifted(t *testing.T) {
+	t.Parallel()
+	r := sealed(t, &blobtest.Server{Locks: true})
+	if err := r.store.Bucket("archive").SetHold(t.Context(), prefix+"leads/00001.jsonl.zst", true); err != nil {
+		t.Fatal(err)
+	}
+	r.mustDecide(retention.Hold, "A")
+	r.erase()
+	r.mustDecide(retention.Release, "A")
+	r.pass(screening)
+	if out := r.erase(); out.Reason != workflows.ReasonErasureBlocked || r.left() != "leads/00001.jsonl.zst run.json" {
+		t.Errorf("%+v, left is %s", out, r.left())
 	}
 }

@@ -116,7 +116,7 @@ func (r *rig) erase() workflows.EraseOutput {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.in.Log, r.in.Told = out.Log, out.Told
+	r.in.Log, r.in.Told, r.in.Lifted = out.Log, out.Told, max(r.in.Lifted, out.Lifted)
 	return out
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/retention"
@@ -39,6 +40,7 @@ type run struct {
 	back     map[string]bool   // objects that were erased and are there again
 	done     map[string]bool   // objects that this attempt has erased: it does so once
 	mine     []int64           // intents of this attempt
+	noting   sync.Mutex        // of unlocked
 }
 
 // object is one that the store has.

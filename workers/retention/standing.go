@@ -40,6 +40,10 @@ func (r *run) standing() workflows.EraseOutput {
 	if !t.next.IsZero() { // by the clock that is behind: the other one has said so already
 		out.Wait = max(t.next.Sub(now), time.Second)
 	}
+	var lifting time.Duration
+	if out.Lifted, lifting = r.lifted(); lifting > 0 && (out.Wait == 0 || lifting < out.Wait) {
+		out.Wait = lifting
+	}
 	if t.blocked > 0 || len(r.unlocked) > 0 || len(r.back) > 0 {
 		out.Wait = blockedAgain
 	}
