@@ -88,6 +88,19 @@ func (b *Bucket) RemoveVersion(ctx context.Context, key Key, version string) err
 	return nil
 }
 
+// Has tells whether there is anything of an object: it itself, or a version that was replaced or that a
+// plain DELETE hid. A marker that says that it was deleted is none.
+func (b *Bucket) Has(ctx context.Context, key Key) (found bool, err error) {
+	err = b.versions(ctx, key, func(v version) bool {
+		found = !v.marker
+		return !found
+	})
+	if err != nil {
+		return false, fmt.Errorf("ask for versions of %q: %w", key, err)
+	}
+	return found, nil
+}
+
 // version is one that a store has under a key: content, or a marker that says that the object
 // was deleted.
 type version struct {

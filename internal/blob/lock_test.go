@@ -162,6 +162,39 @@ func TestRemoveVersion(t *testing.T) {
 	}
 }
 
+// TestHas: what a plain DELETE hides is there, and what begins with the same letters is another object.
+func TestHas(t *testing.T) {
+	t.Parallel()
+	for _, versions := range []bool{false, true} {
+		b := open(t, &blobtest.Server{Versions: versions, Page: 1})
+		has := func(when string, want bool) {
+			t.Helper()
+			if got, err := b.Has(t.Context(), "k"); err != nil || got != want {
+				t.Errorf("%s, versions %v: %v, %v", when, versions, got, err)
+			}
+		}
+		if _, err := b.Put(t.Context(), "k.sig", content("other")); err != nil {
+			t.Fatal(err)
+		}
+		has("never written", false)
+		if _, err := b.Put(t.Context(), "k", content("first")); err != nil {
+			t.Fatal(err)
+		}
+		has("written", true)
+		if err := b.Remove(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		has("deleted", versions)
+		if _, err := b.Erase(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Remove(t.Context(), "k"); err != nil { // which leaves a marker
+			t.Fatal(err)
+		}
+		has("erased", false)
+	}
+}
+
 // TestManyVersions: however many there are of an object, all are locked and freed and go in the end.
 func TestManyVersions(t *testing.T) {
 	t.Parallel()

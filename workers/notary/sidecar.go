@@ -30,6 +30,7 @@ const maxSidecar = 8 << 20
 type Store interface {
 	blob.Store
 	Replace(ctx context.Context, key blob.Key, etag string, content blob.Content) (blob.Info, error)
+	Has(ctx context.Context, key blob.Key) (bool, error)
 	RemoveVersion(ctx context.Context, key blob.Key, version string) error
 }
 

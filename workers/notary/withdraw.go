@@ -17,7 +17,7 @@ type beside struct {
 func (b beside) gone() bool { return b.sidecar && !b.object }
 
 // look lists an object and its sidecar. Only a list has both in one answer, and unlike the answer
-// to a HEAD it says why when there is none.
+// to a HEAD it says why when there is none. An object is there as long as there is a version of it.
 func look(ctx context.Context, store Store, o Object, sidecar blob.Key) (b beside, err error) {
 	err = store.List(ctx, string(o.Key), func(i blob.Info) bool {
 		switch i.Key {
@@ -28,6 +28,9 @@ func look(ctx context.Context, store Store, o Object, sidecar blob.Key) (b besid
 		}
 		return !b.object || !b.sidecar
 	})
+	if err == nil && b.gone() { // or hidden, in a bucket that keeps versions
+		b.object, err = store.Has(ctx, o.Key)
+	}
 	return b, err
 }
 

@@ -159,6 +159,32 @@ func TestErasedMeanwhile(t *testing.T) {
 	}
 }
 
+// TestHiddenIsNotErased: a chunk that a plain DELETE hides has not gone, and keeps its sidecar.
+func TestHiddenIsNotErased(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]bool{"Created": false, "Replaced": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, &blobtest.Server{Versions: true, Page: 1})
+			if before {
+				if owed, err := d.vouch(t, func() {}); owed != 1 || err != nil {
+					t.Fatalf("%d, %v", owed, err)
+				}
+			}
+			if err := d.direct.Remove(t.Context(), chunk); err != nil {
+				t.Fatal(err)
+			}
+			d.authority.back = true
+			if owed, err := d.vouch(t, func() {}); owed != 0 || err != nil {
+				t.Errorf("%d, %v", owed, err)
+			}
+			if sc, err := read(t.Context(), d.direct, sidecarKey); err != nil || len(sc.Owed()) > 0 {
+				t.Errorf("the sidecar: %+v, %v", sc, err)
+			}
+		})
+	}
+}
+
 // TestGoneIsNotStamped: an authority is not asked for a stamp of what is not there any more, and
 // what is known of it stays as it is.
 func TestGoneIsNotStamped(t *testing.T) {
