@@ -32,6 +32,7 @@ type Store interface {
 	Replace(ctx context.Context, key blob.Key, etag string, content blob.Content) (blob.Info, error)
 	Has(ctx context.Context, key blob.Key) (bool, error)
 	RemoveVersion(ctx context.Context, key blob.Key, version string) error
+	Erase(ctx context.Context, key blob.Key) (blob.Erased, error)
 }
 
 // Object is a stored file that a sidecar is about.
@@ -94,8 +95,18 @@ func (n *Notary) vouch(ctx context.Context, store Store, order Order, o Object) 
 	if errors.Is(err, blob.ErrNotFound) {
 		return n.create(ctx, store, order, o, key)
 	}
-	if err != nil || len(have.Owed()) == 0 {
+	if err != nil {
 		return 0, err
+	}
+	lies, err := look(ctx, store, o, key)
+	if err != nil {
+		return 0, err
+	}
+	if lies.gone() {
+		return 0, n.takeBack(ctx, store, o, key)
+	}
+	if len(have.Owed()) == 0 {
+		return 0, nil
 	}
 	return n.complete(ctx, store, order, o, key, have)
 }
@@ -140,10 +151,6 @@ func (n *Notary) create(ctx context.Context, store Store, order Order, o Object,
 // complete fetches the stamps that a stored sidecar is owed. The custody log is told before they
 // are stored: should that fail they are fetched again, and it knows already.
 func (n *Notary) complete(ctx context.Context, store Store, order Order, o Object, key blob.Key, have *sidecar) (owed int, err error) {
-	lies, err := look(ctx, store, o, key)
-	if err != nil || lies.gone() {
-		return 0, err
-	}
 	stamped, failed := have.Fetch(ctx, n.stamper)
 	if stamped == nil {
 		return 0, failed

@@ -2,8 +2,11 @@ package notary
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/retention"
 )
 
 // beside is what a list shows of an object and its sidecar.
@@ -54,4 +57,28 @@ func (n *Notary) withdraw(ctx context.Context, store Store, o Object, key blob.K
 	}
 	n.Logger.Info("an object was erased while it was vouched for: its sidecar is removed again", "object", o.Key)
 	return true, nil
+}
+
+// takeBack removes a sidecar whose object was erased: its writer died before it looked, or could not.
+// Of what is gone and was not to be erased it stays, for it says what that was; and so does one that
+// is held with all that is left of a run.
+func (n *Notary) takeBack(ctx context.Context, store Store, o Object, key blob.Key) error {
+	i := strings.LastIndex(string(o.Key), "/"+retention.Chunks) + 1
+	prefix, name := string(o.Key[:i]), string(o.Key[i:])
+	if prefix == "" {
+		return nil
+	}
+	log, err := retention.Read(ctx, store, prefix)
+	if err != nil {
+		return fmt.Errorf("ask whether it was erased: %w", err)
+	}
+	fate := retention.Judge(retention.Period{}, log.Decisions, []string{name})[name]
+	if fate.Erasing == 0 || fate.Held() {
+		return nil
+	}
+	if _, err := store.Erase(ctx, key); err != nil {
+		return err
+	}
+	n.Logger.Info("an object was erased: its sidecar, which was written meanwhile, is removed", "object", o.Key)
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
 	"crawlfleet.dev/crawlfleet/internal/evidence"
+	"crawlfleet.dev/crawlfleet/internal/retention"
 	"crawlfleet.dev/crawlfleet/internal/tsa"
 )
 
@@ -185,20 +186,111 @@ func TestHiddenIsNotErased(t *testing.T) {
 	}
 }
 
-// TestGoneIsNotStamped: an authority is not asked for a stamp of what is not there any more, and
-// what is known of it stays as it is.
-func TestGoneIsNotStamped(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t, &blobtest.Server{})
-	if owed, err := d.vouch(t, func() {}); owed != 1 || err != nil {
-		t.Fatalf("%d, %v", owed, err)
+// decide makes the next decision about the run.
+func (d desk) decide(t *testing.T, decision retention.Decision) {
+	t.Helper()
+	decision.By, decision.Why, decision.At = "desk", "a test", time.Now()
+	l, err := retention.Read(t.Context(), d.direct, "ns/name/uid/")
+	if err == nil {
+		err = l.Append(t.Context(), d.direct, "ns/name/uid/", decision)
 	}
-	d.erase(t, chunk)
-	before, asked := d.server.Object(sidecarAt), d.authority.asked
-	d.authority.back = true
-	owed, err := d.vouch(t, func() {})
-	if owed != 0 || err != nil || d.authority.asked != asked || !bytes.Equal(before, d.server.Object(sidecarAt)) {
-		t.Errorf("%d, %v, asked %d times", owed, err, d.authority.asked-asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// toErase is the decision to erase the object.
+func toErase() retention.Decision {
+	return retention.Decision{Action: retention.Erase, Erasing: []retention.Erasing{{Name: "chunks/1.wacz", Due: time.Now(), For: retention.ScreeningEnded}}}
+}
+
+// TestTakenBackLater: whose writer died, or could not look, is taken back by who vouches next. An
+// authority is not asked for a stamp of what is not there any more.
+func TestTakenBackLater(t *testing.T) {
+	t.Parallel()
+	for name, stamped := range map[string]bool{"Owed": false, "NothingOwed": true} {
+		for _, versions := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " versions ", versions), func(t *testing.T) {
+				t.Parallel()
+				d := newDesk(t, &blobtest.Server{Versions: versions})
+				d.authority.back = stamped
+				d.decide(t, toErase())
+				d.server.Answer = func(w http.ResponseWriter, r *http.Request, _ func()) bool {
+					lists := r.Method == http.MethodGet && r.URL.Query().Has("list-type")
+					if lists {
+						blobtest.Fail(w, http.StatusForbidden, "AccessDenied")
+					}
+					return lists
+				}
+				for range 2 { // the second finds a sidecar
+					if _, err := d.vouch(t, func() { d.erase(t, chunk) }); !errors.Is(err, blob.ErrDenied) {
+						t.Errorf("nobody knows whether it is there: %v, want ErrDenied", err)
+					}
+				}
+				d.server.Answer = nil
+				asked := d.authority.asked
+				if owed, err := d.VouchAll(t.Context(), d.direct, Order{Run: "uid"}, []Object{d.object}); owed != 0 || err != nil || d.authority.asked != asked {
+					t.Errorf("%d, %v, asked %d times", owed, err, d.authority.asked-asked)
+				}
+				if n := d.server.VersionsOf(sidecarAt); n > 0 {
+					t.Errorf("%d versions of the sidecar are left", n)
+				}
+			})
+		}
+	}
+}
+
+// TestNotTakenBack: of what is gone, and nobody erased, the sidecar says what it was.
+func TestNotTakenBack(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		decide func(*testing.T, desk)
+		owed   int
+		fails  bool // the store refuses the removal
+	}{
+		"Missing": {reason: "nobody erased it", decide: func(*testing.T, desk) {}},
+		"Void": {reason: "that nobody carries out", decide: func(t *testing.T, d desk) {
+			d.decide(t, toErase())
+			d.decide(t, retention.NewVoid(1, "desk", time.Now()))
+		}},
+		"Held": {reason: "what is left of a run is held", decide: func(t *testing.T, d desk) {
+			d.decide(t, toErase())
+			d.decide(t, retention.Decision{Action: retention.Hold, Case: "A"})
+		}},
+		"Broken": {reason: "nobody knows what was decided", decide: func(t *testing.T, d desk) {
+			d.decide(t, toErase())
+			d.decide(t, retention.Decision{Action: retention.Hold, Case: "A"})
+			d.server.Remove("/archive/ns/name/uid/" + retention.DecisionName(1))
+		}, owed: 1},
+		"Refused": {reason: "it is tried again", decide: func(t *testing.T, d desk) { d.decide(t, toErase()) }, fails: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, &blobtest.Server{})
+			if owed, err := d.vouch(t, func() {}); owed != 1 || err != nil {
+				t.Fatalf("%d, %v", owed, err)
+			}
+			tc.decide(t, d)
+			d.erase(t, chunk)
+			before, asked := d.server.Object(sidecarAt), d.authority.asked
+			d.authority.back = true
+			d.server.Answer = func(w http.ResponseWriter, r *http.Request, _ func()) bool {
+				refused := tc.fails && r.Method == http.MethodDelete
+				if refused {
+					blobtest.Fail(w, http.StatusForbidden, "AccessDenied")
+				}
+				return refused
+			}
+			owed, err := d.VouchAll(t.Context(), d.direct, Order{Run: "uid"}, []Object{d.object})
+			if owed != tc.owed || errors.Is(err, blob.ErrDenied) != tc.fails || err != nil && !tc.fails {
+				t.Errorf("%s: %d are owed, %v", tc.reason, owed, err)
+			}
+			if d.authority.asked != asked || !bytes.Equal(before, d.server.Object(sidecarAt)) {
+				t.Errorf("%s: asked %d times, the sidecar is now %q", tc.reason, d.authority.asked-asked, d.server.Object(sidecarAt))
+			}
+		})
 	}
 }
 
