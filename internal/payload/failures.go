@@ -12,7 +12,8 @@ type failures struct {
 	keys *Keys
 }
 
-// ErrorToFailure implements converter.FailureConverter. Without keys the failure says that alone.
+// ErrorToFailure implements converter.FailureConverter. Without keys the failure says that alone. It is
+// one of an activity or of a task: workflows do not fail then.
 func (f failures) ErrorToFailure(err error) *failurepb.Failure {
 	if err == nil || f.keys.Ready() == nil {
 		return f.FailureConverter.ErrorToFailure(err)

@@ -46,9 +46,10 @@ const (
 
 var _ converter.PayloadCodec = (*Keys)(nil)
 
-// Apply has a client encrypt what it sends and decrypt what it gets.
+// Apply has a client, and its workers, encrypt what they send and decrypt what they get.
 func (k *Keys) Apply(o *client.Options) {
-	o.DataConverter = converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), k)
+	o.DataConverter = payloads{DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), k)}
+	o.Interceptors = append(o.Interceptors, &blocking{keys: k})
 	o.FailureConverter = failures{temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 		DataConverter: o.DataConverter, EncodeCommonAttributes: true,
 	}), k}
