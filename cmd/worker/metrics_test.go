@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/yaml"
 
 	"crawlfleet.dev/crawlfleet/workers/frontier"
 	"crawlfleet.dev/crawlfleet/workers/notary"
@@ -111,4 +112,39 @@ func TestAlertsNameMetrics(t *testing.T) {
 			t.Errorf("an alert speaks of %s, which no worker has", name)
 		}
 	}
+}
+
+// TestNoTimeStampsWaits: one stamp that is owed for some minutes alerts nobody, an outage does after an
+// hour, and goes on to while stamps are asked for every six hours. What came within a window
+// ends what was owed in it, so that both are as long.
+func TestNoTimeStampsWaits(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../config/alerts/prometheusrule.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Spec struct {
+			Groups []struct {
+				Rules []struct{ Alert, Expr, For string }
+			}
+		}
+	}
+	if err := yaml.Unmarshal(raw, &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range file.Spec.Groups[0].Rules {
+		if r.Alert != "CrawlfleetNoTimeStamps" {
+			continue
+		}
+		var windows []string
+		for _, m := range regexp.MustCompile(`\[(\w+)\]`).FindAllStringSubmatch(r.Expr, -1) {
+			windows = append(windows, m[1])
+		}
+		if got := strings.Join(windows, " "); got != "1h 1h 7h 7h" || r.For != "30m" {
+			t.Errorf("it looks at %s, for %q", got, r.For)
+		}
+		return
+	}
+	t.Error("there is no such alert")
 }
