@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,17 @@ const (
 	retentionDir = "retention"
 	maxDecision  = 2 << 20
 	maxDecisions = 100_000
+	// What calls an erasure void came with version 2 of decisions; all else is of version 1.
+	maxDecisionVersion = 2
+	maxProofVersion    = 1
+)
+
+// The actions that are told apart here.
+const (
+	actionErase   = "Erase"
+	actionVoid    = "Void"
+	actionHold    = "Hold"
+	actionRelease = "Release"
 )
 
 // header is what a decision and a proof begin with.
@@ -32,11 +44,13 @@ type header struct {
 // decision is a decision as far as it is checked.
 type decision struct {
 	header
-	Seq      int64  `json:"seq"`
-	Previous string `json:"previous"`
-	Action   string `json:"action"`
-	Erasing  []gone `json:"erasing"`
-	Voids    int64  `json:"voids"`
+	Seq      int64    `json:"seq"`
+	Previous string   `json:"previous"`
+	Action   string   `json:"action"`
+	Objects  []string `json:"objects"` // none are all
+	Case     string   `json:"case"`
+	Erasing  []gone   `json:"erasing"`
+	Voids    int64    `json:"voids"`
 }
 
 // proof is a proof of erasure as far as it is checked.
@@ -58,80 +72,107 @@ type gone struct {
 	Missing bool `json:"missing"`
 }
 
+// history is what was decided and proven, as far as it was read.
+type history struct {
+	fsys      fs.FS
+	run       string
+	decisions []decision
+	last      string // SHA-256 of the last decision in hex
+	proven    map[int64]bool
+	erased    map[string]gone
+}
+
 // checkRetention reads what was decided, and finds what is proven to be erased, by name.
 func (v *Verifier) checkRetention(r *Report, fsys fs.FS, run string) (map[string]gone, error) {
-	erased, decided, proven := map[string]gone{}, 0, map[int64]bool{}
-	previous := ""
+	h := &history{fsys: fsys, run: run, proven: map[int64]bool{}, erased: map[string]gone{}}
 	for seq := int64(1); seq <= maxDecisions; seq++ {
 		name := fmt.Sprintf("%s/%08d.json", retentionDir, seq)
-		var d decision
-		sum, err := readRetention(fsys, name, run, &d, &d.header)
+		err := h.read(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			break
-		}
-		if err == nil {
-			err = d.follows(seq, previous, proven)
 		}
 		if err != nil {
 			r.Add(CheckRetention, name, Fails, err.Error())
 			return nil, nil
 		}
-		decided, previous = decided+1, sum
 		if err := v.Signature(r, fsys, name); err != nil {
 			return nil, err
 		}
-		ok, err := checkProof(fsys, run, d, sum, erased)
-		if err != nil {
+		if err := h.readProof(); err != nil {
 			r.Add(CheckRetention, proofPath(seq), Fails, err.Error())
 			return nil, nil
 		}
-		if !ok {
+		if !h.proven[seq] {
 			continue
 		}
-		proven[seq] = true
 		// A proof is worth as much as who vouches for it.
 		if err := v.Signature(r, fsys, proofPath(seq)); err != nil {
 			return nil, err
 		}
 	}
+	decided := len(h.decisions)
 	left, err := fs.Glob(fsys, retentionDir+"/*[0-9].json")
-	if err != nil || len(left) != decided+len(proven) {
-		r.Add(CheckRetention, retentionDir, Fails, fmt.Sprintf("has %d files, %d decisions and %d proofs follow from each other: some between them are missing", len(left), decided, len(proven)))
+	if err != nil || len(left) != decided+len(h.proven) {
+		r.Add(CheckRetention, retentionDir, Fails, fmt.Sprintf("has %d files, %d decisions and %d proofs follow from each other: some between them are missing", len(left), decided, len(h.proven)))
 		return nil, nil
 	}
 	if decided > 0 {
-		r.Add(CheckRetention, "", Holds, fmt.Sprintf("%s that follow from each other, %s of erasure, of %s", count(decided, "decision"), count(len(proven), "proof"), count(len(erased), "object")))
+		r.Add(CheckRetention, "", Holds, fmt.Sprintf("%s that follow from each other, %s of erasure, of %s", count(decided, "decision"), count(len(h.proven), "proof"), count(len(h.erased), "object")))
 	}
-	return erased, nil
+	return h.erased, nil
 }
 
-// follows checks that a decision is the next one after those before.
-func (d *decision) follows(seq int64, previous string, proven map[int64]bool) error {
-	if d.Format != "crawlfleet-retention" || d.Seq != seq || d.Previous != previous {
+// read reads the next decision.
+func (h *history) read(name string) error {
+	var d decision
+	sum, err := readRetention(h.fsys, name, h.run, &d, &d.header, maxDecisionVersion)
+	if err != nil {
+		return err
+	}
+	if d.Format != "crawlfleet-retention" || d.Seq != int64(len(h.decisions)+1) || d.Previous != h.last {
 		return errors.New("does not follow from the decision before it")
 	}
-	if proven[d.Voids] {
+	if err := h.checkVoid(&d); err != nil {
+		return err
+	}
+	h.decisions, h.last = append(h.decisions, d), sum
+	return nil
+}
+
+// checkVoid checks that what a decision calls void is an erasure before it that was not carried out.
+func (h *history) checkVoid(d *decision) error {
+	if (d.Action == actionVoid) != (d.Voids > 0) {
+		return errors.New("names an erasure that is void, and is another decision, or does not name one")
+	}
+	if d.Action != actionVoid {
+		return nil
+	}
+	if d.Voids > int64(len(h.decisions)) || h.decisions[d.Voids-1].Action != actionErase {
+		return fmt.Errorf("says that decision %d is void, which is no erasure before it", d.Voids)
+	}
+	if h.proven[d.Voids] {
 		return fmt.Errorf("says that decision %d is void, which is proven to be carried out", d.Voids)
 	}
 	return nil
 }
 
-// checkProof adds what an erasure is proven to have erased, and tells whether there is a proof:
-// without one it is under way. Other decisions have none.
-func checkProof(fsys fs.FS, run string, d decision, sum string, erased map[string]gone) (bool, error) {
-	if d.Action != "Erase" {
-		return false, nil
+// readProof adds what the last decision is proven to have erased. Without a proof an erasure is
+// under way; other decisions have none.
+func (h *history) readProof() error {
+	d := &h.decisions[len(h.decisions)-1]
+	if d.Action != actionErase {
+		return nil
 	}
 	var p proof
-	_, err := readRetention(fsys, proofPath(d.Seq), run, &p, &p.header)
+	_, err := readRetention(h.fsys, proofPath(d.Seq), h.run, &p, &p.header, maxProofVersion)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
-	if p.Format != "crawlfleet-erasure" || p.Intent.Seq != d.Seq || p.Intent.SHA256 != sum {
-		return false, fmt.Errorf("proves another decision than %d", d.Seq)
+	if p.Format != "crawlfleet-erasure" || p.Intent.Seq != d.Seq || p.Intent.SHA256 != h.last {
+		return fmt.Errorf("proves another decision than %d", d.Seq)
 	}
 	named := map[string]gone{}
 	for _, e := range d.Erasing {
@@ -140,22 +181,54 @@ func checkProof(fsys fs.FS, run string, d decision, sum string, erased map[strin
 	for _, o := range p.Objects {
 		e, ok := named[o.Name]
 		if !ok || e.SHA256 != o.SHA256 {
-			return false, fmt.Errorf("proves that %s was erased, which decision %d does not say", o.Name, d.Seq)
+			return fmt.Errorf("proves that %s was erased, which decision %d does not say", o.Name, d.Seq)
+		}
+		if h.isHeld(o.Name) {
+			return fmt.Errorf("proves that %s was erased, which was held when decision %d was made", o.Name, d.Seq)
 		}
 		delete(named, o.Name)
-		erased[o.Name] = e
+		h.erased[o.Name] = e
 	}
 	if len(named) > 0 {
-		return false, fmt.Errorf("does not prove all of decision %d", d.Seq)
+		return fmt.Errorf("does not prove all of decision %d", d.Seq)
 	}
-	return true, nil
+	h.proven[d.Seq] = true
+	return nil
+}
+
+// isHeld tells whether an object is held after all decisions that were read: by those that name its
+// chunk, or all that the run has.
+func (h *history) isHeld(name string) bool {
+	by := map[string]bool{}
+	for i := range h.decisions {
+		d := &h.decisions[i]
+		if len(d.Objects) > 0 && !slices.Contains(d.Objects, chunkOf(name)) {
+			continue
+		}
+		switch d.Action {
+		case actionHold:
+			by[d.Case] = true
+		case actionRelease:
+			delete(by, d.Case)
+		}
+	}
+	return len(by) > 0
+}
+
+// chunkOf is the chunk that an object is decided about with, itself or what it lies beside.
+func chunkOf(name string) string {
+	const suffix = ".wacz"
+	if before, _, ok := strings.Cut(name, suffix); ok {
+		return before + suffix
+	}
+	return name
 }
 
 func proofPath(seq int64) string { return fmt.Sprintf("%s/erased-%08d.json", retentionDir, seq) }
 
-// readRetention reads a decision or a proof of a run into v, whose header is h, and returns the
-// SHA-256 of the file.
-func readRetention(fsys fs.FS, name, run string, v any, h *header) (sum string, err error) {
+// readRetention reads a decision or a proof of a run into v, whose header is h and whose version
+// is not newer than this program, and returns the SHA-256 of the file.
+func readRetention(fsys fs.FS, name, run string, v any, h *header, newest int) (sum string, err error) {
 	f, size, err := Open(fsys, name)
 	if err != nil {
 		return "", err
@@ -171,7 +244,7 @@ func readRetention(fsys fs.FS, name, run string, v any, h *header) (sum string, 
 	if err := json.Unmarshal(raw, v); err != nil {
 		return "", fmt.Errorf("is not as it should be: %w", err)
 	}
-	if h.Version != 1 || h.Run != run {
+	if h.Version < 1 || h.Version > newest || h.Run != run {
 		return "", fmt.Errorf("is of version %d and the run %q", h.Version, h.Run)
 	}
 	digest := sha256.Sum256(raw)

@@ -53,19 +53,36 @@ func decided(t *testing.T, fsys fstest.MapFS, missing bool, names ...string) {
 
 // follow adds a decision after those that there are.
 func follow(f fstest.MapFS, members string) {
+	followAs(f, 1, members)
+}
+
+func followAs(f fstest.MapFS, version int, members string) {
 	seq := 1
 	for f[fmt.Sprintf("retention/%08d.json", seq)] != nil {
 		seq++
 	}
 	before := verifytest.SumOf(f[fmt.Sprintf("retention/%08d.json", seq-1)].Data)
-	text := fmt.Sprintf(`{"format": "crawlfleet-retention", "version": 1, "run": "run", "seq": %d, "previous": %q, %s}`, seq, before, members)
+	text := fmt.Sprintf(`{"format": "crawlfleet-retention", "version": %d, "run": "run", "seq": %d, "previous": %q, %s}`, version, seq, before, members)
 	f[fmt.Sprintf("retention/%08d.json", seq)] = &fstest.MapFile{Data: []byte(text)}
+}
+
+// prove adds the erasure of an object after all that was decided, and a proof of it.
+func prove(f fstest.MapFS, name string) {
+	seq := 1
+	for f[fmt.Sprintf("retention/%08d.json", seq)] != nil {
+		seq++
+	}
+	follow(f, fmt.Sprintf(`"action": "Erase", "erasing": [{"name": %q}]`, name))
+	sum := verifytest.SumOf(f[fmt.Sprintf("retention/%08d.json", seq)].Data)
+	f[fmt.Sprintf("retention/erased-%08d.json", seq)] = &fstest.MapFile{Data: fmt.Appendf(nil,
+		`{"format": "crawlfleet-erasure", "version": 1, "run": "run", "intent": {"seq": %d, "sha256": %q}, "objects": [{"name": %q}]}`, seq, sum, name)}
 }
 
 // TestErasedRuns: what is proven to be erased need not be there, and nothing else is excused.
 func TestErasedRuns(t *testing.T) {
 	t.Parallel()
 	const first, second, proof, list = "retention/00000001.json", "retention/00000002.json", "retention/erased-00000002.json", "leads/00001.jsonl.zst"
+	damaged := []string{"Chunks", "Lists", "Retention"}
 	edit := func(f fstest.MapFS, name, old, new string) {
 		if !strings.Contains(string(f[name].Data), old) {
 			t.Errorf("%s has no %s", name, old)
@@ -88,7 +105,37 @@ func TestErasedRuns(t *testing.T) {
 		"ChangedSum":  {reason: "the proof is of other bytes", change: func(f fstest.MapFS) { edit(f, proof, `"sha256": "`, `"sha256": "0`) }, want: []string{"Chunks", "Lists", "Retention"}},
 		"Void": {reason: "an erasure that was void, and one of something else that was not", change: func(f fstest.MapFS) {
 			follow(f, `"action": "Erase", "erasing": [{"name": "chunks/b0.wacz"}]`)
+			followAs(f, 2, `"action": "Void", "voids": 3`)
+		}},
+		"VoidOfOld": {reason: "what was void before there was a version 2", change: func(f fstest.MapFS) {
+			follow(f, `"action": "Erase", "erasing": [{"name": "chunks/b0.wacz"}]`)
 			follow(f, `"action": "Void", "voids": 3`)
+		}},
+		"VoidOfHold": {reason: "a hold cannot be void", change: func(f fstest.MapFS) { followAs(f, 2, `"action": "Void", "voids": 1`) }, want: damaged},
+		"VoidOfLater": {reason: "nor what was not decided before", change: func(f fstest.MapFS) {
+			followAs(f, 2, `"action": "Void", "voids": 4`)
+			follow(f, `"action": "Erase", "erasing": [{"name": "chunks/b0.wacz"}]`)
+		}, want: damaged},
+		"VoidOfNone": {reason: "nor nothing", change: func(f fstest.MapFS) { followAs(f, 2, `"action": "Void"`) }, want: damaged},
+		"HoldVoids": {reason: "a hold calls nothing void", change: func(f fstest.MapFS) {
+			follow(f, `"action": "Erase", "erasing": [{"name": "chunks/b0.wacz"}]`)
+			follow(f, `"action": "Hold", "case": "A", "voids": 3`)
+		}, want: damaged},
+		"Newer":      {reason: "nobody knows what that means", change: func(f fstest.MapFS) { followAs(f, 3, `"action": "Hold", "case": "A"`) }, want: damaged},
+		"HeldProven": {reason: "what is held is not erased", change: func(f fstest.MapFS) { prove(f, "chunks/b0.wacz") }, want: damaged},
+		"HeldBeside": {reason: "nor what lies beside it", change: func(f fstest.MapFS) { prove(f, "chunks/b0.wacz.sig") }, want: damaged},
+		"HeldRun": {reason: "a list is held with all that the run has", change: func(f fstest.MapFS) {
+			follow(f, `"action": "Hold", "case": "A"`)
+			prove(f, list)
+		}, want: damaged},
+		"OtherCase": {reason: "one case has released what another holds", change: func(f fstest.MapFS) {
+			follow(f, `"action": "Hold", "case": "A"`)
+			follow(f, `"action": "Release", "case": "A"`)
+			prove(f, "chunks/b0.wacz")
+		}, want: damaged},
+		"Released": {reason: "it was held, and released by then", change: func(f fstest.MapFS) {
+			follow(f, `"action": "Release", "case": "17"`)
+			prove(f, "chunks/b0.wacz")
 		}},
 		"VoidProven":  {reason: "what is proven was not void", change: func(f fstest.MapFS) { follow(f, `"action": "Void", "voids": 2`) }, want: []string{"Chunks", "Lists", "Retention"}},
 		"Foreign":     {reason: "a decision of another run", change: func(f fstest.MapFS) { edit(f, first, `"run": "run"`, `"run": "other"`) }, want: []string{"Chunks", "Lists", "Retention"}},
