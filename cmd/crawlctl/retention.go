@@ -203,6 +203,9 @@ func decideOne(cmd *cobra.Command, f *storeFlags, bucket *blob.Bucket, prefix st
 	if err != nil {
 		return err
 	}
+	if err := l.Follows(have.log.Mark()); err != nil {
+		return err
+	}
 	out := decided{Run: prefix, Bucket: bucket.Name(), Decision: l.Mark(), Objects: d.Objects}
 	if d.Action != retention.Release && len(d.Objects) == 0 {
 		out.Erased = have.erasing(l)

@@ -56,6 +56,7 @@ type held struct {
 	chunks    map[string]chunkFact // by name
 	log       *retention.Log
 	proven    map[int64]bool
+	early     []int64 // erasures that nobody carries out
 }
 
 type chunkFact struct {
@@ -97,7 +98,10 @@ func lookAt(ctx context.Context, bucket *blob.Bucket, prefix string) (*held, err
 			}
 		}
 	}
-	h.log, err = retention.Read(ctx, bucket, prefix)
+	if h.log, err = retention.Read(ctx, bucket, prefix); err != nil {
+		return nil, err
+	}
+	h.early, err = h.log.Early(ctx, bucket, prefix)
 	return h, err
 }
 
@@ -127,7 +131,7 @@ func (h *held) fates(l *retention.Log) map[string]retention.Fate {
 	if h.statement != nil {
 		p = h.statement.Period
 	}
-	return retention.Judge(p, l.Decisions, slices.Collect(maps.Keys(h.chunks)))
+	return retention.Judge(p, l.AsVoid(h.early), slices.Collect(maps.Keys(h.chunks)))
 }
 
 // kept is a line of -o json.

@@ -108,7 +108,7 @@ func TestRetentionComesTooLate(t *testing.T) {
 	a := newShelf(t)
 	a.ahead = 73 * time.Hour // the period is over
 	_, err := retention.Decide(t.Context(), a.bucket, archived, retention.Decision{
-		Action: retention.Erase, By: "worker", Why: "due", At: time.Now(), Erasing: []retention.Erasing{{Name: "chunks/1.wacz", Due: time.Now(), For: retention.ScreeningEnded}},
+		Action: retention.Erase, By: "worker", Why: "due", At: time.Now().Add(a.ahead), Erasing: []retention.Erasing{{Name: "chunks/1.wacz", Due: time.Now(), For: retention.ScreeningEnded}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -127,23 +127,29 @@ func TestRetentionComesTooLate(t *testing.T) {
 	}
 }
 
-// TestRetentionVoids: an erasure that was written before its time does not stand in the way.
+// TestRetentionVoids: an erasure that was written before its time does not stand in the way, of what
+// is kept by name or with all that the run has.
 func TestRetentionVoids(t *testing.T) {
-	a := newShelf(t)
-	said := []string{"--case", "A", "--why", "evidence", "--by", "desk"}
-	a.must(append([]string{"keep", archived, "--chunk", "1.wacz", "--until", "2999-12-31"}, said...)...)
-	_, err := retention.Decide(t.Context(), a.bucket, archived, retention.Decision{
-		Action: retention.Erase, By: "worker", Why: "forged", At: time.Now(), Erasing: []retention.Erasing{{Name: "chunks/1.wacz", Due: time.Now(), For: retention.ScreeningEnded}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	code, _, errs := a.run(append([]string{"hold", archived, "--chunk", "1.wacz"}, said...)...)
-	if code != 0 || !strings.Contains(errs, "note: decision 2, an erasure, is void") {
-		t.Errorf("exit code %d: %s", code, errs)
-	}
-	if out := a.must("list", archived); !strings.Contains(out, "Void   decision 2") || !strings.Contains(out, "Held") {
-		t.Errorf("the list says:\n%s", out)
+	for _, chunk := range [][]string{{"--chunk", "1.wacz"}, nil} {
+		a := newShelf(t)
+		said := []string{"--case", "A", "--why", "evidence", "--by", "desk"}
+		a.must(append([]string{"keep", archived, "--chunk", "1.wacz", "--until", "2999-12-31"}, said...)...)
+		_, err := retention.Decide(t.Context(), a.bucket, archived, retention.Decision{
+			Action: retention.Erase, By: "worker", Why: "forged", At: time.Now(), Erasing: []retention.Erasing{{Name: "chunks/1.wacz", Due: time.Now(), For: retention.ScreeningEnded}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.states()["chunks/1.wacz"]; got != "Kept" {
+			t.Errorf("%v: listed as %s, and no worker erases it", chunk, got)
+		}
+		code, _, errs := a.run(append(append([]string{"hold", archived}, chunk...), said...)...)
+		if code != 0 || !strings.Contains(errs, "note: decision 2, an erasure, is void") || strings.Contains(errs, "too late") {
+			t.Errorf("%v: exit code %d: %s", chunk, code, errs)
+		}
+		if out := a.must("list", archived); !strings.Contains(out, "Void   decision 2") || a.states()["chunks/1.wacz"] != "Held" {
+			t.Errorf("%v: the list says:\n%s", chunk, out)
+		}
 	}
 }
 

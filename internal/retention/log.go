@@ -134,7 +134,7 @@ func (l *Log) read(ctx context.Context, store Store, prefix string, seq int64) e
 // again what there is to be known. What is to be kept must not be under an erasure: the error
 // is ErrErasing.
 func (l *Log) Append(ctx context.Context, store Store, prefix string, d Decision) error {
-	d.Format, d.Version, d.Run, d.Seq, d.Previous = format, version, RunOf(prefix), l.Mark().Seq+1, l.Mark().SHA256
+	d.Format, d.Version, d.Run, d.Seq, d.Previous = format, d.version(), RunOf(prefix), l.Mark().Seq+1, l.Mark().SHA256
 	d.At = d.At.UTC()
 	if err := d.Check(); err != nil {
 		return err
@@ -162,23 +162,16 @@ func (l *Log) Append(ctx context.Context, store Store, prefix string, d Decision
 const tries = 100
 
 // Decide makes a decision of a person, after all that was decided before it, however many
-// decide at once. It returns the log that ends with it. What stands in its way and was written
-// too early becomes void first.
+// decide at once. It returns the log that ends with it. What would erase what it keeps and was
+// written too early becomes void first.
 func Decide(ctx context.Context, store Store, prefix string, d Decision) (*Log, error) {
 	for range tries {
 		l, err := Read(ctx, store, prefix)
 		if err != nil {
 			return nil, err
 		}
-		err = l.Append(ctx, store, prefix, d)
-		if errors.Is(err, ErrErasing) {
-			voided, failed := l.voidFor(ctx, store, prefix, &d)
-			if failed == nil && !voided {
-				return l, err
-			}
-			if err = failed; err == nil {
-				continue
-			}
+		if err = l.voidFor(ctx, store, prefix, &d); err == nil {
+			err = l.Append(ctx, store, prefix, d)
 		}
 		if !errors.Is(err, blob.ErrExists) {
 			return l, err

@@ -205,6 +205,34 @@ func TestProofs(t *testing.T) {
 	}
 }
 
+// TestProves: a proof is of what its decision erases.
+func TestProves(t *testing.T) {
+	t.Parallel()
+	of := func(sum string, names ...string) (p Proof) {
+		for _, name := range names {
+			p.Objects = append(p.Objects, Removed{Erasing: Erasing{Name: name, SHA256: sum, Size: 7}})
+		}
+		return p
+	}
+	cases := map[string]struct {
+		of     Decision
+		proof  Proof
+		proves bool
+	}{
+		"All":     {erase(one, State), of("", one, State), true},
+		"Another": {erase(one), of("", two), false},
+		"Less":    {erase(one, two), of("", one), false},
+		"More":    {erase(one), of("", one, two), false},
+		"Sum":     {erase(one), of("aa", one), false},
+		"Hold":    {decide(Hold, "A"), Proof{}, false},
+	}
+	for name, tc := range cases {
+		if err := tc.proof.Proves(&tc.of); (err == nil) != tc.proves || err != nil && !errors.Is(err, ErrBroken) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestReadStatement(t *testing.T) {
 	t.Parallel()
 	written := noon.Add(2 * time.Second)
@@ -216,7 +244,7 @@ func TestReadStatement(t *testing.T) {
 		"chunks":[{"key":"ns/name/uid/chunks/1.wacz","size":7,"sha256":"aa","pages":2}],"leads":{"objects":[{"key":"ns/name/uid/leads/1","size":3}]},
 		"visits":{"directory":{"key":"ns/name/uid/visits/directory.json.zst"},"objects":[{"key":"ns/name/uid/visits/1"}]}}`)
 	got, err := ReadStatement(t.Context(), b, prefix)
-	want := Statement{Period: Period{Begins: written, Length: 72 * time.Hour}, Objects: []Stated{
+	want := Statement{Period: Period{Begins: written, Length: 72 * time.Hour}, SealedAt: noon, Objects: []Stated{
 		{Name: one, Size: 7, SHA256: "aa", Pages: 2}, {Name: "leads/1", Size: 3}, {Name: "visits/1"}, {Name: "visits/directory.json.zst"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

@@ -75,14 +75,15 @@ type Program struct {
 }
 
 const (
-	proofFormat = "crawlfleet-erasure"
-	proofPrefix = Folder + "erased-"
-	maxProof    = 2 << 20
+	proofFormat  = "crawlfleet-erasure"
+	proofVersion = 1
+	proofPrefix  = Folder + "erased-"
+	maxProof     = 2 << 20
 )
 
 // PutProof writes the proof of an erasure. One that another attempt wrote before holds.
 func PutProof(ctx context.Context, store Store, prefix string, p Proof) error {
-	p.Format, p.Version, p.Run = proofFormat, version, RunOf(prefix)
+	p.Format, p.Version, p.Run = proofFormat, proofVersion, RunOf(prefix)
 	data, err := json.MarshalIndent(p, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode a proof: %w", err)
@@ -115,6 +116,20 @@ func ReadProof(ctx context.Context, store Store, prefix string, intent Mark) (Pr
 		return p, fmt.Errorf("%w: %s proves another erasure", ErrBroken, key)
 	}
 	return p, nil
+}
+
+// Proves checks that a proof is of all that a decision erases, and of nothing else.
+func (p *Proof) Proves(d *Decision) error {
+	broken := fmt.Errorf("%w: %s does not prove what number %d erases", ErrBroken, ProofName(d.Seq), d.Seq)
+	if d.Action != Erase || len(p.Objects) != len(d.Erasing) {
+		return broken
+	}
+	for i, o := range p.Objects {
+		if e := d.Erasing[i]; o.Name != e.Name || o.SHA256 != e.SHA256 {
+			return broken
+		}
+	}
+	return nil
 }
 
 // ProofName is where the proof that a decision was carried out lies below the prefix of a run.

@@ -98,11 +98,21 @@ type Erasing struct {
 	For Cause     `json:"for"`
 }
 
-// What a decision calls itself.
+// What a decision calls itself. Void came with version 2: a program of before says that it does
+// not know that version. All else is as it was.
 const (
-	format  = "crawlfleet-retention"
-	version = 1
+	format      = "crawlfleet-retention"
+	version     = 1
+	voidVersion = 2
 )
+
+// version is the first one that knows such a decision.
+func (d *Decision) version() int {
+	if d.Action == Void {
+		return voidVersion
+	}
+	return version
+}
 
 // ErrInvalid says that a decision makes no sense.
 var ErrInvalid = errors.New("not a decision about retention")
@@ -177,8 +187,8 @@ func decode(data []byte) (Decision, error) {
 	if err := json.Unmarshal(data, &d); err != nil {
 		return d, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	if d.Format != format || d.Version < 1 || d.Version > version {
-		return d, fmt.Errorf("%w: format %q, version %d: this program reads %s up to %d", ErrInvalid, d.Format, d.Version, format, version)
+	if d.Format != format || d.Version < version || d.Version > voidVersion {
+		return d, fmt.Errorf("%w: format %q, version %d: this program reads %s up to %d", ErrInvalid, d.Format, d.Version, format, voidVersion)
 	}
 	return d, d.Check()
 }

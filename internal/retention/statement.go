@@ -18,6 +18,8 @@ type Statement struct {
 	// Period is that of the order; its Length is 0 when the order is older than such
 	// periods.
 	Period Period
+	// SealedAt is when the run was sealed, as the statement itself says.
+	SealedAt time.Time
 	// Objects are those that the statement names: chunks, leads and visits.
 	Objects []Stated
 }
@@ -30,6 +32,10 @@ type Stated struct {
 	Pages  int
 }
 
+// Said is the period by the words of the statement alone. What the store says of its objects'
+// times changes when a bucket is restored from a copy, also for what was done long before.
+func (s *Statement) Said() Period { return Period{Begins: s.SealedAt, Length: s.Period.Length} }
+
 // ReadStatement reads the closing statement of the run whose archive lies below prefix. The
 // period begins when it was sealed, by the later of two clocks: the workers' and the store's.
 func ReadStatement(ctx context.Context, store Store, prefix string) (Statement, error) {
@@ -38,12 +44,7 @@ func ReadStatement(ctx context.Context, store Store, prefix string) (Statement, 
 	if err != nil {
 		return s, err
 	}
-	body, info, err := store.Get(ctx, key)
-	if err != nil {
-		return s, err
-	}
-	_ = body.Close() // its time alone was wanted
-	data, err := get(ctx, store, key, maxStatement)
+	data, info, err := getInfo(ctx, store, key, maxStatement)
 	if err != nil {
 		return s, err
 	}
@@ -74,7 +75,8 @@ func ReadStatement(ctx context.Context, store Store, prefix string) (Statement, 
 	if said.Format != "crawlfleet-run" {
 		return s, fmt.Errorf("%w: %s is no closing statement, its format is %q", ErrBroken, key, said.Format)
 	}
-	s.Period = Period{Begins: said.SealedAt.UTC(), Length: time.Duration(said.Retention.ScreeningSeconds) * time.Second}
+	s.SealedAt = said.SealedAt.UTC()
+	s.Period = Period{Begins: s.SealedAt, Length: time.Duration(said.Retention.ScreeningSeconds) * time.Second}
 	if info.Modified.After(s.Period.Begins) {
 		s.Period.Begins = info.Modified.UTC()
 	}

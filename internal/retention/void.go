@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -20,7 +22,7 @@ import (
 const writtenSlack = 2 * time.Second
 
 // voidReason is what a decision says that an erasure is void.
-const voidReason = "it was written before what it names was due, by the clock of the store"
+const voidReason = "it was written before what it names was due, by the clock of the store or of who wrote it"
 
 // NewVoid is the decision that an erasure is void.
 func NewVoid(seq int64, by string, at time.Time) Decision {
@@ -64,36 +66,96 @@ func (l *Log) FatesAt(p Period, seq int64, names []string) map[string]Fate {
 }
 
 // IsEarly tells whether an erasure was written before all that it names was due, of which fates
-// says when that was. One that was not read from the store has no date, and is not.
+// says when that was: by the clock of the store, or by that of who wrote it. One that was not read
+// from the store has no date, and is not.
 func (l *Log) IsEarly(seq int64, fates map[string]Fate) bool {
 	written := l.WrittenAt(seq)
 	if written.IsZero() {
 		return false
 	}
-	for _, e := range l.Decisions[seq-1].Erasing {
-		if f := fates[e.Name]; !f.Held() && !f.IsDue(written.Add(writtenSlack)) {
+	d := &l.Decisions[seq-1]
+	for _, e := range d.Erasing {
+		f := fates[e.Name]
+		due := f.IsDue(written.Add(writtenSlack)) && f.IsDue(d.At)
+		if !due && !f.Held() {
 			return true
 		}
 	}
 	return false
 }
 
-// voidFor decides that the erasure which stands in the way of a decision is void, if it is one that
-// no worker carries out. Workers know of the run's period what the closing statement says, or of a
-// later end of it: what is early by that statement is early for them, too. Without one it is
-// left to them.
-func (l *Log) voidFor(ctx context.Context, store Store, prefix string, d *Decision) (voided bool, err error) {
-	seq, _ := l.bar(d)
-	_, err = ReadProof(ctx, store, prefix, l.MarkAt(seq))
-	if !errors.Is(err, blob.ErrNotFound) {
-		return false, err // it is done, whatever its date has become
+// Early are the numbers of the erasures that are to be declared void: those that are early by what
+// the closing statement says of the run's period, and were not carried out. Without a statement
+// nobody can say that of any.
+func (l *Log) Early(ctx context.Context, store Store, prefix string) (early []int64, err error) {
+	left, err := l.notCarriedOut(ctx, store, prefix)
+	if err != nil || len(left) == 0 {
+		return nil, err
 	}
 	st, err := ReadStatement(ctx, store, prefix)
 	if errors.Is(err, blob.ErrNotFound) {
-		return false, nil
+		return nil, nil
 	}
-	if err != nil || !l.IsEarly(seq, l.FatesAt(st.Period, seq, nil)) {
-		return false, err
+	if err != nil {
+		return nil, err
 	}
-	return true, l.Append(ctx, store, prefix, NewVoid(seq, d.By, d.At))
+	names := make([]string, len(st.Objects))
+	for i, o := range st.Objects {
+		names[i] = o.Name
+	}
+	return slices.DeleteFunc(left, func(seq int64) bool { return !l.IsEarly(seq, l.FatesAt(st.Period, seq, names)) }), nil
+}
+
+// notCarriedOut are the numbers of the erasures that are not void and not carried out. A proof is
+// worth nothing while any of the objects is there: who may write to the bucket can write one.
+func (l *Log) notCarriedOut(ctx context.Context, store Store, prefix string) (left []int64, err error) {
+	void := voids(l.Decisions)
+	for i := range l.Decisions {
+		if d := &l.Decisions[i]; d.Action == Erase && !void[d.Seq] {
+			left = append(left, d.Seq)
+		}
+	}
+	if len(left) == 0 {
+		return nil, nil
+	}
+	there := map[string]bool{}
+	err = store.List(ctx, prefix, func(o blob.Info) bool {
+		there[strings.TrimPrefix(string(o.Key), prefix)] = true
+		return true
+	})
+	return slices.DeleteFunc(left, func(seq int64) bool {
+		return there[ProofName(seq)] && !slices.ContainsFunc(l.Decisions[seq-1].Erasing, func(e Erasing) bool { return there[e.Name] })
+	}), err
+}
+
+// voidFor decides that the early erasures of what a decision is to keep are void: whoever keeps
+// something must not depend on what the store says of their dates. What is early by the closing
+// statement is early for all workers, so that none can be carrying it out.
+func (l *Log) voidFor(ctx context.Context, store Store, prefix string, d *Decision) error {
+	if d.Action != Keep && d.Action != Hold {
+		return nil
+	}
+	early, err := l.Early(ctx, store, prefix)
+	if err != nil {
+		return err
+	}
+	for _, seq := range early {
+		covers := func(e Erasing) bool { return d.covers(UnitOf(e.Name)) }
+		if !slices.ContainsFunc(l.Decisions[seq-1].Erasing, covers) {
+			continue
+		}
+		if err := l.Append(ctx, store, prefix, NewVoid(seq, d.By, d.At)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AsVoid are the decisions as they would be if some erasures were declared void.
+func (l *Log) AsVoid(early []int64) []Decision {
+	log := slices.Clone(l.Decisions)
+	for _, seq := range early {
+		log = append(log, Decision{Action: Void, Voids: seq})
+	}
+	return log
 }

@@ -2,8 +2,11 @@ package retention
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
 )
@@ -16,9 +19,11 @@ func TestDecideVoids(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		at     time.Time // when the erasure is written
+		by     time.Time // when it is by the clock of who writes it, much later if zero
 		before []Decision
 		open   bool // the run is not sealed
 		proven bool
+		there  bool // what it names
 		void   bool
 	}{
 		"Early":       {reason: "it was not due", at: day(3).Add(-3 * time.Second), void: true},
@@ -29,6 +34,8 @@ func TestDecideVoids(t *testing.T) {
 		"Held":        {reason: "it is a forger's, and not one that a clock dated: nobody goes on before a person has looked", at: day(3), before: []Decision{decide(Hold, "B", one)}},
 		"NotSealed":   {reason: "when it is due is not known yet: it is left to the workers", at: noon, open: true},
 		"Proven":      {reason: "it is done: dates are others after a restore", at: noon, proven: true},
+		"WriterEarly": {reason: "it was not due by the clock of who wrote it", at: day(3), by: day(3).Add(-time.Second), void: true},
+		"Forged":      {reason: "it is proven, and what it names is there", at: noon, proven: true, there: true, void: true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -38,9 +45,15 @@ func TestDecideVoids(t *testing.T) {
 			if !tc.open {
 				store(t, b, "run.json", sealed)
 			}
+			if tc.there {
+				store(t, b, one, "a capture")
+			}
 			for _, d := range append(tc.before, erase(two), erase(one)) {
 				if d.Action == Erase {
-					now = tc.at
+					now, d.At = tc.at, day(99)
+					if !tc.by.IsZero() {
+						d.At = tc.by
+					}
 				}
 				if err := read(t, b).Append(t.Context(), b, prefix, d); err != nil {
 					t.Fatal(err)
@@ -63,6 +76,40 @@ func TestDecideVoids(t *testing.T) {
 				t.Errorf("%s: decided is %+v", tc.reason, d)
 			}
 		})
+	}
+}
+
+// TestHoldOfAllVoids: a hold of all that a run has does not depend on what the store says later of
+// when an early erasure was written. A release changes nothing.
+func TestHoldOfAllVoids(t *testing.T) {
+	t.Parallel()
+	now := noon
+	b := open(t, &blobtest.Server{Now: func() time.Time { return now }})
+	store(t, b, "run.json", `{"format":"crawlfleet-run","sealedAt":"2026-05-04T12:00:00Z","retention":{"screeningSeconds":259200}}`)
+	early, late := erase(one, "leads/1"), erase(two)
+	early.At, late.At = day(3), day(3)
+	l := read(t, b)
+	for _, d := range []Decision{early, early} {
+		if err := l.Append(t.Context(), b, prefix, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = day(3)
+	if err := l.Append(t.Context(), b, prefix, late); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []Decision{decide(Release, "A"), decide(Hold, "A")} {
+		if _, err := Decide(t.Context(), b, prefix, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, d := range read(t, b).Decisions {
+		got = append(got, fmt.Sprint(d.Version, " ", d.Action, " ", d.Voids))
+	}
+	want := []string{"1 Erase 0", "1 Erase 0", "1 Erase 0", "1 Release 0", "2 Void 1", "2 Void 2", "1 Hold 0"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("decided (-want +got):\n%s", diff)
 	}
 }
 
@@ -91,7 +138,7 @@ func TestVoidOfNothing(t *testing.T) {
 		t.Errorf("read %+v", got.Decisions)
 	}
 	forged := NewVoid(1, "worker", noon)
-	forged.Format, forged.Version, forged.Run, forged.Seq, forged.Previous = format, version, RunOf(prefix), 4, l.Mark().SHA256
+	forged.Format, forged.Version, forged.Run, forged.Seq, forged.Previous = format, voidVersion, RunOf(prefix), 4, l.Mark().SHA256
 	data, err := forged.encode()
 	if err != nil {
 		t.Fatal(err)

@@ -189,7 +189,7 @@ func TestClockFallsBack(t *testing.T) {
 func (r *rig) forge(name string) {
 	r.t.Helper()
 	_, err := retention.Decide(r.t.Context(), r.store.Bucket("archive"), prefix, retention.Decision{
-		Action: retention.Erase, By: "crawlfleet", Why: "forged", At: noon, Erasing: []retention.Erasing{{Name: name, Due: noon, For: retention.ScreeningEnded}},
+		Action: retention.Erase, By: "crawlfleet", Why: "forged", At: r.worker, Erasing: []retention.Erasing{{Name: name, Due: noon, For: retention.ScreeningEnded}},
 	})
 	if err != nil {
 		r.t.Fatal(err)
