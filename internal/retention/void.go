@@ -159,3 +159,10 @@ func (l *Log) AsVoid(early []int64) []Decision {
 	}
 	return log
 }
+
+// KeptSince tells whether anything that an erasure names was to be kept or held by a decision after it.
+func (l *Log) KeptSince(seq int64) bool {
+	return slices.ContainsFunc(l.Decisions[seq:], func(d Decision) bool {
+		return (d.Action == Keep || d.Action == Hold) && slices.ContainsFunc(l.Decisions[seq-1].Erasing, func(e Erasing) bool { return d.covers(UnitOf(e.Name)) })
+	})
+}

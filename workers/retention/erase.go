@@ -3,9 +3,6 @@ package retention
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,14 +17,15 @@ const atOnce = 8
 // carryOut erases what a decision names, and proves it. Where the store will not, that is
 // noted.
 func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
-	fates, due, err := r.isLawful(d)
-	if err != nil {
-		return err
-	}
-	if r.log.IsEarly(d.Seq, fates) {
+	v := r.verdicts[d.Seq]
+	if v.early {
 		return r.void(ctx, d)
 	}
-	if !due {
+	fates := r.fatesAt(r.period, d.Seq)
+	if v.doubtful { // what was decided since may have been first
+		fates = r.fatesNow()
+	}
+	if !r.areDue(&d, fates) {
 		r.stuck[d.Seq] = true
 		return nil
 	}
@@ -54,7 +52,7 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	if err := r.readClocks(ctx); err != nil {
 		return err
 	}
-	err = retention.PutProof(ctx, r.archive, r.prefix, retention.Proof{
+	err := retention.PutProof(ctx, r.archive, r.prefix, retention.Proof{
 		Intent:  r.log.MarkAt(d.Seq),
 		Policy:  retention.Policy{ScreeningSeconds: int64(r.period.Length / time.Second), Begins: r.period.Begins, Ends: r.period.Ends()},
 		Objects: removed, ErasedAt: r.clocks, By: r.Program,
@@ -70,30 +68,15 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	return nil
 }
 
-// isLawful checks an erasure that somebody decided, maybe another than a worker: who may write
-// to the bucket could else have one remove what is held. It tells what was decided about it before,
-// and whether all of it is due, by the clocks as they are now.
-func (r *run) isLawful(d retention.Decision) (fates map[string]retention.Fate, due bool, err error) {
-	fates, due = r.log.FatesAt(r.period, d.Seq, slices.Collect(maps.Keys(r.fates))), true
-	for _, e := range d.Erasing {
-		f := fates[e.Name]
-		if e.Name != retention.State && !erasable(e.Name) || f.Held() {
-			return nil, false, fmt.Errorf("%w: number %d erases %q, which it must not", retention.ErrBroken, d.Seq, e.Name)
-		}
-		due = due && f.IsDue(r.clocks.Both())
-	}
-	return fates, due, nil
-}
-
-// void decides that an intent is not carried out. Whoever is faster decides the same: all workers
-// read the same dates.
+// void decides that an intent is not carried out. Whoever is faster decides the same: all read the same
+// dates and the same closing statement.
 func (r *run) void(ctx context.Context, d retention.Decision) error {
 	err := r.log.Append(ctx, r.archive, r.prefix, retention.NewVoid(d.Seq, r.by(), r.clocks.Both()))
 	if errors.Is(err, blob.ErrExists) {
 		return nil // all is read again
 	}
 	if err == nil {
-		r.Logger.Warn("an erasure is void: the store dates it before what it names was due", "run", r.in.Run, "decision", d.Seq)
+		r.Logger.Warn("an erasure is void: it is dated before what it names was due", "run", r.in.Run, "decision", d.Seq)
 	}
 	return err
 }

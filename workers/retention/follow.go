@@ -131,7 +131,7 @@ func (r *run) follow(ctx context.Context) error {
 	group.SetLimit(atOnce)
 	for _, name := range slices.Sorted(maps.Keys(r.present)) {
 		f := r.fates[name]
-		if !strings.HasPrefix(name, retention.Chunks) || r.underWay(f) || r.proven[f.Erasing] {
+		if !strings.HasPrefix(name, retention.Chunks) || r.goes(f) {
 			continue
 		}
 		group.Go(func() error {

@@ -3,7 +3,6 @@ package retention
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -22,16 +21,23 @@ type run struct {
 	prefix            string
 
 	locking, stateLocking blob.Locking
-	period                retention.Period
-	stated                map[string]retention.Stated
 
 	// What a look finds.
-	clocks  retention.Clocks
-	log     *retention.Log
-	present map[string]object
-	proven  map[int64]bool // by the number of the intent
-	voided  map[int64]bool // in the same way
-	fates   map[string]retention.Fate
+	clocks        retention.Clocks
+	statement     *retention.Statement // nil while the run is not sealed
+	statementInfo blob.Info
+	period        retention.Period
+	stated        map[string]retention.Stated
+	log           *retention.Log
+	present       map[string]object
+	proven        map[int64]bool // by the number of the intent
+	voided        map[int64]bool // in the same way
+	names         []string       // of all that there is, or should be
+	fates         map[string]retention.Fate
+	verdicts      map[int64]verdict // of intents, by their number
+	waiting       map[int64]bool    // doubtful intents of what is not due, or is held
+	contrary      []int64           // intents that are void and proven, untold
+	damage        error             // nothing is erased because of it
 
 	// What the attempt met with.
 	blocked  map[string]string // objects that are due and cannot be erased, and why
@@ -60,22 +66,7 @@ func (r *run) begin(ctx context.Context) (err error) {
 		return err
 	}
 	r.period = retention.Period{Begins: r.in.EndedAt.UTC(), Length: r.in.Retention.Screening}
-	r.stated, r.stuck, r.unlocked = map[string]retention.Stated{}, map[int64]bool{}, map[string]string{}
-	st, err := retention.ReadStatement(ctx, r.archive, r.prefix)
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil // the run was not sealed: what it stored is captured all the same
-	}
-	if err != nil {
-		return err
-	}
-	if st.Period.Begins.After(r.period.Begins) {
-		r.period.Begins = st.Period.Begins
-	}
-	for _, o := range st.Objects {
-		if erasable(o.Name) {
-			r.stated[o.Name] = o
-		}
-	}
+	r.stated, r.stuck, r.verdicts, r.unlocked = map[string]retention.Stated{}, map[int64]bool{}, map[int64]verdict{}, map[string]string{}
 	return nil
 }
 
@@ -86,31 +77,34 @@ func (r *run) look(ctx context.Context) (err error) {
 	if err := r.readClocks(ctx); err != nil {
 		return err
 	}
+	if err := r.readPeriod(ctx); err != nil {
+		return err
+	}
 	if err := r.listProofs(ctx); err != nil {
 		return err
 	}
 	if err := r.list(ctx); err != nil {
 		return err
 	}
-	if r.log, err = retention.Read(ctx, r.archive, r.prefix); err != nil {
+	if err := r.readLog(ctx); err != nil {
 		return err
 	}
-	if err := r.log.Follows(retention.Mark(r.in.Log)); err != nil {
-		return err
-	}
+	r.damage = nil
 	if err := r.checkProofs(ctx); err != nil {
 		return err
 	}
-	names := slices.Sorted(maps.Keys(r.present))
+	r.names = slices.Sorted(maps.Keys(r.present))
 	for name := range r.stated {
 		if _, ok := r.present[name]; !ok {
-			names = append(names, name)
+			r.names = append(r.names, name)
 		}
 	}
 	if _, ok := r.present[retention.State]; !ok {
-		names = append(names, retention.State)
+		r.names = append(r.names, retention.State)
 	}
-	r.fates = retention.Judge(r.period, r.log.Decisions, names)
+	r.settleVoids()
+	r.fates = retention.Judge(r.period, r.standingDecisions(), r.names)
+	r.judge()
 	for name, f := range r.fates {
 		if _, ok := r.present[name]; ok && name != retention.State && r.proven[f.Erasing] {
 			r.back[name] = true
@@ -119,17 +113,21 @@ func (r *run) look(ctx context.Context) (err error) {
 	return nil
 }
 
-// checkProofs finds proofs of what was not decided, or is void: they prove nothing.
-func (r *run) checkProofs(ctx context.Context) error {
-	r.voided = r.log.Voided()
-	for seq := range r.proven {
-		if seq > r.log.Mark().Seq || r.voided[seq] {
-			return fmt.Errorf("%w: number %d is proven, and was never decided or is void", retention.ErrBroken, seq)
-		}
-		if _, err := retention.ReadProof(ctx, r.archive, r.prefix, r.log.MarkAt(seq)); err != nil {
+// readLog reads the decisions. They must go on from what was seen before, by this attempt, too.
+func (r *run) readLog(ctx context.Context) error {
+	log, err := retention.Read(ctx, r.archive, r.prefix)
+	if err != nil {
+		return err
+	}
+	if err := log.Follows(retention.Mark(r.in.Log)); err != nil {
+		return err
+	}
+	if r.log != nil {
+		if err := log.Follows(r.log.Mark()); err != nil {
 			return err
 		}
 	}
+	r.log = log
 	return nil
 }
 

@@ -98,11 +98,7 @@ func (k *Keeper) erase(ctx context.Context, in workflows.EraseInput) (workflows.
 	}
 	err := r.settle(ctx)
 	if errors.Is(err, retention.ErrBroken) { // nobody knows what is held: nothing is erased
-		k.Metrics.looked(workflows.ReasonRetentionDrift)
-		k.Logger.Error("nothing is erased: the decisions about a run are damaged", "run", in.Run, "error", err)
-		return workflows.EraseOutput{
-			Reason: workflows.ReasonRetentionDrift, Message: "nothing is erased: " + err.Error(), ObjectLock: r.objectLock(), Log: in.Log, Told: in.Told,
-		}, nil
+		return r.damaged(err), nil
 	}
 	if err != nil {
 		return workflows.EraseOutput{}, err
@@ -110,6 +106,11 @@ func (k *Keeper) erase(ctx context.Context, in workflows.EraseInput) (workflows.
 	told, err := r.tell(ctx)
 	if err != nil {
 		return workflows.EraseOutput{}, err
+	}
+	if r.damage != nil {
+		out := r.damaged(r.damage)
+		out.Told = told
+		return out, nil
 	}
 	out := r.standing()
 	out.Told, out.Log = told, workflows.LogMark(r.log.Mark())
@@ -120,6 +121,16 @@ func (k *Keeper) erase(ctx context.Context, in workflows.EraseInput) (workflows.
 	return out, nil
 }
 
+// damaged is what is said of a run of which nothing is erased any more. What was seen before stays what
+// has to be there, so that somebody can take away a forged decision.
+func (r *run) damaged(err error) workflows.EraseOutput {
+	r.Metrics.looked(workflows.ReasonRetentionDrift)
+	r.Logger.Error("nothing is erased: the decisions about a run are damaged", "run", r.in.Run, "error", err)
+	return workflows.EraseOutput{
+		Reason: workflows.ReasonRetentionDrift, Message: "nothing is erased: " + err.Error(), ObjectLock: r.objectLock(), Log: r.in.Log, Told: r.in.Told,
+	}
+}
+
 // settle carries out all that is due. It ends with a look at what is left.
 func (r *run) settle(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
@@ -128,6 +139,9 @@ func (r *run) settle(ctx context.Context) error {
 	for {
 		if err := r.look(ctx); err != nil {
 			return err
+		}
+		if r.damage != nil { // what is held is held all the same
+			return r.follow(ctx)
 		}
 		intent, left := r.pending()
 		if left {
@@ -156,10 +170,11 @@ func (r *run) settle(ctx context.Context) error {
 	}
 }
 
-// pending is the first erasure that is not proven, not void, and not known to be blocked.
+// pending is the first erasure that is not proven, not void, and not known to be blocked. A proof of one
+// that is early is none.
 func (r *run) pending() (retention.Decision, bool) {
 	i := slices.IndexFunc(r.log.Decisions, func(d retention.Decision) bool {
-		return d.Action == retention.Erase && !r.proven[d.Seq] && !r.voided[d.Seq] && !r.stuck[d.Seq]
+		return d.Action == retention.Erase && (!r.proven[d.Seq] || r.verdicts[d.Seq].early) && !r.voided[d.Seq] && !r.stuck[d.Seq]
 	})
 	if i < 0 {
 		return retention.Decision{}, false
@@ -168,13 +183,13 @@ func (r *run) pending() (retention.Decision, bool) {
 }
 
 // tell tells the custody log what was decided and done since it was last told. An erasure is told of
-// once it is done; one that the store refuses does not keep later decisions from being told, again
+// once it is done, by right; one that the store refuses does not keep later decisions from being told, again
 // with each look until it is done.
 func (r *run) tell(ctx context.Context) (told int64, err error) {
 	told = r.in.Told
 	waiting := false
 	for _, d := range r.log.Decisions[min(told, int64(len(r.log.Decisions))):] {
-		if d.Action == retention.Erase && !r.proven[d.Seq] && !r.voided[d.Seq] {
+		if d.Action == retention.Erase && !r.voided[d.Seq] && !r.isDone(&d) {
 			waiting = true
 			continue
 		}

@@ -44,10 +44,10 @@ func (r *run) standing() workflows.EraseOutput {
 	if out.Lifted, lifting = r.lifted(); lifting > 0 && (out.Wait == 0 || lifting < out.Wait) {
 		out.Wait = lifting
 	}
-	if t.blocked > 0 || len(r.unlocked) > 0 || len(r.back) > 0 {
+	if t.blocked > 0 || len(r.unlocked) > 0 || len(r.back) > 0 || len(r.contrary) > 0 {
 		out.Wait = blockedAgain
 	}
-	out.Done = t.left == 0 && t.missing == 0 && len(r.stuck) == 0 && !now.Before(r.period.Ends())
+	out.Done = t.left == 0 && len(r.contrary) == 0 && t.missing == 0 && len(r.stuck) == 0 && !now.Before(r.period.Ends())
 	return out
 }
 
@@ -57,7 +57,7 @@ func (r *run) tally() tally {
 		if r.voided[d.Seq] {
 			continue
 		}
-		if r.stuck[d.Seq] {
+		if r.stuck[d.Seq] && !r.waiting[d.Seq] {
 			t.blocked += len(d.Erasing)
 		}
 		for _, e := range d.Erasing {
@@ -94,14 +94,14 @@ func (r *run) add(t *tally, name string, f retention.Fate) {
 		t.next = f.Due
 	}
 	if retention.UnitOf(name) == name { // a chunk
-		t.count(f, gone, r.period)
+		t.count(f, gone || r.goes(f), r.period)
 	}
 }
 
-func (t *tally) count(f retention.Fate, gone bool, p retention.Period) {
+func (t *tally) count(f retention.Fate, erased bool, p retention.Period) {
 	t.chunks++
 	switch {
-	case gone || f.Erasing > 0:
+	case erased:
 		t.erased++
 	case f.Held():
 		t.held++
@@ -117,6 +117,8 @@ func (t *tally) count(f retention.Fate, gone bool, p retention.Period) {
 func (r *run) words(t tally) (workflows.Reason, string) {
 	counts := t.String()
 	switch {
+	case len(r.contrary) > 0:
+		return workflows.ReasonRetentionDrift, fmt.Sprintf("number %d of the decisions is proven to be carried out, and another says that it is void; %s", r.contrary[0], counts)
 	case t.missing+t.missed > 0 || len(r.back) > 0:
 		return workflows.ReasonRetentionDrift, fmt.Sprintf("%d objects are missing that nobody had erased, %d of them held; %d were there again after they had been erased; %s",
 			t.missing+t.missed, t.missingHeld, len(r.back), counts)
