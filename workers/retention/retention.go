@@ -6,13 +6,14 @@
 //  1. The decisions are read, and what is due by two clocks, the workers' and the store's.
 //  2. The intent to erase exactly that is made the next decision. Whoever decided something
 //     meanwhile has that number, and all is read again.
-//  3. An intent that the store dates before what it names was due is declared void, and all is
-//     read again: its clock fell back.
+//  3. An intent that is dated before what it names was due is declared void, and all is read
+//     again: the store's clock fell back.
 //  4. What an intent names is erased, with all its versions, and the store is asked whether it
 //     is gone.
 //  5. The proof is written.
 //
-// An intent without a proof is carried out by whoever looks next.
+// An intent without a proof is carried out by whoever looks next. Each is judged first, and no
+// proof is believed while anything of what it proves is there.
 package retention
 
 import (
