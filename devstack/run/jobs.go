@@ -55,7 +55,30 @@ func (k kubectl) install(ctx context.Context, config string) error {
 			return err
 		}
 	}
-	return nil
+	return k.judges(ctx)
+}
+
+// anOrder is a CrawlJob that is never created.
+const anOrder = `{"apiVersion": "crawlfleet.dev/v1alpha1", "kind": "CrawlJob", "metadata": {"generateName": "probe-", "namespace": "default"}, "spec": {
+  "authorization": {"reference": "none", "purpose": "Demonstration", "basis": "none", "requestedBy": "none", "notAfter": "2100-01-01T00:00:00Z"},
+  "seeds": {"urls": ["https://example.org/"]}}}`
+
+// judges waits until the API server judges orders. One that has just started, and knows the policy
+// from an earlier run, refuses all until it has found the kind of what the policy reads.
+func (k kubectl) judges(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		_, err := k.run(ctx, []byte(anOrder), "create", "--dry-run=server", "-f", "-")
+		if err == nil || !strings.Contains(err.Error(), "failed to configure policy") {
+			return nil // what else is wrong the real order is told
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // job is what of a CrawlJob is shown.
