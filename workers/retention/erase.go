@@ -21,9 +21,9 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	if v.early {
 		return r.void(ctx, d)
 	}
-	fates := r.fatesAt(r.period, d.Seq)
+	fates, decided := r.fatesAt(r.period, d.Seq), d.Seq-1
 	if v.doubtful { // what was decided since may have been first
-		fates = r.fatesNow()
+		fates, decided = r.fatesNow(), r.log.Mark().Seq
 	}
 	if !r.areDue(&d, fates) {
 		r.stuck[d.Seq] = true
@@ -34,7 +34,7 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	group.SetLimit(atOnce)
 	for i, e := range d.Erasing {
 		group.Go(func() (err error) {
-			removed[i], err = r.remove(erasing, e, d.Seq-1)
+			removed[i], err = r.remove(erasing, e, decided)
 			if errors.Is(err, blob.ErrLocked) || errors.Is(err, blob.ErrDenied) {
 				refused[i], err = err, nil // the others go all the same
 			}
