@@ -137,7 +137,7 @@ func (f *Firings) Fire(ctx context.Context, in workflows.Firing) (workflows.Firi
 		return workflows.FiringState{}, err
 	}
 	err = f.Client.Create(ctx, job, kube.FieldOwner)
-	if apierrors.IsInvalid(err) {
+	if apierrors.IsInvalid(err) && !kube.Unjudged(err) {
 		return f.skip(ctx, s, in, ReasonFiringFailed, fmt.Sprintf("The API server refuses the CrawlJob: %v. Change spec.jobTemplate.", err))
 	}
 	if err != nil {

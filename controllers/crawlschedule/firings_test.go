@@ -156,6 +156,12 @@ func TestFireFails(t *testing.T) {
 	if o, _ := f.Outcome(uid); !o.Failed || o.Reason != ReasonFiringFailed || !strings.Contains(o.Message, "exceeded quota") {
 		t.Errorf("outcome %+v", o)
 	}
+	unjudged := apierrors.NewInvalid(kind, "x", nil)
+	unjudged.ErrStatus.Message = "ValidatingAdmissionPolicy 'crawlfleet-orders' denied request: failed to configure policy: failed to find resource referenced by paramKind"
+	failure = unjudged
+	if _, err := f.Fire(t.Context(), firing()); err == nil {
+		t.Error("a time is passed over because the API server had just started")
+	}
 	failure = apierrors.NewInvalid(kind, "x", nil)
 	state, err := f.Fire(t.Context(), firing())
 	if o, _ := f.Outcome(uid); err != nil || !state.Over || o.Failed || o.Reason != ReasonFiringFailed {

@@ -109,17 +109,33 @@ func NewJob(name string, seeds ...string) *v1alpha1.CrawlJob {
 // Apply applies a resource, as kubectl apply -f does.
 func (f *Fleet) Apply(t testing.TB, resource any) {
 	t.Helper()
-	if err := f.TryApply(t.Context(), resource); err != nil {
-		t.Fatal(err)
+	judged(t, func() error { return f.TryApply(t.Context(), resource) })
+}
+
+// judged repeats what an API server refuses that has just been started: for half a minute at most it
+// cannot judge orders.
+func judged(t testing.TB, apply func() error) {
+	t.Helper()
+	deadline := time.Now().Add(readyTimeout)
+	for {
+		err := apply()
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "failed to configure policy") || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(pollEvery)
 	}
 }
 
 // ApplyYAML applies resources as they are written.
 func (f *Fleet) ApplyYAML(t testing.TB, yaml string) {
 	t.Helper()
-	if _, err := f.Kubectl(t.Context(), yaml, "apply", "-f", "-"); err != nil {
-		t.Fatal(err)
-	}
+	judged(t, func() error {
+		_, err := f.Kubectl(t.Context(), yaml, "apply", "-f", "-")
+		return err
+	})
 }
 
 // SetState changes a job's state, as a user does with kubectl patch.
