@@ -63,7 +63,7 @@ type Lock struct {
 	Held bool
 }
 
-// Locks are those of [Bucket.EachLock], for who knows that an object has few versions.
+// Locks are those of [Bucket.EachLock], for tests: an object may have more versions than memory holds.
 func (b *Bucket) Locks(ctx context.Context, key Key) (locks []Lock, err error) {
 	err = b.EachLock(ctx, key, func(l Lock) error {
 		locks = append(locks, l)

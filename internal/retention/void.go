@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ func (l *Log) IsEarly(seq int64, fates map[string]Fate) bool {
 // the closing statement says of the run's period, and were not carried out. Without a statement
 // nobody can say that of any.
 func (l *Log) Early(ctx context.Context, store Store, prefix string) (early []int64, err error) {
-	left, err := l.notCarriedOut(ctx, store, prefix)
+	left, there, err := l.notCarriedOut(ctx, store, prefix)
 	if err != nil || len(left) == 0 {
 		return nil, err
 	}
@@ -99,16 +100,17 @@ func (l *Log) Early(ctx context.Context, store Store, prefix string) (early []in
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, len(st.Objects))
-	for i, o := range st.Objects {
-		names[i] = o.Name
+	for _, o := range st.Objects {
+		there[o.Name] = true
 	}
-	return slices.DeleteFunc(left, func(seq int64) bool { return !l.IsEarly(seq, l.FatesAt(st.Period, seq, names)) }), nil
+	names := slices.Collect(maps.Keys(there)) // as workers have them: lists are due with a chunk that is not stated, too
+	return slices.DeleteFunc(left, func(seq int64) bool { return !l.IsEarly(seq, l.FatesAt(st.Period, seq, slices.Clip(names))) }), nil
 }
 
-// notCarriedOut are the numbers of the erasures that are not void and not carried out. A proof is
-// worth nothing while any of the objects is there: who may write to the bucket can write one.
-func (l *Log) notCarriedOut(ctx context.Context, store Store, prefix string) (left []int64, err error) {
+// notCarriedOut are the numbers of the erasures that are not void and not carried out, and the names
+// of what is there. A proof is worth nothing while any of the objects is there: who may write to the
+// bucket can write one.
+func (l *Log) notCarriedOut(ctx context.Context, store Store, prefix string) (left []int64, there map[string]bool, err error) {
 	void := voids(l.Decisions)
 	for i := range l.Decisions {
 		if d := &l.Decisions[i]; d.Action == Erase && !void[d.Seq] {
@@ -116,16 +118,16 @@ func (l *Log) notCarriedOut(ctx context.Context, store Store, prefix string) (le
 		}
 	}
 	if len(left) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	there := map[string]bool{}
+	there = map[string]bool{}
 	err = store.List(ctx, prefix, func(o blob.Info) bool {
 		there[strings.TrimPrefix(string(o.Key), prefix)] = true
 		return true
 	})
 	return slices.DeleteFunc(left, func(seq int64) bool {
 		return there[ProofName(seq)] && !slices.ContainsFunc(l.Decisions[seq-1].Erasing, func(e Erasing) bool { return there[e.Name] })
-	}), err
+	}), there, err
 }
 
 // voidFor decides that the early erasures of what a decision is to keep are void: whoever keeps

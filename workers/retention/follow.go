@@ -88,7 +88,7 @@ func (r *run) lifted() (seq int64, wait time.Duration) {
 	for ; seq < r.log.Mark().Seq; seq++ {
 		written := r.log.WrittenAt(seq + 1)
 		if written.IsZero() {
-			return seq, 0 // this look wrote it
+			return seq, 0 // the store does not say: nothing is ever carried out for good
 		}
 		if wait = liftedAfter - r.clocks.Both().Sub(written); wait > 0 {
 			break

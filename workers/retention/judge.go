@@ -29,7 +29,7 @@ type verdict struct {
 }
 
 // readPeriod finds out how long captures are there to be looked through. A closing statement says it,
-// whenever the Retain was started: all who read it agree.
+// whenever the Retain was started: all who read one that names a period agree.
 func (r *run) readPeriod(ctx context.Context) error {
 	info, err := r.archive.Head(ctx, blob.Key(r.prefix+"run.json"))
 	if errors.Is(err, blob.ErrNotFound) {

@@ -103,7 +103,7 @@ func (r *run) look(ctx context.Context) (err error) {
 		r.names = append(r.names, retention.State)
 	}
 	r.settleVoids()
-	r.fates = retention.Judge(r.period, r.standingDecisions(), r.names)
+	r.fates = retention.Judge(r.period, r.standingDecisions(), append(r.erasedNames(), r.names...))
 	r.judge()
 	for name, f := range r.fates {
 		if _, ok := r.present[name]; ok && name != retention.State && r.proven[f.Erasing] {
@@ -111,6 +111,19 @@ func (r *run) look(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// erasedNames are those of what is proven to be erased: lists go with the first chunk, also where it
+// went before them and nothing else knows of it.
+func (r *run) erasedNames() (names []string) {
+	for _, d := range r.log.Decisions {
+		if r.proven[d.Seq] {
+			for _, e := range d.Erasing {
+				names = append(names, e.Name)
+			}
+		}
+	}
+	return names
 }
 
 // readLog reads the decisions. They must go on from what was seen before, by this attempt, too.

@@ -328,7 +328,7 @@ func TestSimulation(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		s := &sim{seed: seed, now: noon.Add(66 * time.Hour), made: map[string]time.Time{}}
 		s.storeJumps = seed%2 == 1
-		s.rig = newRig(t, &blobtest.Server{})
+		s.rig = newRig(t, &blobtest.Server{Locks: seed%2 == 0})
 		s.seal("chunks/1.wacz", "chunks/2.wacz", "chunks/3.wacz", "chunks/4.wacz")
 		s.server.Now = s.storeTime
 		if s.open = seed%5 == 4; s.open {

@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,7 +46,7 @@ func (r *run) standing() workflows.EraseOutput {
 		out.Wait = lifting
 	}
 	if t.blocked > 0 || len(r.unlocked) > 0 || len(r.back) > 0 || len(r.contrary) > 0 {
-		out.Wait = blockedAgain
+		out.Wait = min(cmp.Or(out.Wait, blockedAgain), blockedAgain)
 	}
 	out.Done = t.left == 0 && len(r.contrary) == 0 && t.missing == 0 && len(r.stuck) == 0 && !now.Before(r.period.Ends())
 	return out
