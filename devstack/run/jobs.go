@@ -103,6 +103,9 @@ type job struct {
 		Archive         struct {
 			Bucket, Prefix, Statement string
 		} `json:"archive"`
+		Run struct {
+			ScreeningSeconds int64 `json:"screeningSeconds"`
+		} `json:"run"`
 	} `json:"status"`
 }
 
@@ -127,6 +130,7 @@ func (j job) condition(kind string) condition {
 // tellUnfinished names the crawls that earlier runs with the same folder left: they go
 // on beside the new one.
 func (o Options) tellUnfinished(ctx context.Context, k kubectl) {
+	ends := fmt.Sprintf("%s --kubeconfig %s delete crawl NAME", k.path, k.config)
 	out, err := k.run(ctx, nil, "get", "crawljob", "-A", "-o", "json")
 	var list struct {
 		Items []job `json:"items"`
@@ -136,7 +140,7 @@ func (o Options) tellUnfinished(ctx context.Context, k kubectl) {
 	}
 	for _, j := range list.Items {
 		if j.condition("Finished").Status != "True" {
-			fmt.Fprintf(o.Out, "         goes on  %s/%s, which an earlier run began (kubectl delete ends it, its archive stays)\n", j.Metadata.Namespace, j.Metadata.Name)
+			fmt.Fprintf(o.Out, "         goes on  %s/%s, which an earlier run began (%s ends it, its archive stays)\n", j.Metadata.Namespace, j.Metadata.Name, ends)
 		}
 	}
 }

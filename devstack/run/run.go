@@ -89,13 +89,14 @@ func Run(ctx context.Context, o Options) (err error) {
 		if err := shown.table(ctx, fleet.portalURL, last); err != nil {
 			return interrupted(ctx, err)
 		}
+		o.tellFiles(fleet, last)
 	}
 	ok := true
 	for _, v := range verdicts {
 		ok = ok && v.condition("Succeeded").Status == "True"
 	}
 	if !o.Once {
-		fmt.Fprintf(o.Out, "\nSnapshots:  %s\nkubectl:    export KUBECONFIG=%s; %s get crawl -A\nCtrl-C ends it; the archive stays in %s.\n",
+		fmt.Fprintf(o.Out, "\nSnapshots:  %s\nkubectl:    export KUBECONFIG=%s; %s get crawl -A\nCtrl-C ends it; the archive stays in %s for its time.\n",
 			fleet.portalURL, fleet.state.Kubeconfig, fleet.kubectl.path, o.Dir)
 		for ctx.Err() == nil {
 			select {
@@ -111,6 +112,21 @@ func Run(ctx context.Context, o Options) (err error) {
 		return ErrNotSucceeded
 	}
 	return nil
+}
+
+// tellFiles says where the files of a crawl are, how they are checked, and for how long they are there.
+func (o Options) tellFiles(f *fleet, j job) {
+	a := j.Status.Archive
+	if a.Prefix == "" {
+		return
+	}
+	folder := filepath.Join(o.Dir, "stack", "s3", "data", a.Bucket, filepath.FromSlash(a.Prefix))
+	fmt.Fprintf(o.Out, "\nFiles:      %s\nTo check:   %s verify --trust-key %s --timestamp-roots %s %s\n",
+		folder, filepath.Join(o.Bin, "crawlctl"), f.signed.fingerprint, f.signed.roots, folder)
+	if seconds, end := j.Status.Run.ScreeningSeconds, j.Status.FinishedAt; seconds > 0 && end != nil {
+		until := end.Add(time.Duration(seconds) * time.Second).UTC().Format("2006-01-02 15:04 UTC")
+		fmt.Fprintf(o.Out, "Kept until: %s, unless a case needs them: crawlctl retention keep --help\n", until)
+	}
 }
 
 // interrupted tells an interruption by the person from what it caused.
@@ -144,6 +160,7 @@ type fleet struct {
 	kubectl   kubectl
 	portalURL string
 	siteURL   string
+	signed    keys
 }
 
 // start brings everything up, a part a line.
@@ -181,6 +198,7 @@ func (o Options) start(ctx context.Context, procs *processes) (*fleet, error) {
 		return nil, err
 	}
 	step("keys     what is stored is signed by %s\n         public parts: %s (custody log), %s (time stamps)", signed.fingerprint, signed.custodyPublic, signed.roots)
+	f.signed = signed
 	if err := o.startPrograms(ctx, procs, f, signed); err != nil {
 		return nil, err
 	}
