@@ -96,5 +96,11 @@ func decodePath(line string) (string, error) {
 	}
 }
 
+// IsTagFile reports whether a name is one of the files beside the payload that make a folder a bag,
+// or of what is attached to the last of them, such as its signature.
+func IsTagFile(name string) bool {
+	return name == Declaration || name == Info || name == Manifest || strings.HasPrefix(name, TagManifest)
+}
+
 // isPayload reports whether a file is part of the payload.
 func isPayload(name string) bool { return strings.HasPrefix(path.Clean(name)+"/", payloadDir) }

@@ -29,12 +29,6 @@ const (
 // maxIndex is the size in bytes of what is read whole.
 const maxIndex = 256 << 20
 
-// IsDossier reports whether a folder is one.
-func IsDossier(fsys fs.FS) bool {
-	info, err := fs.Stat(fsys, bagit.Declaration)
-	return err == nil && info.Mode().IsRegular()
-}
-
 // Checker checks dossiers.
 type Checker struct {
 	*verify.Verifier

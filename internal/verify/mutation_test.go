@@ -223,6 +223,7 @@ func TestNothingIsPassedOver(t *testing.T) {
 	for name, change := range map[string]func(fstest.MapFS){
 		"StatementMissing": func(f fstest.MapFS) { delete(f, "run.json"); delete(f, "chunks/b1.wacz") },
 		"Dossier":          func(f fstest.MapFS) { f["d/bagit.txt"] = &fstest.MapFile{} },
+		"NoDeclaration":    func(f fstest.MapFS) { f["d/tagmanifest-sha256.txt.evidence.json"] = &fstest.MapFile{} },
 		"Packed":           func(f fstest.MapFS) { f["d.zip"] = &fstest.MapFile{} },
 	} {
 		t.Run(name, func(t *testing.T) {

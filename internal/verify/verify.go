@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"crawlfleet.dev/crawlfleet/internal/bagit"
 	"crawlfleet.dev/crawlfleet/internal/evidence"
 )
 
@@ -145,6 +146,20 @@ func (v *Verifier) progress(name string, n, of int) {
 	}
 }
 
+// dossierIndex is the file of a dossier that no other bag has.
+const dossierIndex = "data/dossier.json"
+
+// IsDossier reports whether a folder is a dossier, or what somebody left of one: any file that only
+// dossiers have makes it one. Who takes away a file must not have the rest pass for a heap of
+// snapshots.
+func IsDossier(fsys fs.FS, dir string) bool {
+	if _, err := fs.Stat(fsys, path.Join(dir, dossierIndex)); err == nil {
+		return true
+	}
+	entries, err := fs.ReadDir(fsys, dir)
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return bagit.IsTagFile(e.Name()) })
+}
+
 // subjects finds the runs, the WACZ files that do not belong to one, and, as reports, what is not
 // looked into: nothing is passed over in silence.
 func subjects(fsys fs.FS, shown string) (runs, files []string, others []Report, err error) {
@@ -158,8 +173,8 @@ func subjects(fsys fs.FS, shown string) (runs, files []string, others []Report, 
 		switch {
 		case err != nil:
 			return err
-		case d.Type().IsRegular() && path.Base(name) == "bagit.txt":
-			pass(path.Dir(name), "is a dossier: check it by itself")
+		case d.IsDir() && IsDossier(fsys, name):
+			pass(name, "is a dossier: check it by itself")
 			return fs.SkipDir
 		case strings.HasSuffix(name, ".zip"), strings.HasSuffix(name, ".zip.age"):
 			pass(name, "may be a dossier: check it by itself")

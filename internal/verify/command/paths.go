@@ -48,7 +48,7 @@ func openDossier(name string, use func(fsys fs.FS, wrong []string) error) error 
 			return err
 		}
 		defer func() { _ = root.Close() }() // only read
-		if !dossier.IsDossier(root.FS()) {
+		if !verify.IsDossier(root.FS(), ".") {
 			return errNoDossier
 		}
 		return use(root.FS(), nil)
