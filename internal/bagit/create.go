@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,13 +47,28 @@ func Create(dir string) (*Bag, error) {
 
 // Add puts a file into the payload, at a path below data/, and returns its SHA-256 in hex.
 func (b *Bag) Add(name string, content io.Reader) (string, error) {
-	sum, n, err := b.write(payloadDir+name, content, b.payload)
+	return b.add(name, content, fileMode)
+}
+
+// AddProgram is Add for a file that is to be run: it may be, where the umask does not forbid it.
+func (b *Bag) AddProgram(name string, content io.Reader) (string, error) {
+	return b.add(name, content, programMode)
+}
+
+func (b *Bag) add(name string, content io.Reader, mode fs.FileMode) (string, error) {
+	sum, n, err := b.write(payloadDir+name, content, b.payload, mode)
 	b.octets += n
 	return sum, err
 }
 
+// The modes of files, less the umask.
+const (
+	fileMode    fs.FileMode = 0o666
+	programMode fs.FileMode = 0o777
+)
+
 // write writes a file and lists it.
-func (b *Bag) write(name string, content io.Reader, list listing) (string, int64, error) {
+func (b *Bag) write(name string, content io.Reader, list listing, mode fs.FileMode) (string, int64, error) {
 	if b.finished {
 		return "", 0, fmt.Errorf("bag: %s: the bag is finished", name)
 	}
@@ -67,7 +83,7 @@ func (b *Bag) write(name string, content io.Reader, list listing) (string, int64
 	if err := b.root.MkdirAll(filepath.Dir(filepath.FromSlash(name)), 0o777); err != nil {
 		return "", 0, fmt.Errorf("bag: %w", err)
 	}
-	f, err := b.root.OpenFile(filepath.FromSlash(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := b.root.OpenFile(filepath.FromSlash(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return "", 0, fmt.Errorf("bag: %w", err)
 	}
@@ -93,12 +109,12 @@ func (b *Bag) Finish(labels []Label) ([]byte, error) {
 	for _, f := range []struct{ name, content string }{
 		{Declaration, declaration}, {Info, info.String()}, {Manifest, b.payload.format()},
 	} {
-		if _, _, err := b.write(f.name, strings.NewReader(f.content), b.tags); err != nil {
+		if _, _, err := b.write(f.name, strings.NewReader(f.content), b.tags, fileMode); err != nil {
 			return nil, err
 		}
 	}
 	signed := b.tags.format()
-	if _, _, err := b.write(TagManifest, strings.NewReader(signed), listing{}); err != nil {
+	if _, _, err := b.write(TagManifest, strings.NewReader(signed), listing{}, fileMode); err != nil {
 		return nil, err
 	}
 	b.finished = true
@@ -116,7 +132,7 @@ func (b *Bag) Attach(name string, content io.Reader) error {
 	if isPayload(name) {
 		return fmt.Errorf("bag: %s: lies in the payload", name)
 	}
-	_, _, err := b.write(name, content, listing{})
+	_, _, err := b.write(name, content, listing{}, fileMode)
 	return err
 }
 

@@ -28,6 +28,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -184,7 +185,7 @@ func (m *maker) make() error {
 		return fmt.Errorf("dossier: the custody log: %w", err)
 	}
 	for _, name := range m.options.Verifiers {
-		sum, err := m.addFile(verifierDir+filepath.Base(name), name)
+		sum, err := addFile(m.bag.AddProgram, verifierDir+filepath.Base(name), name)
 		if err != nil {
 			return fmt.Errorf("dossier: %w", err)
 		}
@@ -244,7 +245,7 @@ func (m *maker) besides(e *Exhibit, snapshot string) error {
 		}
 	}
 	for _, f := range companions {
-		if _, err := m.addFile(e.path(f.to), f.from); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := addFile(m.bag.Add, e.path(f.to), f.from); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -252,13 +253,13 @@ func (m *maker) besides(e *Exhibit, snapshot string) error {
 }
 
 // addFile adds a file of the disk.
-func (m *maker) addFile(name, from string) (string, error) {
+func addFile(add func(name string, content io.Reader) (string, error), name, from string) (string, error) {
 	f, err := os.Open(from)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close() // read only
-	return m.bag.Add(name, f)
+	return add(name, f)
 }
 
 // reports adds what tells of the exhibits.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -41,7 +42,11 @@ func packZIP(w io.Writer, fsys fs.FS, created time.Time) error {
 			return err
 		}
 		defer src.Close() // read only
-		dst, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: created.UTC()})
+		header := zip.FileHeader{Name: name, Method: zip.Store, Modified: created.UTC()}
+		if isProgram(name) {
+			header.SetMode(programMode)
+		}
+		dst, err := z.CreateHeader(&header)
 		if err != nil {
 			return err
 		}
@@ -52,6 +57,22 @@ func packZIP(w io.Writer, fsys fs.FS, created time.Time) error {
 		return fmt.Errorf("pack the dossier: %w", err)
 	}
 	return nil
+}
+
+// programMode is that of programs in a ZIP file: whoever unpacks it can run them. Other files have
+// none, which leaves theirs to the system. Neither depends on the folder that is packed: the same
+// dossier gives the same bytes.
+const programMode fs.FileMode = 0o755
+
+func isProgram(name string) bool { return strings.HasPrefix(name, payloadDir+verifierDir) }
+
+// oddMode reports whether a program has another mode than it is packed with, or than none, as
+// programs were packed with once.
+func oddMode(f *zip.File) bool {
+	var want zip.FileHeader
+	want.SetMode(programMode)
+	packed := f.CreatorVersion>>8 == want.CreatorVersion>>8 && f.ExternalAttrs == want.ExternalAttrs
+	return isProgram(f.Name) && !packed && f.ExternalAttrs != 0
 }
 
 // Unpack opens a packed dossier: it unpacks the files to a folder, and says what is wrong with
@@ -78,6 +99,9 @@ func Unpack(src io.ReaderAt, size int64, dir string) (wrong []string, err error)
 		names = append(names, f.Name)
 		if f.Method != zip.Store || !fs.ValidPath(f.Name) || !f.Mode().IsRegular() {
 			return append(wrong, fmt.Sprintf("%s: is compressed, or no regular file", f.Name)), nil
+		}
+		if oddMode(f) {
+			wrong = append(wrong, fmt.Sprintf("%s: has another mode than a program is packed with", f.Name))
 		}
 		err := unpack(root, f)
 		if errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat) || errors.Is(err, io.ErrUnexpectedEOF) {
