@@ -131,8 +131,23 @@ func (o *dossierOptions) run(cmd *cobra.Command) error {
 	for _, e := range d.Exhibits {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  %s\n", e.Number, cli.OneLine(e.URL), e.Report.Verdict)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d exhibits; check it with crawlctl verify %s\n", o.out, len(d.Exhibits), o.out)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d exhibits; %scheck it with crawlctl verify %s\n", o.out, len(d.Exhibits), o.decrypt(), o.plain())
 	return nil
+}
+
+// plain is the dossier's path once it is decrypted.
+func (o *dossierOptions) plain() string { return strings.TrimSuffix(o.out, ".age") }
+
+// decrypt says how to, where the dossier is encrypted: nothing can be done with it before.
+func (o *dossierOptions) decrypt() string {
+	if o.plain() == o.out {
+		return ""
+	}
+	return "decrypt it with\n" + o.decryption() + "\nand "
+}
+
+func (o *dossierOptions) decryption() string {
+	return fmt.Sprintf("age -d -i KEY -o %s %s", o.plain(), o.out)
 }
 
 // packed reports whether the dossier is to be one file.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -39,12 +40,28 @@ func (o *dossierOptions) signer(cmd *cobra.Command, created time.Time, trust evi
 		return nil, cli.Usage("--timestamp-url %w", err)
 	}
 	return func(ctx context.Context, manifest []byte) (dossier.File, error) {
-		raw, err := sidecarOf(ctx, cmd.ErrOrStderr(), keys, stampers{trust.Authorities}, evidence.Statement{
+		raw, err := sidecarOf(ctx, cmd.ErrOrStderr(), keys, stampers{trust.Authorities}, o.stampLater(), evidence.Statement{
 			Authorities: authorities, Authorization: o.reference, Created: created, Software: "crawlctl " + cli.ReadBuild().String(),
 			Subject: evidence.Subject{Name: bagit.TagManifest, SHA256: warc.SHA256Of(manifest)},
 		})
 		return dossier.File{Name: bagit.TagManifest + evidence.SidecarSuffix, Content: raw}, err
 	}, nil
+}
+
+// stampLater says how to fetch stamps that are owed: into a folder, as they cannot be put into a file.
+func (o *dossierOptions) stampLater() string {
+	stamp := func(folder string) string {
+		return "crawlctl stamp " + filepath.Join(folder, bagit.TagManifest+evidence.SidecarSuffix)
+	}
+	if !o.packed() {
+		return stamp(o.out)
+	}
+	folder := strings.TrimSuffix(o.plain(), ".zip")
+	steps := []string{"unpack it, as nothing can be put into it", "unzip " + o.plain() + " -d " + folder, stamp(folder), "and hand over and verify the folder " + folder + ": the stamps are not in " + o.out}
+	if o.plain() != o.out {
+		steps = slices.Insert(steps, 1, o.decryption())
+	}
+	return strings.Join(steps, "\n")
 }
 
 // proofs gives what the custody log has of snapshots, nil without a log.

@@ -121,7 +121,7 @@ func closeSigned(chunk *archive.Chunk) (*archive.File, error) {
 // be had now. Those that cannot are owed, which is told.
 func (s *session) writeSidecar(ctx context.Context, dir string, file *archive.File) (string, error) {
 	sign, name := s.job.signing, filepath.Base(s.job.out)
-	raw, err := sidecarOf(ctx, s.stderr, sign.signer.Keys, sign.stamps, evidence.Statement{
+	raw, err := sidecarOf(ctx, s.stderr, sign.signer.Keys, sign.stamps, "crawlctl stamp "+s.job.out+evidence.SidecarSuffix, evidence.Statement{
 		Authorities: sign.authorities, Created: time.Now(), Software: sign.signer.Software,
 		Subject: evidence.Subject{Name: name, SHA256: warc.SHA256Hex(file.SHA256), Package: sign.data.Hash, Signature: sign.data.Signature},
 	})
@@ -132,8 +132,8 @@ func (s *session) writeSidecar(ctx context.Context, dir string, file *archive.Fi
 	return path, writeNew(path, raw)
 }
 
-// sidecarOf makes a sidecar with the stamps that can be had now.
-func sidecarOf(ctx context.Context, stderr io.Writer, keys evidence.Keys, stamps stampers, st evidence.Statement) ([]byte, error) {
+// sidecarOf makes a sidecar with the stamps that can be had now; later says how to fetch the others.
+func sidecarOf(ctx context.Context, stderr io.Writer, keys evidence.Keys, stamps stampers, later string, st evidence.Statement) ([]byte, error) {
 	sidecar, err := evidence.NewSidecar(keys, st)
 	if err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func sidecarOf(ctx context.Context, stderr io.Writer, keys evidence.Keys, stamps
 		return nil, owed
 	}
 	if owed != nil {
-		fmt.Fprintf(stderr, "time stamps are owed: %s\nfetch them later: crawlctl stamp %s\n", cli.OneLine(owed.Error()), st.Subject.Name+evidence.SidecarSuffix)
+		fmt.Fprintf(stderr, "time stamps are owed: %s\nfetch them later: %s\n", cli.OneLine(owed.Error()), later)
 	}
 	return sidecar.Marshal()
 }
