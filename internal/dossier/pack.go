@@ -85,6 +85,9 @@ func Unpack(src io.ReaderAt, size int64, dir string) (wrong []string, err error)
 	if err != nil {
 		return nil, err
 	}
+	if why := repacked(z.File); why != "" {
+		return []string{why}, nil // all else that is odd about it comes from that
+	}
 	wrong, err = wacz.CheckLayout(src, size, z.File)
 	if err != nil || len(wrong) > 0 {
 		return wrong, err // files may lie over each other: all of them could have any size
@@ -97,8 +100,8 @@ func Unpack(src io.ReaderAt, size int64, dir string) (wrong []string, err error)
 	var names []string
 	for _, f := range z.File {
 		names = append(names, f.Name)
-		if f.Method != zip.Store || !fs.ValidPath(f.Name) || !f.Mode().IsRegular() {
-			return append(wrong, fmt.Sprintf("%s: is compressed, or no regular file", f.Name)), nil
+		if !fs.ValidPath(f.Name) || !f.Mode().IsRegular() {
+			return append(wrong, fmt.Sprintf("%s: is no regular file", f.Name)), nil
 		}
 		if oddMode(f) {
 			wrong = append(wrong, fmt.Sprintf("%s: has another mode than a program is packed with", f.Name))
@@ -116,6 +119,22 @@ func Unpack(src io.ReaderAt, size int64, dir string) (wrong []string, err error)
 		wrong = append(wrong, "its files are not in order")
 	}
 	return wrong, nil
+}
+
+// repacked says by what it is seen that the files were packed by another program, as when somebody
+// unpacked a dossier and packed it again: they may be as they were, but the ZIP file is not. It is
+// empty when nothing is seen.
+func repacked(files []*zip.File) string {
+	const advice = ": somebody packed the dossier anew; unzip it and verify the folder"
+	for _, f := range files {
+		switch {
+		case f.Method != zip.Store:
+			return f.Name + ": is compressed" + advice
+		case f.Mode().IsDir():
+			return f.Name + ": is packed as a folder of its own" + advice
+		}
+	}
+	return ""
 }
 
 func unpack(root *os.Root, f *zip.File) error {

@@ -15,8 +15,11 @@ import (
 
 // checkPath checks whatever lies at a path.
 func checkPath(ctx context.Context, v *dossier.Checker, name string) (reports []verify.Report, err error) {
-	err = openDossier(name, func(fsys fs.FS, wrong []string) error {
-		r, err := v.Check(ctx, fsys, name)
+	err = openDossier(name, func(fsys fs.FS, wrong []string) (err error) {
+		r := verify.Report{Subject: name, Kind: dossier.KindDossier}
+		if len(wrong) == 0 || !isEmpty(fsys) { // else each file is missing, for the one reason
+			r, err = v.Check(ctx, fsys, name)
+		}
 		for _, w := range wrong {
 			r.Add(dossier.CheckBag, filepath.Base(name), verify.Fails, w)
 		}
@@ -28,6 +31,11 @@ func checkPath(ctx context.Context, v *dossier.Checker, name string) (reports []
 		return v.Path(ctx, name)
 	}
 	return reports, err
+}
+
+func isEmpty(fsys fs.FS) bool {
+	entries, err := fs.ReadDir(fsys, ".")
+	return err == nil && len(entries) == 0
 }
 
 var errNoDossier = errors.New("no dossier")

@@ -1,9 +1,13 @@
 package command
 
 import (
+	"archive/zip"
+	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"crawlfleet.dev/crawlfleet/internal/bagit"
@@ -67,5 +71,81 @@ func TestWhatIsLeftOfADossier(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// repack packs the folder of a dossier as other programs do.
+func repack(t *testing.T, dir string, method uint16, folders bool) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	fsys := os.DirFS(dir)
+	add := func(name string, content []byte) {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+		if err == nil {
+			_, err = w.Write(content)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			if folders && err == nil && name != "." {
+				add(name+"/", nil)
+			}
+			return err
+		}
+		content, err := fs.ReadFile(fsys, name)
+		add(name, content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "d.zip")
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestRepacked: of a dossier that somebody packed anew the cause is told, and nothing that only
+// follows from it.
+func TestRepacked(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		method  uint16
+		folders bool
+		want    string
+	}{
+		"Compressed": {zip.Deflate, false, "bag-info.txt: is compressed"},
+		"Folders":    {zip.Store, true, "data/: is packed as a folder of its own"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := checkAt(t, repack(t, newDossier(t), tc.method, tc.folders))
+			if r.Verdict != verify.Fails || len(r.Checks) != 1 || r.Checks[0].Name != dossier.CheckBag {
+				t.Fatalf("%+v", r)
+			}
+			if reason := r.Checks[0].Reason; !strings.HasPrefix(reason, tc.want) || !strings.HasSuffix(reason, "unzip it and verify the folder") {
+				t.Errorf("reason %q, want %q and what to do", reason, tc.want)
+			}
+		})
+	}
+}
+
+// TestNoZIP: of what is no ZIP file nothing is missing.
+func TestNoZIP(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "d.zip")
+	if err := os.WriteFile(file, []byte("no ZIP file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := checkAt(t, file); r.Verdict != verify.Fails || len(r.Checks) != 1 {
+		t.Errorf("%+v", r)
 	}
 }
