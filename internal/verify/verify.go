@@ -79,6 +79,7 @@ func (v *Verifier) FileOf(ctx context.Context, fsys fs.FS, name, shown, sum stri
 const (
 	CheckFolder = "Folder" // what lies there is of a kind that is looked into
 	CheckRun    = "Run"    // the statement of the run names the snapshot
+	CheckOpen   = "Open"   // it can be opened and read; told only where it cannot
 )
 
 // RandomFile is an open file that can be read anywhere.

@@ -85,7 +85,7 @@ func run(cmd *cobra.Command, v *dossier.Checker, args []string, asJSON, all bool
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		reports = append(reports, found...)
+		reports = append(reports, complete(found, name, err)...)
 		if !asJSON {
 			if err := printAll(out, found, all); err != nil {
 				return err
@@ -102,6 +102,21 @@ func run(cmd *cobra.Command, v *dossier.Checker, args []string, asJSON, all bool
 		}
 	}
 	return exit(verify.Overall(reports), unread)
+}
+
+// complete adds to what was found at a path that it could not be read to its end, for programs, that
+// read nothing but the list.
+func complete(found []verify.Report, name string, err error) []verify.Report {
+	if err == nil {
+		return found
+	}
+	r := verify.Report{Subject: name, Kind: verify.KindUnknown}
+	if n := len(found) - 1; n == 0 && found[n].Subject == name { // half a report about it
+		r, found = found[n], nil
+	}
+	r.Add(verify.CheckOpen, "", verify.Fails, err.Error())
+	r.Conclude()
+	return append(found, r)
 }
 
 // showProgress has a terminal say which of how many files is being checked, and returns what clears
