@@ -28,6 +28,8 @@ var (
 	ErrBroken = errors.New("the decisions about retention do not follow from each other")
 	// ErrErasing says that what was to be kept is being erased, or is erased already.
 	ErrErasing = errors.New("it is being erased or erased already")
+	// ErrNotHeld says that the case of a release holds nothing of what it names.
+	ErrNotHeld = errors.New("holds nothing here")
 )
 
 // The bounds of what is read.
@@ -163,11 +165,14 @@ const tries = 100
 
 // Decide makes a decision of a person, after all that was decided before it, however many
 // decide at once. It returns the log that ends with it. What would erase what it keeps and was
-// written too early becomes void first.
+// written too early becomes void first. What releases nothing is refused: the error is ErrNotHeld.
 func Decide(ctx context.Context, store Store, prefix string, d Decision) (*Log, error) {
 	for range tries {
 		l, err := Read(ctx, store, prefix)
 		if err != nil {
+			return nil, err
+		}
+		if err := l.releases(&d); err != nil {
 			return nil, err
 		}
 		if err = l.voidFor(ctx, store, prefix, &d); err == nil {
@@ -178,6 +183,55 @@ func Decide(ctx context.Context, store Store, prefix string, d Decision) (*Log, 
 		}
 	}
 	return nil, fmt.Errorf("others decided %d times at the same moment: try again", tries)
+}
+
+// releases refuses a release by a case that does not hold each object that it names, or, when it
+// names none, that holds nothing of the run: it would be there for good and do nothing, which is
+// what a misspelt case looks like.
+func (l *Log) releases(d *Decision) error {
+	if d.Action != Release {
+		return nil
+	}
+	for _, unit := range d.Objects {
+		f := judge(Period{}, l.Decisions, unit)
+		if err := notHeld(d.Case, unit+": ", f.HeldBy); err != nil {
+			return err
+		}
+	}
+	if len(d.Objects) > 0 {
+		return nil
+	}
+	return notHeld(d.Case, "", l.holders())
+}
+
+// notHeld is an error unless a case is among those that hold something.
+func notHeld(name, what string, holders []string) error {
+	if slices.Contains(holders, name) {
+		return nil
+	}
+	who := "no case does"
+	if len(holders) > 0 {
+		who = "held by " + strings.Join(holders, ", ")
+	}
+	return fmt.Errorf("%s%s %w; %s", what, name, ErrNotHeld, who)
+}
+
+// holders are the cases that hold anything of the run: what decisions name, and what none names,
+// which may be a chunk to come.
+func (l *Log) holders() []string {
+	units := map[string]bool{Chunks: true}
+	for i := range l.Decisions {
+		for _, unit := range l.Decisions[i].Objects {
+			units[unit] = true
+		}
+	}
+	var holders []string
+	for unit := range units {
+		f := judge(Period{}, l.Decisions, unit)
+		holders = append(holders, f.HeldBy...)
+	}
+	slices.Sort(holders)
+	return slices.Compact(holders)
 }
 
 // allows refuses to keep what is named by an erasure. A decision about all that a run has is

@@ -98,7 +98,7 @@ func TestHoldOfAllVoids(t *testing.T) {
 	if err := l.Append(t.Context(), b, prefix, late); err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range []Decision{decide(Release, "A"), decide(Hold, "A")} {
+	for _, d := range []Decision{decide(Hold, "A", "chunks/9.wacz"), decide(Release, "A"), decide(Hold, "A")} {
 		if _, err := Decide(t.Context(), b, prefix, d); err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestHoldOfAllVoids(t *testing.T) {
 	for _, d := range read(t, b).Decisions {
 		got = append(got, fmt.Sprint(d.Version, " ", d.Action, " ", d.Voids))
 	}
-	want := []string{"1 Erase 0", "1 Erase 0", "1 Erase 0", "1 Release 0", "2 Void 1", "2 Void 2", "1 Hold 0"}
+	want := []string{"1 Erase 0", "1 Erase 0", "1 Erase 0", "1 Hold 0", "1 Release 0", "2 Void 1", "2 Void 2", "1 Hold 0"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("decided (-want +got):\n%s", diff)
 	}
