@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,7 +32,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return cli.Exit(stderr, "crawlctl", root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	return cli.Exit(stderr, cmd.CommandPath(), err)
 }
 
 func newRoot() *cobra.Command {
@@ -69,7 +71,28 @@ other tools open.`,
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
 	root.AddCommand(newCapture(), newPlan(), newExplain(), newApprove(), newProfile(), newRetention(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
+	strictArgs(root)
 	return root
+}
+
+// strictArgs has the words of a command line that a command does not take be a usage error, in all
+// commands: cobra's own errors do not know their exit code.
+func strictArgs(cmd *cobra.Command) {
+	if cmd.HasSubCommands() {
+		cmd.Args = noCommand
+	}
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			if coded := (*cli.Error)(nil); err == nil || errors.As(err, &coded) {
+				return err
+			}
+			return cli.Usage("%w", err)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		strictArgs(sub)
+	}
 }
 
 // noCommand refuses words that are no command.

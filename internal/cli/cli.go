@@ -58,8 +58,10 @@ func Input(format string, args ...any) error {
 }
 
 // Exit says how a program ends with an error: it writes the message and
-// returns the exit code.
-func Exit(stderr io.Writer, program string, err error) int {
+// returns the exit code. A command of a program is named by its path, such as
+// "crawlctl keys create": its help is the one that helps.
+func Exit(stderr io.Writer, command string, err error) int {
+	program, _, _ := strings.Cut(command, " ")
 	if err == nil {
 		return ExitOK
 	}
@@ -72,7 +74,7 @@ func Exit(stderr io.Writer, program string, err error) int {
 		fmt.Fprintf(stderr, "%s: %s\n", program, lines(err.Error()))
 	}
 	if coded.Code == ExitUsage && !coded.input {
-		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", program)
+		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", command)
 	}
 	return coded.Code
 }

@@ -132,6 +132,16 @@ func TestExit(t *testing.T) {
 	}
 }
 
+// TestExitOfCommand: it is the help of the command that helps, and the program that speaks.
+func TestExitOfCommand(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	Exit(&b, "prog keys create", Usage("no file"))
+	if got, want := b.String(), "prog: no file\nRun 'prog keys create --help' for usage.\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(0, 0)
