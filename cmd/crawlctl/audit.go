@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -129,11 +131,11 @@ func (f *auditFlags) openStore() (custody.Store, error) {
 func newAuditKeys() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
-		Short: "Make the keys of a log or of a witness",
+		Short: "Make and look at the keys of a log or of a witness",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAuditKeysCreate())
+	cmd.AddCommand(newAuditKeysCreate(), newAuditKeysShow())
 	return cmd
 }
 
@@ -145,7 +147,8 @@ func newAuditKeysCreate() *cobra.Command {
 		Short: "Make a key pair (Ed25519)",
 		Long: `Create writes a private key to FILE, which only you can read, and prints the public
 key. NAME is the name of the log, the same for all its keys, such as
-fleet.example/custody; or, with --witness, that of the witness.`,
+fleet.example/custody; or, with --witness, that of the witness. A FILE that exists is
+left alone: crawlctl audit keys show prints its public key.`,
 		Example: `  crawlctl audit keys create fleet.example/custody --out custody.key > custody.pub
   crawlctl audit keys create police.example/witness --witness --out witness.key > witness.pub`,
 		Args: oneArg("one NAME"),
@@ -164,7 +167,11 @@ fleet.example/custody; or, with --witness, that of the witness.`,
 			if err != nil {
 				return err
 			}
-			if err := writeNew(out, []byte(private+"\n")); err != nil {
+			err = writeNew(out, []byte(private+"\n"))
+			if errors.Is(err, fs.ErrExist) {
+				return cli.Input("%s exists and was left alone; crawlctl audit keys show prints its public key", out)
+			}
+			if err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), public)
@@ -174,4 +181,27 @@ fleet.example/custody; or, with --witness, that of the witness.`,
 	cmd.Flags().StringVar(&out, "out", "", "`FILE` for the private key; it must not be there yet (required)")
 	cmd.Flags().BoolVar(&witness, "witness", false, "make the key of a witness")
 	return cmd
+}
+
+func newAuditKeysShow() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show FILE",
+		Short: "Print the public key of a private key",
+		Long: `Show prints the public key of the private key in FILE, of a log or of a witness: the
+same line that create printed.`,
+		Example: `  crawlctl audit keys show custody.key > custody.pub`,
+		Args:    oneArg("one FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			raw, err := readSmall(args[0])
+			if err != nil {
+				return cli.Input("%w", err)
+			}
+			public, err := custody.PublicKey(string(raw))
+			if err != nil {
+				return cli.Input("%s: %w", args[0], err)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), public)
+			return err
+		},
+	}
 }

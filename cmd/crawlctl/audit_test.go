@@ -277,7 +277,7 @@ func TestAuditUsage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.run(cli.ExitFailed, "audit", "keys", "create", "fleet.example/custody", "--out", a.private)
+	a.run(cli.ExitUsage, "audit", "keys", "create", "fleet.example/custody", "--out", a.private)
 	if after, err := os.ReadFile(a.private); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("a key was overwritten: %v", err)
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -321,67 +319,5 @@ func (f *auditFlags) writeProof(w io.Writer, out string, p *custody.Proof) error
 	case out == "":
 		_, err = w.Write(text)
 	}
-	return err
-}
-
-func newAuditList() *cobra.Command {
-	var f auditFlags
-	var object, caseName, event string
-	var from int64
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the entries of a log",
-		Long: `List writes the entries of the log in their order, each batch checked against the one
-before. With -o json it writes a line of JSON an entry, as it is in the log, with its index.`,
-		Example: `  crawlctl audit list --dir copy --key custody.pub --object archive/cases/fleet/0001/chunks/b1-a1.wacz
-  crawlctl audit list --dir copy --key custody.pub --case 17/2030 -o json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if from < 0 {
-				return cli.Usage("--from %d: must be 0 or more", from)
-			}
-			log, err := f.open()
-			if err != nil {
-				return err
-			}
-			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			var writeErr error
-			err = log.Entries(cmd.Context(), from, func(index int64, e custody.Entry) bool {
-				if object != "" && string(e.Object) != object || caseName != "" && e.Case != caseName || event != "" && string(e.Event) != event {
-					return true
-				}
-				writeErr = f.printEntry(cmd.OutOrStdout(), t, index, &e)
-				return writeErr == nil
-			})
-			return errors.Join(err, writeErr, t.Flush())
-		},
-	}
-	f.add(cmd)
-	cmd.Flags().StringVar(&object, "object", "", "only entries of the object with this `KEY`")
-	cmd.Flags().StringVar(&caseName, "case", "", "only entries that name this `CASE`")
-	cmd.Flags().StringVar(&event, "event", "", "only entries of this `EVENT`, such as Exported")
-	cmd.Flags().Int64Var(&from, "from", 0, "begin at an index")
-	return cmd
-}
-
-// listedEntry is an entry in JSON.
-type listedEntry struct {
-	Index int64 `json:"index"`
-	custody.Entry
-}
-
-func (f *auditFlags) printEntry(w io.Writer, table *tabwriter.Writer, index int64, e *custody.Entry) error {
-	if f.output == "json" {
-		return cli.WriteJSON(w, listedEntry{index, *e})
-	}
-	more := ""
-	for _, detail := range []struct{ name, value string }{
-		{"case", e.Case}, {"copy", string(e.Copy)}, {"run", e.Run}, {"to", e.To}, {"until", e.Until}, {"why", strconv.Quote(e.Why)},
-	} {
-		if detail.value != "" && detail.value != `""` {
-			more += " " + detail.name + "=" + detail.value
-		}
-	}
-	_, err := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", index, e.When.Format("2006-01-02T15:04:05.000Z"), e.Event, e.Object, e.Who, more)
 	return err
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -34,6 +36,9 @@ const (
 	Erased       Event = "Erased"       // it was erased
 	StampFetched Event = "StampFetched" // a time stamp of authority To is in Copy
 )
+
+// Events are all events there are, in the order of their names.
+func Events() []Event { return slices.Sorted(maps.Keys(details)) }
 
 // details are the fields that an event must have, and those that it may have besides why.
 var details = map[Event]struct{ must, may string }{

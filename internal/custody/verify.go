@@ -240,6 +240,15 @@ func (l *Log) Extends(ctx context.Context, kept Checkpoint) (Checkpoint, error) 
 	return c, nil
 }
 
+// Size is how many entries the log has, signed in a checkpoint or in their batches alone.
+func (l *Log) Size(ctx context.Context) (int64, error) {
+	h, err := l.latest(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return h.tree.size, nil
+}
+
 // Entries calls yield for the entries from an index on, in order, until it returns false.
 // Each batch is checked by itself and against the one before.
 func (l *Log) Entries(ctx context.Context, from int64, yield func(int64, Entry) bool) error {

@@ -33,9 +33,8 @@ func GenerateWitnessKey(name string) (skey, vkey string, err error) {
 		return "", "", err
 	}
 	id := keyID(name, public)
-	encode := base64.StdEncoding.EncodeToString
-	skey = fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", name, id, encode(append([]byte{algCosignature}, private.Seed()...)))
-	return skey, fmt.Sprintf("%s+%08x+%s", name, id, encode(append([]byte{algCosignature}, public...))), nil
+	skey = fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", name, id, base64.StdEncoding.EncodeToString(append([]byte{algCosignature}, private.Seed()...)))
+	return skey, witnessKey(name, public), nil
 }
 
 // keyID tells a key from others, as tlog-cosignature has it.
