@@ -69,7 +69,8 @@ type session struct {
 	archived int
 	failed   int
 	bytes    int64
-	received int // responses
+	received int            // responses
+	withheld map[string]int // pictures, by reason
 }
 
 // run captures the pages and writes the file.
@@ -276,6 +277,7 @@ func (w *visitor) page(ctx context.Context, n int, address string) error {
 			return err
 		}
 		s.received += responses(c)
+		s.countWithheld(c)
 	}
 	ok := p.Outcome.State == browser.Archived
 	if ok {
@@ -351,6 +353,7 @@ func (s *session) verdict(ctx context.Context, file *archive.File, failure error
 	left := len(s.job.urls) - s.archived - s.failed
 	fmt.Fprintf(s.stderr, "%s: %d archived, %d failed, %d not captured, %s received in %s; file of %s, SHA-256 %s\n",
 		s.job.out, s.archived, s.failed, left, cli.Bytes(s.bytes), time.Since(s.job.started).Round(100*time.Millisecond), cli.Bytes(file.Size), file.SHA256)
+	s.tellWithheld()
 	switch {
 	case ctx.Err() != nil:
 		return &cli.Error{Code: cli.ExitInterrupted}
@@ -363,6 +366,7 @@ func (s *session) verdict(ctx context.Context, file *archive.File, failure error
 // nothing says that there is nothing to write.
 func (s *session) nothing(ctx context.Context) error {
 	fmt.Fprintf(s.stderr, "no page was received: %s is not written\n", s.job.out)
+	s.tellWithheld()
 	if ctx.Err() != nil {
 		return &cli.Error{Code: cli.ExitInterrupted}
 	}

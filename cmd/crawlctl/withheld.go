@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+
+	"crawlfleet.dev/crawlfleet/workers/browser"
+)
+
+// countWithheld counts the pictures of a capture that were dropped before anything of them was
+// written. The caller holds the lock.
+func (s *session) countWithheld(p *browser.Page) {
+	if s.withheld == nil {
+		s.withheld = map[string]int{}
+	}
+	for i := range p.Ledger {
+		switch reason := p.Ledger[i].Reason; reason {
+		case browser.ReasonKnownIllegalImage, browser.ReasonImageNotJudged:
+			s.withheld[reason]++
+		}
+	}
+}
+
+// tellWithheld says what was dropped: the page is archived all the same, and whoever captures has
+// to know that a known illegal picture is there.
+func (s *session) tellWithheld() {
+	for _, reason := range []string{browser.ReasonKnownIllegalImage, browser.ReasonImageNotJudged} {
+		switch n := s.withheld[reason]; n {
+		case 0:
+		case 1:
+			fmt.Fprintf(s.stderr, "1 picture withheld: %s\n", reason)
+		default:
+			fmt.Fprintf(s.stderr, "%d pictures withheld: %s\n", n, reason)
+		}
+	}
+}
