@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,18 +32,21 @@ Exit codes:
   1  some still are; what came was kept`,
 		Args: oneArg("one FILE" + evidence.SidecarSuffix),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if strings.HasSuffix(args[0], ".wacz") {
+				return cli.Input("%s holds no stamps that are owed: give %s", args[0], args[0]+evidence.SidecarSuffix)
+			}
 			stamps, err := newStampers(roots)
 			if err != nil {
 				return err
 			}
-			return fetchStamps(cmd.Context(), args[0], stamps)
+			return fetchStamps(cmd.Context(), cmd.OutOrStdout(), args[0], stamps)
 		},
 	}
 	cmd.Flags().StringVar(&roots, "timestamp-roots", "", "`FILE` with PEM certificates that the authorities' chains must end at (default: the chain is not judged)")
 	return cmd
 }
 
-func fetchStamps(ctx context.Context, path string, stamps stampers) error {
+func fetchStamps(ctx context.Context, stdout io.Writer, path string, stamps stampers) error {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -51,6 +55,11 @@ func fetchStamps(ctx context.Context, path string, stamps stampers) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	before := owing(sidecar)
+	if before == 0 {
+		_, err := fmt.Fprintln(stdout, "no stamp is owed")
+		return err
+	}
 	got, owed := sidecar.Fetch(ctx, stamps.of)
 	if got == nil {
 		return owed
@@ -58,6 +67,31 @@ func fetchStamps(ctx context.Context, path string, stamps stampers) error {
 	if raw, err = got.Marshal(); err != nil {
 		return err
 	}
+	if err := replaceSidecar(path, raw); err != nil {
+		return errors.Join(err, owed)
+	}
+	switch fetched := before - owing(got); fetched {
+	case 0:
+	case 1:
+		fmt.Fprintln(stdout, "1 stamp fetched")
+	default:
+		fmt.Fprintf(stdout, "%d stamps fetched\n", fetched)
+	}
+	return owed
+}
+
+// owing is how many stamps a sidecar is owed.
+func owing(sc *evidence.Sidecar) (n int) {
+	for _, e := range sc.Stamps {
+		if e.Owed != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// replaceSidecar puts a sidecar in the place of the one that is there.
+func replaceSidecar(path string, raw []byte) error {
 	// It takes its place in one step: stamps must not be lost on the way.
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".crawlctl-")
 	if err != nil {
@@ -68,7 +102,7 @@ func fetchStamps(ctx context.Context, path string, stamps stampers) error {
 	if err := writeNew(next, raw); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(next, path), owed)
+	return os.Rename(next, path)
 }
 
 func newTSA() *cobra.Command {
