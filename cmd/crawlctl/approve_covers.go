@@ -31,7 +31,11 @@ type covered struct {
 func readOrder(ctx context.Context, c client.Reader, key client.ObjectKey) (*v1alpha1.CrawlJob, map[string]any, error) {
 	var held unstructured.Unstructured
 	held.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("CrawlJob"))
-	if err := c.Get(ctx, key, &held); err != nil {
+	err := c.Get(ctx, key, &held)
+	if apierrors.IsNotFound(err) {
+		return nil, nil, fmt.Errorf("read the order: %w in namespace %q: name another one with -n", err, key.Namespace)
+	}
+	if err != nil {
 		return nil, nil, fmt.Errorf("read the order: %w", err)
 	}
 	return orders.Decode(&held)

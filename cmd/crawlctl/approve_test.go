@@ -43,6 +43,16 @@ func asUser(t *testing.T, user string, objects ...client.Object) client.Client {
 	}).Build()
 }
 
+// TestApproveNamesNamespace: an order that is not found may be in another namespace.
+func TestApproveNamesNamespace(t *testing.T) {
+	t.Parallel()
+	a := approval{client: asUser(t, "bob", orderOfAda()), key: client.ObjectKey{Namespace: "default", Name: "board"}, dryRun: true}
+	err := a.run(t.Context(), new(bytes.Buffer))
+	if err == nil || !strings.Contains(err.Error(), `not found in namespace "default": name another one with -n`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func orderOfAda(change ...func(*v1alpha1.CrawlJob)) *v1alpha1.CrawlJob {
 	j := &v1alpha1.CrawlJob{ObjectMeta: metav1.ObjectMeta{Namespace: "research", Name: "board", UID: "u-1"}}
 	j.Spec.Authorization = v1alpha1.Authorization{
