@@ -42,7 +42,7 @@ func TestStampTells(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := sidecarOf(t.Context(), new(bytes.Buffer), &evidence.KeyFile{Path: key}, stampers{}, evidence.Statement{
+	raw, err := sidecarOf(t.Context(), new(bytes.Buffer), &evidence.KeyFile{Path: key}, stampers{}, "", evidence.Statement{
 		Authorities: []evidence.Authority{named}, Created: time.Now(), Software: "test",
 		Subject: evidence.Subject{Name: "run.json", SHA256: warc.SHA256Hex(strings.Repeat("ab", 32))},
 	})
