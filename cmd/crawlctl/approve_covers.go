@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
@@ -29,31 +28,26 @@ type covered struct {
 
 // readOrder reads an order, and its spec as the API server holds it.
 func readOrder(ctx context.Context, c client.Reader, key client.ObjectKey) (*v1alpha1.CrawlJob, map[string]any, error) {
-	var held unstructured.Unstructured
-	held.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("CrawlJob"))
-	err := c.Get(ctx, key, &held)
+	job, spec, err := orders.Read(ctx, c, key)
 	if apierrors.IsNotFound(err) {
 		return nil, nil, fmt.Errorf("read the order: %w in namespace %q: name another one with -n", err, key.Namespace)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the order: %w", err)
 	}
-	return orders.Decode(&held)
+	return job, spec, nil
 }
 
 // readCovered reads what an order refers to, and computes the digest of it all.
 func readCovered(ctx context.Context, c client.Reader, job *v1alpha1.CrawlJob, spec map[string]any) (*covered, error) {
-	o := &covered{job: job, entries: orders.Entries(&job.Spec), texts: map[string]string{}, seeds: map[string]int{}}
-	for _, e := range o.entries {
-		text, err := orders.ReadEntry(ctx, c, job.Namespace, e)
-		if apierrors.IsForbidden(err) {
-			return nil, fmt.Errorf("%w; %s", err, mayApprove(job.Namespace))
-		}
-		if err != nil {
-			return nil, err
-		}
-		o.texts[e.String()] = text
+	texts, err := orders.ReadTexts(ctx, c, job)
+	if apierrors.IsForbidden(err) {
+		return nil, fmt.Errorf("%w; %s", err, mayApprove(job.Namespace))
 	}
+	if err != nil {
+		return nil, err
+	}
+	o := &covered{job: job, entries: orders.Entries(&job.Spec), texts: texts, seeds: map[string]int{}}
 	for _, s := range job.Spec.Seeds.ConfigMaps {
 		entry := s.Name + "/" + s.Key
 		err := orders.ReadSeeds(strings.NewReader(o.texts[entry]), func(string) { o.seeds[entry]++ })
@@ -64,7 +58,6 @@ func readCovered(ctx context.Context, c client.Reader, job *v1alpha1.CrawlJob, s
 			return nil, fmt.Errorf("seeds.configMaps: %s: %w; no crawl would begin with it", entry, err)
 		}
 	}
-	var err error
 	o.digest, err = orders.Digest(spec, o.texts)
 	return o, err
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
@@ -21,17 +20,12 @@ import (
 // the spec as the API server holds it, of which approvals have the digest. Its error is the API
 // server's, a conflict when the cache has another order.
 func (r *Reconciler) readOrder(ctx context.Context, cached *v1alpha1.CrawlJob) (*v1alpha1.CrawlJob, map[string]any, error) {
-	var held unstructured.Unstructured
-	held.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("CrawlJob"))
-	if err := r.Reader.Get(ctx, client.ObjectKeyFromObject(cached), &held); err != nil {
+	read, spec, err := order.Read(ctx, r.Reader, client.ObjectKeyFromObject(cached))
+	if err != nil {
 		return nil, nil, fmt.Errorf("read CrawlJob past the cache: %w", err)
 	}
-	if held.GetUID() != cached.UID || held.GetGeneration() != cached.Generation {
+	if read.UID != cached.UID || read.Generation != cached.Generation {
 		return nil, nil, apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("crawljobs").GroupResource(), cached.Name, errors.New("the cache is late"))
-	}
-	read, spec, err := order.Decode(&held)
-	if err != nil {
-		return nil, nil, err
 	}
 	job := cached.DeepCopy()
 	job.Spec, job.Annotations = read.Spec, read.Annotations

@@ -17,23 +17,13 @@ type texts map[string]string
 
 func (t texts) of(name, key string) string { return t[order.Entry{Name: name, Key: key}.String()] }
 
-// readTexts reads all entries that an order refers to, each once: what approvals are compared
+// readTexts reads all entries that an order refers to: what approvals are compared
 // with is what the crawl is begun with. Its error is a *Refusal when one is missing.
 func readTexts(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJob) (texts, error) {
-	read := texts{}
-	for _, e := range order.Entries(&job.Spec) {
-		if _, ok := read[e.String()]; ok {
-			continue
-		}
-		text, err := order.ReadEntry(ctx, reader, job.Namespace, e)
-		var missing *order.Missing
-		if errors.As(err, &missing) {
-			return nil, &Refusal{workflows.ReasonConfigMapMissing, fmt.Sprintf("%s. %s; the crawl starts by itself then.", missing.Found, missing.Mend)}
-		}
-		if err != nil {
-			return nil, err
-		}
-		read[e.String()] = text
+	read, err := order.ReadTexts(ctx, reader, job)
+	var missing *order.Missing
+	if errors.As(err, &missing) {
+		return nil, &Refusal{workflows.ReasonConfigMapMissing, fmt.Sprintf("%s. %s; the crawl starts by itself then.", missing.Found, missing.Mend)}
 	}
-	return read, nil
+	return read, err
 }

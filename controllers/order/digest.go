@@ -44,10 +44,10 @@ func Entries(s *v1alpha1.CrawlJobSpec) []Entry {
 	return all
 }
 
-// Decode returns an order that the API server holds, and its spec as it is held there, which is
+// decode returns an order that the API server holds, and its spec as it is held there, which is
 // what approvals are of: the types of this version may know less of it, and write times in
 // another way.
-func Decode(held *unstructured.Unstructured) (*v1alpha1.CrawlJob, map[string]any, error) {
+func decode(held *unstructured.Unstructured) (*v1alpha1.CrawlJob, map[string]any, error) {
 	var job v1alpha1.CrawlJob
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(held.Object, &job); err != nil {
 		return nil, nil, fmt.Errorf("decode the CrawlJob: %w", err)

@@ -6,7 +6,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 )
 
 // Missing is the error of an Entry that is not there as text. No crawl begins without it.
@@ -20,9 +23,35 @@ type Missing struct {
 // Error implements error.
 func (m *Missing) Error() string { return m.Found + ". " + m.Mend }
 
-// ReadEntry reads what an entry holds of an order in a namespace. Its error is a *Missing when the
-// ConfigMap is not there, or has no such text, else the API server's.
-func ReadEntry(ctx context.Context, reader client.Reader, namespace string, e Entry) (string, error) {
+// Read reads an order, and its spec as the API server holds it: see [Digest]. Its error is the API
+// server's, unless the order cannot be decoded.
+func Read(ctx context.Context, reader client.Reader, key client.ObjectKey) (*v1alpha1.CrawlJob, map[string]any, error) {
+	var held unstructured.Unstructured
+	held.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("CrawlJob"))
+	if err := reader.Get(ctx, key, &held); err != nil {
+		return nil, nil, err
+	}
+	return decode(&held)
+}
+
+// ReadTexts reads what the Entries of an order hold, by NAME/KEY, each once. Its error is a *Missing
+// when one is not there as text, else the API server's.
+func ReadTexts(ctx context.Context, reader client.Reader, job *v1alpha1.CrawlJob) (map[string]string, error) {
+	texts := map[string]string{}
+	for _, e := range Entries(&job.Spec) {
+		if _, ok := texts[e.String()]; ok {
+			continue
+		}
+		text, err := readEntry(ctx, reader, job.Namespace, e)
+		if err != nil {
+			return nil, err
+		}
+		texts[e.String()] = text
+	}
+	return texts, nil
+}
+
+func readEntry(ctx context.Context, reader client.Reader, namespace string, e Entry) (string, error) {
 	var config corev1.ConfigMap
 	err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: e.Name}, &config)
 	if apierrors.IsNotFound(err) {

@@ -28,7 +28,7 @@ func TestReadEntry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			text, err := ReadEntry(t.Context(), reader, "research", tc.entry)
+			text, err := readEntry(t.Context(), reader, "research", tc.entry)
 			var missing *Missing
 			if errors.As(err, &missing) != (tc.mend != "") || missing != nil && missing.Mend != tc.mend || missing == nil && err != nil {
 				t.Errorf("error %v, want %q", err, tc.mend)

@@ -1,5 +1,5 @@
 // Package order turns a CrawlJob into what the workers are told, without asking anybody but, in
-// ReadEntry, for the ConfigMaps that it names: the operator hands it over, and crawlctl shows
+// Read and ReadTexts, for it and the ConfigMaps that it names: the operator hands it over, and crawlctl shows
 // beforehand what will become of it.
 package order
 
