@@ -55,7 +55,7 @@ func fetchStamps(ctx context.Context, stdout io.Writer, path string, stamps stam
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	before := owing(sidecar)
+	before := len(sidecar.Owed())
 	if before == 0 {
 		_, err := fmt.Fprintln(stdout, "no stamp is owed")
 		return err
@@ -70,24 +70,10 @@ func fetchStamps(ctx context.Context, stdout io.Writer, path string, stamps stam
 	if err := replaceSidecar(path, raw); err != nil {
 		return errors.Join(err, owed)
 	}
-	switch fetched := before - owing(got); fetched {
-	case 0:
-	case 1:
-		fmt.Fprintln(stdout, "1 stamp fetched")
-	default:
-		fmt.Fprintf(stdout, "%d stamps fetched\n", fetched)
+	if fetched := before - len(got.Owed()); fetched > 0 {
+		fmt.Fprintf(stdout, "%s fetched\n", count(fetched, "stamp"))
 	}
 	return owed
-}
-
-// owing is how many stamps a sidecar is owed.
-func owing(sc *evidence.Sidecar) (n int) {
-	for _, e := range sc.Stamps {
-		if e.Owed != nil {
-			n++
-		}
-	}
-	return n
 }
 
 // replaceSidecar puts a sidecar in the place of the one that is there.

@@ -24,12 +24,8 @@ func (s *session) countWithheld(p *browser.Page) {
 // to know that a known illegal picture is there.
 func (s *session) tellWithheld() {
 	for _, reason := range []string{browser.ReasonKnownIllegalImage, browser.ReasonImageNotJudged} {
-		switch n := s.withheld[reason]; n {
-		case 0:
-		case 1:
-			fmt.Fprintf(s.stderr, "1 picture withheld: %s\n", reason)
-		default:
-			fmt.Fprintf(s.stderr, "%d pictures withheld: %s\n", n, reason)
+		if n := s.withheld[reason]; n > 0 {
+			fmt.Fprintf(s.stderr, "%s withheld: %s\n", count(n, "picture"), reason)
 		}
 	}
 }
