@@ -17,9 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/devstack/stack"
@@ -193,13 +191,11 @@ func (o Options) start(ctx context.Context, procs *processes) (*fleet, error) {
 		}
 		step("site     the demo: %s", f.siteURL)
 	}
-	signed, err := o.startKeys(ctx, procs)
-	if err != nil {
+	if f.signed, err = o.startKeys(ctx, procs); err != nil {
 		return nil, err
 	}
-	step("keys     what is stored is signed by %s\n         public parts: %s (custody log), %s (time stamps)", signed.fingerprint, signed.custodyPublic, signed.roots)
-	f.signed = signed
-	if err := o.startPrograms(ctx, procs, f, signed); err != nil {
+	step("keys     what is stored is signed by %s\n         public parts: %s (custody log), %s (time stamps)", f.signed.fingerprint, f.signed.custodyPublic, f.signed.roots)
+	if err := o.startPrograms(ctx, procs, f); err != nil {
 		return nil, err
 	}
 	step("fleet    operator, worker and portal are ready; logs are in %s", procs.dir)
@@ -226,11 +222,11 @@ func (o Options) startStack(ctx context.Context, procs *processes) (state *stack
 // profileKey makes the key pair by which the operator hands browser profiles to the
 // workers, unless an earlier run has, and returns the public half.
 func (o Options) profileKey(ctx context.Context, identity string) (string, error) {
-	out, err := exec.CommandContext(ctx, filepath.Join(o.Bin, "crawlctl"), "profile", "keygen", identity).Output()
+	public, err := o.crawlctl(ctx, "profile", "keygen", identity)
 	if err != nil {
 		return "", fmt.Errorf("make the key of browser profiles: %w", err)
 	}
-	return strings.TrimSpace(string(out)), nil
+	return public, nil
 }
 
 // payloadKeys makes the file of the key that encrypts what Temporal stores, unless an
@@ -253,7 +249,7 @@ func payloadKeys(path string) error {
 }
 
 // startPrograms starts the parts of crawlfleet itself.
-func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet, signed keys) error {
+func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) error {
 	env := []string{
 		"KUBECONFIG=" + f.state.Kubeconfig,
 		"TEMPORAL_ADDRESS=" + f.state.Temporal.Address,
@@ -278,7 +274,7 @@ func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet, 
 		return err
 	}
 	env = append(env, "CRAWLFLEET_PAYLOAD_KEYS="+payload)
-	env = append(env, signed.env()...)
+	env = append(env, f.signed.env()...)
 	workerArgs := []string{
 		"--dir", filepath.Join(o.Dir, "scratch"), "--health-address", worker,
 		"--archive-bucket", f.state.S3.ArchiveBucket, "--frontier-bucket", f.state.S3.FrontierBucket,
