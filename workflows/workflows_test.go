@@ -573,16 +573,29 @@ func TestShardIsGoneAfterContinueAsNew(t *testing.T) {
 // TestRunIsGone: a shard whose run was terminated visits nothing more.
 func TestRunIsGone(t *testing.T) {
 	t.Parallel()
-	w := world{total: 300, queued: 300}
+	const total = 3000
+	w := world{total: total, queued: total}
 	env := newEnv(t, &w)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: ShardWorkflowID("uid", 0), TaskQueue: TaskQueueRun})
+	// The environment answers a signal in its own time, which on a busy machine was later than that of all
+	// pages: only the first plan is made before there is an answer.
+	answered, plans := make(chan struct{}), 0
+	once := sync.OnceFunc(func() { close(answered) })
+	w.planned = func() {
+		if plans++; plans > 1 {
+			<-answered
+		}
+	}
 	env.OnSignalExternalWorkflow("default-test-namespace", RunWorkflowID("uid"), "", SignalShardReport, anything).Return(
-		&temporal.UnknownExternalWorkflowExecutionError{})
+		func(string, string, string, string, any) error {
+			once()
+			return &temporal.UnknownExternalWorkflowExecutionError{}
+		})
 	env.ExecuteWorkflow(WorkflowFrontierShard, ShardInput{Job: Job{Run: "uid"}, State: StateActive})
 	if !env.IsWorkflowCompleted() {
 		t.Fatal("the shard goes on")
 	}
-	if w.archived == 300 {
+	if w.archived == total {
 		t.Error("every page was visited for a run that is gone")
 	}
 }
