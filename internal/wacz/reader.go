@@ -37,6 +37,8 @@ type Reader struct {
 	zip   *zip.Reader
 	src   io.ReaderAt
 	files map[string]*zip.File
+	// places is where the data of files begins, by their names: to find that takes a read.
+	places sync.Map
 	// plain and blocks are the indexes, read when they are first needed.
 	plain  func() ([]cdxj.Entry, error)
 	blocks func() ([]cdxj.Block, error)
@@ -348,11 +350,16 @@ func (r *Reader) section(name string) (*io.SectionReader, error) {
 	if f.Method != zip.Store || f.CompressedSize64 != f.UncompressedSize64 {
 		return nil, fmt.Errorf("%s is compressed within the ZIP file; it must be stored", name)
 	}
-	offset, err := f.DataOffset()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	place, ok := r.places.Load(name)
+	if !ok {
+		offset, err := f.DataOffset()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		place = offset
+		r.places.Store(name, place)
 	}
-	return io.NewSectionReader(r.src, offset, int64(f.UncompressedSize64)), nil
+	return io.NewSectionReader(r.src, place.(int64), int64(f.UncompressedSize64)), nil
 }
 
 // WARCs are the names of the record files, such as "data.warc.gz".
