@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"crawlfleet.dev/crawlfleet/internal/bagit"
-	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/custody"
 	"crawlfleet.dev/crawlfleet/internal/dossier"
@@ -122,7 +120,7 @@ func (o *dossierOptions) custodyLog() (custody.Store, error) {
 // proofsOf proves every entry about snapshots, after it has noted that they are exported: that has
 // to be in the log before the bytes go out. It reads the log once for all of them.
 func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, snapshots []dossier.Subject, at time.Time) (map[dossier.Subject][]dossier.File, error) {
-	about, err := entriesOf(ctx, log, snapshots)
+	about, err := dossier.Histories(ctx, log, snapshots, o.reference)
 	if err != nil {
 		return nil, err
 	}
@@ -131,28 +129,14 @@ func (o *dossierOptions) proofsOf(ctx context.Context, log *custody.Log, snapsho
 			return nil, err
 		}
 	}
-	proofs := map[dossier.Subject][]dossier.File{}
-	for _, h := range about {
-		for i, e := range h.entries {
-			p, err := log.ProveIndex(ctx, e.index)
-			if err != nil {
-				return nil, err
-			}
-			text, err := p.MarshalText()
-			if err != nil {
-				return nil, err
-			}
-			proofs[h.of] = append(proofs[h.of], dossier.File{Name: fmt.Sprintf("%03d-%s.proof", i+1, strings.ToLower(string(e.Event))), Content: text})
-		}
-	}
-	return proofs, nil
+	return dossier.Prove(ctx, log, about)
 }
 
 // export notes that snapshots belong to the case, where that is not known, and that they are exported,
 // and adds it to what is known about each.
-func (o *dossierOptions) export(ctx context.Context, log *custody.Log, about []history, at time.Time) error {
+func (o *dossierOptions) export(ctx context.Context, log *custody.Log, about []dossier.History, at time.Time) error {
 	var entries []custody.Entry
-	var whose []*history
+	var whose []*dossier.History
 	for i := range about {
 		for _, e := range o.exports(&about[i], at) {
 			entries, whose = append(entries, e), append(whose, &about[i])
@@ -164,20 +148,20 @@ func (o *dossierOptions) export(ctx context.Context, log *custody.Log, about []h
 	}
 	for i, e := range entries {
 		index := receipt.Indexes[i]
-		if !slices.ContainsFunc(whose[i].entries, func(l logged) bool { return l.index == index }) {
-			whose[i].entries = append(whose[i].entries, logged{e, index})
+		if !slices.ContainsFunc(whose[i].Entries, func(l dossier.Logged) bool { return l.Index == index }) {
+			whose[i].Entries = append(whose[i].Entries, dossier.Logged{Entry: e, Index: index})
 		}
 	}
 	return nil
 }
 
 // exports are the entries that tell of the export of a snapshot.
-func (o *dossierOptions) exports(h *history, at time.Time) []custody.Entry {
+func (o *dossierOptions) exports(h *dossier.History, at time.Time) []custody.Entry {
 	exported := custody.Entry{
-		ID: exportID(o, h.of.SHA256, at), Event: custody.Exported, Object: h.object, SHA256: h.of.SHA256, When: time.Now().UTC().Truncate(time.Millisecond),
+		ID: exportID(o, h.Of.SHA256, at), Event: custody.Exported, Object: h.Object, SHA256: h.Of.SHA256, When: time.Now().UTC().Truncate(time.Millisecond),
 		Who: o.actor, Why: "dossier", Case: custody.Word(o.reference), To: o.to,
 	}
-	if slices.ContainsFunc(h.entries, func(l logged) bool { return l.Event == custody.TiedToCase && l.Case == exported.Case }) {
+	if slices.ContainsFunc(h.Entries, func(l dossier.Logged) bool { return l.Event == custody.TiedToCase && l.Case == exported.Case }) {
 		return []custody.Entry{exported}
 	}
 	tied := exported
@@ -189,47 +173,4 @@ func (o *dossierOptions) exports(h *history, at time.Time) []custody.Entry {
 func exportID(o *dossierOptions, sum string, at time.Time) string {
 	named := sha256.Sum256([]byte(strings.Join([]string{o.reference, o.actor, o.to, o.out, at.Format(time.RFC3339Nano), sum}, "\x00")))
 	return "exported/" + hex.EncodeToString(named[:])
-}
-
-// logged is an entry, and its place in the log.
-type logged struct {
-	custody.Entry
-	index int64
-}
-
-// history is what the log has of a snapshot, whose key in the store is object.
-type history struct {
-	of      dossier.Subject
-	object  blob.Key
-	entries []logged
-}
-
-// entriesOf are the entries about snapshots, and about all of their runs, in one reading.
-func entriesOf(ctx context.Context, log *custody.Log, snapshots []dossier.Subject) ([]history, error) {
-	about := make([]history, len(snapshots))
-	for i, s := range snapshots {
-		about[i].of = s
-	}
-	err := log.Entries(ctx, 0, func(index int64, e custody.Entry) bool {
-		for i := range about {
-			h := &about[i]
-			if !e.Concerns(h.of.SHA256, h.of.Run) {
-				continue
-			}
-			h.entries = append(h.entries, logged{e, index})
-			if h.object == "" && e.SHA256 == h.of.SHA256 {
-				h.object = e.Object
-			}
-		}
-		return true
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, h := range about {
-		if h.object == "" {
-			return nil, fmt.Errorf("knows nothing of the snapshot with the SHA-256 %s", h.of.SHA256)
-		}
-	}
-	return about, nil
 }

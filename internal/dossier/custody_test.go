@@ -36,8 +36,8 @@ func joined(t *testing.T, trusted custodyOf, entries func(sum, run string) []cus
 	}
 }
 
-// proving is a custody log of entries, with the proofs of all of them, whatever they are about.
-func proving(t *testing.T, entries func(sum, run string) []custody.Entry) (custodyOf, dossier.CustodyKeys) {
+// newLog is an empty custody log.
+func newLog(t *testing.T) *custody.Log {
 	t.Helper()
 	private, public, err := note.GenerateKey(nil, "agency.example/custody")
 	if err != nil {
@@ -60,6 +60,13 @@ func proving(t *testing.T, entries func(sum, run string) []custody.Entry) (custo
 	if err != nil {
 		t.Fatal(err)
 	}
+	return log
+}
+
+// proving is a custody log of entries, with the proofs of all of them, whatever they are about.
+func proving(t *testing.T, entries func(sum, run string) []custody.Entry) (custodyOf, dossier.CustodyKeys) {
+	t.Helper()
+	log := newLog(t)
 	return func(ctx context.Context, snapshots []dossier.Subject) (map[dossier.Subject][]dossier.File, error) {
 		proofs := map[dossier.Subject][]dossier.File{}
 		for _, s := range snapshots {
@@ -80,7 +87,7 @@ func proving(t *testing.T, entries func(sum, run string) []custody.Entry) (custo
 			}
 		}
 		return proofs, nil
-	}, dossier.CustodyKeys{Origin: origin, Verifiers: verifiers}
+	}, dossier.CustodyKeys{Origin: log.Origin, Verifiers: log.Verifiers}
 }
 
 // TestProofs: what was decided about a snapshot, or all of its run, is told and proven; a proof about

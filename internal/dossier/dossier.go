@@ -54,6 +54,9 @@ const (
 	indexVersion = 1
 )
 
+// ErrFails says that a snapshot does not hold, so that it is not handed over.
+var ErrFails = errors.New("does not hold")
+
 // MaxExhibits is how many exhibits a dossier has at most.
 const MaxExhibits = 999
 
@@ -218,7 +221,7 @@ func (m *maker) exhibit(number string, s Snapshot) error {
 		return err
 	}
 	if e.Report.Verdict == verify.Fails {
-		return fmt.Errorf("does not hold: %s; look with crawlctl verify", failing(e.Report))
+		return fmt.Errorf("%w: %s; look with crawlctl verify", ErrFails, failing(e.Report))
 	}
 	if e.Page, err = ReadPage(m.ctx, f, e.Size, s.Page); err != nil {
 		return err
