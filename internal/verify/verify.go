@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -31,20 +30,15 @@ type Verifier struct {
 	Progress func(name string, n, of int)
 }
 
-// Path checks what lies at a path: a WACZ file, the folder of a run (with run.json), or a folder
-// with any number of them. The error is for what kept it from checking.
+// Path checks what lies at a path: a WACZ file (in the folder of a run also that the run
+// names it), the folder of a run (with run.json), or a folder with any number of them. The error is for what kept it from checking.
 func (v *Verifier) Path(ctx context.Context, name string) ([]Report, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		root, err := os.OpenRoot(filepath.Dir(name))
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = root.Close() }() // only read
-		r, err := v.File(ctx, root.FS(), filepath.Base(name), name)
+		r, err := v.file(ctx, name)
 		return []Report{r}, err
 	}
 	root, err := os.OpenRoot(name) // nothing that it links to outside of it belongs to it

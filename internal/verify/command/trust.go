@@ -19,11 +19,16 @@ type Trust struct {
 
 // Add adds the flags.
 func (t *Trust) Add(f *pflag.FlagSet) {
+	t.AddSigners(f)
+	f.StringArrayVar(&t.custodyKeys, "custody-key", nil, "a public `KEY` of the custody log that is trusted, or a file with one a line; may be given many times")
+}
+
+// AddSigners adds the flags for signatures alone.
+func (t *Trust) AddSigners(f *pflag.FlagSet) {
 	f.StringArrayVar(&t.keys, "trust-key", nil, "a signing `KEY` that is trusted: its fingerprint (sha256:...), or a file with one a line, each with the times from and until when it is trusted, if bounded (RFC 3339, - for none); may be given many times")
 	f.StringVar(&t.domains, "trust-roots", "", "a PEM `FILE` with the roots of domain certificates that are trusted")
 	f.StringArrayVar(&t.names, "trust-domain", nil, "a domain that may sign, by a certificate under --trust-roots; may be given many times")
 	f.StringVar(&t.stampings, "timestamp-roots", "", "a PEM `FILE` with the roots of time-stamp authorities that are trusted")
-	f.StringArrayVar(&t.custodyKeys, "custody-key", nil, "a public `KEY` of the custody log that is trusted, or a file with one a line; may be given many times")
 }
 
 // Evidence is whom to trust with signatures.

@@ -1,0 +1,62 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Snapshot checks a chunk in the folder of its run: the file, and that the statement of the run names it, and who
+// vouches for that. What else the statement names need not be there. Shown and sum are as for [Verifier.FileOf].
+func (v *Verifier) Snapshot(ctx context.Context, run fs.FS, name, shown, sum string) (Report, error) {
+	r, err := v.FileOf(ctx, run, name, shown, sum)
+	if err != nil {
+		return r, err
+	}
+	if sum == "" {
+		if sum, _, err = Sum(run, name); err != nil {
+			return r, err
+		}
+	}
+	switch reason, err := Names(run, sum, r.Facts); {
+	case errors.Is(err, fs.ErrNotExist):
+		r.Add(CheckRun, StatementPath, Unchecked, "the run is not sealed, or its statement is not here: nothing says that the snapshot counts")
+	case err != nil:
+		r.Add(CheckRun, StatementPath, Fails, "the statement of the run "+err.Error())
+	default:
+		r.Add(CheckRun, StatementPath, Holds, reason)
+		if err := v.Signature(&r, run, StatementPath); err != nil {
+			return r, err
+		}
+	}
+	r.Conclude()
+	return r, nil
+}
+
+// file checks one file: beside the statement of a run, as a snapshot of it.
+func (v *Verifier) file(ctx context.Context, name string) (Report, error) {
+	dir, err := filepath.Abs(filepath.Dir(name))
+	if err != nil {
+		return Report{}, err
+	}
+	check, base := v.File, filepath.Base(name)
+	if run := filepath.Dir(dir); filepath.Base(dir) == ChunksDir && isFile(filepath.Join(run, StatementPath)) {
+		dir, base = run, ChunksDir+"/"+base
+		check = func(ctx context.Context, fsys fs.FS, name, shown string) (Report, error) {
+			return v.Snapshot(ctx, fsys, name, shown, "")
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { _ = root.Close() }() // only read
+	return check(ctx, root.FS(), base, name)
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
