@@ -213,8 +213,9 @@ type BundleProgress struct {
 	// Deaths counts, by index, how many attempts ended while a page was loading.
 	Deaths map[int]int `json:"deaths,omitempty"`
 	// Pages say where the pages are that the worker is busy with, for people. They are
-	// not read again.
-	Pages []PageProgress `json:"pages,omitempty"`
+	// not read again. Bundle is the key of the bundle's object, which has their addresses.
+	Pages  []PageProgress `json:"pages,omitempty"`
+	Bundle string         `json:"bundle,omitempty"`
 	// Storing is the number of pages that are being committed, since StoringSince.
 	Storing      int       `json:"storing,omitempty"`
 	StoringSince time.Time `json:"storingSince,omitzero"`

@@ -69,6 +69,9 @@ func TestErrorIsNoDeath(t *testing.T) {
 		if p := r.leases.last[ref.ID]; len(p.InProgress) != 0 || len(p.Deaths) != 0 {
 			t.Errorf("the next attempt hears of %+v", p)
 		}
+		if p := r.leases.last[ref.ID]; p.Bundle != ref.Key { // by which people find what is being loaded
+			t.Errorf("the heartbeat names bundle %q, want %q", p.Bundle, ref.Key)
+		}
 	}
 	w.visit = nil
 	if out := r.runFrom(r.persist(ref)); out.Counts.Archived != 1 {

@@ -64,6 +64,7 @@ type attempt struct {
 
 func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput) (out workflows.BundleOutput, err error) {
 	progress := resume(a.before)
+	progress.Bundle = in.Bundle.Key
 	var scripts []browser.Script
 	var state *profile.Profile
 	bundle, done, err := c.load(ctx, in, progress)
