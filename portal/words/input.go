@@ -1,0 +1,35 @@
+package words
+
+// dutchInput is what people are told of values that cannot be understood.
+var dutchInput = map[string]string{
+	"%s: %s":                   "%s: %s",
+	"%s is %q: it must be %s.": "%s is %q, en moet zijn: %s.",
+	"the body":                 "wat gestuurd is",
+	"a number from 1 to 1000":  "een getal van 1 tot 1000",
+	"a date such as 2026-03-31, or a time such as 2026-03-31T12:00:00Z":       "een datum zoals 2026-03-31, of een tijd zoals 2026-03-31T12:00:00Z",
+	"an address such as https://www.example.org/":                             "een adres zoals https://www.example.org/",
+	"one of those that the form offers":                                       "een van die het formulier biedt",
+	"one of Relevant, NotRelevant, NeedsReview and HandOver":                  "een van Relevant, NotRelevant, NeedsReview en HandOver",
+	"1 to 1,000 captures: select them on the search page":                     "1 tot 1.000 vastleggingen: selecteer ze op de zoekpagina",
+	"JSON of at most 1 MiB":                                                   "JSON van hoogstens 1 MiB",
+	"JSON as /api/v1/openapi.json has it":                                     "JSON zoals /api/v1/openapi.json het beschrijft",
+	"one JSON object":                                                         "één JSON-object",
+	"an event of a case that is open: POST /api/v1/cases/NAMESPACE opens one": "een gebeurtenis van een zaak die open is: POST /api/v1/cases/NAMESPACE opent er een",
+	"left out: this event is about one capture, or about the case":            "weggelaten: deze gebeurtenis gaat over één vastlegging, of over de zaak",
+
+	"it has %d bytes; shorten it to at most %d":                             "dit heeft %d bytes; kort het in tot hoogstens %d",
+	"it has more than %d words; leave some out":                             "dit heeft meer dan %d woorden; laat er enkele weg",
+	"there is no letter or digit in it; type a word to look for":            "er staat geen letter of cijfer in; typ een woord om naar te zoeken",
+	"%q is too short a beginning; type at least %d letters before the star": "%q is een te kort begin; typ minstens %d letters voor het sterretje",
+	"it is none that a search gave; leave it out to begin at the start":     "geen zoekopdracht gaf dit; laat het weg om vooraan te beginnen",
+	"it is of another search; leave it out to begin at the start":           "dit is van een andere zoekopdracht; laat het weg om vooraan te beginnen",
+	"it is %d; take one from 1 to %d":                                       "dit is %d; neem er een van 1 tot %d",
+	"it is not after from; swap them":                                       "dit is niet na from; verwissel ze",
+	"it is missing; say which address is meant":                             "dit ontbreekt; zeg welk adres bedoeld is",
+	"%.200q is no address; write one such as https://example.org/page":      "%.200q is geen adres; schrijf er een zoals https://example.org/page",
+	"%.200q is no host; write one such as example.org":                      "%.200q is geen host; schrijf er een zoals example.org",
+	"%.200q is none; write a name or namespace/name":                        "%.200q is er geen; schrijf een naam of namespace/naam",
+	"%.20q is none; write a code such as 404 or a class such as 4xx":        "%.20q is er geen; schrijf een code zoals 404 of een klasse zoals 4xx",
+	"%.20q is none; write a code such as nl":                                "%.20q is er geen; schrijf een code zoals nl",
+	"%.20q is none; take one of %v":                                         "%.20q is er geen; neem er een van %v",
+}
