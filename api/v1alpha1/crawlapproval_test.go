@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	crdvalidation "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
 )
 
@@ -102,6 +103,11 @@ func TestCrawlFleetRefused(t *testing.T) {
 		"Words":      {"Orders name one word.", "{purposes: [to find them]}", "purpose must be one word"},
 		"Negative":   {"", "{purposes: [Testing], approvals: -1}", "should be greater than or equal to 0"},
 		"Many":       {"More than five would never be found.", "{purposes: [Testing], approvals: 6}", "should be less than or equal to 5"},
+		"Deed":       {"The portal knows the deeds by their names.", "{purposes: [Testing], access: {purposeFor: look}}", `supported values: "Never", "Export", "Copy", "Look"`},
+		"Need":       {"It is no boolean.", "{purposes: [Testing], access: {purposeFor: Look, case: true}}", "spec.policy.access.case"},
+		"CaseAlone":  {"Nobody would be asked for it.", "{purposes: [Testing], access: {case: Required}}", "spec.policy.access.case: Invalid value: case is asked for together with the purpose"},
+		"CaseNever":  {"Nor here.", "{purposes: [Testing], access: {purposeFor: Never, case: Required}}", "set purposeFor to Export, Copy or Look"},
+		"Unknown":    {"A field that does not exist is not passed over.", "{purposes: [Testing], access: {purpose: Look}}", "unknown field"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -132,5 +138,28 @@ func TestShippedFleet(t *testing.T) {
 	policy := obj.Object["spec"].(map[string]any)["policy"].(map[string]any)
 	if n, given := policy["approvals"]; !given || n != int64(0) {
 		t.Errorf("approvals is %v by default, want 0: the policies of the API server read it", n)
+	}
+}
+
+// TestFleetAccess: what is left out asks for nothing, and nobody is asked where the policy does not
+// speak of it.
+func TestFleetAccess(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, fleetFile)
+	for policy, want := range map[string]any{
+		"{purposes: [Testing]}":                                             nil,
+		"{purposes: [Testing], access: {}}":                                 map[string]any{"purposeFor": "Never", "case": "Optional"},
+		"{purposes: [Testing], access: {purposeFor: Copy}}":                 map[string]any{"purposeFor": "Copy", "case": "Optional"},
+		"{purposes: [Testing], access: {purposeFor: Look, case: Required}}": map[string]any{"purposeFor": "Look", "case": "Required"},
+	} {
+		obj, errs := s.create(t, crawlFleet(policy))
+		if len(errs) > 0 {
+			t.Errorf("%s: %v", policy, errs.ToAggregate())
+			continue
+		}
+		got := obj.Object["spec"].(map[string]any)["policy"].(map[string]any)["access"]
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", policy, diff)
+		}
 	}
 }

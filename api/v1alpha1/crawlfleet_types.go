@@ -41,12 +41,12 @@ type CrawlFleetList struct {
 
 // CrawlFleetSpec says by which rules an instance works.
 type CrawlFleetSpec struct {
-	// policy is what every order is judged by.
+	// policy is what every order is judged by, and every look at what came of one.
 	// +required
 	Policy Policy `json:"policy,omitzero"`
 }
 
-// Policy is what every order of an instance is judged by.
+// Policy is what every order of an instance is judged by, and every look at what came of one.
 type Policy struct {
 	// purposes are what crawls may be ordered for. An order for anything else is refused.
 	// +required
@@ -62,7 +62,63 @@ type Policy struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=5
 	Approvals *int32 `json:"approvals,omitempty"`
+
+	// access says what people have to say before they see or take what was captured, in the
+	// portal. When it is not given, nobody is asked.
+	// +optional
+	Access AccessPolicy `json:"access,omitempty,omitzero"`
 }
+
+// AccessPolicy says what people have to say before they see or take what was captured. It is
+// written down in the custody log with what they do.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="self.case != 'Required' || self.purposeFor != 'Never'",fieldPath=".case",message="case is asked for together with the purpose: set purposeFor to Export, Copy or Look, or remove case"
+type AccessPolicy struct {
+	// purposeFor is from which deed on a person has to say what they look for, which is one of
+	// the policy's purposes: Look is before a snapshot is seen, Copy before a file is downloaded,
+	// Export before a case is handed over. Each includes the next.
+	// +optional
+	// +default="Never"
+	PurposeFor Deed `json:"purposeFor,omitempty"`
+
+	// case says whether the case has to be named, too, wherever a purpose is asked for.
+	// +optional
+	// +default="Optional"
+	Case Need `json:"case,omitempty"`
+}
+
+// Deed is something that people do with what was captured.
+//
+// +enum
+// +kubebuilder:validation:Enum=Never;Export;Copy;Look
+type Deed string
+
+// The deeds, from none to all of them.
+const (
+	// DeedNever is no deed at all.
+	DeedNever Deed = "Never"
+	// DeedExport is that a case is handed over.
+	DeedExport Deed = "Export"
+	// DeedCopy is that a file is downloaded.
+	DeedCopy Deed = "Copy"
+	// DeedLook is that a snapshot is seen.
+	DeedLook Deed = "Look"
+)
+
+// Need says whether something has to be given.
+//
+// +enum
+// +kubebuilder:validation:Enum=Optional;Required
+type Need string
+
+// Whether something has to be given.
+const (
+	// NeedOptional lets people leave it out.
+	NeedOptional Need = "Optional"
+	// NeedRequired refuses to go on without it.
+	NeedRequired Need = "Required"
+)
 
 // Purpose is what a crawl is done for, as one word.
 //

@@ -16,6 +16,8 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=crawlfleet.dev, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithKind("AccessPolicy"):
+		return &apiv1alpha1.AccessPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ApprovedJob"):
 		return &apiv1alpha1.ApprovedJobApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ArchiveReference"):

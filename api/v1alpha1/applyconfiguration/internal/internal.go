@@ -23,6 +23,17 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.AccessPolicy
+  map:
+    fields:
+    - name: case
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Need
+      default: Optional
+    - name: purposeFor
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Deed
+      default: Never
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.AnnotationValue
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ApprovedJob
@@ -646,6 +657,8 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: atomic
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.CronExpression
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Deed
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.EarlierRun
   map:
     fields:
@@ -781,6 +794,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: loggedOut
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.LoggedOut
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Need
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ObjectLock
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.OverlapPolicy
@@ -790,6 +805,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Policy
   map:
     fields:
+    - name: access
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.AccessPolicy
     - name: approvals
       type:
         scalar: numeric

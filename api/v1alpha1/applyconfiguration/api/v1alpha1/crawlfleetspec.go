@@ -7,7 +7,7 @@ package v1alpha1
 //
 // CrawlFleetSpec says by which rules an instance works.
 type CrawlFleetSpecApplyConfiguration struct {
-	// policy is what every order is judged by.
+	// policy is what every order is judged by, and every look at what came of one.
 	Policy *PolicyApplyConfiguration `json:"policy,omitempty"`
 }
 

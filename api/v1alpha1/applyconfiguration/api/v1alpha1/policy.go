@@ -9,13 +9,16 @@ import (
 // PolicyApplyConfiguration represents a declarative configuration of the Policy type for use
 // with apply.
 //
-// Policy is what every order of an instance is judged by.
+// Policy is what every order of an instance is judged by, and every look at what came of one.
 type PolicyApplyConfiguration struct {
 	// purposes are what crawls may be ordered for. An order for anything else is refused.
 	Purposes []apiv1alpha1.Purpose `json:"purposes,omitempty"`
 	// approvals is how many people have to approve an order before its crawl begins, each
 	// with a CrawlApproval, and none of them who ordered it. With 0 none is needed.
 	Approvals *int32 `json:"approvals,omitempty"`
+	// access says what people have to say before they see or take what was captured, in the
+	// portal. When it is not given, nobody is asked.
+	Access *AccessPolicyApplyConfiguration `json:"access,omitempty"`
 }
 
 // PolicyApplyConfiguration constructs a declarative configuration of the Policy type for use with
@@ -39,5 +42,13 @@ func (b *PolicyApplyConfiguration) WithPurposes(values ...apiv1alpha1.Purpose) *
 // If called multiple times, the Approvals field is set to the value of the last call.
 func (b *PolicyApplyConfiguration) WithApprovals(value int32) *PolicyApplyConfiguration {
 	b.Approvals = &value
+	return b
+}
+
+// WithAccess sets the Access field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Access field is set to the value of the last call.
+func (b *PolicyApplyConfiguration) WithAccess(value *AccessPolicyApplyConfiguration) *PolicyApplyConfiguration {
+	b.Access = value
 	return b
 }
