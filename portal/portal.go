@@ -1,13 +1,11 @@
-// Package portal is the analysts' view of the archive: which runs there are, which
-// pages they hold, and each page replayed as it was.
+// Package portal is the analysts' view of the archive: find a snapshot, see it, compare it with
+// others, verify it and hand it over.
 //
-// The store is the only truth. Nothing is kept here but what was read from committed
-// WACZ files and closing statements, which never change; a portal can be thrown away
-// and started anew. Replay is done by ReplayWeb.page in the analyst's browser: it reads
-// the WACZ files of a run in ranges from [Server] and answers every request of the
-// archived page from them, so that a replayed page reaches nothing outside the archive.
+// The store is the only truth. What is kept here is derived from committed WACZ files and closing
+// statements, which never change; a portal can be thrown away and started anew. Replay is done by
+// ReplayWeb.page in the analyst's browser, on an origin of its own (package replay).
 //
-// The portal has no log-in yet. It is made to listen on loopback, and answers there only
+// Without an identity provider the portal is made to listen on loopback, and answers there only
 // who asks for it by a loopback name: a web page elsewhere that has its own name lead to
 // 127.0.0.1 (DNS rebinding) is refused.
 package portal
@@ -15,13 +13,17 @@ package portal
 import (
 	"embed"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/telemetry"
+	"crawlfleet.dev/crawlfleet/portal/access"
+	"crawlfleet.dev/crawlfleet/portal/cases"
+	"crawlfleet.dev/crawlfleet/portal/cdx"
+	"crawlfleet.dev/crawlfleet/portal/watches"
 )
 
 //go:embed assets
@@ -29,54 +31,76 @@ var assets embed.FS
 
 // Server answers the portal's requests.
 type Server struct {
-	// Catalog is what the archive holds.
-	Catalog *Catalog
+	// Catalog finds captures, Follow tells how far it is in step with the store.
+	Catalog Finder
+	Follow  Follower
+	// Runs are the runs of the archive.
+	Runs *Runs
+	// Gate knows who asks and lets through who may. Its Problem is the Server's.
+	Gate *access.Gate
+	// Tools answers other people's programs. Its Scope and Look are the Server's.
+	Tools *cdx.Server
+	// Judge verifies what is looked at.
+	Judge Judge
+	// Watches are the addresses that people watch.
+	Watches *watches.Store
 	// Archive is the bucket of WACZ files.
 	Archive blob.Store
+	// Board tells how crawls are doing; nil where there is no cluster to ask.
+	Board Board
+	// Replay hands out addresses of replays.
+	Replay Replayer
+	// Cases are those of the archive. Keeper keeps their captures from being erased, and
+	// Dossiers are how they are handed over; nil does not offer it.
+	Cases    *cases.Store
+	Keeper   Keeper
+	Dossiers *Dossiers
+	// Temp is the folder in which files that are handed over are put together, the system's when it is empty: all
+	// files of the archive that they come from have to fit.
+	Temp string
 	// ReplayDir holds ReplayWeb.page as published: ui.js, sw.js, LICENSE.txt.
 	ReplayDir string
+	// Origin is the portal's address as browsers know it, such as http://127.0.0.1:8080. Who comes by
+	// another loopback name is led there: replays can be framed by that one alone.
+	Origin string
 	// AnyHost answers under every name. Without it only localhost and loopback
 	// addresses are answered.
 	AnyHost bool
-	// Logger takes faults.
+	// Metrics counts; nil counts nothing.
+	Metrics *Metrics
+	// Logger takes faults, without the addresses of pages.
 	Logger *slog.Logger
 }
 
-// replayFiles are what is served of ReplayWeb.page, by name: the folder may hold other
-// things.
-var replayFiles = []string{"ui.js", "sw.js", "LICENSE.txt"}
+// license is that of ReplayWeb.page, in its folder.
+const license = "LICENSE.txt"
 
-// Handler returns the routes. It fails when ReplayWeb.page's files are missing.
+// Handler returns the routes. It fails when the licence of ReplayWeb.page is missing.
 func (s *Server) Handler() (http.Handler, error) {
-	for _, name := range replayFiles {
-		if _, err := os.Stat(filepath.Join(s.ReplayDir, name)); err != nil {
-			return nil, fmt.Errorf("ReplayWeb.page is not in %q: fetch it with `make replay` (%w)", s.ReplayDir, err)
-		}
+	if _, err := os.Stat(filepath.Join(s.ReplayDir, license)); err != nil {
+		return nil, fmt.Errorf("ReplayWeb.page is not in %q: fetch it with `make replay` (%w)", s.ReplayDir, err)
 	}
-	pages, err := template.New("").Funcs(functions).ParseFS(assets, "assets/*.html")
+	pages, err := parsePages()
 	if err != nil {
-		return nil, fmt.Errorf("parse the portal's pages: %w", err)
+		return nil, err
 	}
-	h := handlers{Server: s, pages: pages}
+	// What is wrong with a file quotes the addresses of its pages.
+	s.Logger = telemetry.WithoutAddresses(s.Logger)
+	if s.Tools.Logger != nil {
+		s.Tools.Logger = telemetry.WithoutAddresses(s.Tools.Logger)
+	}
+	h := handlers{
+		Server: s, pages: pages, thumbnails: newThumbnails(), comparisons: newComparisons(), noticed: newNoticed(), turns: make(chan struct{}, handedAtOnce),
+	}
+	s.Gate.Problem = h.fail
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", h.index)
-	mux.HandleFunc("GET /runs/{namespace}/{name}/{uid}", h.run)
-	mux.HandleFunc("GET /runs/{namespace}/{name}/{uid}/view", h.view)
-	mux.HandleFunc("GET /runs/{namespace}/{name}/{uid}/collection.json", h.collection)
-	mux.HandleFunc("GET /api/runs", h.apiRuns)
-	mux.HandleFunc("GET /api/runs/{namespace}/{name}/{uid}", h.apiRun)
-	mux.HandleFunc("GET /wacz/{key...}", h.wacz)
-	mux.HandleFunc("GET /assets/{file}", h.asset)
-	for _, name := range replayFiles {
-		mux.HandleFunc("GET /replay/"+name, func(w http.ResponseWriter, r *http.Request) {
-			http.ServeFile(w, r, filepath.Join(s.ReplayDir, name))
-		})
+	for _, route := range h.routes() {
+		mux.Handle(route.Pattern, s.Gate.Require(route.Need, route.serve))
 	}
-	mux.HandleFunc("GET /replay/{$}", h.replay)
-	// Both say that the portal answers. It does so without the store, too: its pages then
-	// tell what is wrong with it.
-	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET /", h.nowhere)
-	return h.secured(mux), nil
+	return s.Metrics.Count(h.secured(h.tools(s.Gate.Handler(mux)))), nil
+}
+
+// license is what ReplayWeb.page may be used and passed on under.
+func (h handlers) license(w http.ResponseWriter, r *http.Request) {
+	http.ServeFile(w, r, filepath.Join(h.ReplayDir, license))
 }

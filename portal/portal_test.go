@@ -18,8 +18,18 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
+	"crawlfleet.dev/crawlfleet/internal/verify"
 	"crawlfleet.dev/crawlfleet/internal/wacz"
 	"crawlfleet.dev/crawlfleet/internal/warc"
+	"crawlfleet.dev/crawlfleet/portal/access"
+	"crawlfleet.dev/crawlfleet/portal/cases"
+	"crawlfleet.dev/crawlfleet/portal/catalog"
+	"crawlfleet.dev/crawlfleet/portal/cdx"
+	"crawlfleet.dev/crawlfleet/portal/follow"
+	"crawlfleet.dev/crawlfleet/portal/live"
+	"crawlfleet.dev/crawlfleet/portal/replay"
+	"crawlfleet.dev/crawlfleet/portal/verdict"
+	"crawlfleet.dev/crawlfleet/portal/watches"
 )
 
 const (
@@ -35,11 +45,24 @@ type fixture struct {
 	store   *blobtest.Server
 	bucket  *blob.Bucket
 	server  *Server
+	follow  *follow.Follower
+	known   *catalog.Catalog
 	handler http.Handler
 	log     *bytes.Buffer
 }
 
-func newFixture(t *testing.T) *fixture {
+// origins are the portal's and that of its replays.
+const portalOrigin, replayOrigin = "http://127.0.0.1:8080", "http://localhost:8081"
+
+// local is a gate that lets in the one person at this machine.
+func local() *access.Gate {
+	return &access.Gate{
+		Local: true, Sessions: &access.Sessions{Keys: access.RandomKeys()}, Rights: &access.Rights{}, Custody: &access.Custody{},
+		Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{store: &blobtest.Server{}, log: &bytes.Buffer{}}
 	client, err := blob.NewClient(blob.Config{Endpoint: f.store.Start(t), Region: "us-east-1", AccessKey: "key", SecretKey: "secret-of-the-store"})
@@ -48,19 +71,88 @@ func newFixture(t *testing.T) *fixture {
 	}
 	f.bucket = client.Bucket("archive")
 	dir := t.TempDir()
-	for _, name := range append([]string{"2.5.3", "private.txt"}, replayFiles...) {
+	for _, name := range []string{"2.5.3", "private.txt", "ui.js", "sw.js", license} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("// "+name), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	known, err := catalog.Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = known.Close() })
+	f.known = known
+	f.follow = &follow.Follower{Store: f.bucket, Catalog: known, Identify: catalog.Contacts{}.Of, Every: 10 * time.Millisecond}
 	f.server = &Server{
-		Catalog: &Catalog{Archive: f.bucket}, Archive: f.bucket, ReplayDir: dir,
-		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
+		Catalog: known, Follow: f.follow, Gate: local(), Tools: &cdx.Server{Catalog: known, Archive: f.bucket}, Runs: &Runs{Archive: f.bucket, Listing: f.follow}, Cases: cases.New(f.bucket, time.Now),
+		Watches: watches.New(f.bucket, func() time.Time { return noon.Add(30 * time.Minute) }),
+		Judge:   &verdict.Judge{Archive: f.bucket, Verifier: &verify.Verifier{}, Dir: t.TempDir(), Now: time.Now},
+		Board:   &live.Board{Jobs: oneJob{}, Details: oneJob{}, Now: time.Now, Logger: slog.New(slog.DiscardHandler)},
+		Archive: f.bucket, ReplayDir: dir, Origin: portalOrigin, Logger: slog.New(slog.NewTextHandler(f.log, nil)),
+	}
+	f.server.Replay, err = replay.New(replay.Options{
+		URL: replayOrigin, Portal: portalOrigin, Dir: dir, Archive: f.bucket, Runs: f.server.Runs, Look: f.look, Keys: replay.RandomKeys(), Lifetime: time.Hour, Now: time.Now, Logger: f.server.Logger,
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if f.handler, err = f.server.Handler(); err != nil {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// look tells the gate's log, as the program has it.
+func (f *fixture) look(ctx context.Context, p access.Person, chunk blob.Key) error {
+	return f.server.Gate.Custody.Read(ctx, p, access.Snapshot{Chunk: chunk})
+}
+
+// oneJob is a cluster with one job.
+type oneJob struct{}
+
+// Jobs implements live.Jobs.
+func (oneJob) Jobs(context.Context) ([]live.Job, error) {
+	return []live.Job{{
+		Namespace: "default", Name: "harbour", UID: "h", State: live.Stalled, Reason: "StoreFull", Message: "no room in bucket a",
+		Created: noon, Started: noon, Seeds: []string{"https://harbour.example/"}, SeedCount: 1,
+		Counters: live.Counters{Discovered: 10, Archived: 4, Failed: 1, Queued: 5, Bytes: 1000}, FailedByReason: []live.Count{{Reason: "TimedOut", Count: 1}},
+	}}, nil
+}
+
+// Detail implements live.Details.
+func (oneJob) Detail(context.Context, live.Job) live.Detail {
+	return live.Detail{
+		Hosts:    []live.Host{{Host: "harbour.example", Queued: 5, Visited: 5, Reason: "HostBusy", LastError: "TooManyRequests", NextDue: noon.Add(time.Hour)}},
+		UnderWay: []live.Page{{URL: "https://harbour.example/under-way", Phase: "Loading", Since: noon}},
+	}
+}
+
+// catch has the catalog catch up with the store.
+func (f *fixture) catch(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- f.follow.Run(ctx) }()
+	// What was listed is acted upon when the next listing is made.
+	for range 2 {
+		before := f.follow.Progress().Listed
+		for p := f.follow.Progress(); ctx.Err() == nil && (!p.Current() || !p.Listed.After(before)); p = f.follow.Progress() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("the catalog does not catch up: %+v", f.follow.Progress())
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// idOf is the capture of a page that pack has put into a file of the run.
+func idOf(file, title string) catalog.ID {
+	return catalog.NewID(blob.Key(folder+"chunks/"+file+".wacz"), "id-"+title)
 }
 
 // put stores an object.

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/portal/catalog"
+	"crawlfleet.dev/crawlfleet/portal/follow"
+	"crawlfleet.dev/crawlfleet/portal/words"
 )
 
 // Run is one run of a CrawlJob as the archive knows it.
@@ -26,15 +29,27 @@ type Run struct {
 	Chunks []Chunk `json:"chunks"`
 
 	// Statement is the closing statement; nil for a run that is not sealed. It and
-	// what follows are what [Catalog.Run] and [Catalog.Detail] fill in.
+	// what follows are what [Runs.Run] and [Runs.Detail] fill in.
 	Statement *Statement `json:"statement,omitempty"`
 	// Problems are what is wrong with the archive of this run, for people.
 	Problems []string `json:"problems,omitempty"`
-	// Pages are the pages of all chunks that count, in order of time.
-	Pages []Page `json:"pages,omitempty"`
-	// Partial are pages that failed while something of them was captured already.
-	Partial []Page `json:"partial,omitempty"`
 }
+
+// newRun is a run as it was listed.
+func newRun(l follow.Run) Run {
+	r := Run{Namespace: l.Namespace, Name: l.Job, UID: l.UID, Prefix: l.Folder, Sealed: l.Sealed}
+	for _, o := range l.Chunks {
+		r.Chunks = append(r.Chunks, Chunk{Key: o.Key, Size: o.Size, Time: o.Modified})
+		r.Bytes += o.Size
+		if o.Modified.After(r.Newest) {
+			r.Newest = o.Modified
+		}
+	}
+	return r
+}
+
+// statement is the key of its closing statement.
+func (r *Run) statement() blob.Key { return catalog.Place{Folder: r.Prefix}.Statement() }
 
 // Chunk is one stored WACZ file.
 type Chunk struct {
@@ -51,17 +66,6 @@ type Chunk struct {
 
 // File is the chunk's name without its folder.
 func (c Chunk) File() string { return string(c.Key[strings.LastIndexByte(string(c.Key), '/')+1:]) }
-
-// Page is one archived page.
-type Page struct {
-	ID     string    `json:"id"`
-	URL    string    `json:"url"`
-	Title  string    `json:"title"`
-	Time   time.Time `json:"ts"`
-	Status int       `json:"status,omitempty"`
-	// Chunk is the file that holds it.
-	Chunk blob.Key `json:"chunk"`
-}
 
 // Statement is what the portal shows of run.json, which the fleet writes when a run has
 // ended and its books were recounted.
@@ -117,14 +121,6 @@ func (r *Run) State() string {
 	return "Running"
 }
 
-// PageCount is the number of pages that count.
-func (r *Run) PageCount() int {
-	if r.Pages == nil && r.Statement != nil {
-		return r.Statement.Counts.Archived
-	}
-	return len(r.Pages)
-}
-
 // settle compares what is stored with what the closing statement says.
 func (r *Run) settle() {
 	if r.Statement == nil {
@@ -137,7 +133,7 @@ func (r *Run) settle() {
 	for _, said := range r.Statement.Chunks {
 		i := slices.IndexFunc(r.Chunks, func(c Chunk) bool { return string(c.Key) == said.Key })
 		if i < 0 {
-			r.Problems = append(r.Problems, fmt.Sprintf("%s is missing: the closing statement names it with %s", said.Key, count(said.Pages, "page")))
+			r.Problems = append(r.Problems, fmt.Sprintf("%s is missing: the closing statement names it with %s", said.Key, words.English.Count(said.Pages, "page")))
 			continue
 		}
 		r.Chunks[i].Uncommitted = false
@@ -146,17 +142,4 @@ func (r *Run) settle() {
 			r.Problems = append(r.Problems, fmt.Sprintf("%s has %d bytes, the closing statement says %d", said.Key, r.Chunks[i].Size, said.Size))
 		}
 	}
-}
-
-// find returns the page of an address that was captured at a time (14 digits), or the last one
-// of it when no time is given.
-func (r *Run) find(address, ts string) (Page, error) {
-	for _, list := range [][]Page{r.Pages, r.Partial} {
-		for _, p := range slices.Backward(list) {
-			if p.URL == address && (ts == "" || p.Time.UTC().Format(replayTime) == ts) {
-				return p, nil
-			}
-		}
-	}
-	return Page{}, fmt.Errorf("%s/%s %s: %w", r.Namespace, r.Name, r.UID, ErrNoPage)
 }

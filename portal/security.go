@@ -1,24 +1,20 @@
 package portal
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 )
 
-// contentPolicy lets a page of ours load from this portal alone (Content Security Policy
-// Level 3); ReplayWeb.page styles its parts inline and builds pictures and frames of its
-// own. It holds for ReplayWeb.page's service worker as well, which therefore can ask nobody
-// else for what the archive does not have. Archived pages are answered by that worker, with
-// a policy of its own, and do not pass here.
-const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
-	"img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; worker-src 'self'; " +
-	"frame-src 'self'; frame-ancestors 'none'; object-src 'none'; base-uri 'none'; form-action 'self'"
+// contentPolicy lets a page of ours load from this portal alone (Content Security Policy Level 3),
+// but for the frame that a replay is in, whose origin is filled in.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"frame-src %s; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
 // headers are on every answer.
 var headers = map[string]string{
-	"Content-Security-Policy":      contentPolicy,
 	"Cross-Origin-Opener-Policy":   "same-origin",
 	"Cross-Origin-Resource-Policy": "same-origin",
 	"Permissions-Policy":           "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -29,21 +25,30 @@ var headers = map[string]string{
 
 // secured sets the headers and refuses who asks under a foreign name.
 func (h handlers) secured(next http.Handler) http.Handler {
+	policy := fmt.Sprintf(contentPolicy, h.Replay.FrameSource())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", policy)
 		for name, value := range headers {
 			w.Header().Set(name, value)
 		}
 		if !h.AnyHost && !isLoopbackHost(r.Host) {
 			h.problem(w, r, problem{
 				Status: http.StatusMisdirectedRequest,
-				Text:   "This portal answers only to this machine.",
+				Text:   "This portal can be reached from this computer only.",
 				Hint:   "Open it as http://127.0.0.1 or http://localhost, with its port.",
 			})
+			return
+		}
+		if !h.AnyHost && h.Origin != "" && r.Method == http.MethodGet && wantsPage(r) && !strings.HasSuffix(h.Origin, "//"+r.Host) {
+			http.Redirect(w, r, h.Origin+r.URL.RequestURI(), http.StatusTemporaryRedirect)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+// wantsPage reports whether a browser asks for a page to show.
+func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
 // isLoopbackHost reports whether a Host header names this machine and cannot have been
 // made to by a name service: an address, or localhost, which browsers resolve themselves.

@@ -1,11 +1,14 @@
 package portal
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
@@ -15,9 +18,12 @@ func TestEveryAnswerHasTheHeaders(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.sealed(t)
+	f.catch(t)
+	snapshot := "/snapshots/" + string(idOf("c0", "Bikes"))
+	policy := fmt.Sprintf(contentPolicy, replayOrigin)
 	for _, path := range []string{
-		"/", runPath, runPath + "/view?url=https%3A%2F%2Fwww.example.org%2Fa", runPath + "/collection.json", "/api/runs", "/api" + runPath,
-		"/wacz/" + folder + "chunks/c0.wacz", "/assets/portal.css", "/assets/icon.svg", "/replay/", "/replay/sw.js", "/replay/ui.js", "/replay/LICENSE.txt",
+		"/", "/crawls", runPath, snapshot, snapshot + "/replay", "/api/v1/runs", "/api/v1" + runPath, "/api/v1" + snapshot,
+		"/wacz/" + folder + "chunks/c0.wacz", "/assets/portal.css", "/assets/icon.svg", "/assets/replaywebpage-license.txt",
 		"/healthz", "/readyz", "/nowhere", "/runs/a/b/c", "/wacz/none", "//wacz/x",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
@@ -26,17 +32,19 @@ func TestEveryAnswerHasTheHeaders(t *testing.T) {
 				t.Errorf("POST %s: status %d", path, res.StatusCode)
 			}
 			for name, want := range headers {
-				got := res.Header.Get(name)
-				if path == "/replay/" && method != http.MethodPost { // the one that we frame ourselves
-					got = strings.Replace(strings.Replace(got, "SAMEORIGIN", "DENY", 1), "frame-ancestors 'self'", "frame-ancestors 'none'", 1)
-				}
-				if got != want {
+				if got := res.Header.Get(name); got != want {
 					t.Errorf("%s %s: %s is %q", method, path, name, got)
 				}
 			}
+			if got := res.Header.Get("Content-Security-Policy"); got != policy {
+				t.Errorf("%s %s: the policy is %q", method, path, got)
+			}
 		}
 	}
-	wantNone(t, "the policy of scripts", strings.Split(contentPolicy, "style-src")[0], "unsafe", "*", "http")
+	wantNone(t, "the policy", contentPolicy, "unsafe", "*", "http", "data:")
+	// What strangers wrote is in an origin of its own, wherever it is served.
+	res := f.get("/memento/20260314120100id_/https://www.example.org/")
+	wantAll(t, "the policy of what strangers wrote", res.Header.Get("Content-Security-Policy"), "sandbox", "default-src 'none'")
 }
 
 func TestForeignNamesAreRefused(t *testing.T) {
@@ -47,7 +55,7 @@ func TestForeignNamesAreRefused(t *testing.T) {
 		"127.0.0.1:8080": 200, "localhost:8080": 200, "LOCALHOST": 200, "[::1]:8080": 200, "127.8.9.10": 200,
 		"evil.example:8080": 421, "127.0.0.1.evil.example": 421, "localhost.evil.example": 421, "192.0.2.1:8080": 421, "": 421, "0.0.0.0:8080": 421,
 	} {
-		if res := f.get("/api/runs", "Host", host); res.StatusCode != want {
+		if res := f.get("/api/v1/runs", "Host", host, "Accept", "application/json"); res.StatusCode != want {
 			t.Errorf("Host %q: status %d, want %d", host, res.StatusCode, want)
 		}
 	}
@@ -57,7 +65,7 @@ func TestForeignNamesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.handler = handler
-	if res := f.get("/api/runs", "Host", "portal.example.org"); res.StatusCode != http.StatusOK {
+	if res := f.get("/api/v1/runs", "Host", "portal.example.org"); res.StatusCode != http.StatusOK {
 		t.Errorf("with AnyHost: status %d", res.StatusCode)
 	}
 }
@@ -87,7 +95,7 @@ func TestTroubleOfTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.server.Archive, f.server.Catalog = client.Bucket("archive"), &Catalog{Archive: client.Bucket("archive")}
+	f.server.Archive, f.server.Runs = client.Bucket("archive"), &Runs{Archive: client.Bucket("archive")}
 	if f.handler, err = f.server.Handler(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +105,7 @@ func TestTroubleOfTheStore(t *testing.T) {
 // troubled checks that every page says what is wrong and nothing more.
 func troubled(t *testing.T, reason string, f *fixture, want string) {
 	t.Helper()
-	for _, path := range []string{"/", runPath, runPath + "/view?url=x", runPath + "/collection.json", "/api/runs", "/api" + runPath} {
+	for _, path := range []string{"/crawls", runPath, "/", "/api/v1/runs", "/api/v1" + runPath} {
 		res := f.get(path)
 		text := body(t, res)
 		if res.StatusCode != http.StatusBadGateway {
@@ -113,34 +121,107 @@ func troubled(t *testing.T, reason string, f *fixture, want string) {
 	}
 }
 
-// TestTroublePasses looks at a crawl while the store fails in the middle of it, and again when it is well.
+// TestTroublePasses looks at a snapshot while the store fails in the middle of it, and again when it is well.
 func TestTroublePasses(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.sealed(t)
+	f.catch(t)
 	f.store.Answer = func(w http.ResponseWriter, r *http.Request, _ func()) bool {
-		if strings.HasSuffix(r.URL.Path, "c1.wacz") {
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "c1.wacz") {
 			blobtest.Fail(w, http.StatusForbidden, "AccessDenied")
 			return true
 		}
 		return false
 	}
-	if res := f.get(runPath); res.StatusCode != http.StatusBadGateway {
+	path := "/snapshots/" + string(idOf("c1", "Rooms"))
+	if res := f.get(path); res.StatusCode != http.StatusBadGateway {
 		t.Errorf("in trouble: status %d", res.StatusCode)
 	}
+	wantAll(t, "what was found before", body(t, f.get("/")), ">Rooms<")
 	f.store.Answer = nil
-	text := body(t, f.get(runPath))
-	wantAll(t, "after the trouble", text, ">Rooms<", ">Bikes<")
-	wantNone(t, "after the trouble", text, "not whole")
+	wantAll(t, "after the trouble", body(t, f.get(path)), ">Rooms<", "what it says")
+}
+
+func TestOneNameOnLoopback(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	res := f.get("/?q=x", "Host", "localhost:8080")
+	if res.StatusCode != http.StatusTemporaryRedirect || res.Header.Get("Location") != portalOrigin+"/?q=x" {
+		t.Errorf("a page under another name: %d %q", res.StatusCode, res.Header.Get("Location"))
+	}
+	if res := f.get("/api/v1/snapshots", "Host", "localhost:8080", "Accept", "application/json"); res.StatusCode != http.StatusOK {
+		t.Errorf("for a program: %d", res.StatusCode)
+	}
 }
 
 func TestHandlerNeedsReplay(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	if err := os.Remove(filepath.Join(f.server.ReplayDir, "sw.js")); err != nil {
+	if err := os.Remove(filepath.Join(f.server.ReplayDir, license)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.server.Handler(); err == nil || !strings.Contains(err.Error(), "make replay") {
 		t.Errorf("got %v, want an error that says what to do", err)
+	}
+}
+
+// TestPreferencesOfStrangers: the form is public, so it is bounded, and leads to this portal alone.
+func TestPreferencesOfStrangers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for back, want := range map[string]string{
+		"/crawls?page=2": "/crawls?page=2", "": "/", "https://evil.test/": "/", "//evil.test": "/", "/\\evil.test": "/", "/\t/evil.test": "/",
+	} {
+		res := f.send(http.MethodPost, "/preferences", "application/x-www-form-urlencoded", url.Values{"theme": {"dark"}, "back": {back}}.Encode(), "Accept", "text/html")
+		if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != want {
+			t.Errorf("%q leads to %q (%d), want %q", back, res.Header.Get("Location"), res.StatusCode, want)
+		}
+	}
+	res := f.send(http.MethodPost, "/preferences", "application/x-www-form-urlencoded", "theme=dark&back="+strings.Repeat("x", maxPreferences), "Accept", "text/html")
+	if text := body(t, res); res.StatusCode != http.StatusBadRequest || !strings.Contains(text, "cannot be read") {
+		t.Errorf("a form without end: %d %.300s", res.StatusCode, text)
+	}
+}
+
+// TestOtherSites: where nobody logs in, no page of another site has a browser ask for anything but a page to go to, and what
+// strangers wrote is no part of any page.
+func TestOtherSites(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.capture(t, visit{Key: "c", URL: board, Text: "room", Picture: screenshot(t, 400, 300, 40), Hour: 1})
+	snapshot, memento := "/snapshots/"+string(c.ID), "/memento/"+noon.Add(time.Hour).Format("20060102150405")+"id_/"+board
+	for _, tc := range []struct {
+		reason, path, site, mode, dest string
+		status                         int
+	}{
+		{"typed in", snapshot, "none", "navigate", "document", 200},
+		{"a link of the portal", snapshot, "same-origin", "navigate", "document", 200},
+		{"a link elsewhere", snapshot, "cross-site", "navigate", "document", 200},
+		{"a program", snapshot, "", "", "", 200},
+		{"a picture of the portal's page", snapshot + "/picture", "same-origin", "no-cors", "image", 200},
+		{"a picture elsewhere", snapshot + "/picture", "cross-site", "no-cors", "image", 403},
+		{"a picture at another port", snapshot + "/picture", "same-site", "no-cors", "image", 403},
+		{"a frame elsewhere", snapshot, "cross-site", "navigate", "iframe", 403},
+		{"a search that is timed", "/api/v1/snapshots?q=room", "cross-site", "no-cors", "empty", 403},
+		{"an index that is timed", "/cdx?url=" + board, "cross-site", "no-cors", "empty", 403},
+		{"content for a program", memento, "", "", "", 200},
+		{"content to go to", memento, "none", "navigate", "document", 200},
+		{"content fetched by the portal's page", memento, "same-origin", "cors", "empty", 200},
+		{"content as a script", memento, "same-origin", "no-cors", "script", 403},
+		{"content as a style", memento, "same-origin", "no-cors", "style", 403},
+		{"content as a worker", memento, "same-origin", "same-origin", "serviceworker", 403},
+		{"content in a frame", memento, "same-origin", "navigate", "iframe", 403},
+		{"content elsewhere", memento, "cross-site", "no-cors", "empty", 403},
+	} {
+		header := []string{}
+		for name, value := range map[string]string{"Sec-Fetch-Site": tc.site, "Sec-Fetch-Mode": tc.mode, "Sec-Fetch-Dest": tc.dest} {
+			if value != "" {
+				header = append(header, name, value)
+			}
+		}
+		if res := f.get(tc.path, header...); res.StatusCode != tc.status {
+			t.Errorf("%s: status %d, want %d", tc.reason, res.StatusCode, tc.status)
+		}
 	}
 }

@@ -1,22 +1,49 @@
 package portal
 
 import (
+	"cmp"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"html/template"
 	"net/url"
+	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"crawlfleet.dev/crawlfleet/internal/verify"
+	"crawlfleet.dev/crawlfleet/portal/history"
+	"crawlfleet.dev/crawlfleet/portal/live"
+	"crawlfleet.dev/crawlfleet/portal/watches"
 )
 
 // functions are what the pages' templates use.
 var functions = template.FuncMap{
-	"bytes": bytesText, "count": count, "when": when, "iso": iso, "visible": visible, "short": shortURL,
-	"sentence": sentence, "view": viewLink, "row": func(r *Run, p Page) map[string]any { return map[string]any{"Run": r, "Page": p} },
+	"stateclass": stateClass, "int": func(n int64) int { return int(n) }, "done": func(c live.Counters) int64 { return c.Archived + c.Failed + c.Skipped },
+	"rate": func(r *float64) string { return fmt.Sprintf("%.1f", *r) }, "left": left,
+	"bytes": bytesText, "when": when, "iso": iso, "base": path.Base, "changeclass": changeClass, "noticeclass": noticeClass,
+	"query": func(name, value string) template.URL { return template.URL(url.Values{name: {value}}.Encode()) },
+	"lines": lines, "contact": contactText, "lead": leadText, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
+	"verdictclass": func(v verify.Verdict) string {
+		return map[verify.Verdict]string{verify.Holds: "good", verify.Fails: "bad"}[v]
+	}, "visible": visible, "short": shortURL,
+	"sentence": sentence,
 }
 
-// replayTime is how ReplayWeb.page and CDXJ write a time.
-const replayTime = "20060102150405"
+// changeClass is how a change looks. That only the document changed is what most pages do at each visit.
+func changeClass(s history.Step) string {
+	if s.Change == history.Changed && !slices.Contains(s.Parts, history.Text) {
+		return "quiet"
+	}
+	return map[history.Change]string{history.Changed: "busy", history.Gone: "bad", history.Back: "good"}[s.Change]
+}
+
+// noticeClass is how a notice looks, as a change does.
+func noticeClass(n watches.Notice) string {
+	return cmp.Or(changeClass(history.Step{Change: history.Change(n.Kind), Parts: n.Parts}), "quiet")
+}
 
 // visible makes text that strangers wrote safe to look at: controls, and marks that turn
 // the direction of the text around them so that an address reads as another one (Unicode
@@ -33,9 +60,41 @@ func visible(s string) string {
 	}, s)
 }
 
-// viewLink is the address under which a page of a run is shown.
-func viewLink(r *Run, p Page) string {
-	return runLink(r) + "/view?" + url.Values{"url": {p.URL}, "ts": {p.Time.UTC().Format(replayTime)}}.Encode()
+// lines is visible for text of several lines.
+func lines(s string) string {
+	all := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
+	for i, l := range all {
+		all[i] = visible(l)
+	}
+	return strings.Join(all, "\n")
+}
+
+// leadText is what a link such as tel:+12025550143?x=y leads to.
+func leadText(address string) string {
+	_, to, _ := strings.Cut(address, ":")
+	to, _, _ = strings.Cut(to, "?")
+	if plain, err := url.PathUnescape(to); err == nil {
+		return plain
+	}
+	return to
+}
+
+// contactText is what a link that is a lead leads to: all of the address where that is a page, such as
+// somebody's page at a messenger.
+func contactText(address string) string {
+	if strings.Contains(address, "://") {
+		return address
+	}
+	return leadText(address)
+}
+
+// digestField is a SHA-256 in hex as a header field writes it (RFC 9530 section 2).
+func digestField(sum string) string {
+	b, err := hex.DecodeString(sum)
+	if err != nil {
+		return ""
+	}
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(b) + ":"
 }
 
 func runLink(r *Run) string {
@@ -74,19 +133,18 @@ func sentence(reason string) string {
 	return visible(b.String())
 }
 
-// count writes a number with its word, as in "1 page" and "1,200 pages", or without one.
-func count(n int, word string) string {
-	digits := fmt.Sprint(n)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
+// left is a number of seconds as people say it.
+func left(seconds *int64) string {
+	d := time.Duration(*seconds) * time.Second
 	switch {
-	case word == "":
-		return digits
-	case n != 1:
-		word += "s"
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d d", int(d.Hours()/24))
+	case d >= time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	case d >= time.Minute:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
 	}
-	return digits + " " + word
+	return fmt.Sprintf("%d s", *seconds)
 }
 
 func bytesText(n int64) string {
