@@ -59,6 +59,10 @@ other tools open.`,
   crawlctl plan -f job.yaml
   crawlctl explain https://example.org/ads/1 -f job.yaml
 
+  # find what was captured, and download it
+  crawlctl snapshots list "room to let" --from 7d
+  crawlctl snapshots get ID --wacz a.wacz
+
   # approve what somebody else has ordered
   crawlctl approve board -n research`,
 		Version:       cli.ReadBuild().String(),
@@ -70,7 +74,7 @@ other tools open.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
-	root.AddCommand(newCapture(), newPlan(), newExplain(), newApprove(), newProfile(), newRetention(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
+	root.AddCommand(newCapture(), newPlan(), newExplain(), newApprove(), newProfile(), newSnapshots(), newRetention(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
 	strictArgs(root)
 	return root
 }

@@ -59,18 +59,20 @@ func TestScripts(t *testing.T) {
 			}
 			_, debug, err := net.SplitHostPort(free.Addr().String())
 			env.Setenv("DEBUGPORT", debug)
-			return errors.Join(err, free.Close(), serveStamps(env), serveCluster(env), serveStore(env))
+			return errors.Join(err, free.Close(), serveStamps(env), serveCluster(env), serveStore(env), servePortal(env))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"apply":   apply,
-			"asked":   waitUntilAsked,
-			"awaited": awaited,
-			"flip":    flip,
-			"judge":   judge,
-			"leave":   leave,
-			"press":   press,
-			"seeds":   writeSeeds,
-			"stored":  stored,
+			"apply":     apply,
+			"asked":     waitUntilAsked,
+			"awaited":   awaited,
+			"elsewhere": elsewhere,
+			"exits":     exits,
+			"flip":      flip,
+			"judge":     judge,
+			"leave":     leave,
+			"press":     press,
+			"seeds":     writeSeeds,
+			"stored":    stored,
 		},
 	})
 }
