@@ -2,11 +2,8 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -132,67 +129,53 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// table shows what the store holds of a run, as the portal lists it. On a terminal each
-// page has one line.
-func (d *display) table(ctx context.Context, portal string, j job) error {
-	out := d.out
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	address := portal + "api/runs/" + url.PathEscape(j.Metadata.Namespace) + "/" + url.PathEscape(j.Metadata.Name) + "/" + url.PathEscape(j.Metadata.UID)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+// table shows what was archived in a run, as the portal lists it. On a terminal each page has
+// one line.
+func (d *display) table(ctx context.Context, p portal, j job) error {
+	out, archived := d.out, j.Status.Counters.Archived
+	files, bytes, err := p.files(ctx, j)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask the portal for the pages: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusNotFound {
+	if files == 0 {
 		fmt.Fprintln(out, "Nothing was archived.")
+		printReasons(out, j)
 		return nil
 	}
-	var run struct {
-		Pages []struct {
-			URL    string    `json:"url"`
-			Title  string    `json:"title"`
-			Status int       `json:"status"`
-			Time   time.Time `json:"ts"`
-		} `json:"pages"`
-		Chunks []json.RawMessage `json:"chunks"`
-		Bytes  int64             `json:"bytes"`
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the portal answers %s for %s", resp.Status, address)
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 256<<20)).Decode(&run); err != nil {
-		return fmt.Errorf("read the portal's list of pages: %w", err)
+	found, err := p.captures(ctx, j.Metadata.UID, archived, maxRows)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(out, "\n%-8s  %-6s  %-36s  %s\n", "TIME", "STATUS", "TITLE", "URL")
-	for i, p := range run.Pages {
-		if i == maxRows {
-			fmt.Fprintf(out, "… and %d more, which the portal shows (make run without ONCE)\n", len(run.Pages)-maxRows)
-			break
-		}
+	for _, c := range found.Items {
 		status := "-"
-		if p.Status > 0 {
-			status = fmt.Sprint(p.Status)
+		if c.Status > 0 {
+			status = fmt.Sprint(c.Status)
 		}
-		line := fmt.Sprintf("%-8s  %-6s  %-36s  %s", p.Time.Local().Format(time.TimeOnly), status, clip(printable(p.Title), 36), printable(p.URL))
+		line := fmt.Sprintf("%-8s  %-6s  %-36s  %s", c.Time.Local().Format(time.TimeOnly), status, clip(printable(c.Title), 36), printable(c.URL))
 		if d.terminal {
 			line = clip(line, d.width-1)
 		}
 		fmt.Fprintln(out, line)
 	}
-	fmt.Fprintf(out, "\n%d pages in %d WACZ files, %s\n", len(run.Pages), len(run.Chunks), bytesText(run.Bytes))
-	printReasons(out, "failed", j.Status.FailedByReason)
-	printReasons(out, "not visited", j.Status.SkippedByReason)
+	if more := archived - int64(len(found.Items)); more > 0 {
+		fmt.Fprintf(out, "… and %d more, which the portal shows (make run without ONCE)\n", more)
+	}
+	fmt.Fprintf(out, "\n%d pages in %d WACZ files, %s\n", archived, files, bytesText(bytes))
+	if found.Count < archived && !found.More {
+		fmt.Fprintf(out, "the portal has read %d of the pages so far\n", found.Count)
+	}
+	printReasons(out, j)
 	return nil
 }
 
-func printReasons(out io.Writer, what string, counts []reasonCount) {
-	for _, c := range counts {
-		fmt.Fprintf(out, "%d %s: %s\n", c.Count, what, c.Reason)
+// printReasons tells why pages are not there.
+func printReasons(out io.Writer, j job) {
+	for _, c := range j.Status.FailedByReason {
+		fmt.Fprintf(out, "%d failed: %s\n", c.Count, c.Reason)
+	}
+	for _, c := range j.Status.SkippedByReason {
+		fmt.Fprintf(out, "%d not visited: %s\n", c.Count, c.Reason)
 	}
 }
 

@@ -28,7 +28,7 @@ type Options struct {
 	// Dir keeps everything from one run to the next: the stack's state, the
 	// archive, logs.
 	Dir string
-	// Bin is the folder of the programs: devstack, operator, worker, portal, site,
+	// Bin is the folder of the programs: devstack, operator, worker, portal, verify, site,
 	// kubectl, crawlctl. Config is the folder with the resource definitions.
 	Bin, Config string
 	// Replay is the folder of ReplayWeb.page's files.
@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			return interrupted(ctx, err)
 		}
 		verdicts = append(verdicts, last)
-		if err := shown.table(ctx, fleet.portalURL, last); err != nil {
+		if err := shown.table(ctx, fleet.portal, last); err != nil {
 			return interrupted(ctx, err)
 		}
 		o.tellFiles(fleet, last)
@@ -94,8 +94,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		ok = ok && v.condition("Succeeded").Status == "True"
 	}
 	if !o.Once {
-		fmt.Fprintf(o.Out, "\nSnapshots:  %s\nkubectl:    export KUBECONFIG=%s; %s get crawl -A\nCtrl-C ends it; the archive stays in %s for its time.\n",
-			fleet.portalURL, fleet.state.Kubeconfig, fleet.kubectl.path, o.Dir)
+		fmt.Fprintf(o.Out, "\nSnapshots:  %s\ncrawlctl:   export CRAWLFLEET_PORTAL=%s; %s snapshots list\nkubectl:    export KUBECONFIG=%s; %s get crawl -A\nCtrl-C ends it; the archive stays in %s for its time.\n",
+			fleet.portal, fleet.portal, filepath.Join(o.Bin, "crawlctl"), fleet.state.Kubeconfig, fleet.kubectl.path, o.Dir)
 		for ctx.Err() == nil {
 			select {
 			case <-ctx.Done():
@@ -144,7 +144,7 @@ func (o Options) check() error {
 			return fmt.Errorf("the file to apply: %w", err)
 		}
 	}
-	for _, name := range []string{"devstack", "operator", "worker", "portal", "site", "kubectl", "crawlctl"} {
+	for _, name := range []string{"devstack", "operator", "worker", "portal", "verify", "site", "kubectl", "crawlctl"} {
 		if _, err := os.Stat(filepath.Join(o.Bin, name)); err != nil {
 			return fmt.Errorf("program %s is missing: build it with `make build` (%w)", name, err)
 		}
@@ -154,11 +154,11 @@ func (o Options) check() error {
 
 // fleet is what is running.
 type fleet struct {
-	state     *stack.State
-	kubectl   kubectl
-	portalURL string
-	siteURL   string
-	signed    keys
+	state   *stack.State
+	kubectl kubectl
+	portal  portal
+	siteURL string
+	signed  keys
 }
 
 // start brings everything up, a part a line.
@@ -258,11 +258,11 @@ func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) 
 		"CRAWLFLEET_S3_REGION=" + f.state.S3.Region,
 		"CRAWLFLEET_S3_CREDENTIALS_FILE=" + f.state.S3.CredentialsFile,
 	}
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return err
 	}
-	operator, worker, portal := ports[0], ports[1], ports[2]
+	operator, worker, shown, replay := ports[0], ports[1], ports[2], ports[3]
 	identity := filepath.Join(o.Dir, "profile-identity")
 	recipient, err := o.profileKey(ctx, identity)
 	if err != nil {
@@ -288,7 +288,7 @@ func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) 
 	}{
 		{"operator", operator, []string{"--health-probe-bind-address", operator}},
 		{"worker", worker, workerArgs},
-		{"portal", portal, []string{"--listen", portal, "--replay", o.Replay, "--archive-bucket", f.state.S3.ArchiveBucket}},
+		{"portal", shown, o.portalArgs(f, shown, replay)},
 	}
 	for _, p := range programs {
 		run := program{name: p.name, path: filepath.Join(o.Bin, p.name), args: p.args, env: env, stateless: true}
@@ -303,6 +303,20 @@ func (o Options) startPrograms(ctx context.Context, procs *processes, f *fleet) 
 		}
 	}
 	procs.keep()
-	f.portalURL = "http://" + portal + "/"
+	f.portal = portal("http://" + shown + "/")
 	return nil
+}
+
+// portalArgs have the portal listen at one address, and replay at another. It trusts what this
+// machine signs and stamps, so that it can say what holds; signs dossiers with the same key; sees
+// how crawls are doing; and keeps what it has read of the archive.
+func (o Options) portalArgs(f *fleet, listen, replay string) []string {
+	dir := filepath.Join(o.Dir, "portal")
+	return []string{
+		"--listen", listen, "--replay-listen", replay, "--replay", o.Replay, "--dir", dir, "--catalog", filepath.Join(dir, "catalog.sqlite"),
+		"--archive-bucket", f.state.S3.ArchiveBucket, "--frontier-bucket", f.state.S3.FrontierBucket,
+		"--temporal-address", f.state.Temporal.Address, "--temporal-namespace", f.state.Temporal.Namespace,
+		"--trust-key", f.signed.fingerprint, "--timestamp-roots", f.signed.roots,
+		"--organization", "this machine", "--dossier-sign-key", f.signed.sign, "--timestamp-url", f.signed.stamps,
+	}
 }
