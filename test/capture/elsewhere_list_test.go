@@ -46,7 +46,7 @@ var pagesElsewhere = []elsewhere{
 	{group: "P", name: "a name that leads elsewhere between check and connection", tests: "internal/netguard TestRebinding, internal/netguard TestControl, internal/netguard TestMixedAnswer"},
 	{group: "P", name: "tunnels to private addresses", tests: "internal/recorder TestTunnelGuard, workers/browser TestBrowserRecorderGuard"},
 	{group: "P", name: "the port of the developer tools", note: "Chrome has none: it is led over a pipe. (That of a person's own browser, when a login is saved, is on that person's machine.)"},
-	{group: "P", name: "pages and names that attack who looks at the archive", tests: "portal TestHostilePages, portal TestEveryAnswerHasTheHeaders, portal TestTricksWithPaths, portal TestForeignNamesAreRefused"},
+	{group: "P", name: "pages and names that attack who looks at the archive", tests: "test/replay TestHostilePagesReachNobody, portal/replay TestHeaders, portal/replay TestWhatATokenOpens, portal TestHostilePages, portal TestEveryAnswerHasTheHeaders, portal TestTricksWithPaths, portal TestForeignNamesAreRefused"},
 	{group: "P", name: "injection into records, lists and YAML", tests: "internal/warc FuzzFields, internal/warc FuzzEscapeValue, workers/archive TestPageListHasTheAddressThatWasAskedFor, cmd/crawlctl TestProfileIsYAML", note: "Of titles, addresses, fields and names of files there are rows, too."},
 	{group: "P", name: "orders to the terminal of who looks at the archive", tests: "internal/cli TestOneLine, internal/cli TestWriteJSON, internal/cli FuzzWriteJSON, internal/cli TestExitIsPrintable, cmd/crawlctl TestReportIsPrintable, cmd/crawlctl TestScripts"},
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"crawlfleet.dev/crawlfleet/test/chrome"
 	"crawlfleet.dev/crawlfleet/test/viewer"
 )
 
@@ -69,7 +70,7 @@ func own(r *http.Request) string {
 func replay(t *testing.T, results []*result, dir string) {
 	t.Helper()
 	a := newShelf(t, dir)
-	v := viewer.New(t, a.URL)
+	v := viewer.New(t, chrome.Through(a.URL)...)
 	for _, r := range results {
 		if r.c.text == "" {
 			continue

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/test/chrome"
 	"crawlfleet.dev/crawlfleet/test/harness"
 	"crawlfleet.dev/crawlfleet/test/sites"
 	"crawlfleet.dev/crawlfleet/test/sites/board"
@@ -23,17 +23,14 @@ import (
 // crawlTimeout bounds the crawl, on a machine that is busy.
 const crawlTimeout = 30 * time.Minute
 
-// page is one page as the portal's API lists it.
+// page is one capture as the portal's API lists it.
 type page struct {
-	URL   string    `json:"url"`
-	Time  time.Time `json:"ts"`
-	Chunk string    `json:"chunk"`
+	ID, URL, Chunk string
+	Time           time.Time
 }
 
-// view is the address at which the portal shows the page.
-func (p page) view(run string) string {
-	return run + "/view?" + url.Values{"url": {p.URL}, "ts": {p.Time.UTC().Format("20060102150405")}}.Encode()
-}
+// replay is the address at which a portal replays the page.
+func (p page) replay(portal string) string { return portal + "/snapshots/" + p.ID + "/replay" }
 
 func TestEveryPageReplaysAsItWas(t *testing.T) {
 	t.Parallel()
@@ -63,24 +60,25 @@ func TestEveryPageReplaysAsItWas(t *testing.T) {
 	}
 
 	portal := startPortal(t, fleet)
-	run, pages := listPages(t, portal, "board")
-	g := newGate(t, portal)
-	v := viewer.New(t, g.proxy.URL)
-	t.Run("Pages", func(t *testing.T) { replayAll(t, v, run, site.URL, walk.Pages, live, pages) })
-	t.Run("Links", func(t *testing.T) { followLinks(t, v, run, site.URL, live, pages) })
-	t.Run("Beyond", func(t *testing.T) { leave(t, v, run, site.URL, pages) })
-	passed, foreign := g.requests()
-	if passed == 0 || len(foreign) > 0 {
-		t.Errorf("Chrome asked the portal %d times, and %d times somebody else: %q", passed, len(foreign), foreign)
+	pages := listPages(t, portal, fleet.Job(t, "board"))
+	replay := originOf(t, pages[0].replay(portal))
+	g := chrome.NewGate(t, portal, replay)
+	v := viewer.New(t, g.Flags()...)
+	t.Run("Blurred", func(t *testing.T) { reveal(t, v, portal, pages[0]) })
+	t.Run("Pages", func(t *testing.T) { replayAll(t, v, portal, site.URL, walk.Pages, live, pages) })
+	t.Run("Links", func(t *testing.T) { followLinks(t, v, portal, site.URL, live, pages) })
+	t.Run("Beyond", func(t *testing.T) { leave(t, v, portal, site.URL, pages) })
+	if foreign := g.Foreign(); g.Passed(portal) == 0 || g.Passed(replay) == 0 || len(foreign) > 0 {
+		t.Errorf("Chrome asked the portal %d times, the origin of replays %d times, and %d times somebody else: %q", g.Passed(portal), g.Passed(replay), len(foreign), foreign)
 	}
-	t.Logf("%d pages in %d files; Chrome asked the portal %d times and nobody else", len(pages), chunks(pages), passed)
+	t.Logf("%d pages in %d files; Chrome asked the portal %d times, the origin of replays %d times and nobody else", len(pages), chunks(pages), g.Passed(portal), g.Passed(replay))
 }
 
 // liveTexts shows every page in Chrome as long as the site is there and returns what can be read on it, by path. What the
 // board says of a page must be part of it.
 func liveTexts(t *testing.T, b *board.Board, siteURL string, paths []string) map[string]string {
 	t.Helper()
-	v := viewer.New(t, "")
+	v := viewer.New(t)
 	texts := map[string]string{}
 	for _, path := range paths {
 		text, err := v.Live(siteURL + path)
@@ -97,59 +95,47 @@ func liveTexts(t *testing.T, b *board.Board, siteURL string, paths []string) map
 	return texts
 }
 
-// startPortal starts the portal on the fleet's store and returns its address.
+// startPortal starts the portal on the fleet's store and returns its origin. Replay is where it is on a person's own
+// machine: at localhost, on any port.
 func startPortal(t *testing.T, fleet *harness.Fleet) string {
 	t.Helper()
 	address := harness.FreeAddress(t)
-	s := fleet.State().S3
-	portal := &harness.Process{
-		Name: "portal", Path: fleet.Binary(t, "portal"), Log: filepath.Join(fleet.Logs, "portal.log"),
-		Args: []string{
-			"--listen", address, "--replay", "../../build/replay", "--log-format", "json",
-			"--s3-endpoint", s.Endpoint, "--s3-region", s.Region, "--s3-credentials-file", s.CredentialsFile, "--archive-bucket", s.ArchiveBucket,
-		},
-	}
-	if err := portal.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := portal.Stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("the end of the portal's log:\n%s", portal.Tail(4096))
-		}
-	})
-	for deadline := time.Now().Add(viewer.Timeout); ; time.Sleep(50 * time.Millisecond) {
-		res, err := http.Get("http://" + address + "/readyz")
-		if err == nil {
-			_ = res.Body.Close() // nothing is read of it
-			return "http://" + address
-		}
-		if !portal.Running() || time.Now().After(deadline) {
-			t.Fatalf("the portal is not ready: %v\n%s", err, portal.Tail(4096))
-		}
-	}
+	fleet.Portal(t, "portal", address, "--replay-listen", "127.0.0.1:0", "--replay-url", "")
+	return "http://" + address
 }
 
-// listPages returns the address of a job's run in the portal, and the pages that the portal lists.
-func listPages(t *testing.T, portal, job string) (run string, pages []page) {
+// originOf asks the portal for the origin that a page is replayed from.
+func originOf(t *testing.T, replay string) string {
 	t.Helper()
-	var list struct {
-		Runs []struct{ Namespace, Name, UID string }
+	var link struct{ Origin string }
+	getJSON(t, replay+"/link", &link)
+	if !strings.HasPrefix(link.Origin, "http://localhost:") {
+		t.Fatalf("pages are replayed from %q", link.Origin)
 	}
-	getJSON(t, portal+"/api/runs", &list)
-	i := slices.IndexFunc(list.Runs, func(r struct{ Namespace, Name, UID string }) bool { return r.Name == job })
-	if i < 0 {
-		t.Fatalf("the portal lists no run of %s: %+v", job, list)
+	return link.Origin
+}
+
+// listPages waits until the portal knows all that a job has archived, and returns it, the oldest first.
+func listPages(t *testing.T, portal string, job *v1alpha1.CrawlJob) []page {
+	t.Helper()
+	want := int(*job.Status.Counters.Archived)
+	var found struct {
+		Items []page
+		Next  string
 	}
-	path := "/runs/default/" + job + "/" + list.Runs[i].UID
-	var found struct{ Pages []page }
-	getJSON(t, portal+"/api"+path, &found)
-	if chunks(found.Pages) < 2 {
-		t.Fatalf("%d pages in %d files are too few to tell anything", len(found.Pages), chunks(found.Pages))
+	for deadline := time.Now().Add(viewer.Timeout); ; time.Sleep(100 * time.Millisecond) {
+		getJSON(t, portal+"/api/v1/snapshots?order=oldest&limit=1000&run="+string(job.UID), &found)
+		if len(found.Items) == want {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the portal lists %d pages, and %d are archived", len(found.Items), want)
+		}
 	}
-	return portal + path, found.Pages
+	if n := chunks(found.Items); n < 2 || found.Next != "" {
+		t.Fatalf("%d pages in %d files are too few to tell anything, or too many for a list", want, n)
+	}
+	return found.Items
 }
 
 func getJSON(t *testing.T, address string, into any) {
@@ -189,11 +175,24 @@ func at(t *testing.T, pages []page, address string) page {
 	return pages[i]
 }
 
+// reveal opens a page as nobody has yet: blurred until it is asked for.
+func reveal(t *testing.T, v *viewer.Viewer, portal string, p page) {
+	if err := v.Open(p.replay(portal)); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Reveal(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Await(p.URL); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // replayAll opens every page that the walk found from the portal and compares what can be read.
-func replayAll(t *testing.T, v *viewer.Viewer, run, siteURL string, paths []string, live map[string]string, pages []page) {
+func replayAll(t *testing.T, v *viewer.Viewer, portal, siteURL string, paths []string, live map[string]string, pages []page) {
 	for _, path := range paths {
 		p := at(t, pages, siteURL+path)
-		if err := v.Open(p.view(run)); err != nil {
+		if err := v.Open(p.replay(portal)); err != nil {
 			t.Fatal(err)
 		}
 		text, err := v.Await(p.URL)
@@ -207,9 +206,9 @@ func replayAll(t *testing.T, v *viewer.Viewer, run, siteURL string, paths []stri
 }
 
 // followLinks goes from the list to an ad, its category and another ad by clicking, into other files on the way.
-func followLinks(t *testing.T, v *viewer.Viewer, run, siteURL string, live map[string]string, pages []page) {
+func followLinks(t *testing.T, v *viewer.Viewer, portal, siteURL string, live map[string]string, pages []page) {
 	from := at(t, pages, siteURL+"/")
-	if err := v.Open(from.view(run)); err != nil {
+	if err := v.Open(from.replay(portal)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := v.Await(from.URL); err != nil {
@@ -265,8 +264,8 @@ func linked(t *testing.T, v *viewer.Viewer, prefix string, from page, pages []pa
 }
 
 // leave clicks on a link to a page that was not archived: the replay must say so and load nothing.
-func leave(t *testing.T, v *viewer.Viewer, run, siteURL string, pages []page) {
-	if err := v.Open(at(t, pages, siteURL+"/info/safety").view(run)); err != nil {
+func leave(t *testing.T, v *viewer.Viewer, portal, siteURL string, pages []page) {
+	if err := v.Open(at(t, pages, siteURL+"/info/safety").replay(portal)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := v.Await(siteURL + "/info/safety"); err != nil {

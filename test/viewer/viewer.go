@@ -27,14 +27,9 @@ type Viewer struct {
 	tab context.Context
 }
 
-// New starts a Chrome. With a proxy (a URL), everything that it asks for passes there, loopback addresses and service
-// workers included.
-func New(t testing.TB, proxy string) *Viewer {
+// New starts a Chrome, such as one that is let out through a proxy alone ([chrome.Through], [chrome.Gate.Flags]).
+func New(t testing.TB, flags ...chromedp.ExecAllocatorOption) *Viewer {
 	t.Helper()
-	var flags []chromedp.ExecAllocatorOption
-	if proxy != "" {
-		flags = append(flags, chromedp.ProxyServer(proxy), chromedp.Flag("proxy-bypass-list", "<-loopback>"))
-	}
 	v := &Viewer{tab: chrome.New(t, flags...)}
 	dialogs := chromedp.Events(v.tab, page.JavascriptDialogOpening)
 	go func() { // a page that asks does not go on before it is answered; ends with the tab
@@ -69,22 +64,7 @@ type replayed struct {
 	Busy bool `json:"busy"`
 }
 
-// findReplay looks through frames and shadow roots for the innermost frame, whose address has the archived one behind
-// "mp_/", and calls use with its window.
-const findReplay = `((use) => {
-	const frames = (root) => {
-		const found = [];
-		for (const e of root.querySelectorAll('*')) {
-			if (e.shadowRoot) found.push(...frames(e.shadowRoot));
-			if (e.tagName === 'IFRAME' && e.contentDocument) found.push(e.contentWindow, ...frames(e.contentDocument));
-		}
-		return found;
-	};
-	const all = frames(document);
-	return use(all.find((w) => w.location.href.includes('mp_/')));
-})`
-
-const readReplay = findReplay + `((w) => {
+const readReplay = `(w) => {
 	if (!w || !w.document.body || w.document.readyState !== 'complete') return { address: '', text: '', busy: true };
 	const main = w.document.querySelector('#main');
 	return {
@@ -92,7 +72,7 @@ const readReplay = findReplay + `((w) => {
 		text: w.document.body.innerText,
 		busy: main !== null && main.hasAttribute('aria-busy'),
 	};
-})`
+}`
 
 // Open opens an address of the portal.
 func (v *Viewer) Open(url string) error {
@@ -102,6 +82,20 @@ func (v *Viewer) Open(url string) error {
 	return chromedp.Do(ctx, chromedp.Navigate("about:blank"), chromedp.Navigate(url))
 }
 
+// Reveal asks the portal to show what it has blurred, where nothing can be clicked on. The portal remembers that.
+func (v *Viewer) Reveal() error {
+	ctx, cancel := context.WithTimeout(v.tab, Timeout)
+	defer cancel()
+	err := chromedp.Do(ctx,
+		chromedp.WaitReady(chromedp.CSS(`.replay.blurred iframe[inert]`)),
+		chromedp.Click(chromedp.CSS(`.replay .veil button`)),
+		chromedp.WaitReady(chromedp.CSS(`.replay:not(.blurred) iframe:not([inert])`)))
+	if err != nil {
+		return fmt.Errorf("ask for what is blurred: %w", err)
+	}
+	return nil
+}
+
 // Await waits until ReplayWeb.page shows the page of an address and returns its text. The error says what it showed
 // last.
 func (v *Viewer) Await(address string) (string, error) {
@@ -109,7 +103,7 @@ func (v *Viewer) Await(address string) (string, error) {
 	deadline := time.Now().Add(Timeout)
 	for time.Now().Before(deadline) {
 		ctx, cancel := context.WithTimeout(v.tab, Timeout)
-		now, err := chromedp.Run(ctx, chromedp.Evaluate[replayed](readReplay))
+		now, err := InReplay[replayed](ctx, readReplay)
 		cancel()
 		if err != nil && v.tab.Err() != nil {
 			return "", err
@@ -131,7 +125,7 @@ func (v *Viewer) AwaitText(want string) (string, error) {
 	var text string
 	for deadline := time.Now().Add(replayTimeout); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(v.tab, replayTimeout)
-		now, err := chromedp.Run(ctx, chromedp.Evaluate[replayed](readReplay))
+		now, err := InReplay[replayed](ctx, readReplay)
 		cancel()
 		if err != nil && v.tab.Err() != nil {
 			return text, err
@@ -150,7 +144,7 @@ func (v *Viewer) AwaitText(want string) (string, error) {
 func (v *Viewer) Links() ([]string, error) {
 	ctx, cancel := context.WithTimeout(v.tab, Timeout)
 	defer cancel()
-	links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](findReplay+`((w) => [...w.document.links].map((a) => a.href.split('mp_/').pop()))`))
+	links, err := InReplay[[]string](ctx, `(w) => [...w.document.links].map((a) => a.href.split('mp_/').pop())`)
 	if err != nil {
 		return nil, fmt.Errorf("read the links: %w", err)
 	}
@@ -161,11 +155,11 @@ func (v *Viewer) Links() ([]string, error) {
 func (v *Viewer) Click(address string) error {
 	ctx, cancel := context.WithTimeout(v.tab, Timeout)
 	defer cancel()
-	clicked, err := chromedp.Run(ctx, chromedp.Evaluate[bool](findReplay+fmt.Sprintf(`((w) => {
+	clicked, err := InReplay[bool](ctx, fmt.Sprintf(`(w) => {
 		const link = [...w.document.links].find((a) => a.href.split('mp_/').pop() === %q);
 		link?.click();
 		return link !== undefined;
-	})`, address)))
+	}`, address))
 	if err == nil && !clicked {
 		err = errors.New("the page has no such link")
 	}
