@@ -23,7 +23,7 @@ help: ## Show this list
 	@echo '  make run ONCE=1                     ends with the verdict of the crawl as exit code'
 
 # They reach the shell as variables: an address may hold what the shell would read otherwise.
-export URL FILE
+export URL FILE BESIDE
 
 .PHONY: run
 run: build chromium ## Start everything on this machine, crawl the demo site and show the snapshots
@@ -31,17 +31,18 @@ run: build chromium ## Start everything on this machine, crawl the demo site and
 		$(if $(URL),--url "$$URL") $(if $(FILE),--file "$$FILE") $(if $(ONCE),--once)
 
 .PHONY: build
-build: programs bin/devstack bin/kubectl bin/site replay ## Build every program into bin/
+build: programs bin/devstack bin/kubectl bin/site bin/idp replay ## Build every program into bin/
 
 .PHONY: programs
 programs:
 	@mkdir -p bin
 	@$(GOBUILD) -o bin/ ./cmd/...
 
-.PHONY: bin/devstack bin/kubectl bin/site
+.PHONY: bin/devstack bin/kubectl bin/site bin/idp
 bin/devstack: ; @echo 'building bin/devstack (about ten minutes if it was never built: it holds a Kubernetes API server, etcd, Temporal and an S3 server)'; cd devstack && go build -ldflags '$(KUBE_FLAGS)' -o ../bin/devstack ./cmd/devstack
 bin/kubectl: ; @cd devstack && go build -ldflags '$(KUBE_FLAGS)' -o ../bin/kubectl k8s.io/kubernetes/cmd/kubectl
 bin/site: ; @cd test && $(GOBUILD) -o ../bin/site ./cmd/site
+bin/idp: ; @cd test && $(GOBUILD) -o ../bin/idp ./cmd/idp
 
 # ReplayWeb.page is AGPL: fetched when building, unmodified, served as files of its own.
 .PHONY: replay
@@ -125,10 +126,19 @@ bench-capture: build chromium docs-site ## Measure the capture against a bare lo
 bench-crawl: build chromium ## Measure what a small crawl costs beside crawlctl capture and write docs/small-crawls.md (ROUNDS=5, eight minutes)
 	@cd test && go test -run '^$$' -bench Crawl -benchtime 1x -timeout 1h ./bench -update -pages 240 -rounds $(or $(ROUNDS),5)
 
+.PHONY: bench-portal
+bench-portal: ## Measure searches of a million captures through the portal and write docs/portal-benchmark.md (CAPTURES=1000000 ROUNDS=100 CATALOG=file BESIDE='what else runs', an hour)
+	@go test -count=1 -run '^$$' -bench '^BenchmarkPortal$$' -benchtime 1x -timeout 0 ./portal -update \
+		-captures $(or $(CAPTURES),1000000) -rounds $(or $(ROUNDS),100) $(if $(CATALOG),-catalog $(abspath $(CATALOG))) -beside "$$BESIDE"
+
 .PHONY: load
 load: build ## Load the fleet with timed stand-ins for browsers and write docs/load.md (MINUTES=10 RATE=150 SHARDS=64, half an hour)
 	@cd test && go test -run '^$$' -bench '^BenchmarkLoad$$' -benchtime 1x -v -timeout 2h ./load -update \
 		-minutes $(or $(MINUTES),10) -rate $(or $(RATE),150) -shards $(or $(SHARDS),64)
+
+.PHONY: portal-screenshots
+portal-screenshots: build chromium node ## Take the pictures of docs/portal.md anew, of a portal over what is crawled for that (two minutes)
+	@cd test && CRAWLFLEET_SCREENSHOTS=$(CURDIR)/docs/images/portal go test -count=1 -timeout 10m ./portal
 
 # Real HTML to crawl in the tests: the Python manual.
 .PHONY: docs-site
