@@ -269,7 +269,7 @@ func (p *places) serve(t *testing.T, host string) {
 	log, runs := slog.New(slog.NewTextHandler(t.Output(), nil)), &portal.Runs{Archive: p.bucket}
 	replays, err := origin.New(origin.Options{
 		URL: strings.Replace(p.replay.URL, "127.0.0.1", host, 1), Portal: p.portal.URL, Dir: replayDir,
-		Archive: p.bucket, Runs: runs, Keys: origin.RandomKeys(), Lifetime: time.Hour, Now: time.Now, Logger: log,
+		Archive: p.bucket, Runs: runs, Look: func(context.Context, access.Person, blob.Key) error { return nil }, Keys: origin.RandomKeys(), Lifetime: time.Hour, Now: time.Now, Logger: log,
 	})
 	if err != nil {
 		t.Fatal(err)
