@@ -12,8 +12,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/dossier"
-	"crawlfleet.dev/crawlfleet/internal/verify"
-	"crawlfleet.dev/crawlfleet/portal/catalog"
+	"crawlfleet.dev/crawlfleet/portal/fetch"
 )
 
 // gather copies the chunks of picked pages into a folder, laid out as the archive is, with what a dossier has of
@@ -32,12 +31,11 @@ func gather(ctx context.Context, store Store, picks []Pick, dir string) ([]dossi
 		if err := g.get(ctx, c.key); err != nil {
 			return nil, err
 		}
-		run, ok := catalog.ParseKey(c.key)
-		if !ok {
-			return nil, fmt.Errorf("%q is no chunk of a run", c.key)
+		beside, err := fetch.Beside(c.key)
+		if err != nil {
+			return nil, err
 		}
-		statement := run.Statement()
-		for _, key := range []blob.Key{c.key + verify.SidecarSuffix, statement, statement + verify.SidecarSuffix} {
+		for _, key := range beside {
 			if err := g.get(ctx, key); err != nil && !errors.Is(err, blob.ErrNotFound) {
 				return nil, err
 			}
@@ -65,7 +63,7 @@ func (g *gathering) get(ctx context.Context, key blob.Key) error {
 	if g.have[key] {
 		return nil
 	}
-	_, _, err := fetch(ctx, g.store, key, g.path(key))
+	_, _, err := fetch.Object(ctx, g.store, key, g.path(key))
 	g.have[key] = err == nil
 	return err
 }

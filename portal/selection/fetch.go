@@ -2,13 +2,8 @@ package selection
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -58,30 +53,4 @@ func present(ctx context.Context, store Store, all []chosen) error {
 		return &GoneError{gone}
 	}
 	return nil
-}
-
-// fetch copies an object to a new file, with the folders above it.
-func fetch(ctx context.Context, store Store, key blob.Key, name string) (size int64, sum string, err error) {
-	body, info, err := store.Get(ctx, key)
-	if err != nil {
-		return 0, "", err
-	}
-	defer body.Close() // only read
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return 0, "", err
-	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, "", err
-	}
-	h := sha256.New()
-	size, err = io.Copy(io.MultiWriter(f, h), body)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return 0, "", fmt.Errorf("fetch %q: %w", key, err)
-	}
-	sum = hex.EncodeToString(h.Sum(nil))
-	if size != info.Size || info.SHA256 != "" && info.SHA256 != sum {
-		return 0, "", fmt.Errorf("fetch %q: %w: %d bytes with SHA-256 %s came of %d with %s", key, blob.ErrCorrupt, size, sum, info.Size, info.SHA256)
-	}
-	return size, sum, nil
 }

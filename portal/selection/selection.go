@@ -32,6 +32,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/wacz"
 	"crawlfleet.dev/crawlfleet/internal/warc"
 	"crawlfleet.dev/crawlfleet/portal/cases"
+	"crawlfleet.dev/crawlfleet/portal/fetch"
 )
 
 // Store is what is needed of the archive. A blob.Store is one.
@@ -196,7 +197,7 @@ type maker struct {
 // take copies what the picked pages of a chunk need.
 func (m *maker) take(c chosen) error {
 	name := filepath.Join(m.dir, "chunk.wacz")
-	size, sum, err := fetch(m.ctx, m.store, c.key, name)
+	size, sum, err := fetch.Object(m.ctx, m.store, c.key, name)
 	if err != nil {
 		return err
 	}

@@ -4,14 +4,13 @@ import (
 	"archive/zip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"path"
 	"strings"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
-	"crawlfleet.dev/crawlfleet/internal/evidence"
-	"crawlfleet.dev/crawlfleet/internal/verify"
+	"crawlfleet.dev/crawlfleet/portal/catalog"
+	"crawlfleet.dev/crawlfleet/portal/fetch"
 )
 
 // Object is an object that a verdict rests upon. Name is its path in the folder of the run.
@@ -23,21 +22,21 @@ type Object struct {
 // Objects are what a verdict on a chunk of a run rests upon: the chunk first, its sidecar, and the statement of
 // the run with its own. All but the chunk may be missing.
 func Objects(ctx context.Context, archive blob.Store, key blob.Key) ([]Object, error) {
-	run, ok := strings.CutSuffix(path.Dir(string(key)), "/"+verify.ChunksDir)
-	if !ok {
-		return nil, fmt.Errorf("%q is no chunk of a run: %w", key, blob.ErrNotFound)
+	beside, err := fetch.Beside(key)
+	if err != nil {
+		return nil, err
 	}
-	chunk := verify.ChunksDir + "/" + path.Base(string(key))
+	run, _ := catalog.ParseKey(key) // is one, or nothing would lie beside it
 	var all []Object
-	for i, name := range []string{chunk, chunk + evidence.SidecarSuffix, verify.StatementPath, verify.StatementPath + evidence.SidecarSuffix} {
-		info, err := archive.Head(ctx, blob.Key(run+"/"+name))
-		if i > 0 && errors.Is(err, blob.ErrNotFound) {
+	for _, k := range append([]blob.Key{key}, beside...) {
+		info, err := archive.Head(ctx, k)
+		if k != key && errors.Is(err, blob.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Object{name, info})
+		all = append(all, Object{strings.TrimPrefix(string(k), run.Folder), info})
 	}
 	return all, nil
 }

@@ -12,17 +12,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/verify"
+	"crawlfleet.dev/crawlfleet/portal/fetch"
 )
 
 const (
@@ -30,8 +29,6 @@ const (
 	kept = 1000
 	// small is up to which size in bytes a file is verified in a moment.
 	small = 16 << 20
-	// maxStatement bounds run.json and sidecars, in bytes.
-	maxStatement = 256 << 20
 )
 
 // Judge verifies snapshots. It is safe for concurrent use.
@@ -143,17 +140,14 @@ func (j *Judge) judge(ctx context.Context, key blob.Key, objects map[string]blob
 		return v, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Mkdir(filepath.Join(dir, verify.ChunksDir), 0o700); err != nil {
-		return v, err
-	}
 	name := verify.ChunksDir + "/" + path.Base(string(key))
 	for n, info := range objects {
-		sum, err := j.fetch(ctx, info, filepath.Join(dir, filepath.FromSlash(n)))
+		size, sum, err := fetch.Object(ctx, j.Archive, info.Key, filepath.Join(dir, filepath.FromSlash(n)))
 		if err != nil {
 			return v, err
 		}
 		if n == name {
-			v.SHA256, v.Size = sum, info.Size
+			v.SHA256, v.Size = sum, size
 		}
 	}
 	root, err := os.OpenRoot(dir)
@@ -164,27 +158,4 @@ func (j *Judge) judge(ctx context.Context, key blob.Key, objects map[string]blob
 	v.At = j.Now().UTC()
 	v.Report, err = j.Verifier.Snapshot(ctx, root.FS(), name, string(key), v.SHA256)
 	return v, err
-}
-
-// fetch copies an object and computes its SHA-256.
-func (j *Judge) fetch(ctx context.Context, info blob.Info, to string) (sum string, err error) {
-	body, got, err := j.Archive.Get(ctx, info.Key)
-	if err != nil {
-		return "", err
-	}
-	defer body.Close() // read only
-	if !strings.HasSuffix(to, ".wacz") && got.Size > maxStatement {
-		return "", fmt.Errorf("%q has %d bytes, which is too many", info.Key, got.Size)
-	}
-	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, h), body)
-	if err == nil && n != got.Size {
-		err = io.ErrUnexpectedEOF
-	}
-	return hex.EncodeToString(h.Sum(nil)), err
 }

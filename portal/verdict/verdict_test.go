@@ -281,3 +281,32 @@ func TestQuick(t *testing.T) {
 		t.Errorf("a large one that is known: %v, %v, %v", v.Verdict, ok, err)
 	}
 }
+
+// damaging is a store whose objects come with a byte changed on the way.
+type damaging struct{ blob.Store }
+
+func (d damaging) Get(ctx context.Context, key blob.Key) (io.ReadCloser, blob.Info, error) {
+	body, info, err := d.Store.Get(ctx, key)
+	if err != nil {
+		return nil, info, err
+	}
+	defer body.Close()
+	raw, err := io.ReadAll(body)
+	raw[len(raw)/2] ^= 1
+	return io.NopCloser(bytes.NewReader(raw)), info, err
+}
+
+// TestDamagedOnTheWay: no verdict is given, and kept, on another file than the one that the store says it has.
+func TestDamagedOnTheWay(t *testing.T) {
+	t.Parallel()
+	a := newArchive(t)
+	sound := a.judge.Archive
+	a.judge.Archive = damaging{sound}
+	if v, err := a.judge.Of(t.Context(), a.chunk); !errors.Is(err, blob.ErrCorrupt) {
+		t.Errorf("a file that was damaged on the way: %s, %v", v.Verdict, err)
+	}
+	a.judge.Archive = sound
+	if v, err := a.judge.Of(t.Context(), a.chunk); err != nil || v.Verdict != verify.Holds {
+		t.Errorf("the file itself: %s, %v", v.Verdict, err)
+	}
+}
