@@ -29,7 +29,7 @@ var stateWords = map[string]string{
 }
 
 // liveWords are what else is said of a job.
-var liveWords = []string{"Pages are shown to people who may find snapshots in this namespace."}
+var liveWords = []string{"Pages and hosts are shown to people who may find snapshots in this namespace."}
 
 // stateClass is how a state looks.
 func stateClass(s live.State) string {
@@ -74,15 +74,14 @@ func (h handlers) job(r *http.Request) (live.Job, error) {
 	if err != nil || job.Detail == nil {
 		return job, err
 	}
-	// Who may follow a crawl need not see what it captures.
+	// Who may follow a crawl need not see what it captures, nor which hosts it finds. Its seeds and its message are in
+	// the CrawlJob, which they may read.
 	finds, err := h.Gate.Rights.May(r.Context(), access.From(r.Context()), access.Find, namespace)
 	if err != nil || finds {
 		return job, err
 	}
-	detail := *job.Detail // the Board keeps it for others
-	detail.Recent, detail.UnderWay = nil, nil
-	detail.Missing = append(slices.Clone(detail.Missing), liveWords[0])
-	job.Detail = &detail
+	job = job.WithoutHosts()
+	job.Missing = append(job.Missing, liveWords[0])
 	return job, nil
 }
 

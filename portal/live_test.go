@@ -23,13 +23,16 @@ func TestLive(t *testing.T) {
 		}
 	}
 	var job live.Job
-	if err := json.Unmarshal([]byte(body(t, f.get("/api/v1/live/default/harbour"))), &job); err != nil || job.Reason != "StoreFull" || len(job.Hosts) != 1 {
+	if err := json.Unmarshal([]byte(body(t, f.get("/api/v1/live/default/harbour"))), &job); err != nil || job.Reason != "StoreFull" || len(job.Hosts) != 2 {
 		t.Errorf("the API answers %+v, %v", job, err)
 	}
 	f.gated(t, allowing("list crawljobs.crawlfleet.dev default"), access.Policy{})
-	page = body(t, f.get("/live/default/harbour", "Authorization", "Bearer ann"))
-	wantAll(t, "for who may not see pages", page, "harbour.example", "who may find snapshots")
-	wantNone(t, "for who may not see pages", page, "under-way")
+	for _, path := range []string{"/live/default/harbour", "/api/v1/live/default/harbour"} {
+		page = body(t, f.get(path, "Authorization", "Bearer ann"))
+		// A seed is told: whoever may follow the crawl reads the order itself.
+		wantAll(t, "for who may not see pages: "+path, page, "harbour.example", "hosts that cannot be reached.", "who may find snapshots")
+		wantNone(t, "for who may not see pages: "+path, page, "under-way", "found.example", "oo many requests", "TooManyRequests")
+	}
 	f.server.Board = nil
 	f.gated(t, allowing(""), access.Policy{})
 	for _, path := range []string{"/live", "/live/default/harbour"} {

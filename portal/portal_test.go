@@ -122,7 +122,10 @@ func (oneJob) Jobs(context.Context) ([]live.Job, error) {
 // Detail implements live.Details.
 func (oneJob) Detail(context.Context, live.Job) live.Detail {
 	return live.Detail{
-		Hosts:    []live.Host{{Host: "harbour.example", Queued: 5, Visited: 5, Reason: "HostBusy", LastError: "TooManyRequests", NextDue: noon.Add(time.Hour)}},
+		Hosts: []live.Host{
+			{Host: "harbour.example", Queued: 5, Visited: 5, Reason: "HostBusy", LastError: "TooManyRequests", NextDue: noon.Add(time.Hour)},
+			{Host: "found.example", Queued: 1, Failures: 4, NextDue: noon.Add(time.Hour)},
+		},
 		UnderWay: []live.Page{{URL: "https://harbour.example/under-way", Phase: "Loading", Since: noon}},
 	}
 }

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"strings"
 
 	"crawlfleet.dev/crawlfleet/portal/words"
@@ -116,6 +117,30 @@ func problemsOf(j Job) []Problem {
 
 // manyFailures is how often in a row a host was not reached before people are told.
 const manyFailures = 3
+
+// WithoutHosts is a job that was looked up, without the pages and the hosts that the crawl found: for who may follow crawls
+// and is to see nothing of what they find. How many there are, and what they wait for, it tells.
+func (j Job) WithoutHosts() Job {
+	if j.Detail == nil {
+		return j
+	}
+	d := *j.Detail // a Board keeps it for others
+	of := hostProblems(d.Hosts)
+	j.Problems = slices.Clone(j.Problems[:max(0, len(j.Problems)-len(of))]) // a Board puts them last
+	for _, p := range of {
+		p.Said = words.Say("%d pages wait for hosts that cannot be reached.", p.Said.Args[0]) // pages
+		p.Text = p.Said.String()
+		j.Problems = append(j.Problems, p)
+	}
+	d.Hosts, d.Recent, d.UnderWay = nil, nil, nil
+	d.Waiting = slices.Clone(d.Waiting)
+	for i := range d.Waiting {
+		d.Waiting[i].Hosts = []string{}
+	}
+	d.Missing = slices.Clone(d.Missing)
+	j.Detail = &d
+	return j
+}
 
 // hostProblems tells of hosts that hold pages up while the crawl goes on elsewhere.
 func hostProblems(hosts []Host) []Problem {

@@ -54,6 +54,7 @@ var dutchAdvice = map[string]string{
 	"The hosts of all that is left cannot be reached.":                                                                          "De hosts van alles wat rest, zijn niet te bereiken.",
 	"Open them in a browser. They are tried again by itself, ever later; or cancel the crawl, and what was captured is sealed.": "Open ze in een browser. Ze worden vanzelf opnieuw geprobeerd, steeds later; of annuleer de crawl, dan wordt verzegeld wat is vastgelegd.",
 	"Open them in a browser. They are tried again by itself, ever later, and given up in the end.":                              "Open ze in een browser. Ze worden vanzelf opnieuw geprobeerd, steeds later, en uiteindelijk opgegeven.",
+	"%d pages wait for hosts that cannot be reached.":                                                                           "%d pagina’s wachten op hosts die niet te bereiken zijn.",
 	"%d pages wait for hosts that cannot be reached: %s.":                                                                       "%d pagina’s wachten op hosts die niet te bereiken zijn: %s.",
 	"%d pages wait for hosts that cannot be reached: %s and %d more.":                                                           "%d pagina’s wachten op hosts die niet te bereiken zijn: %s en nog %d.",
 	"The hosts of all that is left asked to be left alone.":                                                                     "De hosts van alles wat rest, vroegen om met rust gelaten te worden.",

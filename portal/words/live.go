@@ -2,7 +2,7 @@ package words
 
 // dutchLive are the pages of running crawls.
 var dutchLive = map[string]string{
-	"Pages are shown to people who may find snapshots in this namespace.": "Pagina’s worden getoond aan mensen die in deze namespace momentopnamen mogen zoeken.",
+	"Pages and hosts are shown to people who may find snapshots in this namespace.": "Pagina’s en hosts worden getoond aan mensen die in deze namespace momentopnamen mogen zoeken.",
 	"waiting":                   "wacht",
 	"running":                   "loopt",
 	"suspended":                 "onderbroken",
