@@ -176,6 +176,8 @@ func watchProblem(err error) error {
 	switch {
 	case errors.Is(err, watches.ErrTooMany):
 		return problem{Status: http.StatusConflict, Text: "You watch as many addresses as one person may.", Hint: "End the watches that you do not need any more."}
+	case errors.Is(err, watches.ErrTooOften):
+		return problem{Status: http.StatusTooManyRequests, Text: "You have started too many watches within an hour.", Hint: "Wait a while, then start this one."}
 	case errors.Is(err, watches.ErrWatched):
 		return problem{Status: http.StatusConflict, Text: "You watch this address already.", Hint: "Your list of watches has it."}
 	case errors.As(err, &address), errors.Is(err, chain.ErrInvalid):

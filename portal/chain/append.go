@@ -169,6 +169,33 @@ func (f *Folder[E]) Erase(ctx context.Context, namespace, name, by, why string) 
 	return nil, fmt.Errorf("%s: others wrote %d times at the same moment: try again", full, tries)
 }
 
+// Remove erases a chain and its stub: nothing says that there was one. So its name must be one that nobody uses
+// again, such as a random one. It goes on with a removal that did not come to its end, and removes what
+// is broken, too. The error is ErrNotFound when there is nothing.
+func (f *Folder[E]) Remove(ctx context.Context, namespace, name, by, why string) error {
+	full, err := fullName(namespace, name)
+	if err != nil {
+		return err
+	}
+	// The stub keeps whoever writes meanwhile from writing after what is removed.
+	if _, err := f.Erase(ctx, namespace, name, by, why); err != nil && !errors.Is(err, ErrBroken) {
+		return err
+	}
+	found, err := f.list(ctx, full+"/")
+	if err != nil {
+		return err
+	}
+	for _, l := range found {
+		for _, o := range l.objects {
+			if _, err := f.Store.Erase(ctx, f.key(full, o.seq)); err != nil {
+				return err
+			}
+		}
+	}
+	f.cache.drop(full)
+	return nil
+}
+
 // sweep removes what is before the stub: the first entry first, so that whoever writes late sees
 // that there is a gap.
 func (f *Folder[E]) sweep(ctx context.Context, name string) error {

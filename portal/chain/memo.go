@@ -34,8 +34,14 @@ func (m *Memo[V]) Of(l Listing, make func() (V, error)) (V, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.made == nil || len(m.made) >= maxMemoed {
-		m.made = map[string]memoed[V]{} // the next list fills it again
+	if m.made == nil {
+		m.made = map[string]memoed[V]{}
+	}
+	for name := range m.made {
+		if len(m.made) < maxMemoed {
+			break
+		}
+		delete(m.made, name) // any: the next list makes it again
 	}
 	m.made[l.Name] = memoed[V]{fingerprint, value}
 	return value, nil

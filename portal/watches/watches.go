@@ -2,26 +2,27 @@
 // back, or was captured again.
 //
 // A watch is one person's, of one address in a namespace. It is a chain of events in the archive's
-// bucket, watches/NAMESPACE/ID/00000001.json and on (package chain), so that any number of portals see
-// the same. What there is to be told is not stored: [Notices] follow from the captures that the catalog
+// bucket, watches/PERSON/NAMESPACE/ID/00000001.json and on (package chain), so that any number of portals see
+// the same. PERSON is a hash of whose it is: nobody's list costs more for what others watch. What there is to be told is not stored: [Notices] follow from the captures that the catalog
 // has, and go with them. Stored is what of it the person has seen.
 //
 // # Personal data
 //
 // A watch has the address, as nothing can be found without it, and who watches. Both are there until the watch
-// is ended ([Store.End]), which removes all events with all their versions; the stub that is left
-// says that somebody watched something from when to when, not what. The ID of a watch is random: it
-// tells nothing of the address.
+// is ended ([Store.End]), which removes all of it with all versions: nothing is left. The ID of a watch is
+// random: it tells nothing of the address.
 package watches
 
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,6 +48,7 @@ const (
 	MaxURL     = 8 << 10 // bytes
 	MaxSeen    = 1_000   // captures that are seen at once
 	MaxWatches = 1_000   // watches of a person in a namespace
+	MaxStarts  = 1_000   // watches that a person starts in an hour
 )
 
 // Event is something that happened to a watch.
@@ -109,6 +111,8 @@ var (
 	ErrNotYours = errors.New("the watch is somebody else's")
 	// ErrTooMany says that a person has as many watches as one can have.
 	ErrTooMany = errors.New("there are as many watches as one person can have")
+	// ErrTooOften says that a person has started as many watches as one can in an hour.
+	ErrTooOften = errors.New("as many watches were started as one person can in an hour")
 )
 
 // fold makes a watch of its events.
@@ -141,17 +145,68 @@ const (
 
 // Store are the watches of an archive. It is safe for concurrent use.
 type Store struct {
+	bucket chain.Store
+	now    func() time.Time
+
+	mu     sync.Mutex
+	people map[string]*own
+}
+
+// own are a person's watches.
+type own struct {
 	folder chain.Folder[Event]
 	memo   chain.Memo[*Watch]
+
+	mu     sync.Mutex
+	starts []time.Time // within the last hour
 }
+
+// peopleKnown is of how many people it is remembered what was read.
+const peopleKnown = 1000
 
 // New opens the watches in the bucket of an archive; now is the clock.
 func New(bucket chain.Store, now func() time.Time) *Store {
-	return &Store{folder: chain.Folder[Event]{Store: bucket, Root: Root, Format: format, Now: now}}
+	return &Store{bucket: bucket, now: now, people: map[string]*own{}}
+}
+
+// of are a person's own watches.
+func (s *Store) of(by string) *own {
+	root := folderOf(by)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for old := range s.people {
+		if len(s.people) < peopleKnown || s.people[root] != nil {
+			break
+		}
+		delete(s.people, old) // any: it is read again
+	}
+	if s.people[root] == nil {
+		s.people[root] = &own{folder: chain.Folder[Event]{Store: s.bucket, Root: root, Format: format, Now: s.now}}
+	}
+	return s.people[root]
+}
+
+// folderOf is where a person's watches lie.
+func folderOf(by string) string {
+	sum := sha256.Sum256([]byte(by))
+	return Root + hex.EncodeToString(sum[:16]) + "/"
+}
+
+// start counts a start, which has to be one that a person may make at that time.
+func (o *own) start(now time.Time) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.starts = slices.DeleteFunc(o.starts, func(t time.Time) bool { return now.Sub(t) >= time.Hour })
+	if len(o.starts) >= MaxStarts {
+		return ErrTooOften
+	}
+	o.starts = append(o.starts, now)
+	return nil
 }
 
 // Start has a person watch an address, in any writing of it. The error is ErrWatched when they do
-// already; who starts two watches at the same moment may have both.
+// already, and ErrTooMany or ErrTooOften when it is one too many; who starts two watches at the same
+// moment may have both.
 func (s *Store) Start(ctx context.Context, namespace, by, url string, kinds ...Kind) (*Watch, error) {
 	canonical, err := urls.Canonicalize(url)
 	if err != nil {
@@ -167,7 +222,10 @@ func (s *Store) Start(ctx context.Context, namespace, by, url string, kinds ...K
 	if i := slices.IndexFunc(mine, func(w *Watch) bool { return w.URL == canonical }); i >= 0 {
 		return mine[i], fmt.Errorf("%s %w", canonical, ErrWatched)
 	}
-	log, err := s.folder.Append(ctx, namespace, uuid.NewString(), chain.Draft{By: by}, func(*chain.Log[Event]) (Event, error) {
+	if err := s.of(by).start(s.now()); err != nil {
+		return nil, err
+	}
+	log, err := s.of(by).folder.Append(ctx, namespace, uuid.NewString(), chain.Draft{By: by}, func(*chain.Log[Event]) (Event, error) {
 		return Event{Action: Started, URL: canonical, Kinds: kinds}, nil
 	})
 	if err != nil {
@@ -180,33 +238,35 @@ func (s *Store) Start(ctx context.Context, namespace, by, url string, kinds ...K
 const readers = 8
 
 // List are the watches of a person in a namespace, in the order of their addresses, without those
-// that are ended, and those that cannot be read, whosever they are, with their Problem. It costs one
-// listing of the bucket, and what has changed since.
+// that are ended. Those that cannot be read have their Problem. It costs one listing of the person's
+// folder, and what has changed since.
 func (s *Store) List(ctx context.Context, namespace, by string) ([]*Watch, error) {
-	listed, err := s.folder.List(ctx, namespace)
+	own := s.of(by)
+	listed, err := own.folder.List(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
-	return s.of(ctx, listed, by)
+	return own.read(ctx, listed, by)
 }
 
 // All are the watches of a person in all namespaces, as List has those of one.
 func (s *Store) All(ctx context.Context, by string) ([]*Watch, error) {
-	listed, err := s.folder.All(ctx)
+	own := s.of(by)
+	listed, err := own.folder.All(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return s.of(ctx, listed, by)
+	return own.read(ctx, listed, by)
 }
 
-// of are those of a person among what was listed.
-func (s *Store) of(ctx context.Context, listed []chain.Listing, by string) ([]*Watch, error) {
+// read reads what was listed.
+func (o *own) read(ctx context.Context, listed []chain.Listing, by string) ([]*Watch, error) {
 	all := make([]*Watch, len(listed))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for i := range listed {
 		g.Go(func() (err error) {
-			all[i], err = s.memo.Of(listed[i], func() (*Watch, error) { return s.load(ctx, listed[i]) })
+			all[i], err = o.memo.Of(listed[i], func() (*Watch, error) { return o.load(ctx, listed[i]) })
 			return err
 		})
 	}
@@ -221,8 +281,8 @@ func (s *Store) of(ctx context.Context, listed []chain.Listing, by string) ([]*W
 }
 
 // load reads a watch that was listed, nil when it is ended.
-func (s *Store) load(ctx context.Context, listed chain.Listing) (*Watch, error) {
-	log, err := s.folder.Load(ctx, listed)
+func (o *own) load(ctx context.Context, listed chain.Listing) (*Watch, error) {
+	log, err := o.folder.Load(ctx, listed)
 	if errors.Is(err, blob.ErrNotFound) { // ended since it was listed
 		return nil, nil
 	}
@@ -240,10 +300,10 @@ func (s *Store) load(ctx context.Context, listed chain.Listing) (*Watch, error) 
 	return w, err
 }
 
-// Get reads a person's watch. The error is chain.ErrNotFound or chain.ErrErased when there is none any
-// more, and ErrNotYours when it is another person's.
+// Get reads a person's watch. The error is chain.ErrNotFound or chain.ErrErased when the person has none of
+// that ID any more, and ErrNotYours when what lies there says that it is another person's.
 func (s *Store) Get(ctx context.Context, namespace, id, by string) (*Watch, error) {
-	log, err := s.folder.Read(ctx, namespace, id)
+	log, err := s.of(by).folder.Read(ctx, namespace, id)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +322,7 @@ func (s *Store) See(ctx context.Context, namespace, id, by string, captures []ca
 	}
 	left := slices.DeleteFunc(slices.Clone(captures), func(c catalog.ID) bool { return w.seen[c] })
 	for some := range slices.Chunk(left, MaxSeen) {
-		log, err := s.folder.Append(ctx, namespace, id, chain.Draft{By: by}, func(l *chain.Log[Event]) (Event, error) {
+		log, err := s.of(by).folder.Append(ctx, namespace, id, chain.Draft{By: by}, func(l *chain.Log[Event]) (Event, error) {
 			if len(l.Entries) == 0 {
 				return Event{}, chain.ErrNotFound
 			}
@@ -278,12 +338,8 @@ func (s *Store) See(ctx context.Context, namespace, id, by string, captures []ca
 	return w, nil
 }
 
-// End ends a person's watch: all of it is removed but that there was one. One that is ended already is no
-// error, and its removal goes on where it was stopped half-way.
+// End ends a person's watch: all of it is removed. A removal that was stopped half-way goes on when it is
+// ended again, and one that cannot be read can be ended. The error is chain.ErrNotFound when there is none.
 func (s *Store) End(ctx context.Context, namespace, id, by string) error {
-	if _, err := s.Get(ctx, namespace, id, by); err != nil && !errors.Is(err, chain.ErrErased) {
-		return err
-	}
-	_, err := s.folder.Erase(ctx, namespace, id, by, "the watch is ended")
-	return err
+	return s.of(by).folder.Remove(ctx, namespace, id, by, "the watch is ended")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -64,34 +65,33 @@ func TestWatches(t *testing.T) {
 	if all, err := other.All(ctx, "ann"); err != nil || len(all) != 3 || all[0].Namespace != "elsewhere" || all[1].ID != mine[0].ID || all[2].ID != w.ID {
 		t.Error(all, err)
 	}
-	if _, err := s.Get(ctx, "research", w.ID, "bob"); !errors.Is(err, ErrNotYours) {
+	if _, err := s.Get(ctx, "research", w.ID, "bob"); !errors.Is(err, chain.ErrNotFound) {
 		t.Errorf("somebody else's: %v", err)
 	}
-	if err := s.End(ctx, "research", w.ID, "bob"); !errors.Is(err, ErrNotYours) {
+	if err := s.End(ctx, "research", w.ID, "bob"); !errors.Is(err, chain.ErrNotFound) {
 		t.Errorf("ended by somebody else: %v", err)
 	}
 	if err := s.End(ctx, "research", w.ID, "ann"); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.End(ctx, "research", w.ID, "ann"); err != nil {
+	if err := other.End(ctx, "research", w.ID, "ann"); !errors.Is(err, chain.ErrNotFound) {
 		t.Errorf("ended twice: %v", err)
 	}
-	keys := server.Keys("/bucket/watches/research/" + w.ID)
-	if len(keys) != 1 || strings.Contains(string(server.Object(keys[0])), "site.example") {
+	if keys := server.Keys("/bucket/" + folderOf("ann") + "research/" + w.ID); len(keys) != 0 {
 		t.Errorf("left are %v", keys)
 	}
 	if mine, err := other.List(ctx, "research", "ann"); err != nil || len(mine) != 1 {
 		t.Error(mine, err)
 	}
-	if _, err := s.Get(ctx, "research", w.ID, "ann"); !errors.Is(err, chain.ErrErased) {
+	if _, err := s.Get(ctx, "research", w.ID, "ann"); !errors.Is(err, chain.ErrNotFound) {
 		t.Errorf("an ended watch: %v", err)
 	}
-	if _, err := s.See(ctx, "research", w.ID, "ann", []catalog.ID{id(1)}); !errors.Is(err, chain.ErrErased) {
+	if _, err := s.See(ctx, "research", w.ID, "ann", []catalog.ID{id(1)}); !errors.Is(err, chain.ErrNotFound) {
 		t.Errorf("seen of an ended watch: %v", err)
 	}
 }
 
-// TestBroken: a watch that somebody tampered with is told, and keeps nobody from theirs.
+// TestBroken: a watch that somebody tampered with is told to whose it is, and can be ended.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	server := &blobtest.Server{}
@@ -108,12 +108,80 @@ func TestBroken(t *testing.T) {
 	if _, err := s.See(ctx, "research", mine[0].ID, "ann", []catalog.ID{id(1)}); err != nil {
 		t.Fatal(err)
 	}
-	server.Remove("/bucket/watches/research/" + mine[0].ID + "/00000001.json")
+	server.Remove("/bucket/" + folderOf("ann") + "research/" + mine[0].ID + "/00000001.json")
 	for _, by := range []string{"ann", "bob"} {
 		list, err := open(t, server).List(ctx, "research", by)
-		if err != nil || list[0].ID != mine[0].ID || list[0].Problem == "" || len(list) != map[string]int{"ann": 1, "bob": 2}[by] {
+		if err != nil || len(list) != 1 || (list[0].ID == mine[0].ID) != (by == "ann") || (list[0].Problem != "") != (by == "ann") {
 			t.Errorf("%s: %v %v", by, list, err)
 		}
+	}
+	if err := s.End(ctx, "research", mine[0].ID, "ann"); err != nil {
+		t.Error(err)
+	}
+	if list, err := s.List(ctx, "research", "ann"); err != nil || len(list) != 0 {
+		t.Errorf("after it was ended: %v %v", list, err)
+	}
+}
+
+// TestManyPeople: what others watch, and have watched, costs nobody anything.
+func TestManyPeople(t *testing.T) {
+	t.Parallel()
+	server := &blobtest.Server{}
+	var listed []string
+	var mu sync.Mutex
+	server.Answer = func(_ http.ResponseWriter, r *http.Request, _ func()) bool {
+		if r.URL.Query().Has("list-type") {
+			mu.Lock()
+			defer mu.Unlock()
+			listed = append(listed, r.URL.Query().Get("prefix"))
+		}
+		return false
+	}
+	ctx, s := t.Context(), open(t, server)
+	for i := range 20 {
+		by := fmt.Sprint("person", i)
+		w, err := s.Start(ctx, "research", by, "https://site.example/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			if err := s.End(ctx, "research", w.ID, by); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if keys := server.Keys("/bucket/watches/"); len(keys) != 10 {
+		t.Errorf("left are %v", keys)
+	}
+	listed = nil
+	if mine, err := s.All(ctx, "person1"); err != nil || len(mine) != 1 {
+		t.Errorf("%v %v", mine, err)
+	}
+	if diff := cmp.Diff([]string{folderOf("person1")}, listed); diff != "" {
+		t.Errorf("listed (-want +got)\n%s", diff)
+	}
+	for i := range 2 * peopleKnown {
+		s.of(fmt.Sprint(i))
+	}
+	if len(s.people) != peopleKnown {
+		t.Errorf("%d people are known", len(s.people))
+	}
+}
+
+// TestStartsAreBounded: nobody keeps the store busy with watches that are ended at once.
+func TestStartsAreBounded(t *testing.T) {
+	t.Parallel()
+	var o own
+	for range MaxStarts {
+		if err := o.start(when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := o.start(when.Add(time.Hour - 1)); !errors.Is(err, ErrTooOften) {
+		t.Errorf("one too many: %v", err)
+	}
+	if err := o.start(when.Add(time.Hour)); err != nil || len(o.starts) != 1 {
+		t.Errorf("an hour later: %v, %d", err, len(o.starts))
 	}
 }
 
