@@ -2,23 +2,31 @@ package portal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
+	"crawlfleet.dev/crawlfleet/internal/verify"
+	"crawlfleet.dev/crawlfleet/internal/verify/verifytest"
 	"crawlfleet.dev/crawlfleet/portal/access"
 	"crawlfleet.dev/crawlfleet/portal/cases"
 	"crawlfleet.dev/crawlfleet/portal/catalog"
+	"crawlfleet.dev/crawlfleet/portal/replay"
+	"crawlfleet.dev/crawlfleet/portal/watches"
 )
 
 var update = flag.Bool("update", false, "write what tests derive from the code: docs/reference/routes.md")
@@ -33,145 +41,6 @@ var roles = []struct{ name, namespace, role string }{
 	{"viewer", "default", "crawlfleet-snapshot-viewer"},
 	{"editor", "default", "crawlfleet-snapshot-editor"},
 	{"exporter", "default", "crawlfleet-snapshot-exporter"},
-}
-
-// row is what each of roles is answered.
-type row [7]int
-
-// The rows that there are. Beside those who may not they say what who may is answered.
-func public(status int) row { return row{status, status, status, status, status, status, status} }
-
-// lists are for everybody who may find something, and have no more than that.
-func lists(status int) row { return row{401, 403, 403, status, status, status, status} }
-
-// owns are for everybody who has logged in, and have what is their own.
-func owns(status int) row { return row{401, status, status, status, status, status, status} }
-
-// finds, looks: of one namespace.
-func finds(status int) row  { return row{401, 403, 403, 403, status, status, status} }
-func looks(status int) row  { return row{401, 403, 403, 403, status, status, status} }
-func copies(status int) row { return row{401, 403, 403, 403, 403, status, status} }
-
-// reads, writes, exports: cases of one namespace.
-func reads(status int) row   { return row{401, 403, 403, 403, status, status, status} }
-func writes(status int) row  { return row{401, 403, 403, 403, 403, status, status} }
-func exports(status int) row { return row{401, 403, 403, 403, 403, 403, status} }
-
-// follows is for who may see the crawls of a namespace, which is another right.
-func follows(status int) row { return row{401, 403, status, 403, 403, 403, 403} }
-
-// rows are all routes of the portal with what who asks is answered. A route that is new needs a row.
-// In paths A and B are two captures of one address, CHUNK is the file of A and RUN its run.
-var rows = map[string]struct {
-	path string
-	row  row
-}{
-	"GET /{$}":                            {"/", lists(200)},
-	"GET /crawls":                         {"/crawls", lists(200)},
-	"GET /timeline":                       {"/timeline?url=" + board, lists(200)},
-	"GET /runs/{namespace}/{name}/{uid}":  {"/runs/RUN", finds(200)},
-	"GET /snapshots/{id}":                 {"/snapshots/A", looks(200)},
-	"GET /snapshots/{id}/thumbnail":       {"/snapshots/A/thumbnail", finds(200)},
-	"GET /snapshots/{id}/thumbnail/clear": {"/snapshots/A/thumbnail/clear", looks(200)},
-	"GET /snapshots/{id}/picture":         {"/snapshots/A/picture", looks(200)},
-	"GET /snapshots/{id}/text":            {"/snapshots/A/text", looks(200)},
-	"GET /snapshots/{id}/verify":          {"/snapshots/A/verify", looks(200)},
-	"GET /snapshots/{id}/replay":          {"/snapshots/A/replay", looks(200)},
-	"GET /snapshots/{id}/replay/link":     {"/snapshots/A/replay/link", looks(200)},
-	"GET /snapshots/{id}/wacz":            {"/snapshots/A/wacz", copies(200)},
-	"GET /snapshots/{id}/evidence.zip":    {"/snapshots/A/evidence.zip", copies(200)},
-	"GET /compare":                        {"/compare?a=A&b=B", looks(200)},
-	"GET /compare/picture":                {"/compare/picture?a=A&b=B", looks(200)},
-	"GET /wacz/{key...}":                  {"/wacz/CHUNK", copies(200)},
-	"GET /live":                           {"/live", follows(200)},
-	"GET /live/{namespace}/{name}":        {"/live/default/harbour", follows(200)},
-	"GET /watches":                        {"/watches", owns(200)},
-	"GET /watches/new":                    {"/watches/new", lists(200)},
-	"POST /watches":                       {"/watches", finds(303)},
-	"POST /watches/seen":                  {"/watches/seen", owns(303)},
-	"POST /watches/end":                   {"/watches/end", owns(404)},
-	"GET /watches/feed.atom":              {"/watches/feed.atom", owns(200)},
-	"GET /watches/feed.json":              {"/watches/feed.json", owns(200)},
-
-	"GET /api/v1/snapshots":                     {"/api/v1/snapshots", lists(200)},
-	"GET /api/v1/snapshots/{id}":                {"/api/v1/snapshots/A", looks(200)},
-	"GET /api/v1/snapshots/{id}/picture":        {"/api/v1/snapshots/A/picture", looks(200)},
-	"GET /api/v1/snapshots/{id}/text":           {"/api/v1/snapshots/A/text", looks(200)},
-	"GET /api/v1/snapshots/{id}/verification":   {"/api/v1/snapshots/A/verification", looks(200)},
-	"GET /api/v1/snapshots/{id}/wacz":           {"/api/v1/snapshots/A/wacz", copies(200)},
-	"GET /api/v1/snapshots/{id}/evidence.zip":   {"/api/v1/snapshots/A/evidence.zip", copies(200)},
-	"GET /api/v1/compare":                       {"/api/v1/compare?a=A&b=B", looks(200)},
-	"GET /api/v1/compare/picture":               {"/api/v1/compare/picture?a=A&b=B", looks(200)},
-	"GET /api/v1/timeline":                      {"/api/v1/timeline?url=" + board, lists(200)},
-	"GET /api/v1/watches":                       {"/api/v1/watches", owns(200)},
-	"POST /api/v1/watches":                      {"/api/v1/watches", finds(201)},
-	"DELETE /api/v1/watches/{id}":               {"/api/v1/watches/none", owns(404)},
-	"POST /api/v1/watches/{id}/seen":            {"/api/v1/watches/none/seen", owns(404)},
-	"GET /api/v1/watches/notices":               {"/api/v1/watches/notices", owns(200)},
-	"GET /api/v1/runs":                          {"/api/v1/runs", lists(200)},
-	"GET /api/v1/runs/{namespace}/{name}/{uid}": {"/api/v1/runs/RUN", finds(200)},
-	"GET /api/v1/live":                          {"/api/v1/live", follows(200)},
-	"GET /api/v1/live/{namespace}/{name}":       {"/api/v1/live/default/harbour", follows(200)},
-	"GET /api/v1/openapi.json":                  {"/api/v1/openapi.json", public(200)},
-
-	"GET /cases":                                          {"/cases", lists(200)},
-	"GET /cases/new":                                      {"/cases/new", row{401, 403, 403, 200, 403, 200, 200}},
-	"POST /cases":                                         {"/cases?namespace=default", writes(422)},
-	"GET /cases/add":                                      {"/cases/add?id=A", writes(200)},
-	"POST /cases/add":                                     {"/cases/add?id=A", writes(422)},
-	"GET /cases/{namespace}/{name}":                       {"/cases/default/mooring", reads(200)},
-	"POST /cases/{namespace}/{name}":                      {"/cases/default/mooring", writes(303)},
-	"GET /cases/{namespace}/{name}/history":               {"/cases/default/mooring/history", reads(200)},
-	"POST /cases/{namespace}/{name}/close":                {"/cases/default/mooring/close", writes(422)},
-	"POST /cases/{namespace}/{name}/reopen":               {"/cases/default/mooring/reopen", writes(422)},
-	"GET /cases/{namespace}/{name}/captures/{id}":         {"/cases/default/mooring/captures/A", reads(200)},
-	"POST /cases/{namespace}/{name}/captures/{id}":        {"/cases/default/mooring/captures/A", writes(303)},
-	"POST /cases/{namespace}/{name}/captures/{id}/remove": {"/cases/default/mooring/captures/A/remove", writes(422)},
-	"GET /cases/{namespace}/{name}/keep":                  {"/cases/default/mooring/keep", writes(200)},
-	"POST /cases/{namespace}/{name}/keep":                 {"/cases/default/mooring/keep", writes(404)},
-	"GET /cases/{namespace}/{name}/erase":                 {"/cases/default/mooring/erase", writes(200)},
-	"POST /cases/{namespace}/{name}/erase":                {"/cases/default/mooring/erase", writes(422)},
-	"GET /cases/{namespace}/{name}/handover":              {"/cases/default/mooring/handover", exports(200)},
-	"POST /cases/{namespace}/{name}/selection.wacz":       {"/cases/default/mooring/selection.wacz", exports(422)},
-	"POST /cases/{namespace}/{name}/dossier.zip":          {"/cases/default/mooring/dossier.zip", exports(404)},
-	"GET /api/v1/cases":                                   {"/api/v1/cases", lists(200)},
-	"POST /api/v1/cases/{namespace}":                      {"/api/v1/cases/default", writes(422)},
-	"GET /api/v1/cases/{namespace}/{name}":                {"/api/v1/cases/default/mooring", reads(200)},
-	"POST /api/v1/cases/{namespace}/{name}/events":        {"/api/v1/cases/default/mooring/events", writes(422)},
-	"GET /api/v1/cases/{namespace}/{name}/selection.wacz": {"/api/v1/cases/default/mooring/selection.wacz?to=desk", exports(200)},
-	"GET /api/v1/cases/{namespace}/{name}/dossier.zip":    {"/api/v1/cases/default/mooring/dossier.zip", exports(404)},
-
-	"POST /preferences":                     {"/preferences", public(303)},
-	"GET /assets/{file}":                    {"/assets/portal.css", public(200)},
-	"GET /assets/replaywebpage-license.txt": {"/assets/replaywebpage-license.txt", public(200)},
-	"GET /healthz":                          {"/healthz", public(200)},
-	"GET /readyz":                           {"/readyz", public(200)},
-	"GET /":                                 {"/nowhere", public(404)},
-}
-
-// sent is what is sent to routes that take something, ACCEPT being another for each request of a person.
-var sent = map[string]string{
-	"POST /cases":     "namespace=default",
-	"POST /cases/add": "namespace=default",
-	"POST /api/v1/cases/{namespace}/{name}/events": `{"kind":"Ghost"}`,
-	"POST /api/v1/cases/{namespace}":               `{}`,
-	"POST /watches":                                "namespace=default&kind=Gone&url=https://form.example/ACCEPT",
-	"POST /api/v1/watches":                         `{"namespace":"default","url":"https://json.example/ACCEPT"}`,
-	"POST /api/v1/watches/{id}/seen":               `{"captures":[]}`,
-}
-
-// beside are the routes that are not in the list: those of other people's programs and of the gate.
-var beside = map[string]struct {
-	path string
-	row  row
-}{
-	"GET /cdx":                               {"/cdx?url=" + board, lists(200)},
-	"GET /memento/timemap/{format}/{url...}": {"/memento/timemap/link/" + board, row{401, 403, 403, 404, 200, 200, 200}},
-	"GET /purpose":                           {"/purpose", owns(200)},
-	"GET /login":                             {"/login", public(303)},
-	"GET /login/callback":                    {"/login/callback", public(400)},
-	"POST /logout":                           {"/logout", public(200)},
-	"GET /logged-out":                        {"/logged-out", public(200)},
 }
 
 // bound is a Reviewer that knows the project's own roles, and who is bound to which.
@@ -238,37 +107,126 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 	if _, err := f.server.Cases.Append(t.Context(), "default", "mooring", cases.Draft{By: "ann"}, cases.Event{Kind: cases.Added, Captures: []cases.Capture{cases.NewCapture(a.Chunk, a.Page.ID)}}); err != nil {
 		t.Fatal(err)
 	}
+	f.casesOfRoles(t, a)
+	own := f.watchesOfRoles(t)
+	const signed = "default/signed/" + uid + "/"
+	for name, file := range verifytest.NewSignedRun(t, verifytest.NewOffice(t), 1) {
+		f.put(t, f.bucket, signed+name, file.Data)
+	}
+	if _, err := f.server.Cases.Open(t.Context(), "default", "signed", cases.Draft{By: "ann"}, "Signed", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.server.Cases.Append(t.Context(), "default", "signed", cases.Draft{By: "ann"}, cases.Event{Kind: cases.Added, Captures: []cases.Capture{cases.NewCapture(signed+"chunks/b0.wacz", "urn:uuid:p1")}}); err != nil {
+		t.Fatal(err)
+	}
+	f.server.Keeper, f.server.Dossiers = &cases.Retention{Store: f.bucket, Now: time.Now}, dossiers(t)
 	f.gated(t, readRoles(t), access.Policy{})
 	for pattern, d := range rows {
-		f.askAll(t, pattern, d.path, d.row, a, b)
+		f.askAll(t, pattern, d.path, d.row, a, b, own)
 	}
 	for pattern, d := range beside {
-		f.askAll(t, pattern, d.path, d.row, a, b)
+		f.askAll(t, pattern, d.path, d.row, a, b, own)
 	}
 }
 
-func (f *fixture) askAll(t *testing.T, pattern, path string, want row, a, b catalog.Capture) {
+// accepted are what a request asks for: as a program, and as a browser.
+var accepted = []string{"application/json", "text/html"}
+
+// request names one request of a person in names and addresses.
+func request(role, accept string) string {
+	return strings.NewReplacer(" ", "-", "/", "-").Replace(role + "-" + accept)
+}
+
+// casesOfRoles are cases that can be changed but once, one for each request of who may.
+func (f *fixture) casesOfRoles(t *testing.T, a catalog.Capture) {
+	t.Helper()
+	add := cases.Event{Kind: cases.Added, Captures: []cases.Capture{cases.NewCapture(a.Chunk, a.Page.ID)}}
+	for _, r := range roles {
+		if !slices.Contains([]string{"editor", "exporter"}, r.name) {
+			continue
+		}
+		for _, accept := range accepted {
+			for use, events := range map[string][]cases.Event{"close": nil, "reopen": {{Kind: cases.Closed, Reason: "done"}}, "remove": {add}, "erase": nil} {
+				name := use + "-" + request(r.name, accept)
+				if _, err := f.server.Cases.Open(t.Context(), "default", name, cases.Draft{By: "ann"}, "Ferry", ""); err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range events {
+					if _, err := f.server.Cases.Append(t.Context(), "default", name, cases.Draft{By: "ann", Seen: 1}, e); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// dossiers are handed over without a signature.
+func dossiers(t *testing.T) *Dossiers {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "verify")
+	if err := os.WriteFile(program, []byte("a program"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &Dossiers{Organization: "An office", Programs: []string{program}, Verifier: &verify.Verifier{}, Software: "test"}
+}
+
+// watchesOfRoles are watches of everybody who has logged in, one for each request that is about one.
+func (f *fixture) watchesOfRoles(t *testing.T) map[string]string {
+	t.Helper()
+	ids := map[string]string{}
+	for pattern, d := range rows {
+		if !strings.Contains(d.path+sent[pattern], "WATCH") {
+			continue
+		}
+		for _, r := range roles[1:] {
+			for _, accept := range accepted {
+				of := pattern + request(r.name, accept)
+				w, err := f.server.Watches.Start(t.Context(), "south", r.name, fmt.Sprintf("https://watch.example/%x", sha256.Sum256([]byte(of))), watches.Kinds()...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids[of] = w.ID
+			}
+		}
+	}
+	return ids
+}
+
+// token opens the replay of a capture.
+func (f *fixture) token(t *testing.T, c catalog.Capture) string {
+	t.Helper()
+	link, err := f.server.Replay.Link(t.Context(), access.Person{Name: "ann"}, c.Run, c.Page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, _ := strings.Cut(strings.TrimPrefix(link.Src, replayOrigin+"/r/"), "/")
+	return token
+}
+
+func (f *fixture) askAll(t *testing.T, pattern, asked string, want row, a, b catalog.Capture, own map[string]string) {
 	t.Helper()
 	method, _, _ := strings.Cut(pattern, " ")
-	asked := path
-	path = pathOf(path, a, b)
+	isReplay, token := strings.HasPrefix(asked, replayOrigin), f.token(t, a)
 	for i, r := range roles {
-		for _, accept := range []string{"application/json", "text/html"} {
+		for _, accept := range accepted {
+			one := request(r.name, accept)
+			each := meant(a, b, "TOKEN", token, "FOR", one, "WATCH", cmp.Or(own[pattern+one], "none"))
+			path, content := each.Replace(asked), each.Replace(sent[pattern])
 			header := []string{"Accept", accept, "Sec-Fetch-Mode", "cors"}
 			if r.name != "nobody" {
 				header = append(header, "Authorization", "Bearer "+r.name)
 			}
-			content := strings.ReplaceAll(sent[pattern], "ACCEPT", strings.ReplaceAll(accept, "/", "-"))
 			kind := "application/x-www-form-urlencoded"
 			if strings.HasPrefix(content, "{") {
 				kind = "application/json"
 			}
-			res := f.send(method, path, kind, content, header...)
+			res := f.ask(isReplay, method, path, kind, content, header...)
 			text := body(t, res)
 			if res.StatusCode != want[i] {
 				t.Errorf("%s: %s is answered %d, want %d: %.300s", pattern, r.name, res.StatusCode, want[i], text)
 			}
-			if i >= 4 { // the viewer, the editor and the exporter of the namespace
+			if i >= 4 || isReplay { // the viewer, the editor and the exporter of the namespace; or who has a token
 				continue
 			}
 			for _, secret := range secrets {
@@ -282,10 +240,25 @@ func (f *fixture) askAll(t *testing.T, pattern, path string, want row, a, b cata
 	}
 }
 
-// pathOf is the path of a row with what it is about.
-func pathOf(path string, a, b catalog.Capture) string {
-	run := a.Namespace + "/" + a.Job + "/" + a.UID
-	return strings.NewReplacer("/A", "/"+string(a.ID), "=A", "="+string(a.ID), "=B", "="+string(b.ID), "CHUNK", string(a.Chunk), "RUN", run).Replace(path)
+// meant puts what is meant into the path of a row and what is sent to it.
+func meant(a, b catalog.Capture, more ...string) *strings.Replacer {
+	return strings.NewReplacer(append([]string{
+		"/A", "/" + string(a.ID), "=A", "=" + string(a.ID), "=B", "=" + string(b.ID), `"A"`, `"` + string(a.ID) + `"`,
+		"CHUNK", string(a.Chunk), "RUN", a.Namespace + "/" + a.Job + "/" + a.UID,
+	}, more...)...)
+}
+
+// ask asks the portal, or the origin of replays.
+func (f *fixture) ask(isReplay bool, method, path, kind, content string, header ...string) *http.Response {
+	if !isReplay {
+		return f.send(method, path, kind, content, header...)
+	}
+	w, r := httptest.NewRecorder(), httptest.NewRequest(method, path, nil)
+	if strings.Contains(path, "/wacz/") {
+		r.Header.Set("Range", "bytes=0-9") // a replay takes no file as a whole
+	}
+	f.server.Replay.(*replay.Server).Handler().ServeHTTP(w, r)
+	return w.Result()
 }
 
 // aboutOne tells whether a path names a capture, a file or a run: who has its address is told in which namespace a right is
@@ -320,7 +293,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 Every route of the portal and what each role in the namespace of what is asked for is answered, as HTTP status. It is written and checked by the tests of package
 portal, which ask for each (go test ./portal -run Routes -update). What the roles hold is in [access.md](access.md).
 
-A browser that is not logged in is led to the log-in instead of 401. *no role* has logged in and may do nothing, *crawls* may see CrawlJobs alone (` +
+A browser that is not logged in is led to the log-in instead of 401. REPLAY is the origin of replays ([replay.md](../replay.md)): a token that the portal hands out to who may look opens one run there, to whoever has it. *no role* has logged in and may do nothing, *crawls* may see CrawlJobs alone (` +
 		"`crawlfleet-crawljob-viewer`), *elsewhere* has every role in another namespace: lists have what is there, and nothing of this one.\n\n|")
 	for _, r := range roles {
 		b.WriteString(" | " + r.name)
