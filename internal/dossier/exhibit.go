@@ -125,7 +125,7 @@ func ReadPage(ctx context.Context, src io.ReaderAt, size int64, which string) (*
 		return nil, err
 	}
 	p := &Page{}
-	if p.Capture, err = readAll(z, verify.CapturePath); err != nil {
+	if p.Capture, err = z.ReadFile(verify.CapturePath, maxDerived); err != nil {
 		return nil, err
 	}
 	pages, err := listed(p.Capture)
@@ -156,15 +156,6 @@ func ReadPage(ctx context.Context, src io.ReaderAt, size int64, which string) (*
 	}
 	p.Screenshot, p.Text = derived[kindView], derived[kindText]
 	return p, p.links(derived[kindLinks])
-}
-
-func readAll(z *wacz.Reader, name string) ([]byte, error) {
-	f, err := z.OpenFile(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // read only
-	return io.ReadAll(io.LimitReader(f, maxDerived))
 }
 
 // listedPage is a page as capture.json has it.

@@ -3,7 +3,6 @@ package dossier
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -33,29 +32,7 @@ func newTaken() *taken {
 
 // read reads every record of a file once. What was derived from a page it gives to a function.
 func (t *taken) read(ctx context.Context, z *wacz.Reader, derived func(kind, page string, rec *warc.Record) error) error {
-	for _, name := range z.WARCs() {
-		file, err := z.OpenWARC(name)
-		if err != nil {
-			return err
-		}
-		rd := warc.NewReader(file, warc.ReaderOptions{Verify: true})
-		for {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			rec, err := rd.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			if err := t.record(rec, derived); err != nil {
-				return fmt.Errorf("%s: %s: %w", name, rec.ID, err)
-			}
-		}
-	}
-	return nil
+	return z.EachRecord(ctx, func(_ string, _ *warc.Reader, rec *warc.Record) error { return t.record(rec, derived) })
 }
 
 // record takes what is needed of a record.

@@ -75,7 +75,7 @@ func waysTo(ctx context.Context, f verify.RandomFile, size int64, sum string) (w
 	if err != nil {
 		return nil, err
 	}
-	raw, err := readAll(z, verify.CapturePath)
+	raw, err := z.ReadFile(verify.CapturePath, maxDerived)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // of another tool
 	}

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open WACZ: %w", err)
 	}
-	b, err := rd.readFile(PackagePath, maxPackage)
+	b, err := rd.ReadFile(PackagePath, maxPackage)
 	if err != nil {
 		return nil, fmt.Errorf("open WACZ: %w", err)
 	}
@@ -103,7 +104,9 @@ func (r *Reader) OpenFile(name string) (io.ReadCloser, error) {
 	return f.Open()
 }
 
-func (r *Reader) readFile(name string, limit int64) ([]byte, error) {
+// ReadFile reads a file by its path within the WACZ, of at most limit bytes. A file that is not there is
+// fs.ErrNotExist.
+func (r *Reader) ReadFile(name string, limit int64) ([]byte, error) {
 	f, err := r.OpenFile(name)
 	if err != nil {
 		return nil, err
@@ -121,7 +124,7 @@ func (r *Reader) readFile(name string, limit int64) ([]byte, error) {
 
 // PackageDigest reads datapackage-digest.json.
 func (r *Reader) PackageDigest() (PackageDigest, error) {
-	b, err := r.readFile(PackageDigestPath, maxPackage)
+	b, err := r.ReadFile(PackageDigestPath, maxPackage)
 	if err != nil {
 		return PackageDigest{}, err
 	}
@@ -243,7 +246,7 @@ func (r *Reader) readBlocks() ([]cdxj.Block, error) {
 		if !isIndexFile(f.Name) || path.Ext(f.Name) != ".idx" {
 			continue
 		}
-		b, err := r.readFile(f.Name, maxIdx)
+		b, err := r.ReadFile(f.Name, maxIdx)
 		if err != nil {
 			return nil, err
 		}
@@ -371,6 +374,35 @@ func (r *Reader) WARCs() []string {
 		}
 	}
 	return names
+}
+
+// EachRecord reads every record of all record files once, in their order, and checks its digests. Each is called
+// with the file's name, while what the record holds can be read; it may finish the record itself to learn
+// where it lies. Its first error ends it, and the error says of which record it is.
+func (r *Reader) EachRecord(ctx context.Context, each func(name string, rd *warc.Reader, rec *warc.Record) error) error {
+	for _, name := range r.WARCs() {
+		file, err := r.OpenWARC(name)
+		if err != nil {
+			return err
+		}
+		rd := warc.NewReader(file, warc.ReaderOptions{Verify: true})
+		for {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			rec, err := rd.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			if err := each(name, rd, rec); err != nil {
+				return fmt.Errorf("%s: %s: %w", name, rec.ID, err)
+			}
+		}
+	}
+	return nil
 }
 
 // OpenWARC opens a record file by its name. It can be read at random.

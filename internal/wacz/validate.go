@@ -143,7 +143,7 @@ func (v *validator) run(src io.ReaderAt, size int64) error {
 
 // checkPackage checks datapackage.json and its digest.
 func (v *validator) checkPackage() error {
-	b, err := v.rd.readFile(PackagePath, maxPackage)
+	b, err := v.rd.ReadFile(PackagePath, maxPackage)
 	if err != nil {
 		v.add(CheckPackage, PackagePath, "cannot be read: %v", err)
 		return nil

@@ -3,9 +3,11 @@ package wacz
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -126,7 +128,7 @@ func TestGolden(t *testing.T) {
 		if strings.HasPrefix(f.Name, archiveDir) || strings.HasSuffix(f.Name, ".png") {
 			continue
 		}
-		b, err := r.readFile(f.Name, 1<<20)
+		b, err := r.ReadFile(f.Name, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,6 +235,72 @@ func checkRecords(t *testing.T, r *Reader, c Contents) {
 	}
 	if n != len(c.Index) {
 		t.Errorf("index has %d entries; want %d", n, len(c.Index))
+	}
+}
+
+// TestEachRecord: every record comes once, may be finished or left, and what is wrong ends the reading.
+func TestEachRecord(t *testing.T) {
+	t.Parallel()
+	c := contents(t, 2)
+	file := create(t, c)
+	r := open(t, file)
+	var kinds []warc.Type
+	err := r.EachRecord(t.Context(), func(name string, rd *warc.Reader, rec *warc.Record) error {
+		kinds = append(kinds, rec.Type)
+		if name != "data.warc.gz" {
+			t.Errorf("a record of %q", name)
+		}
+		if len(kinds)%2 == 0 {
+			return nil
+		}
+		_, err := rd.Finish()
+		return err
+	})
+	want := []warc.Type{
+		warc.Warcinfo, warc.Response, warc.Request, warc.Conversion, warc.Response, warc.Request,
+		warc.Response, warc.Request, warc.Conversion, warc.Revisit,
+	}
+	if diff := cmp.Diff(want, kinds); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	stop := errors.New("enough")
+	err = r.EachRecord(t.Context(), func(string, *warc.Reader, *warc.Record) error { return stop })
+	if !errors.Is(err, stop) || !strings.Contains(err.Error(), "data.warc.gz: urn:uuid:00000000-0000-4000-8000-000000000001: ") {
+		t.Errorf("an error is %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	never := func(string, *warc.Reader, *warc.Record) error { t.Error("a record is read"); return nil }
+	if err := r.EachRecord(ctx, never); !errors.Is(err, context.Canceled) {
+		t.Errorf("nobody waits for it: %v", err)
+	}
+	raw, err := c.WARCs[0].Content.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := io.ReadAll(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.WARCs[0].Content = warc.Bytes(whole[:len(whole)-40])
+	err = open(t, create(t, c)).EachRecord(t.Context(), func(string, *warc.Reader, *warc.Record) error { return nil })
+	if err == nil || !strings.HasPrefix(err.Error(), "data.warc.gz: ") {
+		t.Errorf("a file that is cut short: %v", err)
+	}
+}
+
+func TestReadFile(t *testing.T) {
+	t.Parallel()
+	r := open(t, create(t, contents(t, 1)))
+	const content = `{"run":"x"}`
+	if b, err := r.ReadFile("capture.json", int64(len(content))); err != nil || string(b) != content {
+		t.Errorf("%q, %v", b, err)
+	}
+	if _, err := r.ReadFile("capture.json", int64(len(content))-1); err == nil {
+		t.Error("a larger file is read in part")
+	}
+	if _, err := r.ReadFile("none.json", 1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }
 

@@ -232,7 +232,7 @@ func (m *maker) take(c chosen) error {
 	if err := m.copyRecords(s, &told); err != nil {
 		return err
 	}
-	if told.Digest, err = s.digest(); err != nil {
+	if told.Digest, err = s.ReadFile(wacz.PackageDigestPath, maxInfo); err != nil {
 		return err
 	}
 	if told.Capture, err = s.capture(); err != nil {

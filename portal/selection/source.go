@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -62,33 +61,15 @@ type source struct {
 	queue    []*record
 }
 
-// maxInfo is the size in bytes of a record of a page or a connection that is looked into.
+// maxInfo is the size in bytes of a record of a page or a connection, and of a file beside the records, that is
+// looked into.
 const maxInfo = 64 << 20
 
 // scan reads every record once and chooses those of the pages, with all that they refer to.
 func (s *source) scan(ctx context.Context) error {
 	s.byID, s.byCapture, s.requests = map[string]*record{}, map[capture][]*record{}, map[string][]*record{}
-	for _, name := range s.WARCs() {
-		file, err := s.OpenWARC(name)
-		if err != nil {
-			return err
-		}
-		rd := warc.NewReader(file, warc.ReaderOptions{Verify: true})
-		for {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			rec, err := rd.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			if err := s.note(name, rd, rec); err != nil {
-				return fmt.Errorf("%s: %s: %w", name, rec.ID, err)
-			}
-		}
+	if err := s.EachRecord(ctx, s.note); err != nil {
+		return err
 	}
 	for _, e := range s.entries {
 		s.choose(s.byCapture[e]...)
@@ -236,26 +217,9 @@ func (s *source) chosenOf(file string) (chosen []*record) {
 	return chosen
 }
 
-// read reads a file of the chunk.
-func (s *source) read(name string) ([]byte, error) {
-	f, err := s.OpenFile(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // only read
-	raw, err := io.ReadAll(io.LimitReader(f, maxInfo+1))
-	if err == nil && len(raw) > maxInfo {
-		err = fmt.Errorf("%s has more than %d bytes", name, maxInfo)
-	}
-	return raw, err
-}
-
-// digest is the chunk's datapackage-digest.json.
-func (s *source) digest() (json.RawMessage, error) { return s.read(wacz.PackageDigestPath) }
-
 // capture is the chunk's capture.json with the pages alone that are taken; nil when there is none.
 func (s *source) capture() (json.RawMessage, error) {
-	raw, err := s.read(verify.CapturePath)
+	raw, err := s.ReadFile(verify.CapturePath, maxInfo)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -128,7 +127,7 @@ func (f *file) read() (err error) {
 
 // readCapture reads capture.json, if there is one.
 func (f *file) readCapture() error {
-	b, err := f.whole(capturePath, maxCapture)
+	b, err := f.zip.ReadFile(capturePath, maxCapture)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -152,20 +151,6 @@ func (f *file) captured(id string) *captured {
 		return nil
 	}
 	return &f.capture.Pages[i]
-}
-
-// whole reads a file of the WACZ.
-func (f *file) whole(name string, limit int64) ([]byte, error) {
-	r, err := f.zip.OpenFile(name)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes", name, limit)
-	}
-	return b, err
 }
 
 // list reads a list of pages.
