@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -194,10 +195,7 @@ func (h handlers) find(w http.ResponseWriter, r *http.Request) {
 
 // with is a link to the same page with one value changed.
 func with(v url.Values, name, value string) string {
-	changed := url.Values{}
-	for k, list := range v {
-		changed[k] = list
-	}
+	changed := maps.Clone(v)
 	changed.Set(name, value)
 	return "?" + changed.Encode()
 }

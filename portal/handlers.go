@@ -35,13 +35,15 @@ func (h handlers) crawls(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	shown, pager := paginate(runs, runsAtOnce, r)
+	of := make([]*Run, len(shown))
 	for i := range shown {
+		of[i] = &shown[i]
 		if err := h.Runs.Detail(r.Context(), &shown[i]); err != nil {
 			h.fail(w, r, err)
 			return
 		}
-		h.addUnreadable(&shown[i])
 	}
+	h.addUnreadable(of...)
 	h.render(w, r, http.StatusOK, "crawls.html", words.Match(r).Text("Crawls"), map[string]any{"Runs": shown, "Total": len(runs), "Pager": pager})
 }
 
@@ -101,9 +103,7 @@ func paginate[T any](list []T, size int, r *http.Request) ([]T, pager) {
 		if page < 1 || page > p.Of {
 			return ""
 		}
-		q := r.URL.Query()
-		q.Set("page", strconv.Itoa(page))
-		return "?" + q.Encode()
+		return with(r.URL.Query(), "page", strconv.Itoa(page))
 	}
 	p.Newer, p.More = link(p.Page-1), link(p.Page+1)
 	from := (p.Page - 1) * size
