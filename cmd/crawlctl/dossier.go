@@ -206,15 +206,11 @@ func (o *dossierOptions) programs() ([]string, error) {
 	if len(o.verifiers) > 0 {
 		return o.verifiers, nil
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	beside := filepath.Join(filepath.Dir(self), "verify")
-	if _, err := os.Stat(beside); errors.Is(err, fs.ErrNotExist) {
+	beside, err := cli.Beside("verify")
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, cli.Input("there is no program verify beside crawlctl to be put in: build it with go build ./cmd/verify, or name one with --verifier")
 	}
-	return []string{beside}, nil
+	return []string{beside}, err
 }
 
 // pack writes the one file, whole or not at all.

@@ -17,12 +17,7 @@ import (
 // TestDamagedCatalog: a portal whose catalog is damaged ends and says so, and the next one makes it
 // anew. Two portals do not share one.
 func TestDamagedCatalog(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"ui.js", "sw.js", "LICENSE.txt"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("// "+name), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := replayFiles(t)
 	t.Setenv("CRAWLFLEET_S3_CREDENTIALS_FILE", "")
 	t.Setenv("CRAWLFLEET_S3_ACCESS_KEY", "key")
 	t.Setenv("CRAWLFLEET_S3_SECRET_KEY", "secret-of-the-store")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/pflag"
 
@@ -76,13 +75,9 @@ func (o *dossierOptions) programs() ([]string, error) {
 		}
 		return o.verifiers, nil
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	beside := filepath.Join(filepath.Dir(self), "verify")
-	if _, err := os.Stat(beside); errors.Is(err, fs.ErrNotExist) {
+	beside, err := cli.Beside("verify")
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("--organization: there is no program verify beside portal to be put into dossiers: build it with go build ./cmd/verify, or name one with --verifier")
 	}
-	return []string{beside}, nil
+	return []string{beside}, err
 }

@@ -87,13 +87,20 @@ func TestFlagsAreDocumented(t *testing.T) {
 	}
 }
 
-func TestServesWithoutStore(t *testing.T) {
+// replayFiles is a folder with what a portal wants of ReplayWeb.page.
+func replayFiles(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"ui.js", "sw.js", "LICENSE.txt"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("// "+name), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+func TestServesWithoutStore(t *testing.T) {
+	dir := replayFiles(t)
 	t.Setenv("CRAWLFLEET_S3_CREDENTIALS_FILE", "")
 	t.Setenv("CRAWLFLEET_S3_ACCESS_KEY", "key")
 	t.Setenv("CRAWLFLEET_S3_SECRET_KEY", "secret")

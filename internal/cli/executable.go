@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 )
 
 // ExecutableDigest is the SHA-256 of the file that this process runs, "sha256:…": the version
@@ -28,4 +29,18 @@ func ExecutableDigest() (string, error) {
 		return "", fmt.Errorf("read the executable: %w", err)
 	}
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// Beside is the path of a program that lies in the folder of the one that runs. One that does not is
+// fs.ErrNotExist.
+func Beside(name string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the executable: %w", err)
+	}
+	path := filepath.Join(filepath.Dir(self), name)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("find the program %s: %w", name, err)
+	}
+	return path, nil
 }

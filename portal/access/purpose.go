@@ -179,14 +179,17 @@ func purposeNeeded(policy Policy, purpose, reference, back string, wrong error) 
 	return needed
 }
 
+// personAndPolicy are who asks, and what they have to say they look for.
+func (g *Gate) personAndPolicy(w http.ResponseWriter, r *http.Request) (p Person, policy Policy, err error) {
+	if p, err = g.person(w, r); err == nil {
+		policy, err = g.policy()
+	}
+	return p, policy, err
+}
+
 // changePurpose asks a person anew what they look for, with what they said before filled in.
 func (g *Gate) changePurpose(w http.ResponseWriter, r *http.Request) {
-	p, err := g.person(w, r)
-	if err != nil {
-		g.refuse(w, r, err)
-		return
-	}
-	policy, err := g.policy()
+	p, policy, err := g.personAndPolicy(w, r)
 	if err != nil {
 		g.refuse(w, r, err)
 		return
@@ -200,12 +203,7 @@ func (g *Gate) changePurpose(w http.ResponseWriter, r *http.Request) {
 
 // setPurpose takes what a person says they look for, and goes on where they wanted to.
 func (g *Gate) setPurpose(w http.ResponseWriter, r *http.Request) {
-	p, err := g.person(w, r)
-	if err != nil {
-		g.refuse(w, r, err)
-		return
-	}
-	policy, err := g.policy()
+	p, policy, err := g.personAndPolicy(w, r)
 	if err != nil {
 		g.refuse(w, r, err)
 		return
