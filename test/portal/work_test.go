@@ -103,7 +103,7 @@ func (w *world) running(t *testing.T) {
 	p.sees("running", "Pages under way")
 	engineer := w.login(t, w.open, eng)
 	engineer.open("/live/" + theNorth + "/autumn")
-	engineer.sees("running", "Pages are shown to people who may find snapshots in this namespace.")
+	engineer.sees("running", "Pages and hosts are shown to people who may find snapshots in this namespace.")
 	engineer.seesNone("kamer/7", bright, quiet)
 	release()
 	p.await("the end", `document.body.innerText.includes("succeeded")`)
