@@ -191,6 +191,22 @@ func TestNothingIsHandedOverInSecret(t *testing.T) {
 	}
 }
 
+// TestNothingDamagedIsHandedOver: a file that rotted in the store is told as that.
+func TestNothingDamagedIsHandedOver(t *testing.T) {
+	t.Parallel()
+	f := newSigned(t)
+	chunks := f.store.Keys("/archive/")
+	f.store.Damage(chunks[slices.IndexFunc(chunks, func(k string) bool { return strings.HasSuffix(k, ".wacz") })])
+	before := len(f.logged(t))
+	for _, path := range []string{"selection.wacz", "dossier.zip"} {
+		page := want(t, path, http.StatusConflict, f.as(exporter, "/cases/default/c-17/"+path, url.Values{"to": {"police-3"}, "by": {"An analyst"}}))
+		wantAll(t, path, page, "A file of the archive is damaged", `value="police-3"`)
+	}
+	if told := f.logged(t); len(told) != before {
+		t.Errorf("told as handed over: %v", told[before:])
+	}
+}
+
 func TestDossierIsHandedOver(t *testing.T) {
 	t.Parallel()
 	f := newSigned(t)

@@ -8,6 +8,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/dossier"
 	"crawlfleet.dev/crawlfleet/portal/cases"
 	"crawlfleet.dev/crawlfleet/portal/chain"
+	"crawlfleet.dev/crawlfleet/portal/fetch"
 	"crawlfleet.dev/crawlfleet/portal/selection"
 )
 
@@ -49,7 +50,8 @@ func caseProblem(err error) (problem, bool) {
 		return problem{Status: http.StatusConflict, Text: "Some of the captures are not in the archive any more.", Hint: "Nothing was handed over. Choose to leave them out, or remove them from the case."}, true
 	}
 	var unsound *selection.UnsoundError
-	if errors.As(err, &unsound) {
+	var damaged *fetch.DamagedError
+	if errors.As(err, &unsound) || errors.As(err, &damaged) {
 		return problem{Status: http.StatusConflict, Text: "A file of the archive is damaged, so nothing was handed over.", Hint: "The verification of its captures says where. Remove them from the case, or tell whoever runs the archive."}, true
 	}
 	var conflict *cases.ConflictError

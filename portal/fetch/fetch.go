@@ -36,32 +36,80 @@ func Beside(chunk blob.Key) ([]blob.Key, error) {
 	return []blob.Key{chunk + evidence.SidecarSuffix, statement, statement + evidence.SidecarSuffix}, nil
 }
 
+// DamagedError says that an object is damaged in the store: it was fetched twice, the same bytes came,
+// and they are not those that the store says it was given.
+type DamagedError struct {
+	Key    blob.Key
+	Size   int64
+	SHA256 string // in hex
+	// Given is what the store says it was given.
+	Given blob.Info
+}
+
+// Error implements error.
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("fetch %q: it is damaged: %s", e.Key, e.Reason())
+}
+
+// Reason is what is wrong, without the name.
+func (e *DamagedError) Reason() string {
+	return fmt.Sprintf("the store was given %s, and has %s", described(e.Given.Size, e.Given.SHA256), described(e.Size, e.SHA256))
+}
+
+func described(size int64, sum string) string {
+	if sum == "" {
+		return fmt.Sprintf("%d bytes", size)
+	}
+	return fmt.Sprintf("%d bytes with SHA-256 %s", size, sum)
+}
+
 // Object copies an object to a new file, with the folders above it, and computes its SHA-256 in hex.
-// The error is blob.ErrCorrupt when that or the size is not what the store says.
+// Where that or the size is not what the store says, it is fetched once more: the error is
+// a *DamagedError with the same bytes, which are in the file, and blob.ErrCorrupt with others, which
+// were damaged on the way.
 func Object(ctx context.Context, store Store, key blob.Key, name string) (size int64, sum string, err error) {
-	body, info, err := store.Get(ctx, key)
-	if err != nil {
-		return 0, "", err
-	}
-	defer body.Close() // only read
-	if _, _, chunk := catalog.ParseChunk(key); !chunk && info.Size > maxBeside {
-		return 0, "", fmt.Errorf("fetch %q: has %d bytes, which is too many", key, info.Size)
-	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return 0, "", err
 	}
+	size, sum, given, err := attempt(ctx, store, key, name)
+	if err != nil || fits(size, sum, given) {
+		return size, sum, err
+	}
+	if err := os.Remove(name); err != nil {
+		return 0, "", err
+	}
+	sizeAgain, again, given, err := attempt(ctx, store, key, name)
+	switch {
+	case err != nil || fits(sizeAgain, again, given):
+		return sizeAgain, again, err
+	case again != sum:
+		return 0, "", fmt.Errorf("fetch %q: %w: %s came, then %s", key, blob.ErrCorrupt, described(size, sum), described(sizeAgain, again))
+	}
+	return size, sum, &DamagedError{Key: key, Size: size, SHA256: sum, Given: given}
+}
+
+func fits(size int64, sum string, given blob.Info) bool {
+	return size == given.Size && (given.SHA256 == "" || given.SHA256 == sum)
+}
+
+// attempt copies an object to a new file. Given is what the store says of it.
+func attempt(ctx context.Context, store Store, key blob.Key, name string) (size int64, sum string, given blob.Info, err error) {
+	body, given, err := store.Get(ctx, key)
+	if err != nil {
+		return 0, "", given, err
+	}
+	defer body.Close() // only read
+	if _, _, chunk := catalog.ParseChunk(key); !chunk && given.Size > maxBeside {
+		return 0, "", given, fmt.Errorf("fetch %q: has %d bytes, which is too many", key, given.Size)
+	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return 0, "", err
+		return 0, "", given, err
 	}
 	h := sha256.New()
 	size, err = io.Copy(io.MultiWriter(f, h), body)
 	if err := errors.Join(err, f.Close()); err != nil {
-		return 0, "", fmt.Errorf("fetch %q: %w", key, err)
+		return 0, "", given, fmt.Errorf("fetch %q: %w", key, err)
 	}
-	sum = hex.EncodeToString(h.Sum(nil))
-	if size != info.Size || info.SHA256 != "" && info.SHA256 != sum {
-		return 0, "", fmt.Errorf("fetch %q: %w: %d bytes with SHA-256 %s came of %d with %s", key, blob.ErrCorrupt, size, sum, info.Size, info.SHA256)
-	}
-	return size, sum, nil
+	return size, hex.EncodeToString(h.Sum(nil)), given, nil
 }

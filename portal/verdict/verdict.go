@@ -12,10 +12,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +32,9 @@ const (
 	// small is up to which size in bytes a file is verified in a moment.
 	small = 16 << 20
 )
+
+// CheckObject is the check that an object is as the store was given it. It is told only where it is not.
+const CheckObject = "Object"
 
 // Judge verifies snapshots. It is safe for concurrent use.
 type Judge struct {
@@ -141,9 +146,12 @@ func (j *Judge) judge(ctx context.Context, key blob.Key, objects map[string]blob
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	name := verify.ChunksDir + "/" + path.Base(string(key))
+	damages := map[string]*fetch.DamagedError{}
 	for n, info := range objects {
 		size, sum, err := fetch.Object(ctx, j.Archive, info.Key, filepath.Join(dir, filepath.FromSlash(n)))
-		if err != nil {
+		if damaged := (*fetch.DamagedError)(nil); errors.As(err, &damaged) {
+			damages[n] = damaged // what is in the store is what is judged
+		} else if err != nil {
 			return v, err
 		}
 		if n == name {
@@ -156,6 +164,12 @@ func (j *Judge) judge(ctx context.Context, key blob.Key, objects map[string]blob
 	}
 	defer func() { _ = root.Close() }() // only read
 	v.At = j.Now().UTC()
-	v.Report, err = j.Verifier.Snapshot(ctx, root.FS(), name, string(key), v.SHA256)
-	return v, err
+	if v.Report, err = j.Verifier.Snapshot(ctx, root.FS(), name, string(key), v.SHA256); err != nil {
+		return v, err
+	}
+	for _, n := range slices.Sorted(maps.Keys(damages)) {
+		v.Add(CheckObject, n, verify.Fails, damages[n].Reason())
+	}
+	v.Conclude()
+	return v, nil
 }

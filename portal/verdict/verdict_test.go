@@ -282,8 +282,32 @@ func TestQuick(t *testing.T) {
 	}
 }
 
-// damaging is a store whose objects come with a byte changed on the way.
-type damaging struct{ blob.Store }
+// TestDamagedInTheStore: what the store has is judged, although it is not what it was given.
+func TestDamagedInTheStore(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"the chunk", "run.json", "run.json.evidence.json"} {
+		a := newArchive(t)
+		path := prefix + name
+		if name == "the chunk" {
+			path = string(a.chunk)
+		}
+		a.store.Damage("/archive/" + path)
+		v, err := a.judge.Of(t.Context(), a.chunk)
+		if err != nil || v.Verdict != verify.Fails {
+			t.Fatalf("%s: %s, %v", name, v.Verdict, err)
+		}
+		i := slices.IndexFunc(v.Checks, func(c verify.Check) bool { return c.Name == CheckObject })
+		if i < 0 || v.Checks[i].Verdict != verify.Fails || prefix+v.Checks[i].Path != path || !strings.Contains(v.Checks[i].Reason, "the store was given") {
+			t.Errorf("%s: %+v", name, v.Checks)
+		}
+	}
+}
+
+// damaging is a store whose objects come with a byte changed on the way, another one each time.
+type damaging struct {
+	blob.Store
+	times *atomic.Int32
+}
 
 func (d damaging) Get(ctx context.Context, key blob.Key) (io.ReadCloser, blob.Info, error) {
 	body, info, err := d.Store.Get(ctx, key)
@@ -292,7 +316,7 @@ func (d damaging) Get(ctx context.Context, key blob.Key) (io.ReadCloser, blob.In
 	}
 	defer body.Close()
 	raw, err := io.ReadAll(body)
-	raw[len(raw)/2] ^= 1
+	raw[int(d.times.Add(1))%len(raw)] ^= 1
 	return io.NopCloser(bytes.NewReader(raw)), info, err
 }
 
@@ -301,7 +325,7 @@ func TestDamagedOnTheWay(t *testing.T) {
 	t.Parallel()
 	a := newArchive(t)
 	sound := a.judge.Archive
-	a.judge.Archive = damaging{sound}
+	a.judge.Archive = damaging{sound, &atomic.Int32{}}
 	if v, err := a.judge.Of(t.Context(), a.chunk); !errors.Is(err, blob.ErrCorrupt) {
 		t.Errorf("a file that was damaged on the way: %s, %v", v.Verdict, err)
 	}

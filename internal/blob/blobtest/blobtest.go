@@ -103,6 +103,16 @@ func (s *Server) Remove(path string) {
 	delete(s.objects, path)
 }
 
+// Damage flips a bit in the middle of an object, as a disk does: what the server says of it stays.
+func (s *Server) Damage(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	versions := s.objects[path]
+	o := &versions[len(versions)-1]
+	o.body = bytes.Clone(o.body)
+	o.body[len(o.body)/2] ^= 1
+}
+
 // Puts is how many objects were written.
 func (s *Server) Puts() int {
 	s.mu.Lock()
