@@ -2,9 +2,12 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/http"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,8 +36,14 @@ type watching struct {
 	// Notices are those of all watches, the newest first; Unseen counts what is not seen of them.
 	Notices []watches.Notice
 	Unseen  int
-	// Unreadable counts watches that cannot be read, which may be the person's or not.
-	Unreadable int
+	// Unreadable are those that cannot be read.
+	Unreadable []lostWatch
+}
+
+// lostWatch is a watch that cannot be read, and can be ended.
+type lostWatch struct {
+	Namespace string `json:"namespace"`
+	ID        string `json:"id"`
 }
 
 // ownWatch is a watch with how many of its notices are not seen.
@@ -55,7 +64,7 @@ func (w *watching) find(id string) (*ownWatch, error) {
 }
 
 // errNoWatch is the same for a watch that is ended and for one that is somebody else's.
-var errNoWatch = problem{Status: http.StatusNotFound, Text: "You do not watch this address.", Hint: "You may have ended the watch already. Your list of watches has those that there are."}
+var errNoWatch = errors.New("the person has no such watch")
 
 // noticed remembers for some seconds what people watch.
 type noticed struct {
@@ -95,12 +104,12 @@ func (n *noticed) keep(key string, value *watching, at time.Time, changes int) {
 	n.known[key] = noticedAt{at, value}
 }
 
-// forget is for when somebody changed something.
-func (n *noticed) forget() {
+// forget is for when a person changed something.
+func (n *noticed) forget(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.changes++
-	clear(n.known)
+	maps.DeleteFunc(n.known, func(key string, _ noticedAt) bool { return strings.HasPrefix(key, strconv.Quote(name)+" ") })
 }
 
 // watching is what the person watches. It is not to be changed: others may have the same.
@@ -125,14 +134,13 @@ func (h handlers) watching(ctx context.Context) (*watching, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := &watching{Notices: []watches.Notice{}, Watches: []ownWatch{}}
+	found := &watching{Notices: []watches.Notice{}, Watches: []ownWatch{}, Unreadable: []lostWatch{}}
 	for _, w := range mine {
-		switch barred := !slices.Contains(some, w.Namespace); {
-		case w.Problem == "":
-			found.Watches = append(found.Watches, ownWatch{Watch: w, Barred: barred})
-		case !barred:
-			found.Unreadable++
+		if w.Problem != "" {
+			found.Unreadable = append(found.Unreadable, lostWatch{w.Namespace, w.ID})
+			continue
 		}
+		found.Watches = append(found.Watches, ownWatch{Watch: w, Barred: !slices.Contains(some, w.Namespace)})
 	}
 	if err := h.notice(ctx, found); err != nil {
 		return nil, err

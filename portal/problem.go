@@ -55,6 +55,7 @@ var problems = []struct {
 	{verdict.ErrBusy, problem{Status: http.StatusServiceUnavailable, Text: "Too many files are being verified just now.", Hint: "Nothing is wrong with this one. Try again in a minute."}},
 	{errNoCluster, problem{Status: http.StatusNotFound, Text: "This portal follows no cluster.", Hint: "Tell whoever runs the portal: with --kubeconfig, or in the cluster, it shows crawls that are under way. What they captured is found all the same."}},
 	{live.ErrNoJob, problem{Status: http.StatusNotFound, Text: "There is no such crawl in the cluster.", Hint: "It may have been deleted; what it captured stays. The list of crawls has what is archived."}},
+	{errNoWatch, problem{Status: http.StatusNotFound, Text: "You do not watch this address.", Hint: "You may have ended the watch already. Your list of watches has those that there are."}},
 	{errForPrograms, problem{Status: http.StatusForbidden, Text: "This is for programs, which send a token.", Hint: "Strangers wrote it, so it is not shown beside the portal's own pages. Find the address in the portal and replay its snapshot."}},
 	{snapshot.ErrNoPage, problem{Status: http.StatusNotFound, Text: "The archive has no such snapshot.", Hint: "It may have been erased when its time was over, or it was not read yet. Search for its address to see what there is."}},
 	{snapshot.ErrNone, problem{Status: http.StatusNotFound, Text: "The snapshot does not have this part.", Hint: "It was not captured of the page. The page of the snapshot says what was."}},

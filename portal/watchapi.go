@@ -64,7 +64,7 @@ func (h handlers) apiSeeNotices(w http.ResponseWriter, r *http.Request) {
 	}
 	err := readJSON(r, &sent)
 	if err == nil {
-		err = h.markSeen(r.Context(), r.PathValue("id"), sent.Captures)
+		err = h.markSeen(r.Context(), map[string][]catalog.ID{r.PathValue("id"): sent.Captures})
 	}
 	if err != nil {
 		h.fail(w, r, err)

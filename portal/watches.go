@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"errors"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -166,7 +167,7 @@ func (h handlers) start(ctx context.Context, n newWatch) (*watches.Watch, error)
 		return nil, watchProblem(watches.ErrTooMany)
 	}
 	w, err := h.Watches.Start(ctx, n.Namespace, by, n.URL, n.Kinds...)
-	h.noticed.forget()
+	h.noticed.forget(by)
 	return w, watchProblem(err)
 }
 
@@ -219,10 +220,8 @@ func (h handlers) seeNotices(w http.ResponseWriter, r *http.Request) {
 			seen[parts[1]] = append(seen[parts[1]], catalog.ID(parts[2]))
 		}
 	}
-	for id, captures := range seen {
-		if err == nil {
-			err = h.markSeen(r.Context(), id, captures)
-		}
+	if err == nil {
+		err = h.markSeen(r.Context(), seen)
 	}
 	if err != nil {
 		h.fail(w, r, err)
@@ -231,13 +230,26 @@ func (h handlers) seeNotices(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, back(r), http.StatusSeeOther)
 }
 
-// markSeen takes down that the person has seen notices of one watch: of captures that there is no notice of,
-// nothing is kept.
-func (h handlers) markSeen(ctx context.Context, id string, captures []catalog.ID) error {
+// markSeen takes down that the person has seen notices, by watch: of captures that there is no notice of
+// nothing is kept, nor of a watch that was ended meanwhile, unless it is the only one.
+func (h handlers) markSeen(ctx context.Context, seen map[string][]catalog.ID) error {
+	by := access.From(ctx).Name
+	h.noticed.forget(by) // another portal may have been told more
 	found, err := h.watching(ctx)
 	if err != nil {
 		return err
 	}
+	defer h.noticed.forget(by)
+	for _, id := range slices.Sorted(maps.Keys(seen)) {
+		err := h.markOne(ctx, found, id, seen[id])
+		if err != nil && (len(seen) == 1 || !errors.Is(err, errNoWatch)) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h handlers) markOne(ctx context.Context, found *watching, id string, captures []catalog.ID) error {
 	of, err := found.find(id)
 	if err != nil {
 		return err
@@ -249,7 +261,6 @@ func (h handlers) markSeen(ctx context.Context, id string, captures []catalog.ID
 		return nil
 	}
 	_, err = h.Watches.See(ctx, of.Namespace, id, access.From(ctx).Name, captures)
-	h.noticed.forget()
 	return watchProblem(err)
 }
 
@@ -266,16 +277,9 @@ func (h handlers) endWatch(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/watches", http.StatusSeeOther)
 }
 
+// endOne ends a watch in whatever state it is, as the bucket has it.
 func (h handlers) endOne(ctx context.Context, id string) error {
-	found, err := h.watching(ctx)
-	if err != nil {
-		return err
-	}
-	of, err := found.find(id)
-	if err != nil {
-		return err
-	}
-	err = h.Watches.End(ctx, of.Namespace, id, access.From(ctx).Name)
-	h.noticed.forget()
-	return watchProblem(err)
+	by := access.From(ctx).Name
+	defer h.noticed.forget(by)
+	return watchProblem(h.Watches.End(ctx, id, by))
 }

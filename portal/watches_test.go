@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
 	"crawlfleet.dev/crawlfleet/portal/access"
 	"crawlfleet.dev/crawlfleet/portal/catalog"
 	"crawlfleet.dev/crawlfleet/portal/history"
@@ -133,6 +134,52 @@ func (f *fixture) forget() {
 	f.handler = handler
 }
 
+// TestWatchesThatCannotBeRead are told, and can be ended, as can those whose end was stopped half-way.
+func TestWatchesThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	f := watchingFixture(t, anybody)
+	started := func() string {
+		res := f.api(http.MethodPost, "/api/v1/watches", "ann", `{"namespace":"default","url":"`+board+`"}`)
+		return strings.TrimPrefix(res.Header.Get("Location"), "/api/v1/watches/")
+	}
+	id := started()
+	keys := f.store.Keys("/archive/watches/")
+	f.store.Remove(keys[0])
+	f.put(t, f.bucket, strings.TrimPrefix(keys[0], "/archive/"), []byte("{"))
+	f.forget()
+	wantAll(t, "watches", body(t, f.as("ann", "/api/v1/watches")), `"items":[]`, `"unreadable":[{"namespace":"default","id":"`+id+`"}]`)
+	wantAll(t, "the page", body(t, f.as("ann", "/watches")), "cannot be read: 1", `value="`+id+`"`)
+	if res := f.api(http.MethodDelete, "/api/v1/watches/"+id, "ann", ""); res.StatusCode != http.StatusNoContent {
+		t.Errorf("ended: %d %s", res.StatusCode, body(t, res))
+	}
+	id = started()
+	f.store.Answer = func(w http.ResponseWriter, r *http.Request, _ func()) bool {
+		if r.Method == http.MethodDelete {
+			blobtest.Fail(w, http.StatusForbidden, "AccessDenied")
+		}
+		return r.Method == http.MethodDelete
+	}
+	want(t, "a store that deletes nothing", http.StatusBadGateway, f.api(http.MethodDelete, "/api/v1/watches/"+id, "ann", ""))
+	f.store.Answer = nil
+	want(t, "again", http.StatusNoContent, f.api(http.MethodDelete, "/api/v1/watches/"+id, "ann", ""))
+	if keys := f.store.Keys("/archive/watches/"); len(keys) > 0 {
+		t.Errorf("left are %v", keys)
+	}
+}
+
+// TestSeenBesideAnEnded: a watch that was ended meanwhile keeps nothing of the others from being seen.
+func TestSeenBesideAnEnded(t *testing.T) {
+	t.Parallel()
+	f := watchingFixture(t, anybody)
+	res := f.api(http.MethodPost, "/api/v1/watches", "ann", `{"namespace":"default","url":"`+board+`"}`)
+	id := strings.TrimPrefix(res.Header.Get("Location"), "/api/v1/watches/")
+	one := f.captured(t, "default", board, 1, snapshot.Page{Status: 200, TextDigest: "a"})
+	f.forget()
+	form := url.Values{"notice": {"default/0-ended/" + string(one), "default/" + id + "/" + string(one), "default/z-ended/" + string(one)}}
+	want(t, "seen", http.StatusSeeOther, f.post("/watches/seen", "ann", form))
+	wantAll(t, "watches", body(t, f.as("ann", "/api/v1/watches")), `"unseen":0`)
+}
+
 func TestWatchesForPrograms(t *testing.T) {
 	t.Parallel()
 	f := watchingFixture(t, anybody)
@@ -160,7 +207,7 @@ func TestWatchesForPrograms(t *testing.T) {
 	one := f.captured(t, "default", board, 1, snapshot.Page{Status: 200, TextDigest: "a"})
 	f.captured(t, "default", board, 2, snapshot.Page{Status: 200, TextDigest: "b"})
 	f.forget()
-	wantAll(t, "watches", body(t, f.as("ann", "/api/v1/watches")), `"id":"`+started.ID+`"`, `"unseen":2`, `"unreadable":0`)
+	wantAll(t, "watches", body(t, f.as("ann", "/api/v1/watches")), `"id":"`+started.ID+`"`, `"unseen":2`, `"unreadable":[]`)
 	wantAll(t, "notices", body(t, f.as("ann", "/api/v1/watches/notices?limit=1")), `"kind":"Changed"`, `"parts":["Text"]`, `"more":true`, `"unseen":2`)
 	res = f.api(http.MethodPost, "/api/v1/watches/"+started.ID+"/seen", "ann", `{"captures":["`+string(one)+`","nothing"]}`)
 	if res.StatusCode != http.StatusNoContent {

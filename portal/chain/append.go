@@ -108,6 +108,9 @@ func (f *Folder[E]) put(ctx context.Context, l *Log[E], e Entry[E]) (*Entry[E], 
 // a late writer can write into: what it wrote is removed again.
 func (f *Folder[E]) confirm(ctx context.Context, e *Entry[E], d Draft) (*Log[E], error) {
 	l, err := f.read(ctx, e.Chain)
+	if errors.Is(err, ErrBroken) && e.Seq > 1 {
+		return nil, f.withdraw(ctx, e, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +124,22 @@ func (f *Folder[E]) confirm(ctx context.Context, e *Entry[E], d Draft) (*Log[E],
 		return nil, fmt.Errorf("%s: %w: number %d was written and is not there", e.Chain, ErrBroken, e.Seq)
 	}
 	return l, nil
+}
+
+// withdraw takes an entry back that was written after all of its chain had been removed, its stub too:
+// the chain was whole when it was read, and its first entry is gone.
+func (f *Folder[E]) withdraw(ctx context.Context, e *Entry[E], broken error) error {
+	found, err := f.list(ctx, e.Chain+"/")
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 && found[0].objects[0].seq == 1 {
+		return broken
+	}
+	if _, err := f.Store.Erase(ctx, f.key(e.Chain, e.Seq)); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w", e.Chain, ErrErased)
 }
 
 // pause waits for a random moment, a longer one the more often others were faster.

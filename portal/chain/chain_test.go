@@ -187,6 +187,27 @@ func TestLateWriter(t *testing.T) {
 	}
 }
 
+// TestLateAfterRemoval: who writes after a chain that was removed with its stub leaves nothing behind.
+func TestLateAfterRemoval(t *testing.T) {
+	t.Parallel()
+	server := &blobtest.Server{}
+	b := bucket(t, server)
+	other := folder(b)
+	write(t, other, "one")
+	slow := &late{Store: b, before: func() {
+		if err := other.Remove(t.Context(), "ns", "a", "bob", "it is over"); err != nil {
+			t.Error(err)
+		}
+	}}
+	_, err := folder(slow).Append(t.Context(), "ns", "a", Draft{By: "ann"}, func(*Log[note]) (note, error) { return note{"secret"}, nil })
+	if !errors.Is(err, ErrErased) {
+		t.Errorf("error %v", err)
+	}
+	if keys := server.Keys("/bucket/"); len(keys) != 0 {
+		t.Errorf("left are %v", keys)
+	}
+}
+
 // TestErasureGoesOn: an erasure that was stopped half-way is seen, and goes on.
 func TestErasureGoesOn(t *testing.T) {
 	t.Parallel()

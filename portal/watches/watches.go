@@ -262,16 +262,22 @@ func (s *Store) All(ctx context.Context, by string) ([]*Watch, error) {
 // read reads what was listed.
 func (o *own) read(ctx context.Context, listed []chain.Listing, by string) ([]*Watch, error) {
 	all := make([]*Watch, len(listed))
-	g, ctx := errgroup.WithContext(ctx)
+	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for i := range listed {
 		g.Go(func() (err error) {
-			all[i], err = o.memo.Of(listed[i], func() (*Watch, error) { return o.load(ctx, listed[i]) })
+			all[i], err = o.memo.Of(listed[i], func() (*Watch, error) { return o.load(reading, listed[i]) })
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
+	}
+	for i, w := range all {
+		if w == nil { // what the end of a watch has left goes, if the store lets it by now
+			namespace, id, _ := strings.Cut(listed[i].Name, "/")
+			_ = o.folder.Remove(ctx, namespace, id, by, ended)
+		}
 	}
 	all = slices.DeleteFunc(all, func(w *Watch) bool { return w == nil || w.By != by && w.Problem == "" })
 	slices.SortFunc(all, func(a, b *Watch) int {
@@ -338,8 +344,22 @@ func (s *Store) See(ctx context.Context, namespace, id, by string, captures []ca
 	return w, nil
 }
 
+// ended is why a watch is removed.
+const ended = "the watch is ended"
+
 // End ends a person's watch: all of it is removed. A removal that was stopped half-way goes on when it is
-// ended again, and one that cannot be read can be ended. The error is chain.ErrNotFound when there is none.
-func (s *Store) End(ctx context.Context, namespace, id, by string) error {
-	return s.of(by).folder.Remove(ctx, namespace, id, by, "the watch is ended")
+// ended again, or listed, and one that cannot be read can be ended. The error is chain.ErrNotFound when
+// there is none.
+func (s *Store) End(ctx context.Context, id, by string) error {
+	own := s.of(by)
+	listed, err := own.folder.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range listed {
+		if namespace, name, _ := strings.Cut(l.Name, "/"); name == id {
+			return own.folder.Remove(ctx, namespace, id, by, ended)
+		}
+	}
+	return fmt.Errorf("watch %s: %w", id, chain.ErrNotFound)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,13 +69,13 @@ func TestWatches(t *testing.T) {
 	if _, err := s.Get(ctx, "research", w.ID, "bob"); !errors.Is(err, chain.ErrNotFound) {
 		t.Errorf("somebody else's: %v", err)
 	}
-	if err := s.End(ctx, "research", w.ID, "bob"); !errors.Is(err, chain.ErrNotFound) {
+	if err := s.End(ctx, w.ID, "bob"); !errors.Is(err, chain.ErrNotFound) {
 		t.Errorf("ended by somebody else: %v", err)
 	}
-	if err := s.End(ctx, "research", w.ID, "ann"); err != nil {
+	if err := s.End(ctx, w.ID, "ann"); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.End(ctx, "research", w.ID, "ann"); !errors.Is(err, chain.ErrNotFound) {
+	if err := other.End(ctx, w.ID, "ann"); !errors.Is(err, chain.ErrNotFound) {
 		t.Errorf("ended twice: %v", err)
 	}
 	if keys := server.Keys("/bucket/" + folderOf("ann") + "research/" + w.ID); len(keys) != 0 {
@@ -115,11 +116,48 @@ func TestBroken(t *testing.T) {
 			t.Errorf("%s: %v %v", by, list, err)
 		}
 	}
-	if err := s.End(ctx, "research", mine[0].ID, "ann"); err != nil {
+	if err := s.End(ctx, mine[0].ID, "ann"); err != nil {
 		t.Error(err)
 	}
 	if list, err := s.List(ctx, "research", "ann"); err != nil || len(list) != 0 {
 		t.Errorf("after it was ended: %v %v", list, err)
+	}
+}
+
+// TestEndGoesOn: what the store would not remove goes when it lets it, with the next list or the next try.
+func TestEndGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, again := range []string{"listed", "ended"} {
+		server := &blobtest.Server{}
+		var deny atomic.Bool
+		server.Answer = func(w http.ResponseWriter, r *http.Request, _ func()) bool {
+			if r.Method == http.MethodDelete && deny.Load() {
+				blobtest.Fail(w, http.StatusForbidden, "AccessDenied")
+				return true
+			}
+			return false
+		}
+		ctx, s := t.Context(), open(t, server)
+		w, err := s.Start(ctx, "research", "ann", "https://site.example/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		deny.Store(true)
+		if err := s.End(ctx, w.ID, "ann"); !errors.Is(err, blob.ErrDenied) {
+			t.Errorf("%s: %v", again, err)
+		}
+		if list, err := s.List(ctx, "research", "ann"); err != nil || len(list) != 0 {
+			t.Errorf("%s: %v, %v", again, list, err)
+		}
+		deny.Store(false)
+		if again == "ended" {
+			err = s.End(ctx, w.ID, "ann")
+		} else {
+			_, err = s.List(ctx, "research", "ann")
+		}
+		if keys := server.Keys("/bucket/"); err != nil || len(keys) != 0 {
+			t.Errorf("%s: left are %v, %v", again, keys, err)
+		}
 	}
 }
 
@@ -145,7 +183,7 @@ func TestManyPeople(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%2 == 0 {
-			if err := s.End(ctx, "research", w.ID, by); err != nil {
+			if err := s.End(ctx, w.ID, by); err != nil {
 				t.Fatal(err)
 			}
 		}
