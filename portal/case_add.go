@@ -34,7 +34,7 @@ func aboutChosen(h handlers) func(*http.Request) ([]access.Subject, error) {
 		}
 		var subjects []access.Subject
 		for i := range chosen {
-			subjects = append(subjects, access.Subject{Namespace: chosen[i].Namespace})
+			subjects = append(subjects, access.Subject{Namespace: chosen[i].Namespace, Unknown: catalog.ErrNotFound})
 		}
 		if r.Method != http.MethodPost {
 			return subjects, nil

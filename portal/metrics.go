@@ -188,7 +188,10 @@ func (m *Metrics) Verified(v verify.Verdict, err error) {
 // refused counts an error that somebody was not let through by.
 func (m *Metrics) refused(err error) {
 	var refused *access.Problem
-	if m != nil && errors.As(err, &refused) {
+	if hidden := (*access.HiddenError)(nil); errors.As(err, &hidden) {
+		refused = hidden.Refused
+	}
+	if m != nil && (refused != nil || errors.As(err, &refused)) {
 		m.refusals.WithLabelValues(refused.Reason).Inc()
 	}
 }

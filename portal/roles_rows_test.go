@@ -12,10 +12,14 @@ func lists(status int) row { return row{401, 403, 403, status, status, status, s
 // owns are for everybody who has logged in, and have what is their own.
 func owns(status int) row { return row{401, status, status, status, status, status, status} }
 
-// finds, looks: of one namespace.
+// finds, copies: of one namespace.
 func finds(status int) row  { return row{401, 403, 403, 403, status, status, status} }
-func looks(status int) row  { return row{401, 403, 403, 403, status, status, status} }
 func copies(status int) row { return row{401, 403, 403, 403, 403, status, status} }
+
+// findsOne, looksAt, copiesOf: one capture, of which who may not find it learns nothing.
+func findsOne(status int) row { return row{401, 404, 404, 404, status, status, status} }
+func looksAt(status int) row  { return row{401, 404, 404, 404, status, status, status} }
+func copiesOf(status int) row { return row{401, 404, 404, 404, 403, status, status} }
 
 // reads, writes, exports: cases of one namespace.
 func reads(status int) row   { return row{401, 403, 403, 403, status, status, status} }
@@ -36,18 +40,18 @@ var rows = map[string]struct {
 	"GET /crawls":                         {"/crawls", lists(200)},
 	"GET /timeline":                       {"/timeline?url=" + board, lists(200)},
 	"GET /runs/{namespace}/{name}/{uid}":  {"/runs/RUN", finds(200)},
-	"GET /snapshots/{id}":                 {"/snapshots/A", looks(200)},
-	"GET /snapshots/{id}/thumbnail":       {"/snapshots/A/thumbnail", finds(200)},
-	"GET /snapshots/{id}/thumbnail/clear": {"/snapshots/A/thumbnail/clear", looks(200)},
-	"GET /snapshots/{id}/picture":         {"/snapshots/A/picture", looks(200)},
-	"GET /snapshots/{id}/text":            {"/snapshots/A/text", looks(200)},
-	"GET /snapshots/{id}/verify":          {"/snapshots/A/verify", looks(200)},
-	"GET /snapshots/{id}/replay":          {"/snapshots/A/replay", looks(200)},
-	"GET /snapshots/{id}/replay/link":     {"/snapshots/A/replay/link", looks(200)},
-	"GET /snapshots/{id}/wacz":            {"/snapshots/A/wacz", copies(200)},
-	"GET /snapshots/{id}/evidence.zip":    {"/snapshots/A/evidence.zip", copies(200)},
-	"GET /compare":                        {"/compare?a=A&b=B", looks(200)},
-	"GET /compare/picture":                {"/compare/picture?a=A&b=B", looks(200)},
+	"GET /snapshots/{id}":                 {"/snapshots/A", looksAt(200)},
+	"GET /snapshots/{id}/thumbnail":       {"/snapshots/A/thumbnail", findsOne(200)},
+	"GET /snapshots/{id}/thumbnail/clear": {"/snapshots/A/thumbnail/clear", looksAt(200)},
+	"GET /snapshots/{id}/picture":         {"/snapshots/A/picture", looksAt(200)},
+	"GET /snapshots/{id}/text":            {"/snapshots/A/text", looksAt(200)},
+	"GET /snapshots/{id}/verify":          {"/snapshots/A/verify", looksAt(200)},
+	"GET /snapshots/{id}/replay":          {"/snapshots/A/replay", looksAt(200)},
+	"GET /snapshots/{id}/replay/link":     {"/snapshots/A/replay/link", looksAt(200)},
+	"GET /snapshots/{id}/wacz":            {"/snapshots/A/wacz", copiesOf(200)},
+	"GET /snapshots/{id}/evidence.zip":    {"/snapshots/A/evidence.zip", copiesOf(200)},
+	"GET /compare":                        {"/compare?a=A&b=B", looksAt(200)},
+	"GET /compare/picture":                {"/compare/picture?a=A&b=B", looksAt(200)},
 	"GET /wacz/{key...}":                  {"/wacz/CHUNK", copies(200)},
 	"GET /live":                           {"/live", follows(200)},
 	"GET /live/{namespace}/{name}":        {"/live/default/harbour", follows(200)},
@@ -60,14 +64,14 @@ var rows = map[string]struct {
 	"GET /watches/feed.json":              {"/watches/feed.json", owns(200)},
 
 	"GET /api/v1/snapshots":                     {"/api/v1/snapshots", lists(200)},
-	"GET /api/v1/snapshots/{id}":                {"/api/v1/snapshots/A", looks(200)},
-	"GET /api/v1/snapshots/{id}/picture":        {"/api/v1/snapshots/A/picture", looks(200)},
-	"GET /api/v1/snapshots/{id}/text":           {"/api/v1/snapshots/A/text", looks(200)},
-	"GET /api/v1/snapshots/{id}/verification":   {"/api/v1/snapshots/A/verification", looks(200)},
-	"GET /api/v1/snapshots/{id}/wacz":           {"/api/v1/snapshots/A/wacz", copies(200)},
-	"GET /api/v1/snapshots/{id}/evidence.zip":   {"/api/v1/snapshots/A/evidence.zip", copies(200)},
-	"GET /api/v1/compare":                       {"/api/v1/compare?a=A&b=B", looks(200)},
-	"GET /api/v1/compare/picture":               {"/api/v1/compare/picture?a=A&b=B", looks(200)},
+	"GET /api/v1/snapshots/{id}":                {"/api/v1/snapshots/A", looksAt(200)},
+	"GET /api/v1/snapshots/{id}/picture":        {"/api/v1/snapshots/A/picture", looksAt(200)},
+	"GET /api/v1/snapshots/{id}/text":           {"/api/v1/snapshots/A/text", looksAt(200)},
+	"GET /api/v1/snapshots/{id}/verification":   {"/api/v1/snapshots/A/verification", looksAt(200)},
+	"GET /api/v1/snapshots/{id}/wacz":           {"/api/v1/snapshots/A/wacz", copiesOf(200)},
+	"GET /api/v1/snapshots/{id}/evidence.zip":   {"/api/v1/snapshots/A/evidence.zip", copiesOf(200)},
+	"GET /api/v1/compare":                       {"/api/v1/compare?a=A&b=B", looksAt(200)},
+	"GET /api/v1/compare/picture":               {"/api/v1/compare/picture?a=A&b=B", looksAt(200)},
 	"GET /api/v1/timeline":                      {"/api/v1/timeline?url=" + board, lists(200)},
 	"GET /api/v1/watches":                       {"/api/v1/watches", owns(200)},
 	"POST /api/v1/watches":                      {"/api/v1/watches", finds(201)},
@@ -83,8 +87,8 @@ var rows = map[string]struct {
 	"GET /cases":                                          {"/cases", lists(200)},
 	"GET /cases/new":                                      {"/cases/new", row{401, 403, 403, 200, 403, 200, 200}},
 	"POST /cases":                                         {"/cases", writes(303)},
-	"GET /cases/add":                                      {"/cases/add?id=A", writes(200)},
-	"POST /cases/add":                                     {"/cases/add?id=A", writes(303)},
+	"GET /cases/add":                                      {"/cases/add?id=A", copiesOf(200)},
+	"POST /cases/add":                                     {"/cases/add?id=A", copiesOf(303)},
 	"GET /cases/{namespace}/{name}":                       {"/cases/default/mooring", reads(200)},
 	"POST /cases/{namespace}/{name}":                      {"/cases/default/mooring", writes(303)},
 	"GET /cases/{namespace}/{name}/history":               {"/cases/default/mooring/history", reads(200)},

@@ -49,7 +49,7 @@ func (h handlers) allNamespaces(r *http.Request) ([]string, error) {
 }
 
 // allowed are those of some namespaces in which the person has a right; an error when that is in
-// none of them.
+// none of them. The portal knows of no namespace of which nothing is archived yet.
 func (h handlers) allowed(r *http.Request, right access.Right, all []string) ([]string, error) {
 	p := access.From(r.Context())
 	some, err := h.Gate.Rights.Namespaces(r.Context(), p, right, all)
@@ -73,8 +73,9 @@ func (h handlers) aboutCapture(r *http.Request) ([]access.Subject, error) {
 	return []access.Subject{subject(c)}, nil
 }
 
+// subject is a capture. Its ID alone tells whoever has it from a link neither that it is there nor where.
 func subject(c catalog.Capture) access.Subject {
-	return access.Subject{Namespace: c.Namespace, Snapshot: access.Snapshot{Chunk: c.Chunk, Page: c.Page.ID}}
+	return access.Subject{Namespace: c.Namespace, Snapshot: access.Snapshot{Chunk: c.Chunk, Page: c.Page.ID}, Unknown: catalog.ErrNotFound}
 }
 
 // aboutFile says that a request is about the file that its path names.

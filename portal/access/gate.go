@@ -124,7 +124,7 @@ func (g *Gate) let(r *http.Request, p Person, need Need) error {
 	for _, s := range subjects {
 		for _, right := range append([]Right{need.right}, need.also...) {
 			if err := g.Rights.Check(r.Context(), p, right, s.Namespace); err != nil {
-				return err
+				return g.hide(r.Context(), p, s, err)
 			}
 		}
 		if s.Chunk != "" {
@@ -141,6 +141,21 @@ func (g *Gate) let(r *http.Request, p Person, need Need) error {
 		return g.Custody.Copied(r.Context(), p, "", snapshots...)
 	}
 	return nil
+}
+
+// hide is what a person is told who lacks a right to a subject: nothing of it when they may not find it.
+func (g *Gate) hide(ctx context.Context, p Person, s Subject, refused error) error {
+	var problem *Problem
+	if s.Unknown == nil || !errors.As(refused, &problem) || problem.Reason != ReasonNotAllowed {
+		return refused
+	}
+	switch may, err := g.Rights.May(ctx, p, Find, s.Namespace); {
+	case err != nil:
+		return err
+	case may:
+		return refused
+	}
+	return &HiddenError{problem, s.Unknown}
 }
 
 // person is who asks.
@@ -224,6 +239,9 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		if problem.authenticate != "" {
 			w.Header().Set("WWW-Authenticate", problem.authenticate)
 		}
+	}
+	if hidden := (*HiddenError)(nil); errors.As(err, &hidden) {
+		g.note(r, hidden.Refused)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	g.Problem(w, r, err)

@@ -11,6 +11,9 @@ type Subject struct {
 	Namespace string
 	// Snapshot is what would be shown, where it is one.
 	Snapshot
+	// Unknown is what people are told who may not even find it: as if it were not there. Where it is nil
+	// they are told which right they lack.
+	Unknown error
 }
 
 // Need is what it takes to use a route: [Public], [SignedIn] or [Allowed]. The zero Need lets

@@ -45,6 +45,18 @@ type Problem struct {
 	authenticate       string // of the header WWW-Authenticate
 }
 
+// HiddenError is a refusal that its person is not told of: they are told that there is nothing.
+type HiddenError struct {
+	Refused *Problem
+	told    error
+}
+
+// Error implements error.
+func (e *HiddenError) Error() string { return e.told.Error() }
+
+// Unwrap is what the person is told.
+func (e *HiddenError) Unwrap() error { return e.told }
+
 // Say says the problem, and what to do, in a language.
 func (p *Problem) Say(lang words.Lang) (text, hint string) {
 	return lang.Text(p.Text, p.TextArgs...), lang.Text(p.Hint, p.HintArgs...)
@@ -118,8 +130,8 @@ func policyUnknown(why error) *Problem {
 func NowhereAllowed(right Right) *Problem {
 	return &Problem{
 		Status: http.StatusForbidden, Reason: ReasonNotAllowed,
-		Text: "You may not do this in any namespace.",
-		Hint: "It takes the right “%s” in one. %s", HintArgs: []any{right.String(), whoGrants(right)},
+		Text: "There is nothing here that you may see.",
+		Hint: "It takes the right “%s” in a namespace that has something to show. Where you have it, and nothing was captured yet, look again after the first capture. %s", HintArgs: []any{right.String(), whoGrants(right)},
 	}
 }
 
@@ -132,7 +144,7 @@ func whoGrants(right Right) words.Said {
 }
 
 func notAllowed(right Right, namespace string) *Problem {
-	where := words.Say("You may not do this in all namespaces.")
+	where := words.Say("This takes a right in all namespaces, which you do not have.")
 	if namespace != "" {
 		where = words.Say("You may not do this in the namespace %s.", namespace)
 	}

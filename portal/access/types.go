@@ -44,7 +44,7 @@ type Right struct {
 	Verb, Resource, Subresource string
 }
 
-// The rights. `kubectl auth can-i list snapshots.crawlfleet.dev -n NAMESPACE` tells the same.
+// The rights. `kubectl auth can-i --list -n NAMESPACE` tells who has which.
 var (
 	// Find is to search and to see lists: addresses, titles, snippets, times; also to watch addresses.
 	Find = Right{Verb: "list", Resource: "snapshots"}
@@ -61,7 +61,7 @@ var (
 	Follow = Right{Verb: "list", Resource: "crawljobs"}
 )
 
-// String is the right as kubectl auth can-i takes it.
+// String is the verb and the resource with its group.
 func (r Right) String() string {
 	s := r.Verb + " " + r.Resource + ".crawlfleet.dev"
 	if r.Subresource != "" {
