@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -105,6 +106,33 @@ func (h handlers) choices(r *http.Request, namespaces []string) (c choices, err 
 	return c, err
 }
 
+// filters are the parameters of a query, in the order of the docs.
+var filters = []string{"q", "from", "until", "job", "run", "host", "url", "status", "language", "kind", "partial", "order", "limit", "cursor"}
+
+// strictly is nil for programs that ask for what there is to ask for: a filter that is misspelt would find
+// more than was asked for.
+func strictly(v url.Values) error {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		said := words.Said{}
+		switch {
+		case !slices.Contains(filters, name):
+			said = words.Say("There is no parameter %q here.", name)
+		case len(v[name]) > 1:
+			said = words.Say("The parameter %q is given twice.", name)
+		default:
+			continue
+		}
+		return problem{
+			Status: http.StatusBadRequest, Text: said.Text, textArgs: said.Args,
+			Hint: "Nothing was looked for, as more would be found than you ask for. The parameters are %s.", hintArgs: []any{strings.Join(filters, ", ")},
+		}
+	}
+	if order := v.Get("order"); order != "" && order != "oldest" && order != "newest" {
+		return badInput{"order", order, "oldest or newest"}
+	}
+	return nil
+}
+
 // queryOf reads a query as its form, and every link to it, writes it.
 func queryOf(v url.Values) (catalog.Query, error) {
 	q := catalog.Query{
@@ -114,7 +142,7 @@ func queryOf(v url.Values) (catalog.Query, error) {
 	}
 	if s := v.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
-		if err != nil {
+		if err != nil || n < 1 {
 			return q, badInput{"limit", s, "a number from 1 to 1000"}
 		}
 		q.Limit = n
@@ -208,7 +236,11 @@ type foundJSON struct {
 
 // apiSnapshots is the list for programs.
 func (h handlers) apiSnapshots(w http.ResponseWriter, r *http.Request) {
-	q, err := queryOf(r.URL.Query())
+	err := strictly(r.URL.Query())
+	var q catalog.Query
+	if err == nil {
+		q, err = queryOf(r.URL.Query())
+	}
 	if err == nil {
 		q.Namespaces, err = h.namespaces(r)
 	}

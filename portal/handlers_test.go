@@ -74,7 +74,7 @@ func TestFind(t *testing.T) {
 		wantAll(t, tc.query, page, tc.want...)
 		wantNone(t, tc.query, page, tc.none...)
 	}
-	for _, query := range []string{"?from=tomorrow", "?limit=many", "?limit=5000", "?cursor=x", "?status=9", "?kind=Ghost"} {
+	for _, query := range []string{"?from=tomorrow", "?limit=many", "?limit=0", "?limit=5000", "?cursor=x", "?status=9", "?kind=Ghost"} {
 		res := f.get("/" + query)
 		if text := body(t, res); res.StatusCode != http.StatusBadRequest || !strings.Contains(text, "Correct it") {
 			t.Errorf("%s: status %d: %s", query, res.StatusCode, text)
@@ -285,6 +285,28 @@ func TestVisible(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1500: "2 kB", 37_612_938: "37.6 MB", 5_000_000_000: "5.0 GB"} {
 		if got := bytesText(n); got != want {
 			t.Errorf("bytesText(%d) is %q, want %q", n, got, want)
+		}
+	}
+}
+
+// TestProgramsAskForWhatThereIs: a filter that is misspelt would find more than was asked for.
+func TestProgramsAskForWhatThereIs(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.sealed(t)
+	f.catch(t)
+	for _, path := range []string{"/api/v1/snapshots?", "/api/v1/timeline?url=https://www.example.org/&"} {
+		for query, said := range map[string]string{
+			"stauts=404": "stauts", "namespace=default": "namespace", "order=foo": "oldest or newest", "limit=1&limit=2": "limit", "limit=0": "limit is",
+			"from=2026-03-02&until=2026-03-01": "until: it is not after from", "q=!": "q: there is no letter",
+		} {
+			if strings.HasPrefix(query, "q=") && strings.Contains(path, "timeline") {
+				continue // a timeline looks for no words
+			}
+			wantAll(t, path+query, want(t, path+query, http.StatusBadRequest, f.get(path+query)), said)
+		}
+		if res := f.get(path + "order=newest&limit=1"); res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d", path, res.StatusCode)
 		}
 	}
 }

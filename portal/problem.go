@@ -86,7 +86,7 @@ func (b badInput) said() words.Said {
 
 // invalid is a problem with what stands in an address.
 func invalid(what words.Said) problem {
-	return problem{Status: http.StatusBadRequest, Text: what.Text, textArgs: what.Args, Hint: "Correct it in the address or in the filters."}
+	return problem{Status: http.StatusBadRequest, Text: what.Text, textArgs: what.Args, Hint: "Correct it, then ask again."}
 }
 
 // fail answers with what a person can do, and logs the rest.

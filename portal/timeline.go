@@ -169,7 +169,11 @@ func (h handlers) apiTimeline(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, badInput{"url", "", "an address such as https://www.example.org/"})
 		return
 	}
-	list, err := h.history(r)
+	err := strictly(r.URL.Query())
+	var list timelineJSON
+	if err == nil {
+		list, err = h.history(r)
+	}
 	if err != nil {
 		h.fail(w, r, err)
 		return

@@ -66,13 +66,16 @@ func (s *Sessions) read(r *http.Request) (session, error) {
 	return kept, nil
 }
 
+// refresh is the header of requests that a page makes by itself, while nobody may sit before it.
+const refresh = "Crawlfleet-Refresh"
+
 // person is whose session the browser has. Now and then the browser is told that it was used.
 func (s *Sessions) person(w http.ResponseWriter, r *http.Request) (Person, error) {
 	kept, err := s.read(r)
 	if err != nil {
 		return Person{}, err
 	}
-	if now := s.now(); now.Sub(time.Unix(kept.Seen, 0)) >= s.idle()/12 {
+	if now := s.now(); r.Header.Get(refresh) == "" && now.Sub(time.Unix(kept.Seen, 0)) >= s.idle()/12 {
 		kept.Seen = now.Unix()
 		if err := s.set(w, sessionCookie, "session", kept, 0); err != nil {
 			return Person{}, err

@@ -36,6 +36,21 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
+// TestPagesKeepNoSession: a page that is read anew by itself does not count as use.
+func TestPagesKeepNoSession(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	b := f.browser()
+	b.login("/me", "ann", "one")
+	for range 3 {
+		f.at.pass(20 * time.Minute)
+		b.get("/me", "Accept", "text/html", refresh, "1")
+	}
+	if status, _ := b.get("/me", "Accept", "application/json"); status != http.StatusUnauthorized {
+		t.Errorf("after an hour of an open page: %d", status)
+	}
+}
+
 func repeated(n int, d time.Duration) (list []time.Duration) {
 	for range n {
 		list = append(list, d)

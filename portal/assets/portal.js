@@ -49,7 +49,7 @@ const beat = document.querySelector('[data-refresh]');
 if (beat) {
   setInterval(async () => {
     if (document.hidden || typing(document.activeElement)) return;
-    const answer = await fetch(location.href, { headers: { Accept: 'text/html' } }).catch(() => null);
+    const answer = await fetch(location.href, { headers: { Accept: 'text/html', 'Crawlfleet-Refresh': '1' } }).catch(() => null);
     if (!answer?.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('[data-refresh]');
     const at = focused();

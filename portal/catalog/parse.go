@@ -56,12 +56,12 @@ type part struct {
 func parse(text string, ids Identifiers) (parsed, error) {
 	var p parsed
 	if len(text) > maxQuery {
-		return p, invalid("text", "it has %d bytes; shorten it to at most %d", len(text), maxQuery)
+		return p, invalid("q", "it has %d bytes; shorten it to at most %d", len(text), maxQuery)
 	}
 	text = normal(text)
 	parts := split(text, ids)
 	if len(parts) > maxParts {
-		return p, invalid("text", "it has more than %d words; leave some out", maxParts)
+		return p, invalid("q", "it has more than %d words; leave some out", maxParts)
 	}
 	for _, part := range parts {
 		if err := p.add(part); err != nil {
@@ -69,7 +69,7 @@ func parse(text string, ids Identifiers) (parsed, error) {
 		}
 	}
 	if len(p.meant) == 0 && strings.TrimSpace(text) != "" {
-		return p, invalid("text", "there is no letter or digit in it; type a word to look for")
+		return p, invalid("q", "there is no letter or digit in it; type a word to look for")
 	}
 	return p, nil
 }
@@ -116,7 +116,7 @@ func (p *parsed) phrase(part part, as string) error {
 	value := strings.TrimSpace(part.text)
 	if !part.quoted && strings.HasSuffix(value, "*") {
 		if short {
-			return invalid("text", "%q is too short a beginning; type at least %d letters before the star", value, minPrefix)
+			return invalid("q", "%q is too short a beginning; type at least %d letters before the star", value, minPrefix)
 		}
 		t.prefix, as, value = true, AsPrefix, strings.TrimRight(value, "*")
 	}

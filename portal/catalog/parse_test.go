@@ -87,13 +87,13 @@ func TestInvalid(t *testing.T) {
 		query Query
 		field string
 	}{
-		"NoWord":      {Query{Text: "!?"}, "text"},
-		"Long":        {Query{Text: strings.Repeat("x", maxQuery+1)}, "text"},
-		"Many":        {Query{Text: strings.Repeat("x ", maxParts+1)}, "text"},
-		"ShortPrefix": {Query{Text: "abc*"}, "text"},
+		"NoWord":      {Query{Text: "!?"}, "q"},
+		"Long":        {Query{Text: strings.Repeat("x", maxQuery+1)}, "q"},
+		"Many":        {Query{Text: strings.Repeat("x ", maxParts+1)}, "q"},
+		"ShortPrefix": {Query{Text: "abc*"}, "q"},
 		"Limit":       {Query{Limit: 1001}, "limit"},
 		"Negative":    {Query{Limit: -1}, "limit"},
-		"Times":       {Query{From: from, To: from}, "to"},
+		"Times":       {Query{From: from, To: from}, "until"},
 		"Cursor":      {Query{Cursor: "x"}, "cursor"},
 		"OtherCursor": {Query{Text: "b", Cursor: cursor{at: 1}.String(fingerprint(Query{Text: "a"}))}, "cursor"},
 		"FalseCursor": {Query{Cursor: cursor{at: -1}.String(fingerprint(Query{}))}, "cursor"},

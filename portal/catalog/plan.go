@@ -64,7 +64,7 @@ func (p *plan) bounds(q Query) error {
 		p.high = ceiling(q.To)
 	}
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
-		return invalid("to", "it is not after from; swap them")
+		return invalid("until", "it is not after from; swap them")
 	}
 	if q.Cursor == "" {
 		return nil

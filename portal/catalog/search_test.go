@@ -198,7 +198,7 @@ func TestCursor(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if r.Count != 100 || r.More {
+				if !r.More && r.Count != 100 || r.Count > 100 { // where counting takes longer than a moment there are more
 					t.Errorf("count is %d, more %t", r.Count, r.More)
 				}
 				for _, h := range r.Hits {

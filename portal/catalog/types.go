@@ -126,8 +126,8 @@ type Identifier struct {
 
 // InvalidError says which field of a query cannot be used, and what to do.
 type InvalidError struct {
-	// Field is the name as in the API: text, cursor, limit, status, kind, language, url, host,
-	// job or to.
+	// Field is the name as in the API: q, cursor, limit, status, kind, language, url, host,
+	// job or until.
 	Field string
 	// Detail is for people.
 	Detail words.Said

@@ -54,7 +54,7 @@ func (s *Server) memento(w http.ResponseWriter, r *http.Request, rest string) er
 		c = then[0]
 	}
 	if len(m[1]) < len(padDown) || c.stamp() != digits || !same(c.URL, t.original) {
-		redirect(w, s.addresses(r).memento(c))
+		redirect(w, s.addresses(r).marked(c, m[2]))
 		return nil
 	}
 	return s.serve(w, r, t, c)

@@ -145,6 +145,7 @@ func TestMementos(t *testing.T) {
 		{"with its content coding", "20260314120100/https://example.org/", 200, first, "", zipped(t, "<p>first")},
 		{"milliseconds", "20260314130000000/https://example.org/", 200, second, "", "second"},
 		{"at a time when there is none", "20260314125900/https://example.org/", 302, "", "20260314130000/https://example.org/", ""},
+		{"as it was received, at a time when there is none", "20260314125900id_/https://example.org/", 302, "", "20260314130000id_/https://example.org/", ""},
 		{"in a year", "2026/https://example.org/", 302, "", "20260314120100/https://example.org/", ""},
 		{"a page that was not found", "20260314120200/https://example.org/gone", 404, "Sat, 14 Mar 2026 12:02:00 GMT", "", "not here"},
 		{"a redirect", "20260314120000/http://example.org/", 301, zeroth, "20260314120100/https://example.org/", "moved"},

@@ -130,12 +130,15 @@ func (s *Server) addresses(r *http.Request) addresses {
 
 // memento is the address of a capture (URI-M). A fragment is the client's own; an address
 // with one is captured as the one without.
-func (a addresses) memento(c capture) string {
+func (a addresses) memento(c capture) string { return a.marked(c, "") }
+
+// marked is memento with a mark behind the time, such as id_.
+func (a addresses) marked(c capture, mark string) string {
 	original := c.URL
 	if !strings.HasPrefix(original, ownScheme) {
 		original = urls.WithoutFragment(original)
 	}
-	return a.content + mementoPath + c.stamp() + "/" + inPath(original)
+	return a.content + mementoPath + c.stamp() + mark + "/" + inPath(original)
 }
 
 func (a addresses) timeGate(original string) string {

@@ -20,7 +20,7 @@ const (
 	Unchanged Change = "Unchanged" // nothing that can be compared is different, or it is gone still
 	Changed   Change = "Changed"   // its text or its document is another one: see the Parts
 	Gone      Change = "Gone"      // the page is not there any more
-	Back      Change = "Back"      // it was there, was gone, and is there again
+	Back      Change = "Back"      // it was gone when it was last captured, and is there
 	Unknown   Change = "Unknown"   // the visit failed or was made again, the server answered with another error, or there is nothing that both have to compare
 )
 
@@ -107,7 +107,7 @@ func (p *past) step(c *catalog.Capture) Step {
 	var compared bool
 	s.Parts, compared = changed(p.whole, c)
 	switch {
-	case p.gone && p.whole != nil:
+	case p.gone:
 		s.Change = Back
 	case len(s.Parts) > 0:
 		s.Change = Changed

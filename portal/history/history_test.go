@@ -51,7 +51,7 @@ func TestOf(t *testing.T) {
 		},
 		"gone at first, and back": {
 			[]catalog.Capture{at(1, snapshot.Page{Status: 404}), at(2, snapshot.Page{Status: 410}), at(3, page("a", "a")), at(4, page("a", "a"))},
-			[]string{"First [] ", "Unchanged [] ", "Unknown [] ", "Unchanged [] 3"}, // nobody saw it before, so it is not back
+			[]string{"First [] ", "Unchanged [] ", "Back [] ", "Unchanged [] 3"}, // who waits for it is told
 		},
 		"an error that tells nothing of the page": {
 			[]catalog.Capture{
