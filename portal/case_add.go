@@ -13,13 +13,15 @@ import (
 	"crawlfleet.dev/crawlfleet/portal/words"
 )
 
-// aboutForm is a request about the namespace that is chosen in its form.
+// aboutForm is a request about the namespace that is chosen in its form. Where that could be read it is for the
+// handler to tell what could not: it has the page for what was typed.
 func aboutForm(r *http.Request) ([]access.Subject, error) {
-	if err := readForm(r, maxCaseForm); err != nil {
-		return nil, err
-	}
+	err := readForm(r, maxCaseForm)
 	namespace := r.PostForm.Get("namespace")
 	if chain.Name(namespace) != nil { // an empty one would be all of them
+		if err != nil {
+			return nil, err
+		}
 		return nil, badInput{"namespace", namespace, "one of those that the form offers"}
 	}
 	return []access.Subject{{Namespace: namespace}}, nil
@@ -44,12 +46,14 @@ func aboutChosen(h handlers) func(*http.Request) ([]access.Subject, error) {
 	}
 }
 
-// chosen are the captures that are chosen in a form or in the address of its page, each once.
+// chosen are the captures that are chosen in a form or in the address of its page, each once: those that could be
+// read.
 func (h handlers) chosen(r *http.Request) ([]catalog.Capture, error) {
-	if err := readForm(r, maxCaseForm); err != nil {
+	err := readForm(r, maxCaseForm)
+	ids := r.Form["id"]
+	if err != nil && len(ids) == 0 {
 		return nil, err
 	}
-	ids := r.Form["id"]
 	if len(ids) == 0 || len(ids) > cases.MaxAtOnce {
 		return nil, badInput{"id", fmt.Sprintf("%d captures", len(ids)), "1 to 1,000 captures: select them on the search page"}
 	}
@@ -132,6 +136,9 @@ func (h handlers) addToCase(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h handlers) addChosen(r *http.Request, namespace, name string, f *caseForm) error {
+	if f.unread != nil {
+		return f.unread
+	}
 	lang := words.Match(r)
 	chosen, err := h.chosen(r)
 	if err != nil {

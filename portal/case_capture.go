@@ -96,6 +96,10 @@ func (h handlers) sayOfCapture(w http.ResponseWriter, r *http.Request) {
 // removeCapture takes a capture out of a case.
 func (h handlers) removeCapture(w http.ResponseWriter, r *http.Request) {
 	f, namespace, name := formOf(r, "remove"), r.PathValue("namespace"), r.PathValue("name")
+	if f.unread != nil {
+		h.again(w, r, f, f.unread, func(status int, f caseForm) { h.showCaseCapture(w, r, status, f) })
+		return
+	}
 	c, err := h.Cases.Get(r.Context(), namespace, name)
 	if err != nil {
 		h.failCase(w, r, err)

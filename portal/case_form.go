@@ -35,6 +35,8 @@ type caseForm struct {
 	Wrong string
 	Since []deed
 	typed url.Values
+	// unread is why it could not be read, or not all of it: nothing comes of it then.
+	unread error
 }
 
 func newCaseForm() caseForm { return caseForm{Draft: uuid.NewString()} }
@@ -42,8 +44,8 @@ func newCaseForm() caseForm { return caseForm{Draft: uuid.NewString()} }
 // formOf is the form of that name as it was posted. It is read already: by the about function of its route, or
 // here.
 func formOf(r *http.Request, do string) caseForm {
-	_ = readForm(r, maxCaseForm) // what cannot be read is missing, and told so
-	f := caseForm{Do: do, Draft: r.PostForm.Get("draft"), typed: r.PostForm}
+	err := readForm(r, maxCaseForm)
+	f := caseForm{Do: do, Draft: r.PostForm.Get("draft"), typed: r.PostForm, unread: err}
 	f.Seen, _ = strconv.ParseInt(r.PostForm.Get("seen"), 10, 64) // 0 is none
 	f.Seen = max(f.Seen, 0)
 	if uuid.Validate(f.Draft) != nil {
@@ -82,9 +84,16 @@ func (u unfit) Error() string { return string(u) }
 func (h handlers) again(w http.ResponseWriter, r *http.Request, f caseForm, err error, show func(status int, f caseForm)) {
 	lang := words.Match(r)
 	var bad unfit
-	if errors.As(err, &bad) {
+	var unread problem
+	switch {
+	case errors.As(err, &bad):
 		f.Wrong = string(bad)
 		show(http.StatusUnprocessableEntity, f)
+		return
+	case errors.As(err, &unread):
+		told := unread.in(lang)
+		f.Wrong = told.Text + " " + told.Hint + " " + lang.Text("What could be read of it is in this page.")
+		show(unread.Status, f)
 		return
 	}
 	var refused *access.Problem
@@ -116,6 +125,12 @@ func (h handlers) again(w http.ResponseWriter, r *http.Request, f caseForm, err 
 // note about another.
 func (h handlers) appendAll(r *http.Request, namespace, name string, f *caseForm, events ...cases.Event) error {
 	lang := words.Match(r)
+	if f.unread != nil {
+		return f.unread
+	}
+	if len(events) == 0 {
+		return unfit(lang.Text("There is nothing to save: write a note, change the tags or decide something."))
+	}
 	if chain.Name(name) != nil {
 		return unfit(lang.Text("The name has 1 to 63 lower-case letters, digits and hyphens, and neither begins nor ends with a hyphen."))
 	}

@@ -98,7 +98,10 @@ func (h handlers) handDossier(w http.ResponseWriter, r *http.Request) { h.hand(w
 // hand answers a form with a file, or with the form and what is wrong with it.
 func (h handlers) hand(w http.ResponseWriter, r *http.Request, give func(*http.Request, *handed, url.Values) error) {
 	f, out := formOf(r, "handover"), &handed{ResponseWriter: w}
-	err := give(r, out, f.typed)
+	err := f.unread
+	if err == nil {
+		err = give(r, out, f.typed)
+	}
 	h.end(r, out, err, func() {
 		h.again(w, r, f, err, func(status int, f caseForm) { h.showHandover(w, r, status, f) })
 	})

@@ -130,6 +130,9 @@ func (h handlers) keepCase(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h handlers) keep(r *http.Request, f *caseForm) ([]cases.Kept, error) {
+	if f.unread != nil {
+		return nil, f.unread
+	}
 	lang := words.Match(r)
 	c, err := h.Cases.Get(r.Context(), r.PathValue("namespace"), r.PathValue("name"))
 	if err == nil && c.State == cases.StateErased {

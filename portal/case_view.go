@@ -275,6 +275,9 @@ func (h handlers) eraseCase(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h handlers) erase(r *http.Request, namespace, name string, f *caseForm) error {
+	if f.unread != nil {
+		return f.unread
+	}
 	lang, why := words.Match(r), strings.TrimSpace(f.typed.Get("why"))
 	if strings.TrimSpace(f.typed.Get("name")) != name {
 		return unfit(lang.Text("Type the name of the case to erase it: %s", name))

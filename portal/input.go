@@ -5,21 +5,58 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 )
 
 // maxJSON bounds what a program sends, in bytes.
 const maxJSON = 1 << 20
 
-// readForm reads a form of at most so many bytes. It can be called again.
+// keptBeyond is how many times the bytes that a form may have are read of one that has more: so that what was typed is
+// in the page that refuses it.
+const keptBeyond = 4
+
+// formRead is the body of a request whose form was read.
+type formRead struct {
+	io.ReadCloser
+	err error
+}
+
+// readForm reads a form of at most so many bytes. It can be called again, and says the same. What could be read
+// of a form that is refused is in r.PostForm all the same.
 func readForm(r *http.Request, most int64) error {
-	if r.PostForm == nil {
-		r.Body = http.MaxBytesReader(nil, r.Body, most)
+	if read, ok := r.Body.(formRead); ok {
+		return read.err
 	}
-	if err := r.ParseForm(); err != nil {
-		return problem{Status: http.StatusBadRequest, Text: "The form cannot be read.", Hint: "Load the page again and send it once more."}
+	err := parseForm(r, most)
+	r.Body = formRead{r.Body, err}
+	return err
+}
+
+// parseForm reads a form by the one encoding that pages of ours send (https://url.spec.whatwg.org/#urlencoded-parsing).
+// [http.Request.ParseForm] takes any other for a form without fields.
+func parseForm(r *http.Request, most int64) error {
+	sent, err := io.ReadAll(io.LimitReader(r.Body, keptBeyond*most))
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	r.Body = io.NopCloser(bytes.NewReader(wholeEscapes(sent)))
+	invalid := r.ParseForm()
+	switch {
+	case len(sent) > 0 && kind != "application/x-www-form-urlencoded":
+		return problem{Status: http.StatusUnsupportedMediaType, Text: "This is not sent as a form is.", Hint: "Nothing was written down. Send it as application/x-www-form-urlencoded, as the portal's own pages do."}
+	case int64(len(sent)) > most:
+		return problem{Status: http.StatusRequestEntityTooLarge, Text: "This is too large.", Hint: "Nothing was written down. Make it shorter, and send it again."}
+	case err != nil, invalid != nil:
+		return problem{Status: http.StatusBadRequest, Text: "The form cannot be read.", Hint: "Nothing was written down. Load the page again and send it once more."}
 	}
 	return nil
+}
+
+// wholeEscapes leaves out an escape at the end that was cut: the field that it is in is read then.
+func wholeEscapes(b []byte) []byte {
+	if i := bytes.LastIndexByte(b, '%'); i >= 0 && i > len(b)-3 {
+		return b[:i]
+	}
+	return b
 }
 
 // readJSON reads what a program sends, and leaves it to be read again. Members that nobody knows are

@@ -123,10 +123,10 @@ var rows = map[string]struct {
 var sent = map[string]string{
 	"POST /cases":                                         "namespace=default&name=form-FOR&title=Ferry",
 	"POST /cases/add":                                     "namespace=default&do=choose&case=mooring",
-	"POST /cases/{namespace}/{name}":                      "do=note&text=seen",
+	"POST /cases/{namespace}/{name}":                      "note=seen",
 	"POST /cases/{namespace}/{name}/close":                "reason=done&seen=1",
 	"POST /cases/{namespace}/{name}/reopen":               "reason=more&seen=2",
-	"POST /cases/{namespace}/{name}/captures/{id}":        "do=note&text=seen",
+	"POST /cases/{namespace}/{name}/captures/{id}":        "note=seen",
 	"POST /cases/{namespace}/{name}/captures/{id}/remove": "reason=twice&seen=2",
 	"POST /cases/{namespace}/{name}/keep":                 "until=2199-01-01&why=court",
 	"POST /cases/{namespace}/{name}/erase":                "name=erase-FOR&why=done&seen=1",

@@ -179,7 +179,7 @@ func TestPreferencesOfStrangers(t *testing.T) {
 		}
 	}
 	res := f.send(http.MethodPost, "/preferences", "application/x-www-form-urlencoded", "theme=dark&back="+strings.Repeat("x", maxPreferences), "Accept", "text/html")
-	if text := body(t, res); res.StatusCode != http.StatusBadRequest || !strings.Contains(text, "cannot be read") {
+	if text := body(t, res); res.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(text, "too large") {
 		t.Errorf("a form without end: %d %.300s", res.StatusCode, text)
 	}
 }

@@ -17,6 +17,14 @@ var dutchInput = map[string]string{
 	"an event of a case that is open: POST /api/v1/cases/NAMESPACE opens one": "een gebeurtenis van een zaak die open is: POST /api/v1/cases/NAMESPACE opent er een",
 	"left out: this event is about one capture, or about the case":            "weggelaten: deze gebeurtenis gaat over één vastlegging, of over de zaak",
 
+	"This is not sent as a form is.": "Dit is niet verstuurd zoals een formulier.",
+	"This is too large.":             "Dit is te groot.",
+	"Nothing was written down. Send it as application/x-www-form-urlencoded, as the portal's own pages do.": "Er is niets opgeschreven. Verstuur het als application/x-www-form-urlencoded, zoals de eigen pagina’s van de portal doen.",
+	"Nothing was written down. Make it shorter, and send it again.":                                         "Er is niets opgeschreven. Maak het korter en verstuur het opnieuw.",
+	"What could be read of it is in this page.":                                                             "Wat ervan gelezen kon worden, staat in deze pagina.",
+	"Nothing was written down. Load the page again and send it once more.":                                  "Er is niets opgeschreven. Laad de pagina opnieuw en verstuur het nog eens.",
+	"There is nothing to save: write a note, change the tags or decide something.":                          "Er is niets op te slaan: schrijf een notitie, wijzig de labels of neem een besluit.",
+
 	"it has %d bytes; shorten it to at most %d":                             "dit heeft %d bytes; kort het in tot hoogstens %d",
 	"it has more than %d words; leave some out":                             "dit heeft meer dan %d woorden; laat er enkele weg",
 	"there is no letter or digit in it; type a word to look for":            "er staat geen letter of cijfer in; typ een woord om naar te zoeken",

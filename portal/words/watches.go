@@ -37,7 +37,6 @@ var dutchWatches = map[string]string{
 	"You do not watch this address.":                                                                                         "U volgt dit adres niet.",
 	"You may have ended the watch already. Your list of watches has those that there are.":                                   "Misschien bent u al gestopt met volgen. In uw volglijst staat wat u volgt.",
 	"The form cannot be read.":                                                                                               "Het formulier kan niet gelezen worden.",
-	"Load the page again and send it once more.":                                                                             "Laad de pagina opnieuw en verstuur het nog eens.",
 	"Choose the namespace in which you watch the address.":                                                                   "Kies de namespace waarin u het adres volgt.",
 	"Name one in which you may find snapshots.":                                                                              "Kies er een waarin u momentopnamen mag zoeken.",
 	"You watch as many addresses as one person may.":                                                                         "U volgt al zoveel adressen als één persoon mag volgen.",
