@@ -227,6 +227,11 @@ func (h handlers) apiHand(w http.ResponseWriter, r *http.Request, give func(*htt
 		return
 	}
 	out := &handed{ResponseWriter: w}
-	err := give(r, out, r.URL.Query())
+	v, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // what is left out would hand over more than was asked for
+		h.fail(w, r, badInput{"the query", err.Error(), "escaped as that of a URL is"})
+		return
+	}
+	err = give(r, out, v)
 	h.end(r, out, err, func() { h.failAPI(w, r, err) })
 }

@@ -30,8 +30,6 @@ type handing struct {
 	Files []handFile
 	// Along is what goes along with the pages that are chosen, by what is chosen.
 	Along []along
-	// Only are the decisions that are ticked.
-	Only []cases.Word
 	// Logged says that a custody log is kept.
 	Logged bool
 	// Dossiers is nil where dossiers are not offered; Signed says that they are signed, Most how many captures one has.
@@ -39,6 +37,14 @@ type handing struct {
 	Signed   bool
 	Most     int
 	By       string
+}
+
+// Ticked tells whether a decision is ticked in a form: as it was sent, or as it is proposed.
+func (b handing) Ticked(f caseForm, w cases.Word) bool {
+	if f.typed == nil {
+		return slices.Contains(preselected(b.Case), w)
+	}
+	return f.Chosen("decision", string(w))
 }
 
 // handover is the page on which a case is handed over.
@@ -64,9 +70,6 @@ func (h handlers) showHandover(w http.ResponseWriter, r *http.Request, status in
 		return
 	}
 	body.Form = f
-	if body.Only, err = wordsOf(f.typed); err != nil || f.typed == nil {
-		body.Only = preselected(page.Case)
-	}
 	h.render(w, r, status, "case_handover.html", words.Match(r).Text("Hand over %s", caseTitle(page.Case)), body)
 }
 
@@ -90,14 +93,18 @@ func (o *handed) Write(b []byte) (int, error) {
 }
 
 // handSelection hands a case over as one WACZ file, as a form asks for it.
-func (h handlers) handSelection(w http.ResponseWriter, r *http.Request) { h.hand(w, r, h.selection) }
+func (h handlers) handSelection(w http.ResponseWriter, r *http.Request) {
+	h.hand(w, r, "selection", h.selection)
+}
 
 // handDossier hands a case over as a dossier.
-func (h handlers) handDossier(w http.ResponseWriter, r *http.Request) { h.hand(w, r, h.dossier) }
+func (h handlers) handDossier(w http.ResponseWriter, r *http.Request) {
+	h.hand(w, r, "dossier", h.dossier)
+}
 
 // hand answers a form with a file, or with the form and what is wrong with it.
-func (h handlers) hand(w http.ResponseWriter, r *http.Request, give func(*http.Request, *handed, url.Values) error) {
-	f, out := formOf(r, "handover"), &handed{ResponseWriter: w}
+func (h handlers) hand(w http.ResponseWriter, r *http.Request, do string, give func(*http.Request, *handed, url.Values) error) {
+	f, out := formOf(r, do), &handed{ResponseWriter: w}
 	err := f.unread
 	if err == nil {
 		err = give(r, out, f.typed)
@@ -125,6 +132,27 @@ func (h handlers) end(r *http.Request, out *handed, err error, told func()) {
 		}
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// What is said of any hand-over, and of a dossier alone.
+var (
+	handedFields  = []string{"to", "decision", "present"}
+	dossierFields = []string{"recipient", "by", "supersedes"}
+)
+
+// checkFields refuses what is said of a hand-over and would not be heeded: who asks for a file that is encrypted is not
+// given one that is not.
+func checkFields(lang words.Lang, v url.Values, known ...string) error {
+	for name := range v {
+		switch {
+		case slices.Contains(known, name):
+		case slices.Contains(dossierFields, name):
+			return unfit(lang.Text("Only a dossier has %s: a WACZ file is not encrypted, and says nothing of who made it or what it replaces.", name))
+		default:
+			return unfit(lang.Text("Nothing is handed over by %s: there is no such choice.", visible(name)))
+		}
+	}
+	return nil
 }
 
 // picked are the pages of a case that are to be handed over.
@@ -200,6 +228,9 @@ func named(w http.ResponseWriter, kind, name string) {
 
 // selection gives a case as one WACZ file.
 func (h handlers) selection(r *http.Request, out *handed, v url.Values) error {
+	if err := checkFields(words.Match(r), v, handedFields...); err != nil {
+		return err
+	}
 	c, picks, err := h.picked(r, v)
 	if err != nil {
 		return err
@@ -232,6 +263,9 @@ func (h handlers) dossier(r *http.Request, out *handed, v url.Values) error {
 	lang := words.Match(r)
 	if h.Dossiers == nil {
 		return errNowhere
+	}
+	if err := checkFields(lang, v, slices.Concat(handedFields, dossierFields)...); err != nil {
+		return err
 	}
 	c, picks, err := h.picked(r, v)
 	if err != nil {

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"html/template"
-	"slices"
 	"strings"
 
 	"crawlfleet.dev/crawlfleet/portal/cases"
@@ -32,7 +31,6 @@ func caseFunctions(lang words.Lang) template.FuncMap {
 		"caselink":  caseLink,
 		"commas":    func(list []string) string { return strings.Join(list, ", ") },
 		"decisions": cases.Words,
-		"ticked":    func(only []cases.Word, w cases.Word) bool { return slices.Contains(only, w) },
 		"labelled":  func(v any, form caseForm) labelled { return labelled{v, form} },
 	}
 }

@@ -121,7 +121,7 @@ func TestExportsAreCounted(t *testing.T) {
 	registry := f.measured()
 	f.rewire(t)
 	const one = "/cases/default/c-17"
-	form := url.Values{"to": {"police-3"}, "by": {"An analyst"}}
+	form := url.Values{"to": {"police-3"}}
 	want(t, "a file", 200, f.as(exporter, one+"/selection.wacz", form))
 	want(t, "to nobody", 422, f.as(exporter, one+"/selection.wacz", url.Values{}))
 	want(t, "a dossier", 200, f.as(exporter, "/api/v1"+one+"/dossier.zip?to=police-3", nil, "Accept", "application/json"))

@@ -16,6 +16,8 @@ var dutchCases = map[string]string{
 	"A page of the case is missing from its file in the archive.":   "Een pagina van de zaak ontbreekt in het bestand in het archief.",
 	"A file of the archive is damaged, so nothing was handed over.": "Een bestand in het archief is beschadigd, dus is er niets overgedragen.",
 	"A dossier has whole files, as they were signed: with the chosen captures go all other pages that the crawl stored in the same files. To hand over the chosen ones alone, take the WACZ file.": "Een dossier bevat hele bestanden, zoals ze ondertekend zijn: met de gekozen vastleggingen gaan alle andere pagina’s mee die de crawl in dezelfde bestanden heeft opgeslagen. Wilt u alleen de gekozen overdragen, neem dan het WACZ-bestand.",
+	"Only a dossier has %s: a WACZ file is not encrypted, and says nothing of who made it or what it replaces.":                                                                                    "Alleen een dossier heeft %s: een WACZ-bestand is niet versleuteld, en zegt niets over wie het maakte of wat het vervangt.",
+	"Nothing is handed over by %s: there is no such choice.": "Niets wordt overgedragen volgens %s: die keuze is er niet.",
 	"All pages in it": "Alle pagina’s erin",
 	"For yourself: each download is written into the custody log as a copy by you, not as handed over to somebody.": "Voor uzelf: elke download wordt in het bewaarlogboek geschreven als een kopie door u, niet als overgedragen aan iemand.",
 	"Only captures with these decisions (none ticked: all but those that are not relevant)":                         "Alleen vastleggingen met deze besluiten (niets aangevinkt: alle behalve wat niet relevant is)",

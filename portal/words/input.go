@@ -2,10 +2,12 @@ package words
 
 // dutchInput is what people are told of values that cannot be understood.
 var dutchInput = map[string]string{
-	"%s: %s":                   "%s: %s",
-	"%s is %q: it must be %s.": "%s is %q, en moet zijn: %s.",
-	"the body":                 "wat gestuurd is",
-	"a number from 1 to 1000":  "een getal van 1 tot 1000",
+	"%s: %s":                      "%s: %s",
+	"%s is %q: it must be %s.":    "%s is %q, en moet zijn: %s.",
+	"the query":                   "de query",
+	"escaped as that of a URL is": "gecodeerd zoals die van een URL",
+	"the body":                    "wat gestuurd is",
+	"a number from 1 to 1000":     "een getal van 1 tot 1000",
 	"a date such as 2026-03-31, or a time such as 2026-03-31T12:00:00Z":       "een datum zoals 2026-03-31, of een tijd zoals 2026-03-31T12:00:00Z",
 	"an address such as https://www.example.org/":                             "een adres zoals https://www.example.org/",
 	"one of those that the form offers":                                       "een van die het formulier biedt",
