@@ -65,3 +65,26 @@ func TestNothingIsHandedOverUnheeded(t *testing.T) {
 		}
 	}
 }
+
+// TestToWhom: to whom something is handed over is one line of so many characters, in any script, and the log tells two of
+// them apart.
+func TestToWhom(t *testing.T) {
+	t.Parallel()
+	f := newSigned(t)
+	const one = "/cases/default/c-17/selection.wacz"
+	for to, status := range map[string]int{
+		"полиция": 200, "таможня": 200, strings.Repeat("я", maxTo): 200, strings.Repeat("я", maxTo+1): 422,
+		"a\nb": 422, "a\x00b": 422, "a\u2028b": 422, "a\xffb": 422, " ": 422,
+	} {
+		for what, res := range map[string]*http.Response{
+			"form": f.as(exporter, one, url.Values{"to": {to}}),
+			"API":  f.as(exporter, "/api/v1"+one+"?"+url.Values{"to": {to}}.Encode(), nil, "Accept", "application/json"),
+		} {
+			if res.StatusCode != status {
+				t.Errorf("%s: %q is answered %d, want %d", what, to, res.StatusCode, status)
+			}
+		}
+	}
+	want(t, "who prepared it", 200, f.as(exporter, "/cases/default/c-17/dossier.zip", url.Values{"to": {"police-3"}, "by": {strings.Repeat("я", maxTo)}}))
+	wantAll(t, "the log", strings.Join(f.logged(t), "\n"), " %D0%BF%D0%BE%D0%BB%D0%B8%D1%86%D0%B8%D1%8F ", " %D1%82%D0%B0%D0%BC%D0%BE%D0%B6%D0%BD%D1%8F ")
+}

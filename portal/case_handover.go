@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"filippo.io/age"
 
@@ -161,8 +162,8 @@ func (h handlers) picked(r *http.Request, v url.Values) (*cases.Case, []selectio
 	if strings.TrimSpace(v.Get("to")) == "" {
 		return nil, nil, unfit(lang.Text("Say to whom you hand it over."))
 	}
-	if len(v.Get("to")) > maxTo {
-		return nil, nil, unfit(lang.Text("%s: at most %s characters, and no control characters.", lang.Text("To whom"), lang.Number(maxTo)))
+	if err := checkNamed(lang, "To whom", v.Get("to")); err != nil {
+		return nil, nil, err
 	}
 	only, err := wordsOf(v)
 	if err != nil {
@@ -203,8 +204,16 @@ func (h handlers) present(ctx context.Context, picks []selection.Pick) ([]select
 	return slices.DeleteFunc(picks, func(p selection.Pick) bool { return !there[p.Chunk] }), nil
 }
 
-// maxTo is how long it is to whom something is handed over, in bytes.
+// maxTo is how long it is to whom something is handed over, and who prepared it, in characters.
 const maxTo = 200
+
+// checkNamed checks to whom something is handed over, or who prepared it.
+func checkNamed(lang words.Lang, label, name string) error {
+	if name = strings.TrimSpace(name); utf8.RuneCountInString(name) > maxTo || chain.Line("", name, utf8.UTFMax*maxTo) != nil {
+		return unfit(lang.Text("%s: at most %s characters, and no control characters.", lang.Text(label), lang.Number(maxTo)))
+	}
+	return nil
+}
 
 // told is that the custody log is told of what is handed over, and to whom. The case is that of the
 // entries.
@@ -278,8 +287,8 @@ func (h handlers) dossier(r *http.Request, out *handed, v url.Values) error {
 	if o.preparedBy == "" {
 		o.preparedBy = access.From(r.Context()).Name
 	}
-	if chain.Line("", o.preparedBy, maxTo) != nil {
-		return unfit(lang.Text("%s: at most %s characters, and no control characters.", lang.Text("Prepared by"), lang.Number(maxTo)))
+	if err := checkNamed(lang, "Prepared by", o.preparedBy); err != nil {
+		return err
 	}
 	if o.supersedes = strings.ToLower(strings.TrimSpace(v.Get("supersedes"))); o.supersedes != "" && !sha256Hex.MatchString(o.supersedes) {
 		return unfit(lang.Text("The earlier dossier is named by 64 hexadecimal digits: the SHA-256 of its tagmanifest-sha256.txt."))

@@ -35,6 +35,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"crawlfleet.dev/crawlfleet/internal/bagit"
 	"crawlfleet.dev/crawlfleet/internal/custody"
@@ -152,8 +153,8 @@ func Create(ctx context.Context, dir string, o Options) (*Dossier, error) {
 
 func (o *Options) check() error {
 	for _, v := range []struct{ name, value string }{{"the case", o.Case}, {"the organisation", o.Organization}, {"who prepared it", o.PreparedBy}} {
-		if strings.TrimSpace(v.value) == "" || strings.ContainsAny(v.value, "\r\n") || len(v.value) > 256 {
-			return fmt.Errorf("dossier: %s must be given in one line of at most 256 bytes", v.name)
+		if strings.TrimSpace(v.value) == "" || strings.ContainsAny(v.value, "\r\n") || utf8.RuneCountInString(v.value) > 256 {
+			return fmt.Errorf("dossier: %s must be given in one line of at most 256 characters", v.name)
 		}
 	}
 	if b, err := hex.DecodeString(o.Supersedes); err != nil || len(b) != 0 && len(b) != sha256.Size {

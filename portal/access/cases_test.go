@@ -1,10 +1,14 @@
 package access
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,6 +72,56 @@ func TestOtherRights(t *testing.T) {
 		r := httptest.NewRequest(http.MethodPost, "/", nil)
 		if err := g.let(r, ann, need); (err == nil) != tc.want {
 			t.Errorf("who has %v: %v", tc.has, err)
+		}
+	}
+}
+
+// TestToWhomIsReadable: what the log does not take as it is can be told from all else and read by who knows
+// percent-encoding (RFC 3986 section 2.1).
+func TestToWhomIsReadable(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("полиция ", 40)
+	for _, tc := range []struct{ said, to string }{
+		{"police-3", "police-3"},
+		{" police-3 ", "police-3"},
+		{"полиция", "%D0%BF%D0%BE%D0%BB%D0%B8%D1%86%D0%B8%D1%8F"},
+		{"таможня", "%D1%82%D0%B0%D0%BC%D0%BE%D0%B6%D0%BD%D1%8F"},
+		{"unit 3", "unit%203"},
+		{"unit%203", "unit%25203"},
+		{"a//b", "a/%2Fb"},
+		{"a///b", "a/%2F/b"},
+		{"WWW.police.example", "WWW%2Epolice.example"},
+		{long, ""},
+		{long + "1", ""},
+	} {
+		log := &logbook{}
+		c := &Custody{Log: log, Chunks: &chunks{sum: sum}}
+		person := ann
+		person.Case = tc.said
+		if err := c.Exported(t.Context(), person, tc.said, Snapshot{chunk, "p1"}); err != nil {
+			t.Fatal(err)
+		}
+		e := log.entries[0]
+		if err := e.Validate(); err != nil {
+			t.Errorf("%q: %v", tc.said, err)
+		}
+		if tc.to == "" {
+			hash := sha256.Sum256([]byte(strings.TrimSpace(tc.said)))
+			begin, end, _ := strings.Cut(e.To, "-")
+			plain, err := url.PathUnescape(begin)
+			if err != nil || !strings.HasPrefix(tc.said, strings.TrimRight(strings.ToValidUTF8(plain, ""), " ")) || len(begin) < 190 || end != hex.EncodeToString(hash[:16]) {
+				t.Errorf("%q is told as %q: %v", tc.said, e.To, err)
+			}
+			continue
+		}
+		if e.To != tc.to {
+			t.Errorf("%q is told as %q, want %q", tc.said, e.To, tc.to)
+		}
+		if plain, err := url.PathUnescape(e.To); err != nil || plain != strings.TrimSpace(tc.said) {
+			t.Errorf("%q is read as %q: %v", e.To, plain, err)
+		}
+		if plain, err := url.PathUnescape(e.Case); err != nil || plain != tc.said {
+			t.Errorf("the case %q is read as %q: %v", e.Case, plain, err)
 		}
 	}
 }

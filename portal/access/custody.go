@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -90,7 +91,7 @@ func (c *Custody) Exported(ctx context.Context, p Person, to string, snapshots .
 	export := rand.Text()
 	each := func(time.Time) string { return export }
 	return c.tell(ctx, p, custody.Exported, snapshots, each, func(e *custody.Entry, _ Snapshot) {
-		e.To = custody.Word(strings.TrimSpace(to))
+		e.To = escaped(strings.TrimSpace(to))
 	})
 }
 
@@ -118,7 +119,7 @@ func (c *Custody) tell(ctx context.Context, p Person, event custody.Event, snaps
 	for _, s := range snapshots {
 		e := custody.Entry{
 			Event: event, Object: s.Chunk, When: now.UTC().Truncate(time.Millisecond),
-			Who: who(p.Name), Why: p.Purpose, Case: custody.Word(p.Case),
+			Who: who(p.Name), Why: p.Purpose, Case: escaped(p.Case),
 		}
 		complete(&e, s)
 		e.ID = identifier(e, s, p.Case, when(now))
@@ -147,16 +148,50 @@ func (c *Custody) tell(ctx context.Context, p Person, event custody.Event, snaps
 	return nil
 }
 
+// maxWord is how many bytes the log takes of who, case and to, and beginning how many are of what was said where that
+// has more: the rest is its hash.
+const maxWord, beginning = 256, 200
+
 // who is a name as the log takes it. Of one that the log does not take as it is, it has what can be
 // read of it and its hash: two people are never one.
 func who(name string) string {
-	const most, beginning = 256, 200
 	word := custody.Word(name)
-	if word == name && len(word) <= most {
+	if word == name && len(word) <= maxWord {
 		return word
 	}
-	hash := sha256.Sum256([]byte(name))
+	return hashed(word, name)
+}
+
+func hashed(word, said string) string {
+	hash := sha256.Sum256([]byte(said))
 	return word[:min(len(word), beginning)] + "-" + hex.EncodeToString(hash[:16])
+}
+
+// notTaken are the bytes that the log does not take in a word, the end of what it takes for an address, and what an
+// escape begins with.
+var notTaken = regexp.MustCompile(`(?i)//|www\.|[^!-~]|%`)
+
+// escaped is what somebody said as the log takes it: percent-encoded (RFC 3986 section 2.1) where it has to be, so that
+// who reads the log can read it in any script.
+func escaped(said string) string {
+	word := notTaken.ReplaceAllStringFunc(said, func(s string) string {
+		plain := ""
+		if s[0] > ' ' && s[0] <= '~' { // of an address its end is enough
+			plain, s = s[:len(s)-1], s[len(s)-1:]
+		}
+		for i := range len(s) {
+			plain += fmt.Sprintf("%%%02X", s[i])
+		}
+		return plain
+	})
+	if len(word) <= maxWord {
+		return word
+	}
+	word = word[:beginning]
+	if i := strings.LastIndexByte(word, '%'); i > len(word)-len("%00") {
+		word = word[:i] // an escape that is cut says nothing
+	}
+	return hashed(word, said)
 }
 
 // Logged is what the custody log is told of a person, and nothing else: it is bounded, and telling of
