@@ -215,6 +215,10 @@ func (h handlers) apiSelection(w http.ResponseWriter, r *http.Request) { h.apiHa
 func (h handlers) apiDossier(w http.ResponseWriter, r *http.Request) { h.apiHand(w, r, h.dossier) }
 
 func (h handlers) apiHand(w http.ResponseWriter, r *http.Request, give func(*http.Request, *handed, url.Values) error) {
+	if r.Method == http.MethodHead { // nothing would be handed over, and the custody log would say that it was
+		h.notAllowed(w, r, http.MethodGet)
+		return
+	}
 	// It is asked for with GET and is written into the custody log all the same: no page of another
 	// site has a browser do that, as it has it do no POST.
 	asked := r.Clone(r.Context())

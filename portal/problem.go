@@ -148,6 +148,12 @@ func (h handlers) nowhere(w http.ResponseWriter, r *http.Request) {
 	h.problem(w, r, problem{Status: http.StatusNotFound, Text: "There is nothing at this address.", Hint: "The search page and the list of crawls lead to all there is."})
 }
 
+// notAllowed answers for a method that an address does not take (RFC 9110 section 15.5.6), with those that it does.
+func (h handlers) notAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+	w.Header().Set("Allow", allow)
+	h.problem(w, r, problem{Status: http.StatusMethodNotAllowed, Text: "This cannot be done by %s.", textArgs: []any{r.Method}, Hint: "This address takes: %s.", hintArgs: []any{allow}})
+}
+
 // problem answers people with a page and programs with JSON.
 func (h handlers) problem(w http.ResponseWriter, r *http.Request, p problem) {
 	if wantsPage(r) {

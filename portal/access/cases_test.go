@@ -70,7 +70,7 @@ func TestOtherRights(t *testing.T) {
 		}
 		g := &Gate{Rights: &Rights{Reviewer: kube}}
 		r := httptest.NewRequest(http.MethodPost, "/", nil)
-		if err := g.let(r, ann, need); (err == nil) != tc.want {
+		if err := g.let(r, ann, need, true); (err == nil) != tc.want {
 			t.Errorf("who has %v: %v", tc.has, err)
 		}
 	}

@@ -86,7 +86,7 @@ func (g *Gate) Require(need Need, next http.Handler) http.Handler {
 		if err == nil {
 			p = g.purposed(r, p)
 			r = r.WithContext(With(r.Context(), p))
-			err = g.let(r, p, need)
+			err = g.let(r, p, need, r.Method != http.MethodHead)
 		}
 		if err != nil {
 			g.refuse(w, r, err)
@@ -97,15 +97,15 @@ func (g *Gate) Require(need Need, next http.Handler) http.Handler {
 }
 
 // Allow is nil for a person of a request that was let through who has a right in each of the
-// namespaces that some subjects belong to, after the custody log was told as for [Allowed]: for
+// namespaces that some subjects belong to, after the custody log was told as for [Allowed], by any method: for
 // what only turns out while a request is answered.
 func (g *Gate) Allow(r *http.Request, right Right, subjects ...Subject) error {
 	need := Allowed(right, func(*http.Request) ([]Subject, error) { return subjects, nil })
-	return g.let(r, From(r.Context()), need)
+	return g.let(r, From(r.Context()), need, true)
 }
 
-// let is nil for who has what is needed, and after the custody log was told of what they see.
-func (g *Gate) let(r *http.Request, p Person, need Need) error {
+// let is nil for who has what is needed, and after the custody log was told of what they see where it is to be told.
+func (g *Gate) let(r *http.Request, p Person, need Need, tell bool) error {
 	switch need.level {
 	case signedIn:
 		return nil
@@ -134,10 +134,11 @@ func (g *Gate) let(r *http.Request, p Person, need Need) error {
 	if err := g.checkPurpose(r, p, need.right); err != nil {
 		return err
 	}
-	switch need.right {
-	case Look:
+	switch {
+	case !tell:
+	case need.right == Look:
 		return g.Custody.Read(r.Context(), p, snapshots...)
-	case Copy:
+	case need.right == Copy:
 		return g.Custody.Copied(r.Context(), p, "", snapshots...)
 	}
 	return nil

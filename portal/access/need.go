@@ -44,7 +44,7 @@ var (
 
 // Allowed is for who has a right in each of the namespaces that a request is about. For
 // [Look] the custody log is told that the subjects' snapshots are read, and for [Copy] that they
-// are copied, before the handler runs. An error of about goes to [Gate.Problem] as it is, and so
+// are copied, before the handler runs; of HEAD it is not, whose answers have no content (RFC 9110 section 9.3.2). An error of about goes to [Gate.Problem] as it is, and so
 // does that a request is about nothing.
 func Allowed(right Right, about func(*http.Request) ([]Subject, error)) Need {
 	return Need{level: allowed, right: right, about: about}

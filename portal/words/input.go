@@ -4,6 +4,8 @@ package words
 var dutchInput = map[string]string{
 	"%s: %s":                      "%s: %s",
 	"%s is %q: it must be %s.":    "%s is %q, en moet zijn: %s.",
+	"This cannot be done by %s.":  "Dit kan niet met %s.",
+	"This address takes: %s.":     "Dit adres neemt: %s.",
 	"the query":                   "de query",
 	"escaped as that of a URL is": "gecodeerd zoals die van een URL",
 	"the body":                    "wat gestuurd is",
