@@ -18,6 +18,7 @@ import (
 	"crawlfleet.dev/crawlfleet/portal/cases"
 	"crawlfleet.dev/crawlfleet/portal/catalog"
 	"crawlfleet.dev/crawlfleet/portal/selection"
+	"crawlfleet.dev/crawlfleet/portal/words"
 )
 
 // TestWhatGoesAlong: the page tells how many pages a dossier has that nobody chose, and offers what was
@@ -39,10 +40,10 @@ func TestWhatGoesAlong(t *testing.T) {
 	}
 	ticked := func(word cases.Word) string { return `name="decision" value="` + string(word) + `" checked>` }
 	row := func(what string, captures, others int) string {
-		return fmt.Sprintf(`<th scope="row">%s</th><td class="number">%d<span class="unit"> captures</span></td><td class="number">%d<`, what, captures, others)
+		return fmt.Sprintf(`<th scope="row">%s</th><td class="number">%d<span class="unit"> %s</span></td><td class="number">%d<`, what, captures, words.English.Noun(captures, "capture"), others)
 	}
 	text := page(nil)
-	wantAll(t, "nothing is decided", text, row("nothing", 3, 4), "The chosen pages alone", `class="number">4<span class="unit"> pages</span>`)
+	wantAll(t, "nothing is decided", text, row("no decision", 3, 4), "The chosen pages alone", `class="number">4<span class="unit"> pages</span>`)
 	wantNone(t, "nothing is decided", text, " checked>", row("relevant", 0, 0), "or more:", "at most the sum")
 	for id, word := range map[string]cases.Word{first[0]: cases.NotRelevant, first[1]: cases.HandOver, second[0]: cases.Relevant} {
 		event := cases.Event{Kind: cases.Decided, Decision: word, Capture: catalog.ID(id)}
@@ -51,7 +52,7 @@ func TestWhatGoesAlong(t *testing.T) {
 		}
 	}
 	text = page(nil)
-	wantAll(t, "decided", text, ticked(cases.HandOver), row("nothing", 2, 5), row("not relevant", 1, 3), row("to be handed over", 1, 3), row("relevant", 1, 2), "at most the sum")
+	wantAll(t, "decided", text, ticked(cases.HandOver), row("no decision", 2, 5), row("not relevant", 1, 3), row("to be handed over", 1, 3), row("relevant", 1, 2), "at most the sum")
 	wantNone(t, "decided", text, ticked(cases.Relevant), ticked(cases.NotRelevant))
 	again := func(form url.Values) string { // the other form is as it was proposed
 		_, text, _ := strings.Cut(page(form), `action="/cases/default/c-1/dossier.zip"`)

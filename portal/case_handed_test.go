@@ -88,3 +88,17 @@ func TestToWhom(t *testing.T) {
 	want(t, "who prepared it", 200, f.as(exporter, "/cases/default/c-17/dossier.zip", url.Values{"to": {"police-3"}, "by": {strings.Repeat("я", maxTo)}}))
 	wantAll(t, "the log", strings.Join(f.logged(t), "\n"), " %D0%BF%D0%BE%D0%BB%D0%B8%D1%86%D0%B8%D1%8F ", " %D1%82%D0%B0%D0%BC%D0%BE%D0%B6%D0%BD%D1%8F ")
 }
+
+// TestOneCapture: what is counted is said as one or as many, in each language, and that no decision is ticked, too.
+func TestOneCapture(t *testing.T) {
+	t.Parallel()
+	f := newSigned(t)
+	for lang, parts := range map[string][]string{
+		"en": {`>no decision</th>`, `2<span class="unit"> captures<`, `1<span class="unit"> capture<`},
+		"nl": {`>geen besluit</th>`, `2<span class="unit"> vastleggingen<`, `1<span class="unit"> vastlegging<`},
+	} {
+		page := want(t, lang, 200, f.as(exporter, "/cases/default/c-17/handover", nil, "Cookie", "lang="+lang))
+		wantAll(t, lang, page, parts...)
+		wantNone(t, lang, page, `>1<span class="unit"> captures<`, `>1<span class="unit"> vastleggingen<`)
+	}
+}

@@ -63,7 +63,7 @@ func parsePages() (pages, error) {
 	for _, l := range words.Langs() {
 		lang := words.Lang(l.Tag)
 		parsed, err := template.New("").Funcs(functions).Funcs(template.FuncMap{
-			"t": lang.Text, "n": lang.Count, "number": lang.Number,
+			"t": lang.Text, "n": lang.Count, "noun": lang.Noun, "number": lang.Number,
 			"kind":     func(k string) string { return lang.Text(kindWords[k]) },
 			"verdict":  func(v verify.Verdict) string { return lang.Text(verdictWords[string(v)]) },
 			"change":   func(c history.Change) string { return lang.Text(changeWords[string(c)]) },

@@ -9,7 +9,6 @@ var dutchCrawls = map[string]string{
 	"Verdict":                                "Uitkomst",
 	"Pages":                                  "Pagina’s",
 	"Page":                                   "Pagina",
-	"pages":                                  "pagina’s",
 	"Size":                                   "Grootte",
 	"Last stored":                            "Laatst opgeslagen",
 	"The archive of this crawl is not whole": "Het archief van deze crawl is niet volledig",

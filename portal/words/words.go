@@ -83,7 +83,10 @@ func (l Lang) Text(english string, args ...any) string {
 }
 
 // Count is a number with its noun, such as "1 page" and "1,200 pages".
-func (l Lang) Count(n int, noun string) string {
+func (l Lang) Count(n int, noun string) string { return l.Number(n) + " " + l.Noun(n, noun) }
+
+// Noun is what a number is of, without the number, such as "page" and "pages".
+func (l Lang) Noun(n int, noun string) string {
 	forms, ok := nouns[noun]
 	if !ok {
 		forms = [2][2]string{{noun, noun + "s"}, {noun, noun}}
@@ -93,9 +96,9 @@ func (l Lang) Count(n int, noun string) string {
 		form = forms[1]
 	}
 	if n == 1 {
-		return "1 " + form[0]
+		return form[0]
 	}
-	return l.Number(n) + " " + form[1]
+	return form[1]
 }
 
 // Number writes a number with its thousands apart.
@@ -135,21 +138,22 @@ var dutch = merge(dutchAccess, dutchAdvice, dutchCases, dutchCompare, dutchCrawl
 
 // nouns are what is counted: one and many, in English and in Dutch.
 var nouns = map[string][2][2]string{
-	"host":      {{"host", "hosts"}, {"host", "hosts"}},
-	"case":      {{"case", "cases"}, {"zaak", "zaken"}},
-	"event":     {{"event", "events"}, {"gebeurtenis", "gebeurtenissen"}},
-	"capture":   {{"capture", "captures"}, {"vastlegging", "vastleggingen"}},
-	"page":      {{"page", "pages"}, {"pagina", "pagina’s"}},
-	"crawl":     {{"crawl", "crawls"}, {"crawl", "crawls"}},
-	"snapshot":  {{"snapshot", "snapshots"}, {"momentopname", "momentopnamen"}},
-	"problem":   {{"problem", "problems"}, {"probleem", "problemen"}},
-	"file":      {{"file", "files"}, {"bestand", "bestanden"}},
-	"request":   {{"request", "requests"}, {"verzoek", "verzoeken"}},
-	"link":      {{"link", "links"}, {"link", "links"}},
-	"WACZ file": {{"WACZ file", "WACZ files"}, {"WACZ-bestand", "WACZ-bestanden"}},
-	"check":     {{"check", "checks"}, {"controle", "controles"}},
-	"fact":      {{"fact", "facts"}, {"feit", "feiten"}},
-	"notice":    {{"notice", "notices"}, {"melding", "meldingen"}},
-	"place":     {{"place", "places"}, {"plaats", "plaatsen"}},
-	"word":      {{"word", "words"}, {"woord", "woorden"}},
+	"host":       {{"host", "hosts"}, {"host", "hosts"}},
+	"case":       {{"case", "cases"}, {"zaak", "zaken"}},
+	"event":      {{"event", "events"}, {"gebeurtenis", "gebeurtenissen"}},
+	"capture":    {{"capture", "captures"}, {"vastlegging", "vastleggingen"}},
+	"page":       {{"page", "pages"}, {"pagina", "pagina’s"}},
+	"other page": {{"other page", "other pages"}, {"andere pagina", "andere pagina’s"}},
+	"crawl":      {{"crawl", "crawls"}, {"crawl", "crawls"}},
+	"snapshot":   {{"snapshot", "snapshots"}, {"momentopname", "momentopnamen"}},
+	"problem":    {{"problem", "problems"}, {"probleem", "problemen"}},
+	"file":       {{"file", "files"}, {"bestand", "bestanden"}},
+	"request":    {{"request", "requests"}, {"verzoek", "verzoeken"}},
+	"link":       {{"link", "links"}, {"link", "links"}},
+	"WACZ file":  {{"WACZ file", "WACZ files"}, {"WACZ-bestand", "WACZ-bestanden"}},
+	"check":      {{"check", "checks"}, {"controle", "controles"}},
+	"fact":       {{"fact", "facts"}, {"feit", "feiten"}},
+	"notice":     {{"notice", "notices"}, {"melding", "meldingen"}},
+	"place":      {{"place", "places"}, {"plaats", "plaatsen"}},
+	"word":       {{"word", "words"}, {"woord", "woorden"}},
 }

@@ -62,7 +62,7 @@ func TestMatch(t *testing.T) {
 func said(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	calls := regexp.MustCompile(`\bt ("(?:[^"\\]|\\.)*")|\bn \S+ ("(?:[^"\\]|\\.)*")|\bn \([^)]*\) ("(?:[^"\\]|\\.)*")`)
+	calls := regexp.MustCompile(`\bt ("(?:[^"\\]|\\.)*")|\bn(?:oun)? \S+ ("(?:[^"\\]|\\.)*")|\bn \([^)]*\) ("(?:[^"\\]|\\.)*")`)
 	templates, err := filepath.Glob("../assets/*.html")
 	if err != nil || len(templates) == 0 {
 		t.Fatalf("no templates: %v", err)
