@@ -93,11 +93,14 @@ func (s *Server) Handler() (http.Handler, error) {
 		Server: s, pages: pages, thumbnails: newThumbnails(), comparisons: newComparisons(), noticed: newNoticed(), turns: make(chan struct{}, handedAtOnce),
 	}
 	s.Gate.Problem = h.fail
-	mux := http.NewServeMux()
+	mux, methods := http.NewServeMux(), http.NewServeMux()
 	for _, route := range h.routes() {
 		mux.Handle(route.Pattern, s.Gate.Require(route.Need, route.serve))
+		if route.Pattern != catchAll {
+			methods.Handle(route.Pattern, route.serve)
+		}
 	}
-	return s.Metrics.Count(h.secured(h.tools(s.Gate.Handler(mux)))), nil
+	return s.Metrics.Count(h.secured(h.tools(s.Gate.Handler(h.serve(mux, methods))))), nil
 }
 
 // license is what ReplayWeb.page may be used and passed on under.

@@ -73,6 +73,6 @@ func (h handlers) routes() []route {
 		{"GET /assets/replaywebpage-license.txt", access.Public, h.license},
 		{"GET /healthz", access.Public, func(http.ResponseWriter, *http.Request) {}},
 		{"GET /readyz", access.Public, h.ready},
-		{"GET /", access.Public, h.nowhere},
+		{catchAll, access.Public, h.nowhere},
 	}, h.caseRoutes()...)
 }

@@ -230,5 +230,9 @@ func (h handlers) serveFile(w http.ResponseWriter, r *http.Request, key blob.Key
 		head.Set("Repr-Digest", digestField(info.SHA256))
 	}
 	reader := io.NewSectionReader(blob.NewReaderAt(r.Context(), h.Archive, key, info.Size), 0, info.Size)
-	http.ServeContent(w, r, path.Base(string(key)), info.Modified, reader)
+	part := &unmet{ResponseWriter: w}
+	http.ServeContent(part, r, path.Base(string(key)), info.Modified, reader)
+	if part.status != 0 {
+		h.failPart(w, r, part.status, info.Size)
+	}
 }

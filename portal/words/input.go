@@ -2,10 +2,14 @@ package words
 
 // dutchInput is what people are told of values that cannot be understood.
 var dutchInput = map[string]string{
-	"%s: %s":                      "%s: %s",
-	"%s is %q: it must be %s.":    "%s is %q, en moet zijn: %s.",
-	"This cannot be done by %s.":  "Dit kan niet met %s.",
-	"This address takes: %s.":     "Dit adres neemt: %s.",
+	"%s: %s":                     "%s: %s",
+	"%s is %q: it must be %s.":   "%s is %q, en moet zijn: %s.",
+	"This cannot be done by %s.": "Dit kan niet met %s.",
+	"This address takes: %s.":    "Dit adres neemt: %s.",
+	"The file does not have the part that was asked for.":                    "Het bestand heeft het gevraagde deel niet.",
+	"It has %s bytes: ask for others of them, or for all of it.":             "Het heeft %s bytes: vraag om andere daarvan, of om alles.",
+	"The file is not the one that was asked for.":                            "Het bestand is niet het gevraagde.",
+	"It has another ETag or another date: ask for it without the condition.": "Het heeft een andere ETag of een andere datum: vraag erom zonder die voorwaarde.",
 	"the query":                   "de query",
 	"escaped as that of a URL is": "gecodeerd zoals die van een URL",
 	"the body":                    "wat gestuurd is",
