@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -137,10 +138,20 @@ func (h handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
 			break
 		}
 	}
-	if p.Status != http.StatusNotFound {
-		h.Logger.Error("request failed", "route", r.Pattern, "error", err)
-	}
+	h.Logger.Log(r.Context(), severity(p.Status), "request failed", "route", r.Pattern, "error", err)
 	h.problem(w, r, p)
+}
+
+// severity is how much an answer matters to whoever runs the portal: what is wrong with what somebody asks for is no fault,
+// and a file that is damaged is none of the portal.
+func severity(status int) slog.Level {
+	switch {
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	case status == http.StatusUnprocessableEntity:
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // nowhere answers for addresses that the portal does not have.
