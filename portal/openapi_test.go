@@ -29,7 +29,7 @@ import (
 // answers are the types that the API answers with. Their schemas, and those of all that is in
 // them, are named package.Type.
 var answers = []any{
-	problem{}, foundJSON{}, timelineJSON{}, seenJSON{}, comparison{}, history.Step{}, verdict.Verdict{}, Run{}, ownWatch{}, watches.Notice{},
+	problem{}, purposeJSON{}, foundJSON{}, timelineJSON{}, seenJSON{}, comparison{}, history.Step{}, verdict.Verdict{}, Run{}, ownWatch{}, watches.Notice{},
 	cases.Summary{}, cases.Case{}, conflictJSON{}, live.Job{},
 }
 

@@ -97,7 +97,7 @@ func (h handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h.Metrics.refused(err)
 	var asked *access.PurposeNeeded
-	if errors.As(err, &asked) && wantsPage(r) {
+	if errors.As(err, &asked) {
 		h.askPurpose(w, r, asked)
 		return
 	}
@@ -180,9 +180,4 @@ func (h handlers) problem(w http.ResponseWriter, r *http.Request, p problem) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(append(b, '\n')) // the visitor may have gone
-}
-
-// askPurpose asks what a person looks for, and goes on to where they wanted.
-func (h handlers) askPurpose(w http.ResponseWriter, r *http.Request, asked *access.PurposeNeeded) {
-	h.render(w, r, asked.Status, "purpose.html", words.Match(r).Text("What are you looking for?"), asked)
 }
