@@ -36,7 +36,7 @@ type Server struct {
 	Follow  Follower
 	// Runs are the runs of the archive.
 	Runs *Runs
-	// Gate knows who asks and lets through who may. Its Problem is the Server's.
+	// Gate knows who asks and lets through who may. Its Problem and Said are the Server's.
 	Gate *access.Gate
 	// Tools answers other people's programs. Its Scope and Look are the Server's.
 	Tools *cdx.Server
@@ -92,7 +92,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	h := handlers{
 		Server: s, pages: pages, thumbnails: newThumbnails(), comparisons: newComparisons(), noticed: newNoticed(), turns: make(chan struct{}, handedAtOnce),
 	}
-	s.Gate.Problem = h.fail
+	s.Gate.Problem, s.Gate.Said = h.fail, saidOn
 	mux, methods := http.NewServeMux(), http.NewServeMux()
 	for _, route := range h.routes() {
 		mux.Handle(route.Pattern, s.Gate.Require(route.Need, route.serve))

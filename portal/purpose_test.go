@@ -2,7 +2,10 @@ package portal
 
 import (
 	"encoding/json"
+	"html"
 	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -50,4 +53,61 @@ func TestProgramsAreToldWhichPurpose(t *testing.T) {
 			t.Errorf("%s: %v", tc.what, err)
 		}
 	}
+}
+
+// TestWhatIsTypedOutlivesThePurpose: a form that is sent before its purpose was said is kept in the page that asks for it,
+// and sent on with it.
+func TestWhatIsTypedOutlivesThePurpose(t *testing.T) {
+	t.Parallel()
+	f := newSigned(t)
+	f.server.Gate.Policy = access.Policy{AskPurpose: access.AskExport, Purposes: []string{"screening", "research"}, AskCase: true}
+	f.rewire(t)
+	const path = "/cases/default/c-17/selection.wacz"
+	sent := url.Values{"to": {"police-3 <b>"}, "decision": {"HandOver", "NeedsReview"}}
+	page := want(t, "without a purpose", http.StatusPreconditionRequired, f.as(exporter, path, sent))
+	kept := func(page string) url.Values {
+		t.Helper()
+		_, form, ok := strings.Cut(page, `<form method="post" action="`+path+`" class="form">`)
+		if !ok {
+			t.Fatalf("no form that is sent on:\n%s", page)
+		}
+		form, _, _ = strings.Cut(form, "</form>")
+		again := url.Values{}
+		for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(form, -1) {
+			again.Add(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
+		}
+		wantAll(t, "the form", form, `name="Crawlfleet-Purpose"`, `name="Crawlfleet-Case"`)
+		return again
+	}
+	wantNone(t, "the page", page, "<b>", `name="return"`)
+	wantAll(t, "the page", page, "is kept in this page")
+	if again := kept(page); again.Encode() != sent.Encode() {
+		t.Errorf("the page has %v, sent was %v", again, sent)
+	}
+	again := kept(page)
+	again.Set("Crawlfleet-Purpose", "fishing")
+	again.Set("Crawlfleet-Case", "17/2026")
+	page = want(t, "another purpose", http.StatusPreconditionRequired, f.as(exporter, path, again))
+	wantAll(t, "another purpose", page, "the purpose must be one of: screening, research", `value="17/2026"`)
+	if again := kept(page); again.Encode() != sent.Encode() {
+		t.Errorf("the page has %v, sent was %v", again, sent)
+	}
+	if got := f.logged(t); len(got) != 2 {
+		t.Errorf("the log has %q", got)
+	}
+	again.Set("Crawlfleet-Purpose", "research")
+	res := f.as(exporter, path, again)
+	want(t, "with a purpose", http.StatusOK, res)
+	if got := f.logged(t); len(got) != 3 || got[2] != "Exported "+exporter+" c-17 police-3%20<b> b1.wacz" {
+		t.Errorf("the log has %q", got)
+	}
+	var cookies []string
+	for _, c := range res.Cookies() {
+		cookies = append(cookies, c.Name+"="+c.Value)
+	}
+	want(t, "for the session", http.StatusOK, f.as(exporter, path, sent, "Cookie", strings.Join(cookies, "; ")))
+	wantAll(t, "in Dutch", want(t, "in Dutch", http.StatusPreconditionRequired, f.as(exporter, path, sent, "Cookie", "lang=nl")), "bewaard in deze pagina")
+	// What cannot be read is not asked for a purpose first.
+	res = f.post(path, "to=x&%zz=%", "Authorization", "Bearer "+exporter, "Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded")
+	want(t, "malformed", http.StatusBadRequest, res)
 }

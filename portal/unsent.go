@@ -21,14 +21,19 @@ type unsent struct {
 // keepUnsent answers a form of somebody who is not logged in any more. It is false for what is no such
 // form, and where nobody can log in.
 func (h handlers) keepUnsent(w http.ResponseWriter, r *http.Request, refused *access.Problem) bool {
-	to := r.URL.RequestURI()
-	if refused.Reason != access.ReasonNotLoggedIn || h.Gate.Provider == nil || r.Method != http.MethodPost || !wantsPage(r) || access.LocalPath(to) != to {
+	if refused.Reason != access.ReasonNotLoggedIn || h.Gate.Provider == nil || !isForm(r) {
 		return false
 	}
 	if err := readForm(r, maxCaseForm); err != nil {
 		return false
 	}
-	body := unsent{To: to, Fields: r.PostForm, Login: access.LoginPath + "?return=%2F"}
+	body := unsent{To: r.URL.RequestURI(), Fields: r.PostForm, Login: access.LoginPath + "?return=%2F"}
 	h.render(w, r, refused.Status, "unsent.html", words.Match(r).Text("You are not logged in any more."), body)
 	return true
+}
+
+// isForm tells whether somebody sent a form from a page, to an address that it can be sent to again.
+func isForm(r *http.Request) bool {
+	to := r.URL.RequestURI()
+	return r.Method == http.MethodPost && wantsPage(r) && access.LocalPath(to) == to
 }

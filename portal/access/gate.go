@@ -52,7 +52,10 @@ type Gate struct {
 	// Problem tells a person or a program that they are not let through: by a *[Problem], a
 	// *[PurposeNeeded], or an error of a route's own.
 	Problem func(http.ResponseWriter, *http.Request, error)
-	Logger  *slog.Logger
+	// Said is what a form that is sent on says that its person looks for, where the page that asked for it
+	// put it in; nil for none.
+	Said   func(*http.Request) (purpose, reference string, ok bool)
+	Logger *slog.Logger
 
 	once   sync.Once
 	tokens *recent[[sha256.Size]byte, Person]
@@ -85,8 +88,15 @@ func (g *Gate) Require(need Need, next http.Handler) http.Handler {
 		p, err := g.person(w, r)
 		if err == nil {
 			p = g.purposed(r, p)
+			purpose, reference, sentOn := g.sentOn(r, need)
+			if sentOn {
+				p.Purpose, p.Case = purpose, reference
+			}
 			r = r.WithContext(With(r.Context(), p))
 			err = g.let(r, p, need, r.Method != http.MethodHead)
+			if err == nil && sentOn { // it counts for the session, as with setPurpose
+				err = g.Sessions.setPurpose(w, r, p, purpose, reference)
+			}
 		}
 		if err != nil {
 			g.refuse(w, r, err)

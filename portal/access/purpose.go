@@ -132,6 +132,14 @@ func (g *Gate) purposed(r *http.Request, p Person) Person {
 	return p
 }
 
+// sentOn is what a form says beside what it is about, for a deed that a purpose can be asked for.
+func (g *Gate) sentOn(r *http.Request, need Need) (purpose, reference string, ok bool) {
+	if g.Said == nil || r.Method != http.MethodPost || deeds[need.right] == "" {
+		return "", "", false
+	}
+	return g.Said(r)
+}
+
 // policy is that of the moment. Its error is a *[Problem].
 func (g *Gate) policy() (Policy, error) {
 	if g.Policy == nil {
