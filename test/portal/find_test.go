@@ -152,6 +152,6 @@ func (p *person) sharedLink() {
 	stranger := p.world.visitor(p.T, p.portal)
 	stranger.open(address)
 	stranger.enter(nic)
-	stranger.await("the refusal", `document.querySelector("h1")?.innerText.includes("may not")`)
+	stranger.await("the refusal", `document.querySelector("h1")?.innerText.includes("nothing here that you may see")`)
 	stranger.seesNone(quiet, bright, rooms, theSouth)
 }
