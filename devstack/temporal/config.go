@@ -125,5 +125,9 @@ func dynamicConfig() dynamicconfig.StaticClient {
 		// One writer and a few pollers gain nothing from partitions but hops.
 		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
 		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
+		// A version of workers that nothing runs on any more is drained within seconds, not
+		// within six minutes: one writer's visibility is never late.
+		dynamicconfig.VersionDrainageStatusVisibilityGracePeriod.Key(): 2 * time.Second,
+		dynamicconfig.VersionDrainageStatusRefreshInterval.Key():       2 * time.Second,
 	}
 }
