@@ -292,6 +292,15 @@ type StampInput struct {
 	Archive Archive `json:"archive"`
 	// Statement is the key of its closing statement.
 	Statement string `json:"statement"`
+	// Resume is set by a StampRun that continues as new, nobody else.
+	Resume StampResume `json:"resume,omitzero"`
+}
+
+// StampResume is what a StampRun that continues as new takes along: since when stamps are owed,
+// and the pause that it is in.
+type StampResume struct {
+	Began time.Time     `json:"began,omitzero"`
+	Pause time.Duration `json:"pause,omitempty"`
 }
 
 // StampOutput tells how many are still owed.

@@ -8,6 +8,10 @@ import (
 // Namespace is the Temporal namespace that is used where none is configured.
 const Namespace = "crawlfleet"
 
+// Deployment is the name of the Worker Deployment that the versions of the workers of TaskQueueRun
+// belong to, where none is configured. The other task queues have no versions.
+const Deployment = "crawlfleet"
+
 // The task queues. Each kind of work has its own, so that a pool can be scaled
 // and limited for itself.
 const (
@@ -66,6 +70,9 @@ const (
 	// SignalDecided tells a Retain that something was decided about its run. It carries
 	// nothing: what was decided lies in the store.
 	SignalDecided = "Decided"
+	// SignalVersion wakes a workflow, so that it finds out that another version of the workers
+	// has become current. It carries nothing.
+	SignalVersion = "Version"
 )
 
 // RunWorkflowID is the id of the CrawlRun of the CrawlJob with this UID.

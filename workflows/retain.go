@@ -46,6 +46,8 @@ type RetainResume struct {
 	Reports int64 `json:"reports,omitempty"`
 	// Untold is how often in a row the operator did not take a report.
 	Untold int `json:"untold,omitempty"`
+	// Due is when to look, where another version of the workers takes over in between.
+	Due time.Time `json:"due,omitzero"`
 }
 
 // LogMark is a place in the decisions of a run: a number, and the SHA-256 of that decision.
@@ -146,20 +148,24 @@ func (r *run) retain(ctx workflow.Context, ended time.Time) {
 // store orders it: the workflow only sees to it that somebody looks. It ends when nothing is
 // left.
 func Retain(ctx workflow.Context, in RetainInput) error {
-	k := keeping{in: in}
-	decided := workflow.GetSignalChannel(ctx, SignalDecided)
-	for looks := 0; ; looks++ {
-		for decided.ReceiveAsync(nil) { // each is an occasion to look, which comes now
+	k := keeping{in: in, decided: workflow.GetSignalChannel(ctx, SignalDecided)}
+	k.in.Resume.Due = time.Time{}
+	if wait := in.Resume.Due.Sub(workflow.Now(ctx)); wait > 0 {
+		if err := k.rest(ctx, wait); err != nil {
+			return err
 		}
+	}
+	for looks := 0; ; looks++ {
+		heed(k.decided) // each is an occasion to look, which comes now
 		wait, done, err := k.look(ctx)
 		if err != nil || done {
 			return err
 		}
-		if _, err := workflow.AwaitWithTimeout(ctx, wait, func() bool { return decided.Len() > 0 }); err != nil {
+		if err := k.rest(ctx, wait); err != nil {
 			return err
 		}
 		if looks >= retainLooks || workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			return workflow.NewContinueAsNewError(ctx, WorkflowRetain, k.in) // which looks at once
+			return continueAs(ctx, WorkflowRetain, k.in) // which looks at once
 		}
 	}
 }
@@ -167,7 +173,25 @@ func Retain(ctx workflow.Context, in RetainInput) error {
 // keeping is the state of a Retain.
 type keeping struct {
 	in       RetainInput
+	decided  workflow.ReceiveChannel
 	troubled int // how often in a row something was not to be had
+}
+
+// rest waits until it is time to look, or something was decided. When another version of the
+// workers becomes current meanwhile, that one waits on.
+func (k *keeping) rest(ctx workflow.Context, wait time.Duration) error {
+	due := workflow.Now(ctx).Add(wait)
+	if _, err := workflow.AwaitWithTimeout(ctx, wait, func() bool { return k.decided.Len() > 0 || outdated(ctx) }); err != nil {
+		return err
+	}
+	if !outdated(ctx) {
+		return nil
+	}
+	heed(versionNews(ctx))
+	if k.decided.Len() == 0 {
+		k.in.Resume.Due = due
+	}
+	return continueAs(ctx, WorkflowRetain, k.in)
 }
 
 // look has the run looked at once, and tells the operator. It returns when to look again.

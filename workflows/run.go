@@ -274,7 +274,7 @@ func (r *run) persist(ctx workflow.Context, s step) error {
 		}
 		wait := t.met(troubleOf(err))
 		r.setTrouble(t.last)
-		if _, err := workflow.AwaitWithTimeout(ctx, wait, func() bool { return s.stop() || s.hold() }); err != nil {
+		if _, err := workflow.AwaitWithTimeout(ctx, wait, func() bool { return s.stop() || s.hold() || outdated(ctx) }); err != nil {
 			return err
 		}
 		if r.old(ctx) {
@@ -288,11 +288,14 @@ func (r *run) await(ctx workflow.Context, s step) error {
 	if s.hold() {
 		r.setTrouble(nil)
 	}
-	if err := workflow.Await(ctx, func() bool { return s.stop() || !s.hold() }); err != nil {
+	if err := workflow.Await(ctx, func() bool { return s.stop() || !s.hold() || outdated(ctx) }); err != nil {
 		return err
 	}
-	if s.stop() {
+	switch {
+	case s.stop():
 		return errStopped
+	case s.hold():
+		return r.continueAsNew(ctx)
 	}
 	return nil
 }
@@ -328,8 +331,11 @@ func (r *run) begin(ctx workflow.Context) error {
 	stop := func() bool { return r.finish != "" }
 	if early := r.job.Spec.Authorization.NotBefore.Sub(workflow.Now(ctx)); early > 0 {
 		r.early = true
-		if _, err := workflow.AwaitWithTimeout(ctx, early, stop); err != nil {
+		if _, err := workflow.AwaitWithTimeout(ctx, early, func() bool { return stop() || outdated(ctx) }); err != nil {
 			return err
+		}
+		if outdated(ctx) && !stop() {
+			return r.continueAsNew(ctx)
 		}
 		r.early, r.reports.changed = false, true
 	}
@@ -385,10 +391,11 @@ func (r *run) giveUp(err error) error {
 	return err
 }
 
-// old tells whether the history is long enough to begin a new one.
+// old tells whether the history is long enough to begin a new one, or of workers that are not
+// current any more.
 func (r *run) old(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
-	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > maxEvents || r.signals > maxSignals
+	return outdated(ctx) || info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > maxEvents || r.signals > maxSignals
 }
 
 func (r *run) continueAsNew(ctx workflow.Context) error {
@@ -396,6 +403,7 @@ func (r *run) continueAsNew(ctx workflow.Context) error {
 		return err
 	}
 	r.hear(ctx, workflow.GetSignalChannel(ctx, SignalShardReport))
+	heed(versionNews(ctx))
 	in := r.in
 	if r.seeded {
 		in.Spec.Seeds, in.SeedList, in.Scripts = Seeds{}, nil, nil
@@ -409,7 +417,7 @@ func (r *run) continueAsNew(ctx workflow.Context) error {
 		Amendments: r.list, Named: r.named, Seeding: r.job.Seeding, Unchanged: r.unchanged,
 	}
 	r.suspend(in.Resume)
-	return workflow.NewContinueAsNewError(ctx, WorkflowCrawlRun, in)
+	return continueAs(ctx, WorkflowCrawlRun, in)
 }
 
 // seal writes the closing statement and ends the run.

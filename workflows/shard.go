@@ -37,7 +37,7 @@ func FrontierShard(ctx workflow.Context, in ShardInput) error {
 		idle:     in.Idle,
 		exchange: exchange{arrived: workflow.NewBufferedChannel(ctx, 16)},
 		gaps:     gaps{on: hasGaps(ctx)},
-		control:  workflow.GetSignalChannel(ctx, SignalShardControl),
+		control:  workflow.GetSignalChannel(ctx, SignalShardControl), news: versionNews(ctx),
 	}
 	s.in.Reset = resetOf(workflow.GetInfo(ctx), in.Reset)
 	for {
@@ -59,6 +59,7 @@ type shard struct {
 	in      ShardInput
 	began   time.Time
 	control workflow.ReceiveChannel
+	news    workflow.ReceiveChannel
 	signals int
 
 	open map[string]*openBundle
@@ -106,7 +107,7 @@ func (s *shard) running() bool {
 // commits what it has and brings the rest back.
 func (s *shard) steer(ctx workflow.Context) {
 	info := workflow.GetInfo(ctx)
-	if !s.draining && (info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > maxEvents ||
+	if !s.draining && (outdated(ctx) || info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > maxEvents ||
 		s.signals > maxSignals || workflow.Now(ctx).Sub(s.began) > maxShardAge) {
 		s.draining = true
 	}
@@ -165,6 +166,7 @@ func (s *shard) wait(ctx workflow.Context) {
 		c.Receive(ctx, &msg)
 		s.obey(ctx, msg)
 	})
+	sel.AddReceive(s.news, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
 	if s.planning != nil {
 		sel.AddFuture(s.planning, func(f workflow.Future) { s.planned(ctx, f) })
 	}
@@ -427,7 +429,7 @@ func (s *shard) continueAsNew(ctx workflow.Context) error {
 	in := s.in
 	in.Done, in.Counts, in.Limit, in.Expired = s.done, s.counts, s.limit, s.expired
 	in.Idle = s.idle
-	return workflow.NewContinueAsNewError(ctx, WorkflowFrontierShard, in)
+	return continueAs(ctx, WorkflowFrontierShard, in)
 }
 
 func reasonOf(w *Waiting) Reason {

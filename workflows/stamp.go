@@ -19,10 +19,19 @@ const (
 // StampRun fetches the time stamps that a sealed run is owed, and has sidecars made that are
 // missing. The run does not wait for it.
 func StampRun(ctx workflow.Context, in StampInput) (StampOutput, error) {
-	began := workflow.Now(ctx)
-	for wait := firstStampPause; workflow.Now(ctx).Add(wait).Sub(began) <= stampPatience; wait = min(2*wait, longStampPause) {
-		if err := workflow.Sleep(ctx, wait); err != nil {
+	began, pause := in.Resume.Began, in.Resume.Pause
+	if began.IsZero() {
+		began, pause = workflow.Now(ctx), firstStampPause
+	}
+	in.Resume = StampResume{}
+	for wait := pause; workflow.Now(ctx).Add(wait).Sub(began) <= stampPatience; wait = min(2*wait, longStampPause) {
+		if _, err := workflow.AwaitWithTimeout(ctx, wait, func() bool { return outdated(ctx) }); err != nil {
 			return StampOutput{}, err
+		}
+		if outdated(ctx) {
+			heed(versionNews(ctx))
+			in.Resume = StampResume{Began: began, Pause: wait}
+			return StampOutput{}, continueAs(ctx, WorkflowStampRun, in) // which begins the pause anew
 		}
 		var out StampOutput // what is 0 is not written
 		step := workflow.WithStartToCloseTimeout(stepContext(ctx, 0), longTimeout)
