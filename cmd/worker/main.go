@@ -41,6 +41,7 @@ type options struct {
 	store                              blob.Config
 	archiveBucket, frontierBucket      string
 	roles, allowPrivate, resolve       []string
+	version                            version
 	tabs                               int
 	dir, chrome                        string
 	route                              cli.Route
@@ -84,6 +85,7 @@ another worker.`,
 	f.StringVar(&o.archiveBucket, "archive-bucket", "crawlfleet-archive", "bucket of the snapshots, for jobs that name none")
 	f.StringVar(&o.frontierBucket, "frontier-bucket", "crawlfleet-frontier", "bucket of the queues")
 	f.StringSliceVar(&o.roles, "roles", []string{roleRun, rolePlan, roleBrowser}, "what to do: run (workflows), plan (frontier steps), browser (pages)")
+	o.version.add(f)
 	f.IntVar(&o.tabs, "tabs", 2*runtime.NumCPU(), "pages that are loaded at once")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "folder for scratch files and browser profiles; 1 GB and more of free space")
 	f.StringVar(&o.chrome, "chrome", "", "path of the Chrome to use (default: chromium-headless-shell, then chromium)")

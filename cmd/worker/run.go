@@ -160,6 +160,9 @@ func checkRoles(o options) error {
 	if len(o.roles) == 0 {
 		return errors.New("--roles: name at least one of run, plan and browser")
 	}
+	if err := o.version.check(); err != nil {
+		return err
+	}
 	if o.tabs < 1 || o.tabs > 256 {
 		return fmt.Errorf("--tabs %d: want 1 to 256", o.tabs)
 	}
@@ -211,6 +214,8 @@ func workersFor(o options, c client.Client, clock *frontier.Clock) map[string]wo
 		options := worker.Options{WorkerStopTimeout: stopTimeout, Interceptors: []interceptor.WorkerInterceptor{clock.Interceptor()}}
 		queue := workflows.TaskQueueRun
 		switch role {
+		case roleRun:
+			options.DeploymentOptions = o.version.options()
 		case rolePlan:
 			queue = workflows.TaskQueuePlan
 			options.DisableWorkflowWorker = true
