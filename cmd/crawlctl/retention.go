@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"os/user"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/retention"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
+	"crawlfleet.dev/crawlfleet/internal/temporalconn"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -29,8 +29,7 @@ const retentionTime = 5 * time.Minute
 // storeFlags say where the archive is, and who is to be told of a decision.
 type storeFlags struct {
 	bucketFlags
-	temporal          string
-	temporalNamespace string
+	temporal temporalconn.Config
 }
 
 func (f *storeFlags) add(cmd *cobra.Command) {
@@ -81,8 +80,8 @@ func newDecision(f *storeFlags, action retention.Action, use, short string) *cob
 	fl.StringVar(&d.by, "by", "", "`WHO` decides (default: who is logged in)")
 	fl.StringArrayVar(&d.chunks, "chunk", nil, "`NAME` of a chunk, such as chunks/b1-a1-x.wacz; may be repeated (default: all that the run has)")
 	fl.StringVarP(&d.output, "output", "o", "text", "`FORMAT`: text, or json (one line a run)")
-	fl.StringVar(&f.temporal, "temporal-address", os.Getenv("TEMPORAL_ADDRESS"), "host:port of Temporal, to have the decision seen at once and not within a day [$TEMPORAL_ADDRESS]")
-	fl.StringVar(&f.temporalNamespace, "temporal-namespace", envOr("TEMPORAL_NAMESPACE", workflows.Namespace), "Temporal namespace [$TEMPORAL_NAMESPACE]")
+	f.temporal.Add(fl, "", workflows.Namespace)
+	fl.Lookup("temporal-address").Usage = "host:port of Temporal, to have the decision seen at once and not within a day [$TEMPORAL_ADDRESS]"
 	if action == retention.Keep {
 		fl.StringVar(&d.until, "until", "", "`TIME` to which they are kept: RFC 3339, or a date, whose end is meant, in UTC (required)")
 	}
@@ -246,12 +245,18 @@ func printDecided(w io.Writer, d retention.Decision, out decided) error {
 // signal has who looks after a run see a decision at once. That nobody does is no failure:
 // before something is erased all decisions are read.
 func (f *storeFlags) signal(ctx context.Context, uid string, stderr io.Writer) error {
-	if f.temporal == "" {
+	if f.temporal.Address == "" {
 		return nil
 	}
-	c, err := client.DialContext(ctx, client.Options{HostPort: f.temporal, Namespace: f.temporalNamespace, Logger: telemetry.Temporal(telemetry.New(telemetry.Options{Level: slog.LevelWarn}))})
+	log := telemetry.New(telemetry.Options{Level: slog.LevelWarn})
+	options, err := f.temporal.Options(log)
 	if err != nil {
-		return fmt.Errorf("the decision is stored, but Temporal at %s does not answer: it is seen within a day: %w", f.temporal, err)
+		return fmt.Errorf("the decision is stored and is seen within a day: %w", err)
+	}
+	options.Logger = telemetry.Temporal(log)
+	c, err := client.DialContext(ctx, options)
+	if err != nil {
+		return fmt.Errorf("the decision is stored, but Temporal at %s does not answer: it is seen within a day: %w", f.temporal.Address, err)
 	}
 	defer c.Close()
 	err = c.SignalWorkflow(ctx, workflows.RetainWorkflowID(uid), "", workflows.SignalDecided, nil)

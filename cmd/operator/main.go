@@ -41,6 +41,8 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
+	"crawlfleet.dev/crawlfleet/internal/temporalconn"
+	"crawlfleet.dev/crawlfleet/workflows"
 )
 
 // leaderElectionID is the lease that operators compete for.
@@ -48,18 +50,17 @@ const leaderElectionID = "operator.crawlfleet.dev"
 
 // options are the flags.
 type options struct {
-	kubeconfig        string
-	temporalAddress   string
-	temporalNamespace string
-	probeAddress      string
-	metricsAddress    string
-	leaderElect       bool
-	leaseNamespace    string
-	recipients        string
-	fleetNamespace    string
-	payloadKeys       payload.File
-	logFormat         string
-	logLevel          slog.Level
+	kubeconfig     string
+	temporal       temporalconn.Config
+	probeAddress   string
+	metricsAddress string
+	leaderElect    bool
+	leaseNamespace string
+	recipients     string
+	fleetNamespace string
+	payloadKeys    payload.File
+	logFormat      string
+	logLevel       slog.Level
 }
 
 func main() {
@@ -90,8 +91,7 @@ func command() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: $KUBECONFIG, else the pod's own)")
-	f.StringVar(&o.temporalAddress, "temporal-address", env("TEMPORAL_ADDRESS", "127.0.0.1:7233"), "host:port of the Temporal frontend [$TEMPORAL_ADDRESS]")
-	f.StringVar(&o.temporalNamespace, "temporal-namespace", env("TEMPORAL_NAMESPACE", "crawlfleet"), "Temporal namespace, of this cluster alone [$TEMPORAL_NAMESPACE]")
+	o.temporal.Add(f, "127.0.0.1:7233", workflows.Namespace)
 	f.StringVar(&o.probeAddress, "health-probe-bind-address", "0", "address for /healthz and /readyz, 0 for none")
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address for /metrics, 0 for none")
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the lease, for more than one replica")
@@ -137,7 +137,7 @@ func run(ctx context.Context, o options) error {
 	if err := wire(mgr, runs, keys, recipients, o, log); err != nil {
 		return err
 	}
-	log.Info("operator starts", "temporalAddress", o.temporalAddress, "temporalNamespace", o.temporalNamespace)
+	log.Info("operator starts", "temporalAddress", o.temporal.Address, "temporalNamespace", o.temporal.Namespace)
 	if err := mgr.Start(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("run: %w", err)
 	}
@@ -147,14 +147,18 @@ func run(ctx context.Context, o options) error {
 // temporalClient makes the client, which connects when it is used, and the keys that it encrypts
 // with.
 func temporalClient(o options, log *slog.Logger) (temporal.Client, *payload.Keys, error) {
-	options := temporal.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
+	options, err := o.temporal.Options(log)
+	if err != nil {
+		return nil, nil, err
+	}
+	options.Logger = telemetry.Temporal(log)
 	keys, err := o.payloadKeys.Apply(&options, log)
 	if err != nil {
 		return nil, nil, err
 	}
 	runs, err := temporal.NewLazyClient(options)
 	if err != nil {
-		return nil, nil, fmt.Errorf("set up the Temporal client for %s: %w", o.temporalAddress, err)
+		return nil, nil, fmt.Errorf("set up the Temporal client for %s: %w", o.temporal.Address, err)
 	}
 	return runs, keys, nil
 }
@@ -194,7 +198,7 @@ func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients
 	recorder := kube.Events{EventRecorder: mgr.GetEventRecorder("crawlfleet-operator")}
 	reports := crawljob.NewReports(time.Now)
 	monitor := &crawljob.Monitor{Checker: runs, Client: mgr.GetClient(), Reports: reports, Log: log}
-	calendar := &crawlschedule.Temporal{Client: runs, Namespace: o.temporalNamespace}
+	calendar := &crawlschedule.Temporal{Client: runs, Namespace: o.temporal.Namespace}
 	firings := crawlschedule.NewFirings()
 	firings.Client, firings.Reader, firings.Schedules = mgr.GetClient(), mgr.GetAPIReader(), calendar
 	firings.Events, firings.Now = recorder, time.Now

@@ -23,6 +23,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/internal/telemetry"
+	"crawlfleet.dev/crawlfleet/internal/temporalconn"
 	"crawlfleet.dev/crawlfleet/portal"
 	"crawlfleet.dev/crawlfleet/portal/catalog"
 	"crawlfleet.dev/crawlfleet/portal/live"
@@ -31,13 +32,14 @@ import (
 
 // liveOptions are the flags of following jobs.
 type liveOptions struct {
-	temporalAddress, temporalNamespace, frontierBucket string
-	payloadKeys                                        payload.File
+	fleet          temporalconn.Config
+	frontierBucket string
+	payloadKeys    payload.File
 }
 
 func (o *liveOptions) add(f *pflag.FlagSet) {
-	f.StringVar(&o.temporalAddress, "temporal-address", "", "Temporal, host:port, to tell which pages of running jobs are under way; empty leaves that out")
-	f.StringVar(&o.temporalNamespace, "temporal-namespace", workflows.Namespace, "Temporal namespace of the fleet")
+	o.fleet.Add(f, "", workflows.Namespace)
+	f.Lookup("temporal-address").Usage = "Temporal, host:port, to tell which pages of running jobs are under way; empty leaves that out [$TEMPORAL_ADDRESS]"
 	f.StringVar(&o.frontierBucket, "frontier-bucket", "", "bucket of the workers' --frontier-bucket, to tell how the hosts of running jobs stand; empty leaves that out")
 	o.payloadKeys.Add(f)
 }
@@ -66,16 +68,20 @@ type fleetTemporal struct {
 
 // dial names the fleet's Temporal, without asking it; nil where none is named.
 func (o *liveOptions) dial(log *slog.Logger) (*fleetTemporal, error) {
-	if o.temporalAddress == "" {
+	if o.fleet.Address == "" {
 		return nil, nil
 	}
-	options := temporal.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
+	options, err := o.fleet.Options(log)
+	if err != nil {
+		return nil, err
+	}
+	options.Logger = telemetry.Temporal(log)
 	if _, err := o.payloadKeys.Apply(&options, log); err != nil {
 		return nil, err
 	}
 	t, err := temporal.NewLazyClient(options)
 	if err != nil {
-		return nil, fmt.Errorf("set up the Temporal client for %s: %w", o.temporalAddress, err)
+		return nil, fmt.Errorf("set up the Temporal client for %s: %w", o.fleet.Address, err)
 	}
 	if options.DataConverter == nil {
 		options.DataConverter = converter.GetDefaultDataConverter()

@@ -15,6 +15,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
 	"crawlfleet.dev/crawlfleet/internal/payload"
+	"crawlfleet.dev/crawlfleet/internal/temporalconn"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -37,21 +38,21 @@ const (
 
 // options are the flags.
 type options struct {
-	temporalAddress, temporalNamespace string
-	store                              blob.Config
-	archiveBucket, frontierBucket      string
-	roles, allowPrivate, resolve       []string
-	version                            version
-	tabs                               int
-	dir, chrome                        string
-	route                              cli.Route
-	profileIdentity                    string
-	payloadKeys                        payload.File
-	hashList                           string
-	hashListMegabytes                  int
-	notary                             notaryOptions
-	health, metrics                    string
-	logFormat, logLevel                string
+	temporal                      temporalconn.Config
+	store                         blob.Config
+	archiveBucket, frontierBucket string
+	roles, allowPrivate, resolve  []string
+	version                       version
+	tabs                          int
+	dir, chrome                   string
+	route                         cli.Route
+	profileIdentity               string
+	payloadKeys                   payload.File
+	hashList                      string
+	hashListMegabytes             int
+	notary                        notaryOptions
+	health, metrics               string
+	logFormat, logLevel           string
 }
 
 func command() *cobra.Command {
@@ -76,8 +77,7 @@ another worker.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.temporalAddress, "temporal-address", env("TEMPORAL_ADDRESS", "127.0.0.1:7233"), "host:port of the Temporal frontend [$TEMPORAL_ADDRESS]")
-	f.StringVar(&o.temporalNamespace, "temporal-namespace", env("TEMPORAL_NAMESPACE", workflows.Namespace), "Temporal namespace [$TEMPORAL_NAMESPACE]")
+	o.temporal.Add(f, "127.0.0.1:7233", workflows.Namespace)
 	f.StringVar(&o.store.Endpoint, "s3-endpoint", os.Getenv("CRAWLFLEET_S3_ENDPOINT"), "the store, http://host:port or https://host [$CRAWLFLEET_S3_ENDPOINT]")
 	f.StringVar(&o.store.Region, "s3-region", env("CRAWLFLEET_S3_REGION", "us-east-1"), "the store's region [$CRAWLFLEET_S3_REGION]")
 	f.StringVar(&o.store.CredentialsFile, "s3-credentials-file", os.Getenv("CRAWLFLEET_S3_CREDENTIALS_FILE"),

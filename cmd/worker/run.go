@@ -74,8 +74,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	options := client.Options{HostPort: o.temporalAddress, Namespace: o.temporalNamespace, Logger: telemetry.Temporal(log)}
-	keys, err := o.payloadKeys.Apply(&options, log)
+	options, keys, err := clientOptions(o, log)
 	if err != nil {
 		return err
 	}
@@ -186,6 +185,17 @@ func newGuard(o options) (*netguard.Dialer, error) {
 	return guard, nil
 }
 
+// clientOptions are those of the client for Temporal, and the keys that it encrypts with.
+func clientOptions(o options, log *slog.Logger) (client.Options, *payload.Keys, error) {
+	options, err := o.temporal.Options(log)
+	if err != nil {
+		return options, nil, err
+	}
+	options.Logger = telemetry.Temporal(log)
+	keys, err := o.payloadKeys.Apply(&options, log)
+	return options, keys, err
+}
+
 // dial connects to Temporal once payloads can be encoded, however long that takes.
 func dial(ctx context.Context, options client.Options, keys *payload.Keys, log *slog.Logger) (client.Client, error) {
 	if err := keys.Wait(ctx); err != nil {
@@ -199,7 +209,7 @@ func dial(ctx context.Context, options client.Options, keys *payload.Keys, log *
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("connect to Temporal at %s: %w", options.HostPort, context.Cause(ctx))
 		}
-		log.Warn("Temporal does not answer; check --temporal-address, it is tried again", "address", options.HostPort, "after", wait, "error", err)
+		log.Warn("Temporal does not answer; it is tried again", "address", options.HostPort, "after", wait, "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
