@@ -2,7 +2,8 @@
 // and keeps an old one as long as workflows are pinned to it.
 //
 // [Decide] is the decision, from what the fleet wants, the Deployments that exist and what Temporal
-// says. [Temporal] asks Temporal and tells it. What is done to Deployments is the caller's.
+// says. [Temporal] asks Temporal and tells it, [Settler] has it do its part of a decision. What is done
+// to Deployments is the caller's.
 //
 // A build is a Worker Deployment Version (https://docs.temporal.io/worker-versioning) of the task
 // queue workflows.TaskQueueRun. See docs/adr/0028-versions.md.
@@ -84,6 +85,8 @@ type Plan struct {
 	// Keep are the builds whose workers have to run: the desired one, whether it has a Deployment
 	// already or not, and those that something needs.
 	Keep []Kept
+	// Current is the build that workflows begin on, empty when that is none, or is not known.
+	Current string
 	// MakeCurrent is the build to make current now, empty for none.
 	MakeCurrent string
 	// Remove are the builds whose Deployments nothing needs any more.
@@ -188,7 +191,9 @@ func (p *Plan) judgeVersions(in Input) {
 	for _, v := range in.Temporal.Versions {
 		deployed := slices.ContainsFunc(in.Deployments, func(d Deployment) bool { return d.Build == v.Build })
 		switch {
-		case v.Status == Current || v.Status == Ramping:
+		case v.Status == Current:
+			p.Current = v.Build
+		case v.Status == Ramping:
 		case v.Open > 0:
 			if deployed || v.Polled {
 				p.Wake = append(p.Wake, v.Build)
