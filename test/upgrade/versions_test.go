@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds each step, on a busy machine.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // dial connects to the Temporal of a fleet.
 func dial(t *testing.T, fleet *harness.Fleet) client.Client {
