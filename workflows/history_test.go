@@ -22,7 +22,7 @@ import (
 // updateHistories records the histories of some worlds anew. A change of the workflows that does not agree
 // with them would break the crawls that are under way: record only with a format that is
 // new, or before anybody depends on the old one.
-var updateHistories = flag.String("update-histories", "", "record testdata/histories of these worlds (completed,trouble,lost,busy,gathered,sharded,firings,retained,stamped) with the Temporal at $TEMPORAL_ADDRESS, namespace $TEMPORAL_NAMESPACE")
+var updateHistories = flag.String("update-histories", "", "record testdata/histories of these worlds (completed,trouble,lost,busy,gathered,sharded,firings,retained,stamped,versioned) with the Temporal at $TEMPORAL_ADDRESS, namespace $TEMPORAL_NAMESPACE")
 
 const historyFolder = "testdata/histories"
 
@@ -53,6 +53,12 @@ func TestHistories(t *testing.T) {
 			t.Errorf("%s: %v, or it was recorded anew", world, err)
 		}
 	}
+	for _, kind := range []string{"run", "shard"} { // that go over to another version of the workers
+		raw, err := os.ReadFile(filepath.Join(historyFolder, "versioned-"+kind+".json"))
+		if err != nil || !strings.Contains(string(raw), `"targetWorkerDeploymentVersionChanged": true`) || !strings.Contains(string(raw), "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW") {
+			t.Errorf("versioned-%s: %v, or it does not go over", kind, err)
+		}
+	}
 	if kinds["run"] == 0 || kinds["shard"] == 0 || kinds["firing"] == 0 || kinds["retain"] == 0 || kinds["stamp"] == 0 {
 		t.Errorf("%d histories of runs, %d of shards, %d of firings, %d of captures that are looked after and %d of stamps that are owed in %s, want some of each",
 			kinds["run"], kinds["shard"], kinds["firing"], kinds["retain"], kinds["stamp"], historyFolder)
@@ -80,6 +86,9 @@ func recordHistories(t *testing.T, names []string) {
 	}
 	if slices.Contains(names, "stamped") {
 		recordStamped(t, c)
+	}
+	if slices.Contains(names, "versioned") {
+		recordVersioned(t, c)
 	}
 	sharded := order()
 	sharded.Spec.Limits.Pages = 60
@@ -153,8 +162,14 @@ func serveWorld(t *testing.T, c client.Client, activities map[string]any) (stop 
 // save writes the history of a workflow, when there is one.
 func save(ctx context.Context, t *testing.T, c client.Client, id, name string) {
 	t.Helper()
+	saveRun(ctx, t, c, id, "", name)
+}
+
+// saveRun is save for one of its runs, the last one if it is empty.
+func saveRun(ctx context.Context, t *testing.T, c client.Client, id, run, name string) {
+	t.Helper()
 	var h history.History
-	events := c.GetWorkflowHistory(ctx, id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := c.GetWorkflowHistory(ctx, id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		if err != nil {

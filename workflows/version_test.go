@@ -13,12 +13,13 @@ import (
 )
 
 // upgraded has another version of the workers become current after a time, of which the workflow
-// is told.
+// is told. One that goes on for a day all the same is cancelled.
 func upgraded(env *testsuite.TestWorkflowEnvironment, after time.Duration) {
 	env.RegisterDelayedCallback(func() {
 		env.SetTargetWorkerDeploymentVersionChanged(true)
 		env.SignalWorkflow(SignalVersion, nil)
 	}, after)
+	env.RegisterDelayedCallback(env.CancelWorkflow, after+24*time.Hour)
 }
 
 // goesOver expects that a workflow has gone over to the current version within a time, and returns what
