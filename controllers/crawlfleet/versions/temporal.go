@@ -141,14 +141,34 @@ func (t *Temporal) open(ctx context.Context, build string) (int64, error) {
 	return n.GetCount(), nil
 }
 
-// pollers are the builds whose workers ask for workflows.
+// pollers are the builds whose workers ask for workflows, in whatever partition of the queue: each
+// knows its own alone.
 func (t *Temporal) pollers(ctx context.Context) ([]string, error) {
-	d, err := t.Client.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
-		Namespace: t.Namespace, TaskQueueType: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
-		TaskQueue: &taskqueuepb.TaskQueue{Name: workflows.TaskQueueRun, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
+	partitions, err := t.Client.WorkflowService().ListTaskQueuePartitions(ctx, &workflowservice.ListTaskQueuePartitionsRequest{
+		Namespace: t.Namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: workflows.TaskQueueRun, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("describe the task queue %s: %w", workflows.TaskQueueRun, err)
+		return nil, fmt.Errorf("list the partitions of the task queue %s: %w", workflows.TaskQueueRun, err)
+	}
+	var builds []string
+	for _, p := range partitions.GetWorkflowTaskQueuePartitions() {
+		found, err := t.pollersOf(ctx, p.GetKey())
+		if err != nil {
+			return nil, err
+		}
+		builds = append(builds, found...)
+	}
+	return builds, nil
+}
+
+// pollersOf are those of a partition.
+func (t *Temporal) pollersOf(ctx context.Context, partition string) ([]string, error) {
+	d, err := t.Client.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
+		Namespace: t.Namespace, TaskQueueType: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
+		TaskQueue: &taskqueuepb.TaskQueue{Name: partition, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("describe the task queue %s: %w", partition, err)
 	}
 	var builds []string
 	for _, p := range d.GetPollers() {
