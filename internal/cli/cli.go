@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,8 +96,19 @@ type Build struct {
 	Platform string
 }
 
+// What the linker was told of the build (go build -ldflags '-X ...'). Images are built so: what git knows
+// is not in every copy of the same sources, and the same sources have to make the same image.
+var linkedVersion, linkedRevision string
+
 // ReadBuild reads what the linker left in the binary.
 func ReadBuild() Build {
+	b := readBuildInfo()
+	b.Version, b.Revision = cmp.Or(linkedVersion, b.Version), cmp.Or(linkedRevision, b.Revision)
+	return b
+}
+
+// readBuildInfo reads what go build knew by itself.
+func readBuildInfo() Build {
 	b := Build{Version: "devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
