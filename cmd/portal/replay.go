@@ -24,7 +24,7 @@ type replayOptions struct {
 }
 
 func (o *replayOptions) add(f *pflag.FlagSet) {
-	f.StringVar(&o.dir, "replay", "build/replay", "folder with ReplayWeb.page's ui.js, sw.js and LICENSE.txt")
+	f.StringVar(&o.dir, "replay", env("CRAWLFLEET_REPLAY_DIR", "build/replay"), "folder with ReplayWeb.page's ui.js, sw.js and LICENSE.txt [$CRAWLFLEET_REPLAY_DIR]")
 	f.StringVar(&o.listen, "replay-listen", "127.0.0.1:8081", "address that archived pages are replayed from; of loopback under the same conditions as --listen")
 	f.StringVar(&o.url, "replay-url", os.Getenv("CRAWLFLEET_REPLAY_URL"),
 		"that address as browsers know it, on another host name than the portal's, such as https://replay.example, or https://*.replay.example for an origin for each replay; on loopback http://localhost and the port [$CRAWLFLEET_REPLAY_URL]")
