@@ -1,0 +1,162 @@
+// Package debian makes root file systems of Debian packages, and layers of them.
+package debian
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Release is what the images are made of.
+const Release = "bookworm"
+
+// Epoch is the time that nothing in a root file system is younger than: the release of
+// Debian 12. It does not depend on the build, so that a layer depends on its packages alone, and a node
+// keeps the layer that it has from one release of crawlfleet to the next.
+var Epoch = time.Date(2023, 6, 10, 0, 0, 0, 0, time.UTC)
+
+// Options say which packages to take, and from where.
+type Options struct {
+	// Packages are names, or name=version for one version.
+	Packages []string
+	// Architecture is Debian's name of it, which for those that are served is Go's, too.
+	Architecture string
+	// Mirror and Security are the archives. Empty: deb.debian.org.
+	Mirror, Security string
+	// Snapshot is the time, such as 20261101T000000Z, of a state of snapshot.debian.org to take
+	// instead of what the archives have today.
+	Snapshot string
+}
+
+// sources are the lines of sources.list.
+func (o Options) sources() []string {
+	mirror, security, options := o.Mirror, o.Security, ""
+	if o.Snapshot != "" {
+		mirror = "http://snapshot.debian.org/archive/debian/" + o.Snapshot
+		security = "http://snapshot.debian.org/archive/debian-security/" + o.Snapshot
+		options = "[check-valid-until=no] " // a state of the past is out of date by nature
+	}
+	if mirror == "" {
+		mirror = "http://deb.debian.org/debian"
+	}
+	if security == "" {
+		security = "http://deb.debian.org/debian-security"
+	}
+	return []string{
+		"deb " + options + mirror + " " + Release + " main",
+		"deb " + options + mirror + " " + Release + "-updates main",
+		"deb " + options + security + " " + Release + "-security main",
+	}
+}
+
+// args are mmdebstrap's.
+func (o Options) args(target string) []string {
+	args := []string{
+		"--variant=minbase", "--format=tar", "--quiet",
+		"--architectures=" + o.Architecture,
+		"--include=" + strings.Join(o.Packages, ","),
+		// Programs that cannot write to the image would read every font each time they start.
+		`--customize-hook=if [ -x "$1/usr/bin/fc-cache" ]; then chroot "$1" fc-cache --system-only; fi`,
+	}
+	return append(append(args, Release, target), o.sources()...)
+}
+
+// Bootstrap installs the packages and all that they depend on, and writes the root file system as
+// a tar file. It needs mmdebstrap, and root or user namespaces.
+func Bootstrap(ctx context.Context, o Options, file string) error {
+	if err := runnable(o.Architecture); err != nil {
+		return err
+	}
+	_, err := run(ctx, "mmdebstrap", o.args(file)...)
+	return err
+}
+
+// Resolve tells which packages Bootstrap would install, as name=version, sorted. It downloads the lists of
+// packages alone, into a folder of its own: what is set up on this machine has no part in it.
+func Resolve(ctx context.Context, o Options) ([]string, error) {
+	dir, err := os.MkdirTemp("", "resolve-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	for _, name := range []string{"etc/apt/preferences.d", "etc/apt/apt.conf.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	list := strings.Join(o.sources(), "\n") + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "etc/apt/sources.list"), []byte(list), 0o644); err != nil {
+		return nil, err
+	}
+	options := []string{
+		"-o", "Dir=" + dir, "-o", "Dir::State::status=/dev/null", "-o", "Dir::Etc::trustedparts=/usr/share/keyrings",
+		"-o", "APT::Architecture=" + o.Architecture, "-o", "APT::Architectures=" + o.Architecture,
+		"-o", "APT::Sandbox::User=root", "-o", "APT::Install-Recommends=false", "-o", "Acquire::Languages=none", "-q", "-q",
+	}
+	if _, err := run(ctx, "apt-get", append(options, "update")...); err != nil {
+		return nil, err
+	}
+	out, err := run(ctx, "apt-get", append(append(options, "--simulate", "install", "?essential", "apt"), o.Packages...)...)
+	if err != nil {
+		return nil, err
+	}
+	return simulated(out), nil
+}
+
+// simulated reads the lines "Inst NAME (VERSION SUITE [ARCH])" of apt-get --simulate.
+func simulated(out []byte) []string {
+	var packages []string
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) < 3 || f[0] != "Inst" {
+			continue
+		}
+		packages = append(packages, f[1]+"="+strings.TrimPrefix(f[2], "("))
+	}
+	slices.Sort(packages)
+	return packages
+}
+
+// run runs one of Debian's programs and returns what it prints.
+func run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// mmdebstrap, and the packages' scripts, take it as the latest time of a file.
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(Epoch.Unix(), 10), "LC_ALL=C.UTF-8", "TZ=UTC")
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("run %s: %w: %s", name, err, last(stderr.String(), 2000))
+	}
+	return stdout.Bytes(), nil
+}
+
+func last(s string, n int) string { return s[max(0, len(s)-n):] }
+
+// runnable says whether programs of an architecture run here, as the packages' own scripts have to.
+func runnable(architecture string) error {
+	if architecture == runtime.GOARCH {
+		return nil
+	}
+	interpreter := map[string]string{"arm64": "qemu-aarch64", "amd64": "qemu-x86_64"}[architecture]
+	if interpreter == "" {
+		return fmt.Errorf("no image is made for %q: use amd64 or arm64", architecture)
+	}
+	data, err := os.ReadFile(filepath.Join("/proc/sys/fs/binfmt_misc", interpreter))
+	if err == nil && bytes.HasPrefix(data, []byte("enabled")) {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("it is turned off")
+	}
+	return fmt.Errorf("this machine runs no programs of %s, which installing its packages needs: "+
+		"apt-get install qemu-user-static binfmt-support, and see that binfmt_misc is mounted; or build on a machine of that kind: %w", architecture, err)
+}
