@@ -24,11 +24,12 @@ const (
 	secretName = "aws_secret_access_key"
 )
 
-// LoadKeys reads the folder's credentials file, or makes one with random keys.
+// LoadKeys reads the credentials file. One in the store's folder that is not there is made, with random
+// keys; one that was named has to be there.
 func LoadKeys(opts Options) (Keys, error) {
 	path := opts.CredentialsFile()
 	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && opts.Credentials == "" {
 		return makeKeys(opts)
 	}
 	if err != nil {
@@ -36,7 +37,7 @@ func LoadKeys(opts Options) (Keys, error) {
 	}
 	keys := parseKeys(data)
 	if keys.Access == "" || keys.Secret == "" {
-		return Keys{}, fmt.Errorf("%s does not hold %s and %s; remove it to have new ones made", path, accessName, secretName)
+		return Keys{}, fmt.Errorf("%s does not hold %s and %s", path, accessName, secretName)
 	}
 	return keys, nil
 }

@@ -9,6 +9,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,20 +59,27 @@ const (
 type Options struct {
 	// Dir is the stack's folder: the store keeps DIR/s3.
 	Dir string
-	// Port is the server's on the loopback address.
+	// Everywhere listens on all addresses, not on the loopback address alone.
+	Everywhere bool
+	// Port is the server's.
 	Port int
+	// Credentials is the file with the root account's keys; empty is DIR/s3/credentials, which is
+	// made when it is not there.
+	Credentials string
 }
 
-// Endpoint is the store's base URL.
+// Endpoint is the store's base URL for this machine.
 func (o Options) Endpoint() string {
-	return "http://" + net.JoinHostPort(stack.Loopback, strconv.Itoa(o.Port))
+	return "http://" + o.address()
 }
+
+func (o Options) address() string { return net.JoinHostPort(stack.Loopback, strconv.Itoa(o.Port)) }
 
 func (o Options) path(name string) string { return filepath.Join(o.Dir, "s3", name) }
 
 // CredentialsFile is where the root account's keys are kept, in the form of an AWS
 // credentials file.
-func (o Options) CredentialsFile() string { return o.path("credentials") }
+func (o Options) CredentialsFile() string { return cmp.Or(o.Credentials, o.path("credentials")) }
 
 // Server is a running store.
 type Server struct {
@@ -99,7 +107,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 			RootUserAccess:    keys.Access,
 			RootUserSecret:    keys.Secret,
 			Region:            Region,
-			Ports:             []string{net.JoinHostPort(stack.Loopback, strconv.Itoa(opts.Port))},
+			Ports:             []string{net.JoinHostPort(stack.Listen(opts.Everywhere), strconv.Itoa(opts.Port))},
 			MaxConnections:    maxConnections,
 			MaxRequests:       maxRequests,
 			MultipartMaxParts: multipartMaxParts,
@@ -165,7 +173,7 @@ func (s *Server) prepare(ctx context.Context, opts Options, keys Keys) error {
 		case <-time.After(readyPoll):
 		}
 	}
-	client, err := minio.New(net.JoinHostPort(stack.Loopback, strconv.Itoa(opts.Port)), &minio.Options{
+	client, err := minio.New(opts.address(), &minio.Options{
 		Creds:        credentials.NewStaticV4(keys.Access, keys.Secret, ""),
 		Region:       Region,
 		BucketLookup: minio.BucketLookupPath,

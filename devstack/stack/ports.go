@@ -15,8 +15,20 @@ import (
 	"time"
 )
 
-// Loopback is the only address that the stack listens on.
-const Loopback = "127.0.0.1"
+// Loopback is the only address that the stack listens on. Everywhere are all (IPv4), for what serves other
+// machines, which loopback reaches, too.
+const (
+	Loopback   = "127.0.0.1"
+	Everywhere = "0.0.0.0"
+)
+
+// Listen is the address to listen on.
+func Listen(everywhere bool) string {
+	if everywhere {
+		return Everywhere
+	}
+	return Loopback
+}
 
 // Ports are taken from below the range that Linux gives to outgoing connections
 // (32768 and up, ip(7)): a client that keeps dialling a stopped part must not

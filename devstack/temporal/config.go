@@ -76,11 +76,13 @@ func sqliteConfig(path string, fast bool) *config.SQL {
 	}
 }
 
-func serverConfig(db *config.SQL, ports servicePorts) *config.Config {
+// serverConfig has the frontend listen on an address, and the services behind it on loopback.
+func serverConfig(db *config.SQL, ports servicePorts, listen string) *config.Config {
 	services := make(map[string]config.Service, len(ports))
 	for name, port := range ports {
 		services[string(name)] = config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: stack.Loopback}}
 	}
+	services[string(frontend)] = config.Service{RPC: config.RPC{GRPCPort: ports[frontend], BindOnIP: listen}}
 	address := ports.address(frontend)
 	return &config.Config{
 		Global: config.Global{

@@ -36,7 +36,9 @@ type Options struct {
 	// Dir is the stack's folder: the server keeps DIR/temporal and writes its
 	// log to DIR/logs.
 	Dir string
-	// Port is the frontend's on the loopback address.
+	// Everywhere has the frontend listen on all addresses, not on the loopback address alone.
+	Everywhere bool
+	// Port is the frontend's.
 	Port int
 	// Namespace is made if it does not exist; DefaultNamespace when empty.
 	Namespace string
@@ -73,7 +75,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	}
 	logFile := filepath.Join(opts.Dir, stack.LogDir, "temporal-server.log")
 	logger := newLogger(logFile)
-	cfg := serverConfig(db, ports)
+	cfg := serverConfig(db, ports, stack.Listen(opts.Everywhere))
 	srv, err := temporal.NewServer(
 		temporal.WithConfig(cfg),
 		temporal.ForServices(temporal.DefaultServices),
