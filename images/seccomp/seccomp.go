@@ -49,16 +49,22 @@ var sandbox = []specs.LinuxSyscall{
 	{Names: []string{"chroot"}, Action: specs.ActAllow},
 }
 
-// Chromium is the profile.
-func Chromium() specs.LinuxSeccomp {
+// Default is the runtimes' profile for a process without capabilities.
+func Default() specs.LinuxSeccomp {
 	base := seccomp.DefaultProfile()
 	p := specs.LinuxSeccomp{DefaultAction: base.DefaultAction, DefaultErrnoRet: base.DefaultErrnoRet, Architectures: architectures}
 	for _, s := range base.Syscalls {
-		// (Its rule for clone is the narrower one.)
-		if applies(s) && !slices.Equal(s.Names, []string{"clone"}) {
+		if applies(s) {
 			p.Syscalls = append(p.Syscalls, s.LinuxSyscall)
 		}
 	}
+	return p
+}
+
+// Chromium is the profile. The default's rule for clone gives way to the wider one.
+func Chromium() specs.LinuxSeccomp {
+	p := Default()
+	p.Syscalls = slices.DeleteFunc(p.Syscalls, func(s specs.LinuxSyscall) bool { return slices.Equal(s.Names, []string{"clone"}) })
 	p.Syscalls = append(p.Syscalls, sandbox...)
 	return p
 }
