@@ -57,6 +57,29 @@ chromiums: chromium ; @hack/need.sh chromium chromium
 node: ; @hack/need.sh npm npm
 openssl: ; @hack/need.sh openssl openssl
 
+# Images without Docker and without a registry: docs/images.md. (A platform other than this machine's
+# is compiled anew from the first package on, and a worker for it needs qemu.)
+IMAGES ?= operator portal worker services
+VERSION ?= dev
+PLATFORMS ?= linux/$(shell go env GOARCH)
+IMAGE_FLAGS = --replay-version $(REPLAY_VERSION) --tag $(VERSION) --platforms $(PLATFORMS) \
+	$(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(PACKAGES),--packages $(PACKAGES)) \
+	$(if $(MIRROR),--mirror $(MIRROR)) $(if $(MIRROR_SECURITY),--mirror-security $(MIRROR_SECURITY)) $(if $(SNAPSHOT),--snapshot $(SNAPSHOT))
+
+.PHONY: images
+images: replay authorities $(if $(filter worker,$(IMAGES)),mmdebstrap) ## Make the container images as files in build/images (IMAGES='operator portal' VERSION=1.2.3 PLATFORMS=linux/amd64,linux/arm64; minutes, the first time more)
+	@mkdir -p bin && cd images && $(GOBUILD) -o ../bin/images ./cmd/images
+	@bin/images $(IMAGE_FLAGS) $(IMAGES)
+
+.PHONY: test-images
+test-images: images programs runc ## Run the images with runc: Chrome's sandbox under config/seccomp, read-only roots (two minutes after the images; root)
+	@cd images && go test -count=1 -timeout 20m ./container
+
+.PHONY: authorities mmdebstrap runc
+authorities: ; @hack/need.sh /usr/share/ca-certificates/mozilla ca-certificates
+mmdebstrap: ; @hack/need.sh mmdebstrap mmdebstrap && hack/need.sh /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+runc: ; @hack/need.sh runc runc
+
 .PHONY: tools
 tools: bin/golangci-lint-kube-api-linter
 bin/golangci-lint-kube-api-linter: tools/go.mod
@@ -73,6 +96,7 @@ lint: tools
 	@$(LINT) -c .golangci-api.yml ./api/...
 	@cd test && $(LINT) -c ../.golangci.yml ./...
 	@cd devstack && $(LINT) -c ../.golangci.yml ./...
+	@cd images && $(LINT) -c ../.golangci.yml ./...
 	@bin/workflowcheck ./workflows/...
 
 .PHONY: verify
@@ -91,6 +115,8 @@ test: build chromiums openssl docs-site ## Run every test: real API server, Temp
 	@# (go vet would walk through all of Kubernetes. No kept results where the
 	@# binaries of bin/ are what is tested: Go does not see that they changed.)
 	@cd devstack && DEVSTACK=$(CURDIR)/bin/devstack go test -count=1 -vet=off ./...
+	@# (The images themselves are made and run by make test-images.)
+	@cd images && go test -timeout 20m $$(go list ./... | grep -v /container$$)
 	@# (One package after the other: two whole stacks at a time on a machine of two
 	@# processors take longer than both in turn, and run into each other's times.)
 	@cd test && go test -count=1 -p 1 -parallel 3 -timeout 80m ./...
