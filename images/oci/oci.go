@@ -99,10 +99,17 @@ func Index(images []v1.Image) (v1.ImageIndex, error) {
 		if err != nil {
 			return nil, err
 		}
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: file.Platform()}})
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: plain{img}, Descriptor: v1.Descriptor{Platform: file.Platform()}})
 	}
 	return index, nil
 }
+
+// plain is an image whose descriptor has no artifact type: it is none, and programs that do not know that
+// field, such as skopeo 1.9, leave it out, so that the index has another digest where they copy it to.
+type plain struct{ v1.Image }
+
+// ArtifactType is what go-containerregistry asks for the descriptor's.
+func (plain) ArtifactType() (string, error) { return "", nil }
 
 // Write writes one index as an archive to a file, which is there under its name when it is
 // complete. Two archives of the same index are the same bytes.

@@ -58,6 +58,9 @@ func TestWrite(t *testing.T) {
 	var platforms []string
 	for _, m := range manifest.Manifests {
 		platforms = append(platforms, m.Platform.String())
+		if m.ArtifactType != "" {
+			t.Errorf("the image for %s is an artifact of type %s", m.Platform, m.ArtifactType)
+		}
 		img, err := inner.Image(m.Digest)
 		if err != nil {
 			t.Fatal(err)
