@@ -105,7 +105,8 @@ func Resolve(ctx context.Context, o Options) ([]string, error) {
 	if _, err := run(ctx, "apt-get", append(options, "update")...); err != nil {
 		return nil, err
 	}
-	out, err := run(ctx, "apt-get", append(append(options, "--simulate", "install", "?essential", "apt"), o.Packages...)...)
+	// (What is essential, what is required, and apt: minbase, in mmdebstrap(1).)
+	out, err := run(ctx, "apt-get", append(append(options, "--simulate", "install", "?essential", "?priority(required)", "apt"), o.Packages...)...)
 	if err != nil {
 		return nil, err
 	}

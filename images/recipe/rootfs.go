@@ -37,7 +37,7 @@ func (b build) rootFS(ctx context.Context) (v1.Layer, []debian.Package, error) {
 	packages, err := readPackages(kept + ".json")
 	if errors.Is(err, fs.ErrNotExist) {
 		b.Log.Info("installing packages into a root file system (minutes)", "packages", len(wanted), "architecture", o.Architecture)
-		packages, err = b.bootstrap(ctx, o, kept)
+		packages, err = b.bootstrap(ctx, o, wanted, kept)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -57,7 +57,7 @@ func (b build) store(packages []string) string {
 }
 
 // bootstrap makes the layer, and what it holds. The list is written last: without it there is no layer.
-func (b build) bootstrap(ctx context.Context, o debian.Options, kept string) ([]debian.Package, error) {
+func (b build) bootstrap(ctx context.Context, o debian.Options, wanted []string, kept string) ([]debian.Package, error) {
 	if err := b.forget(filepath.Dir(kept)); err != nil {
 		return nil, err
 	}
@@ -70,6 +70,9 @@ func (b build) bootstrap(ctx context.Context, o debian.Options, kept string) ([]
 	if err != nil {
 		return nil, fmt.Errorf("read the root file system: %w", err)
 	}
+	if got := debian.Of(packages); !slices.Equal(got, wanted) {
+		return nil, fmt.Errorf("other packages were installed than the archive had a moment before; try again (more: %s; missing: %s)", without(got, wanted), without(wanted, got))
+	}
 	_, err = reading(root, func(r io.Reader) (v1.Layer, error) {
 		return layer.Pack(kept+".tar.gz", func(w io.Writer) error { return debian.Filter(w, r, account) })
 	})
@@ -81,6 +84,11 @@ func (b build) bootstrap(ctx context.Context, o debian.Options, kept string) ([]
 		return nil, err
 	}
 	return packages, os.WriteFile(kept+".json", data, 0o644)
+}
+
+// without are those of a list that are not in another.
+func without(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
 }
 
 // forget removes what earlier builds kept of this image, for this architecture.
