@@ -81,43 +81,68 @@ func TestWorker(t *testing.T) {
 	})
 }
 
-// TestPrograms: the images without a distribution start.
-func TestPrograms(t *testing.T) {
+// TestOperator: it starts, and knows what it was built of.
+func TestOperator(t *testing.T) {
 	profile := seccomp.Default()
-	for _, name := range []string{"operator", "portal"} {
-		t.Run(name, func(t *testing.T) {
-			if out := output(t, unpack(t, name), Run{Args: []string{"--version"}, Seccomp: &profile}); !strings.Contains(out, "linux/") {
-				t.Errorf("%s --version: %s", name, out)
-			}
-		})
+	if out := output(t, unpack(t, "operator"), Run{Args: []string{"--version"}, Seccomp: &profile}); !strings.Contains(out, "linux/") {
+		t.Errorf("operator --version: %s", out)
 	}
+}
+
+// TestPortal: it finds the verifier and ReplayWeb.page in its image, and listens.
+func TestPortal(t *testing.T) {
+	portal := unpack(t, "portal")
+	profile := seccomp.Default()
+	if out := output(t, portal, Run{Command: []string{"/verify", "--version"}, Seccomp: &profile}); !strings.Contains(out, "linux/") {
+		t.Errorf("verify --version: %s", out)
+	}
+	ports := freePorts(t, 3) // (nothing is on the last: a portal starts without its store, too)
+	keys := filepath.Join(t.TempDir(), "credentials")
+	if err := os.WriteFile(keys, []byte("[default]\naws_access_key_id = EXAMPLE\naws_secret_access_key = example-of-a-secret\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--s3-credentials-file=/etc/credentials", "--listen=127.0.0.1:" + ports[0], "--replay-listen=127.0.0.1:" + ports[1], "--s3-endpoint=http://127.0.0.1:" + ports[2], "--organization=Example"}
+	serves(t, portal, Run{Args: args, Seccomp: &profile, Files: map[string]string{"/etc/credentials": keys}}, func(ctx context.Context) bool {
+		return listens(ctx, "127.0.0.1:"+ports[0]) && listens(ctx, "127.0.0.1:"+ports[1])
+	})
 }
 
 // TestServices: the single node's services serve.
 func TestServices(t *testing.T) {
-	services := unpack(t, "services")
 	profile := seccomp.Default()
 	ports := freePorts(t, 2)
+	run := Run{Args: []string{"--dir=/data", "--s3-port=" + ports[0], "--temporal-port=" + ports[1]}, Seccomp: &profile}
+	serves(t, unpack(t, "services"), run, func(ctx context.Context) bool {
+		return healthy(ctx, "http://127.0.0.1:"+ports[0]+"/-healthz") && listens(ctx, "127.0.0.1:"+ports[1])
+	})
+}
+
+// serves runs an image until it is ready, and ends it.
+func serves(t *testing.T, b *Bundle, r Run, ready func(context.Context) bool) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var out bytes.Buffer
 	running, end := context.WithCancel(ctx)
+	defer end()
 	ended := make(chan error, 1)
-	run := Run{Args: []string{"--dir=/data", "--s3-port=" + ports[0], "--temporal-port=" + ports[1]}, Seccomp: &profile}
-	go func() { ended <- services.Run(running, id(t), run, &out) }()
-	for !healthy(ctx, "http://127.0.0.1:"+ports[0]+"/-healthz") || !listens(ctx, "127.0.0.1:"+ports[1]) {
+	go func() { ended <- b.Run(running, id(t), r, &out) }()
+	for !ready(ctx) {
 		select {
 		case err := <-ended:
-			t.Fatalf("the services ended: %v: %s", err, &out)
+			t.Fatalf("it ended: %v: %s", err, &out)
 		case <-ctx.Done():
-			t.Fatal("not served in time")
+			end()
+			<-ended
+			t.Fatalf("not ready in time: %s", &out)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	end()
-	<-ended
+	<-ended // (an error: it was called off)
 }
 
+// healthy says whether a server answers that it is well.
 func healthy(ctx context.Context, url string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
