@@ -159,5 +159,5 @@ func runnable(architecture string) error {
 		err = errors.New("it is turned off")
 	}
 	return fmt.Errorf("this machine runs no programs of %s, which installing its packages needs: "+
-		"apt-get install qemu-user-static binfmt-support, and see that binfmt_misc is mounted; or build on a machine of that kind: %w", architecture, err)
+		"apt-get install qemu-user-static binfmt-support arch-test, and see that binfmt_misc is mounted; or build on a machine of that kind: %w", architecture, err)
 }

@@ -46,7 +46,7 @@ func (b build) identity() string {
 // goBuild builds one program, static and without a trace of the folder that it is built in. The flags
 // are those of the Makefile; what else the environment has for go does not count.
 func (b build) goBuild(ctx context.Context, p program, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", p.ldflags+b.identity(), "-o", out, p.pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w"+b.identity(), "-o", out, p.pkg)
 	cmd.Dir = filepath.Join(b.Root, p.module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false", "GOWORK=off", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0",
 		"GOOS="+b.platform.OS, "GOARCH="+b.platform.Architecture)

@@ -26,10 +26,9 @@ const scratch = "scratch"
 
 // program is a Go program of an image.
 type program struct {
-	module  string // folder of the Go module in the project
-	pkg     string
-	at      string // path in the image
-	ldflags string
+	module string // folder of the Go module in the project
+	pkg    string
+	at     string // path in the image
 }
 
 // recipe is what one image is made of.
@@ -44,22 +43,19 @@ type recipe struct {
 	license  string
 }
 
-// strip leaves out the tables for debuggers, as the Makefile's builds do.
-const strip = "-s -w"
-
 var recipes = map[string]recipe{
 	"operator": {
 		about:    "crawlfleet's operator: reconciles crawl orders into Temporal workflows",
-		programs: []program{{".", "./cmd/operator", "operator", strip}},
+		programs: []program{{".", "./cmd/operator", "operator"}},
 		settings: oci.Settings{Entrypoint: []string{"/operator"}, User: user(nonroot)},
 		license:  "Apache-2.0",
 	},
 	"portal": {
 		about: "crawlfleet's portal: find, see, replay, compare, verify and hand over snapshots",
 		programs: []program{
-			{".", "./cmd/portal", "portal", strip},
+			{".", "./cmd/portal", "portal"},
 			// (The portal puts the verifier that lies beside it into dossiers.)
-			{".", "./cmd/verify", "verify", strip},
+			{".", "./cmd/verify", "verify"},
 		},
 		more: replay,
 		settings: oci.Settings{
@@ -69,7 +65,7 @@ var recipes = map[string]recipe{
 	},
 	"worker": {
 		about:    "crawlfleet's worker: runs the workflows, plans, and visits pages with Debian's Chromium in its sandbox",
-		programs: []program{{".", "./cmd/worker", "usr/local/bin/worker", strip}},
+		programs: []program{{".", "./cmd/worker", "usr/local/bin/worker"}},
 		packages: []string{
 			"ca-certificates", "chromium", "chromium-headless-shell", "chromium-sandbox", "tini",
 			"fonts-liberation", "fonts-noto-core", "fonts-noto-cjk", "fonts-noto-color-emoji",
@@ -82,7 +78,7 @@ var recipes = map[string]recipe{
 	},
 	"services": {
 		about:    "Temporal and an S3 store for an installation on a single node",
-		programs: []program{{"devstack", "./cmd/services", "services", strip}},
+		programs: []program{{"devstack", "./cmd/services", "services"}},
 		settings: oci.Settings{
 			Entrypoint: []string{"/services"}, Cmd: []string{"--dir=/data"}, User: user(nonroot),
 			Volumes: []string{"/data"}, Ports: []string{"7233/tcp", "7070/tcp"},
