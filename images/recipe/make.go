@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	registry "github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"crawlfleet.dev/crawlfleet/images/debian"
@@ -53,6 +54,10 @@ func Make(ctx context.Context, name string, o Options) (Result, error) {
 	if !ok {
 		return Result{}, fmt.Errorf("there is no image %q, but %s", name, strings.Join(Names(), ", "))
 	}
+	called := oci.Name{Repository: o.Repository + "/" + name, Tag: o.Tag}
+	if _, err := registry.NewTag(called.String(), registry.StrictValidation); err != nil {
+		return Result{}, fmt.Errorf("name the image: %w", err)
+	}
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return Result{}, err
 	}
@@ -62,7 +67,7 @@ func Make(ctx context.Context, name string, o Options) (Result, error) {
 	}
 	defer os.RemoveAll(work)
 	result := Result{
-		Name: oci.Name{Repository: o.Repository + "/" + name, Tag: o.Tag}, File: filepath.Join(o.Out, name+".tar"), Platforms: make(map[string]v1.Hash),
+		Name: called, File: filepath.Join(o.Out, name+".tar"), Platforms: make(map[string]v1.Hash),
 	}
 	images := make([]v1.Image, 0, len(o.Platforms))
 	for _, platform := range o.Platforms {

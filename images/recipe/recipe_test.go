@@ -52,7 +52,16 @@ func clone(t *testing.T, dir string) string {
 }
 
 func TestMakeRefuses(t *testing.T) {
-	if _, err := Make(t.Context(), "none", Options{Out: t.TempDir()}); err == nil {
-		t.Error("an image that there is not is no error")
+	for name, c := range map[string]struct{ image, tag string }{
+		"NoSuchImage": {"none", "1.2.3"},
+		"NoTag":       {"operator", ""},
+		"NotATag":     {"operator", "1.2.3+build"},
+		"Flags":       {"operator", "1 -X main.a=b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Make(t.Context(), c.image, Options{Repository: "docker.io/crawlfleet", Tag: c.tag, Out: t.TempDir()}); err == nil {
+				t.Error("no error")
+			}
+		})
 	}
 }
