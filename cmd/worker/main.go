@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +45,7 @@ type options struct {
 	roles, allowPrivate, resolve  []string
 	version                       version
 	tabs                          int
+	stopTimeout                   time.Duration
 	dir, chrome                   string
 	route                         cli.Route
 	profileIdentity               string
@@ -65,8 +67,8 @@ frontier, and bundles of pages, which it visits with headless Chromes and stores
 WACZ files. It knows nothing of Kubernetes.
 
 It waits for Temporal and the store when they are down. On SIGTERM it begins no further
-page, stores what it has, and ends within 30 seconds; what it had not begun goes to
-another worker.`,
+page, lets those end that it has begun, stores what it has, and ends after --stop-timeout
+at the latest; what it had not begun goes to another worker.`,
 		Example: `  worker --temporal-address temporal:7233 --s3-endpoint https://store.example \
     --s3-credentials-file /etc/crawlfleet/store/credentials --tabs 4
   worker --roles browser --tabs 8     # pages alone; workflows and plans run elsewhere`,
@@ -87,6 +89,8 @@ another worker.`,
 	f.StringSliceVar(&o.roles, "roles", []string{roleRun, rolePlan, roleBrowser}, "what to do: run (workflows), plan (frontier steps), browser (pages)")
 	o.version.add(f)
 	f.IntVar(&o.tabs, "tabs", 2*runtime.NumCPU(), "pages that are loaded at once")
+	f.DurationVar(&o.stopTimeout, "stop-timeout", 45*time.Second,
+		"time after SIGTERM for what was begun, 20s or more: pages load to their end but for the last 15s, in which they are stored. A pod's terminationGracePeriodSeconds has to be 10 more")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "folder for scratch files and browser profiles; 1 GB and more of free space")
 	f.StringVar(&o.chrome, "chrome", "", "path of the Chrome to use (default: chromium-headless-shell, then chromium)")
 	f.StringVar(&o.route.Proxy, "proxy", "", "proxy that all visits go through: http://, https:// or socks5://; with socks5h:// it resolves the names, too")

@@ -35,8 +35,8 @@ import (
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
-// stopTimeout is how long open bundles have to store what they captured, after SIGTERM.
-const stopTimeout = 30 * time.Second
+// leastStopTimeout leaves a moment to pages that are nearly there, and the rest to the store.
+const leastStopTimeout = frontier.StoreGrace + 5*time.Second
 
 // storePatience is how long a bundle waits for a store that has trouble.
 const storePatience = 20 * time.Second
@@ -165,6 +165,9 @@ func checkRoles(o options) error {
 	if o.tabs < 1 || o.tabs > 256 {
 		return fmt.Errorf("--tabs %d: want 1 to 256", o.tabs)
 	}
+	if o.stopTimeout < leastStopTimeout {
+		return fmt.Errorf("--stop-timeout %v: want %v or more", o.stopTimeout, leastStopTimeout)
+	}
 	return nil
 }
 
@@ -221,7 +224,7 @@ func dial(ctx context.Context, options client.Options, keys *payload.Keys, log *
 func workersFor(o options, c client.Client, clock *frontier.Clock) map[string]worker.Worker {
 	workers := map[string]worker.Worker{}
 	for _, role := range o.roles {
-		options := worker.Options{WorkerStopTimeout: stopTimeout, Interceptors: []interceptor.WorkerInterceptor{clock.Interceptor()}}
+		options := worker.Options{WorkerStopTimeout: o.stopTimeout, Interceptors: []interceptor.WorkerInterceptor{clock.Interceptor()}}
 		queue := workflows.TaskQueueRun
 		switch role {
 		case roleRun:
@@ -264,7 +267,7 @@ func newCrawler(ctx context.Context, o options, dir string, recording recorder.O
 	log.Info("browsers are ready", "chrome", pool.Version().Product, "sandbox", pool.Sandbox(), "tabs", o.tabs)
 	hostname, _ := os.Hostname() // it is left out when it is not known
 	crawler := &frontier.Crawler{
-		Buckets: store, FrontierBucket: o.frontierBucket, Tabs: frontier.Pool{Pool: pool}, Heartbeats: beats, Dir: dir, Patience: storePatience,
+		Buckets: store, FrontierBucket: o.frontierBucket, Tabs: frontier.Pool{Pool: pool}, Heartbeats: beats, Dir: dir, Patience: storePatience, StopTime: o.stopTimeout,
 		IdentityFile: o.profileIdentity,
 		Logger:       log, Metrics: metrics,
 		Info: archive.Info{
@@ -366,7 +369,7 @@ func work(ctx context.Context, workers map[string]worker.Worker, ready *atomic.B
 	<-ctx.Done()
 	ready.Store(false)
 	log.Info("worker stops; what was captured is stored first")
-	var stops sync.WaitGroup // each may take as long as stopTimeout
+	var stops sync.WaitGroup // each may take as long as --stop-timeout
 	for _, role := range order {
 		stops.Go(workers[role].Stop)
 	}

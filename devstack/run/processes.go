@@ -23,7 +23,7 @@ import (
 
 // stopTimeout is how long a process may take to end after SIGTERM: a worker commits
 // what it has captured.
-const stopTimeout = 45 * time.Second
+const stopTimeout = time.Minute
 
 // A program that ends by itself is started again after a pause, a few times.
 const (

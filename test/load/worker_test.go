@@ -168,7 +168,7 @@ func workAsFlagsSay(args []string) (err error) {
 	clock, leases, lent := frontier.NewClock(), &beats{Client: temporal}, newTabs(o.web, o.tabs)
 	build := cli.ReadBuild()
 	crawler := &frontier.Crawler{
-		Buckets: store, FrontierBucket: o.frontierBucket, Tabs: lent, Heartbeats: leases, Dir: o.dir, Patience: storePatience,
+		Buckets: store, FrontierBucket: o.frontierBucket, Tabs: lent, Heartbeats: leases, Dir: o.dir, Patience: storePatience, StopTime: stopTimeout,
 		Robots: &frontier.RobotsCache{
 			Client: frontier.NewClient(guard), UserAgent: frontier.ProductToken + "/" + build.Version, Token: frontier.ProductToken, Now: time.Now,
 			Recorder: &frontier.RobotsRecorder{Recorder: rec, Dir: o.dir},

@@ -57,8 +57,8 @@ type capture struct {
 }
 
 // Capture renders one page and returns all that is known about it. The error
-// is for the machinery: a visit that makes no sense, a closed pool, a context
-// that ended, a Chrome or a recorder that does not start. What is wrong with
+// is for the machinery: a visit that makes no sense or that was stopped before its
+// turn came, a closed pool, a context that ended, a Chrome or a recorder that does not start. What is wrong with
 // the page is in Page.Outcome. One page at a time.
 func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 	if err := v.complete(); err != nil {
@@ -68,7 +68,7 @@ func (s *Stay) Capture(ctx context.Context, v Visit) (*Page, error) {
 		return nil, errors.New("capture: the stay is closed")
 	}
 	c := &capture{stay: s, visit: v, turn: turn{turns: s.pool.turns}}
-	if err := c.turn.begin(ctx); err != nil {
+	if err := c.turn.begin(ctx, v.Stop); err != nil {
 		return nil, err
 	}
 	defer c.turn.rest()

@@ -156,6 +156,9 @@ type Visit struct {
 	MaxBytes, MaxBody int64
 	// Track, unless nil, is told in which phase the page is.
 	Track *Tracker
+	// Stop, unless nil, is closed when no page is to be begun any more: one that waits for
+	// its turn fails with ErrNotBegun, one that was begun is not disturbed.
+	Stop <-chan struct{}
 	// RetryOf says, in the words of Page.Refusal, why the page is captured again with
 	// RecorderBrowser.
 	RetryOf string

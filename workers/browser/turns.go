@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -20,8 +21,13 @@ type turns struct {
 
 func newTurns(n int) *turns { return &turns{free: n} }
 
-// take waits for a turn, which has to be given back.
-func (t *turns) take(ctx context.Context, begin bool) error {
+// ErrNotBegun is the error of a page whose turn had not come when its visit was told to begin no
+// more, see Visit.Stop. Nothing was asked of the site.
+var ErrNotBegun = errors.New("the page was not begun")
+
+// take waits for a turn, which has to be given back, until ctx ends or stop is closed; a nil one
+// never is.
+func (t *turns) take(ctx context.Context, begin bool, stop <-chan struct{}) error {
 	t.mu.Lock()
 	if t.free > 0 {
 		t.free--
@@ -35,17 +41,21 @@ func (t *turns) take(ctx context.Context, begin bool) error {
 		t.going = append(t.going, got)
 	}
 	t.mu.Unlock()
+	var why error
 	select {
 	case <-got:
 		return nil
+	case <-stop:
+		why = ErrNotBegun
 	case <-ctx.Done():
+		why = context.Cause(ctx)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !drop(&t.going, got) && !drop(&t.starting, got) {
 		t.pass() // it was given meanwhile
 	}
-	return fmt.Errorf("wait for a turn: %w", context.Cause(ctx))
+	return fmt.Errorf("wait for a turn: %w", why)
 }
 
 // give gives a turn back.
@@ -89,8 +99,8 @@ type turn struct {
 }
 
 // begin waits for the page's first turn.
-func (t *turn) begin(ctx context.Context) error {
-	if err := t.turns.take(ctx, true); err != nil {
+func (t *turn) begin(ctx context.Context, stop <-chan struct{}) error {
+	if err := t.turns.take(ctx, true, stop); err != nil {
 		return err
 	}
 	t.mu.Lock()
@@ -118,7 +128,7 @@ func (t *turn) resume(ctx context.Context) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.has {
-		t.has = t.turns.take(ctx, false) == nil
+		t.has = t.turns.take(ctx, false, nil) == nil
 	}
 }
 

@@ -11,13 +11,13 @@ import (
 func TestTurnsServeWhoGoesOnFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newTurns(1)
-		if err := turns.take(t.Context(), true); err != nil {
+		if err := turns.take(t.Context(), true, nil); err != nil {
 			t.Fatal(err)
 		}
 		order := make(chan string, 3)
 		wait := func(name string, begin bool) {
 			go func() {
-				if err := turns.take(t.Context(), begin); err != nil {
+				if err := turns.take(t.Context(), begin, nil); err != nil {
 					t.Error(err)
 				}
 				order <- name
@@ -40,18 +40,44 @@ func TestTurnsServeWhoGoesOnFirst(t *testing.T) {
 func TestTurnsAreNotLostWithWhoGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newTurns(1)
-		if err := turns.take(t.Context(), true); err != nil {
+		if err := turns.take(t.Context(), true, nil); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for _, begin := range []bool{true, false} {
-			if err := turns.take(ctx, begin); !errors.Is(err, context.DeadlineExceeded) {
+			if err := turns.take(ctx, begin, nil); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("take with begin %v: %v", begin, err)
 			}
 		}
 		turns.give()
-		if err := turns.take(t.Context(), false); err != nil {
+		if err := turns.take(t.Context(), false, nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNoTurnIsBegunWhenStopped: who waits to begin a page gives up when no more are to be begun, and takes
+// no turn from who goes on.
+func TestNoTurnIsBegunWhenStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns(1)
+		if err := turns.take(t.Context(), true, nil); err != nil {
+			t.Fatal(err)
+		}
+		stop := make(chan struct{})
+		ended := make(chan error, 1)
+		go func() {
+			waiting := turn{turns: turns}
+			ended <- waiting.begin(t.Context(), stop)
+		}()
+		synctest.Wait()
+		close(stop)
+		if err := <-ended; !errors.Is(err, ErrNotBegun) {
+			t.Errorf("begin: %v, want %v", err, ErrNotBegun)
+		}
+		turns.give()
+		if err := turns.take(t.Context(), false, nil); err != nil {
 			t.Error(err)
 		}
 	})
@@ -61,12 +87,12 @@ func TestTurnIsLent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newTurns(1)
 		page, other := &turn{turns: turns}, &turn{turns: turns}
-		if err := page.begin(t.Context()); err != nil {
+		if err := page.begin(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
 		resume := page.lend(t.Context(), loadTurn)
-		if err := other.begin(t.Context()); err != nil {
+		if err := other.begin(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		if got := time.Since(began); got != loadTurn {

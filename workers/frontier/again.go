@@ -42,7 +42,7 @@ func (v *hostVisit) order(page frontier.BundlePage, dir string, track *browser.T
 	spec := v.in.Job.Spec
 	visit := browser.Visit{
 		ID: string(page.FP), URL: page.URL, Dir: dir, DOM: true, Text: spec.Capture.Text,
-		Screenshot: browser.Screenshot(spec.Capture.Screenshot), Timeout: spec.Browser.PageTimeout, Admit: v.admit, Track: track,
+		Screenshot: browser.Screenshot(spec.Capture.Screenshot), Timeout: spec.Browser.PageTimeout, Admit: v.admit, Track: track, Stop: v.lease.yield,
 		MaxBody: cmp.Or(spec.Capture.BodyBytes, maxPage), MaxBytes: cmp.Or(spec.Capture.PageBytes, maxPage),
 	}
 	behave(&visit, spec.Capture.Behaviors, v.scripts)

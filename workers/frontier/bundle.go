@@ -24,9 +24,8 @@ const (
 	timeBox = 2 * time.Minute
 	// poisonDeaths is how many attempts a page may be in progress in when they die.
 	poisonDeaths = 2
-	// stopGrace is how long pages may go on loading when the worker stops: what they
-	// brought has to be stored before it ends.
-	stopGrace = 12 * time.Second
+	// StoreGrace is how long a worker that stops has, at least, to store what its pages brought.
+	StoreGrace = 15 * time.Second
 	// minFreeDisk is the free space in bytes below which no page is begun.
 	minFreeDisk = 256 << 20
 	// minFreeFiles is the same in files that the file system has room for.
@@ -224,7 +223,7 @@ func (b *bundleRun) watch(ctx context.Context, stopping <-chan struct{}, cut con
 	}
 	b.lease.ask(errStopping.Error())
 	select {
-	case <-time.After(stopGrace):
+	case <-time.After(max(0, b.StopTime-StoreGrace)):
 		cut(errStopping)
 	case <-ctx.Done():
 	}

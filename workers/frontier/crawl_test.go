@@ -504,6 +504,90 @@ func TestYieldsWhenTheWorkerStops(t *testing.T) {
 	}
 }
 
+// TestPagesMayEndWhenTheWorkerStops: what was begun is loaded to its end, as long as there is time to store
+// it then. What is cut off is nobody's, and loaded again.
+func TestPagesMayEndWhenTheWorkerStops(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		reason  string
+		time    time.Duration
+		results int
+	}{
+		{"there is time for what was begun", StoreGrace + time.Minute, 1},
+		{"all time is for the store", StoreGrace, 0},
+	} {
+		t.Run(tc.reason, func(t *testing.T) {
+			t.Parallel()
+			w := tree(1, "a.test")
+			r := newRig(t, w)
+			r.crawler.StopTime = tc.time
+			r.seed("http://a.test/0")
+			ref := r.plan(1).Bundles[0]
+			stop := make(chan struct{})
+			w.visit = func(ctx context.Context, _ *browser.Page) error {
+				close(stop)
+				select {
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				case <-time.After(500 * time.Millisecond): // the page is slow
+					return nil
+				}
+			}
+			a := r.leases.lease(ref.ID)
+			a.stopping = stop
+			out, err := r.crawler.crawl(t.Context(), a, r.input(ref))
+			if err != nil || len(out.Results) != tc.results {
+				t.Fatalf("%+v, %v: want %d chunks", out, err, tc.results)
+			}
+		})
+	}
+}
+
+// TestNoPageIsBegunWhenTheWorkerStops: a page that waits for its turn among the tabs is left to others.
+func TestNoPageIsBegunWhenTheWorkerStops(t *testing.T) {
+	t.Parallel()
+	w := tree(1, "a.test")
+	r := newRig(t, w)
+	r.crawler.StopTime = StoreGrace + time.Minute
+	r.seed("http://a.test/0")
+	ref := r.plan(1).Bundles[0]
+	stop := make(chan struct{})
+	r.crawler.Tabs = queued{w, func() { close(stop) }}
+	a := r.leases.lease(ref.ID)
+	a.stopping = stop
+	out, err := r.crawler.crawl(t.Context(), a, r.input(ref))
+	if err != nil || out.Yielded == "" || len(out.Results) != 0 || len(w.loads) != 0 {
+		t.Fatalf("%+v, %v, loads %v: want the page given back", out, err, w.loads)
+	}
+	r.crawler.Tabs = w
+	if got := r.runFrom(workflows.BundleDone{ID: ref.ID}); got.Counts.Archived != 1 || w.repeated() != 0 {
+		t.Errorf("counts %+v, %d loads repeated", got.Counts, w.repeated())
+	}
+}
+
+// queued are tabs of a pool in which no turn comes: a visit waits until it is to stop.
+type queued struct {
+	*web
+	waiting func()
+}
+
+func (q queued) Tab(context.Context, browser.StayOptions) (Tab, error) { return queuedTab{q}, nil }
+
+type queuedTab struct{ queued }
+
+func (queuedTab) ClearCache(context.Context) error { return nil }
+func (queuedTab) Close() error                     { return nil }
+
+func (q queuedTab) Capture(ctx context.Context, v browser.Visit) (*browser.Page, error) {
+	q.waiting()
+	select {
+	case <-v.Stop:
+		return nil, browser.ErrNotBegun
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
 // lateTabs lend a tab only after something happened.
 type lateTabs struct {
 	*web

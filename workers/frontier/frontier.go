@@ -127,6 +127,9 @@ type Crawler struct {
 	// Patience is how long a commit waits for a store that has trouble before the
 	// bundle ends with what was committed before.
 	Patience time.Duration
+	// StopTime is how long the worker takes to stop at most. But for the last StoreGrace of
+	// it, pages that were begun go on loading: one that is cut off is loaded again.
+	StopTime time.Duration
 	// Info and Provenance are what every chunk says about the software that made it.
 	Info       archive.Info
 	Provenance archive.Provenance

@@ -218,10 +218,10 @@ func (v *hostVisit) turnedAway(ctx context.Context, page frontier.BundlePage, wh
 	return v.conclude(ctx, o)
 }
 
-// unlessEnding passes an error on, but for one that the end of the attempt brought
-// about.
+// unlessEnding passes an error on, but for one that the end of the attempt, or of the bundle,
+// brought about.
 func (v *hostVisit) unlessEnding(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, browser.ErrNotBegun) {
 		return nil
 	}
 	return err
@@ -271,7 +271,9 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	}
 	why := browser.Why{Seed: page.Seed, Depth: page.Depth, Via: string(page.Via), Tries: page.Tries}
 	p, err := v.stay.Capture(ctx, v.order(page, filepath.Join(dir, "first"), track))
-	v.ready = v.Now().Add(v.delay) // also when it was cut off
+	if !errors.Is(err, browser.ErrNotBegun) {
+		v.ready = v.Now().Add(v.delay) // also when it was cut off
+	}
 	if err != nil {
 		return v.unlessEnding(ctx, fmt.Errorf("capture a page: %w", err))
 	}
