@@ -161,6 +161,8 @@ type PlanOutput struct {
 	// DueIn is after how long the next page may be visited, zero when none waits for
 	// the clock. It is a length, not a time, because clocks differ.
 	DueIn time.Duration `json:"dueIn,omitempty"`
+	// Ready is how many hosts could be visited now and are in no bundle, MaxReady at most.
+	Ready int `json:"ready,omitempty"`
 	// Exchange is what the step sent to other shards, nil for nothing.
 	Exchange *Exchange `json:"exchange,omitempty"`
 	// Sent is, by receiver, the last exchange that had a part for it, TakenIn, by
@@ -417,4 +419,7 @@ type ShardReport struct {
 	Hungry    bool   `json:"hungry,omitempty"`
 	// Generation is that of the order that the last plan went by.
 	Generation int64 `json:"generation,omitempty"`
+	// Demand is what browsers could do for the shard now; nothing in reports of before that was
+	// told.
+	Demand Demand `json:"demand,omitzero"`
 }

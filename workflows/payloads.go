@@ -284,6 +284,9 @@ type Report struct {
 	Retention *Retention `json:"retention,omitempty"`
 	// InvalidSeeds says which seeds of a widened order cannot be visited, empty for none.
 	InvalidSeeds string `json:"invalidSeeds,omitempty"`
+	// Demand is what browsers could do for the run now; nothing in reports of before that was
+	// told.
+	Demand Demand `json:"demand,omitzero"`
 	// Result is how the run ended; nil while it runs.
 	Result *RunResult `json:"result,omitempty"`
 }

@@ -61,6 +61,9 @@ func (r *run) report() Report {
 		rep.PagesPerSecond = r.speed.perSecond()
 		rep.EndsBy, _ = r.nextEnd()
 	}
+	if r.result == nil {
+		rep.Demand = r.demand()
+	}
 	trouble, stalled, profile := r.trouble, r.trouble != nil, r.job.Profile
 	if trouble == nil && r.phase == PhaseCrawling {
 		in := r.hindered()

@@ -79,6 +79,7 @@ type shard struct {
 	gaps gaps
 
 	counts  Counts
+	ready   int // hosts that the last plan had no slots for
 	limit   Reason
 	waiting *Waiting
 	trouble troubles
@@ -260,6 +261,7 @@ func (s *shard) planned(ctx workflow.Context, f workflow.Future) {
 	s.in.Seq, s.counts, s.waiting, s.idle = out.Seq, out.Counts, out.Waiting, out.Idle
 	s.in.Planned = s.planningOrder
 	s.idle = s.idle && s.in.Planned == s.in.Job.Generation // else it is planned again
+	s.ready = out.Ready
 	s.exchanged(out)
 	if out.DueIn > 0 {
 		s.nextDue = workflow.Now(ctx).Add(out.DueIn)
@@ -369,7 +371,7 @@ func (s *shard) current() ShardReport {
 	r := ShardReport{
 		Shard: s.in.Shard, Reset: s.in.Reset, Seq: s.in.Seq, Counts: s.counts, Limit: s.limit,
 		Trouble: s.waiting, Suspended: s.in.State == StateSuspended && len(s.open) == 0, Profile: s.in.Job.Profile,
-		Generation: s.in.Planned,
+		Generation: s.in.Planned, Demand: s.demand(),
 	}
 	s.fill(&r)
 	if s.trouble.last != nil {

@@ -195,6 +195,23 @@ func (s *State) lease(h *host, bundle string, room int) BundleHost {
 	return b
 }
 
+// Ready counts the hosts that could be visited now and are in no bundle, up to most: what a step
+// had no slots for.
+func (s *State) Ready(now time.Time, most int) int {
+	if s.bound() >= 0 {
+		most = int(min(int64(most), s.bound()-s.Used()))
+	}
+	at, n := millis(now), 0
+	s.due.walk(func(h *host) bool {
+		if h.ready > at || n >= most {
+			return false
+		}
+		n++
+		return true
+	})
+	return n
+}
+
 func (s *State) bundlePage(p *Page) BundlePage {
 	page := BundlePage{FP: p.FP, URL: p.URL, Depth: p.Depth, Via: p.Via, Tries: p.Tries}
 	if seeds := s.rules.spec.Seeds; p.Seed < len(seeds) {

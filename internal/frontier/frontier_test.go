@@ -453,3 +453,45 @@ func TestSlots(t *testing.T) {
 		t.Errorf("slots of known hosts are %#x: they may never change", got)
 	}
 }
+
+// TestReady: hosts count that a step had no slots for, not those whose turn has not come.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	seeds := []string{"https://a.example/1", "https://b.example/1", "https://c.example/1", "https://d.example/1", "https://e.example/1"}
+	now := time.Unix(1000, 0)
+	s := newState(t, Spec{Scope: "Page", Seeds: seeds, Delay: time.Minute})
+	expect := func(reason string, at time.Time, most, want int) {
+		t.Helper()
+		if got := s.Ready(at, most); got != want {
+			t.Errorf("%s: %d hosts are ready, want %d", reason, got, want)
+		}
+	}
+	expect("all wait", now, 100, 5)
+	expect("no more than asked for", now, 3, 3)
+	bundles := s.Choose(now, 2, "x") // one host each of the first, since all five fit into two
+	out := 0
+	for _, b := range bundles {
+		out += len(b.Hosts)
+	}
+	expect("those in bundles do not count", now, 100, 5-out)
+	for _, b := range bundles {
+		for _, h := range b.Hosts {
+			apply(t, s, b.ID, now, Outcome{FP: h.Pages[0].FP, Status: Archived, Ended: now})
+		}
+	}
+	expect("nothing is left of them", now, 100, 5-out)
+}
+
+// TestReadyWithinALimit: what the limit on pages does not let be visited asks for nobody.
+func TestReadyWithinALimit(t *testing.T) {
+	t.Parallel()
+	s := newState(t, Spec{Scope: "Page", Seeds: []string{"https://a.example/1", "https://b.example/1", "https://c.example/1"}, Pages: 2})
+	now := time.Unix(1000, 0)
+	if got := s.Ready(now, 100); got != 2 {
+		t.Errorf("%d hosts are ready, want 2", got)
+	}
+	s.Choose(now, 2, "x")
+	if got := s.Ready(now, 100); got != 0 {
+		t.Errorf("%d hosts are ready when the limit is reached, want 0", got)
+	}
+}

@@ -133,6 +133,9 @@ func step(s *frontier.State, in workflows.PlanInput, now time.Time, out *workflo
 	if limit == "" && in.Finish == "" && in.Slots > 0 {
 		bundles = s.Choose(now, in.Slots, bundlePrefix(in)+strconv.FormatInt(s.Seq()+1, 10))
 	}
+	if limit == "" && in.Finish == "" {
+		out.Ready = s.Ready(now, workflows.MaxReady)
+	}
 	if next := s.NextDue(); limit == "" && !next.IsZero() {
 		out.DueIn = max(next.Sub(now), time.Millisecond)
 	}
