@@ -13,12 +13,11 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	temporal "go.temporal.io/sdk/client"
 	sdk "go.temporal.io/sdk/temporal"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"k8s.io/apimachinery/pkg/types"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/controllers/order"
+	"crawlfleet.dev/crawlfleet/controllers/plain"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -302,21 +301,4 @@ func (t *Temporal) polled(ctx context.Context, queue string, kind enumspb.TaskQu
 
 // Plain takes what changes from one try to the next, such as a port, out of an
 // error that will stand in a condition.
-func Plain(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.New("no answer in time")
-	}
-	code := status.Code(err)
-	var failed serviceerror.ServiceError
-	if errors.As(err, &failed) {
-		code = failed.Status().Code()
-	}
-	switch code {
-	case codes.DeadlineExceeded:
-		return errors.New("no answer in time")
-	case codes.Unavailable:
-		return errors.New("connection refused or lost")
-	default:
-		return err
-	}
-}
+func Plain(err error) error { return plain.Temporal(err) }
