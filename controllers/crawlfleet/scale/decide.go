@@ -191,11 +191,11 @@ func (p Pool) target(pods int32, demand *Demand, wanted, roomy int32, cut bool, 
 	t := Target{Replicas: pods}
 	switch {
 	case cut:
-		t.Reason, t.Message = ReasonScalingOut, fmt.Sprintf("%s; %d pods are wanted, and come step by step", demand, wanted)
+		t.Reason, t.Message = ReasonScalingOut, fmt.Sprintf("%s; %s wanted, and come step by step", demand, count(int(wanted), "pod"))
 	case unmet > 0 && pods == p.Max:
 		t.Reason, t.Message = ReasonAtMaximum, fmt.Sprintf("%s; the pools have no tabs for %d of them", demand, unmet)
 	case pods > roomy:
-		t.Reason, t.Message = ReasonScaleInDelayed, fmt.Sprintf("%s; %d pods are enough, which they have to be for %s", demand, wanted, p.Delay)
+		t.Reason, t.Message = ReasonScaleInDelayed, fmt.Sprintf("%s; there may be %s once that has been enough for %s", demand, count(int(wanted), "pod"), p.Delay)
 	case demand.Tabs() == 0:
 		t.Reason, t.Message = ReasonIdle, "nothing can be visited now"
 	case pods == p.Min:

@@ -79,7 +79,6 @@ func TestShared(t *testing.T) {
 			map[string]int32{"spot": 1}, nil,
 		},
 		"Backlog": {"bundles that wait count before their run reports", []Pool{spot}, &Demand{Backlog: 5}, map[string]int32{"spot": 2}, nil},
-		"Added":   {"a run that has just handed something out is about to report", []Pool{spot}, &Demand{Added: 0.1}, map[string]int32{"spot": 1}, nil},
 		"Ready":   {"hosts that would be handed out next count", []Pool{spot}, &Demand{Demand: workflows.Demand{Bundles: 1, Hosts: 4, Ready: 3}}, map[string]int32{"spot": 2}, nil},
 		"Unknown": {"nothing is changed", []Pool{with(spot, func(p *Pool) { p.Replicas = 2 })}, nil, map[string]int32{"spot": 2}, map[string]Reason{"spot": ReasonDemandUnknown}},
 		"UnknownBounds": {

@@ -16,8 +16,6 @@ import (
 	taskqueue "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -30,12 +28,10 @@ type source struct {
 
 func (s *source) Demand(context.Context) (Demand, error) { return s.demand, s.err }
 
-var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
-
 // TestDesired: a scaler remembers what it decided, and shows it.
 func TestDesired(t *testing.T) {
 	t.Parallel()
-	now := noon
+	now := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 	says := &source{demand: *asks(8)}
 	says.demand.Backlog = 3
 	registry := prometheus.NewRegistry()
@@ -51,7 +47,7 @@ func TestDesired(t *testing.T) {
 	}
 	want := map[string]Target{"p": {
 		Replicas: 1, Reason: ReasonDemand, Again: LookEvery,
-		Message: "8 pages could be loaded at once: 8 hosts are in 8 bundles, 3 of which wait for a worker, and 0 more are ready",
+		Message: "8 pages could be loaded at once: 8 hosts in 8 bundles, 3 waiting for a worker, and 0 hosts ready",
 	}}
 	if diff := cmp.Diff(want, desired()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -147,22 +143,14 @@ type runs workflows.Demand
 
 func (r runs) Demand() workflows.Demand { return workflows.Demand(r) }
 
-// TestTemporal: what a server says becomes a demand. Workers that have not asked for long are gone.
+// TestTemporal: what a server says becomes a demand.
 func TestTemporal(t *testing.T) {
 	t.Parallel()
-	seen := func(ago time.Duration) *taskqueue.PollerInfo {
-		return &taskqueue.PollerInfo{LastAccessTime: timestamppb.New(noon.Add(-ago))}
-	}
-	s := &server{answer: &workflowservice.DescribeTaskQueueResponse{
-		Pollers: []*taskqueue.PollerInfo{seen(time.Second), seen(70 * time.Second), seen(80 * time.Second)},
-		Stats: &taskqueue.TaskQueueStats{
-			ApproximateBacklogCount: 7, ApproximateBacklogAge: durationpb.New(9 * time.Second), TasksAddRate: 0.5, TasksDispatchRate: 0.25,
-		},
-	}}
+	s := &server{answer: &workflowservice.DescribeTaskQueueResponse{Stats: &taskqueue.TaskQueueStats{ApproximateBacklogCount: 7}}}
 	says := runs{Bundles: 1, Hosts: 2, Ready: 3}
-	adapter := &Temporal{Client: s, Namespace: "fleet", Runs: says, Now: func() time.Time { return noon }}
+	adapter := &Temporal{Client: s, Namespace: "fleet", Runs: says}
 	got, err := adapter.Demand(t.Context())
-	want := Demand{Demand: workflows.Demand(says), Backlog: 7, BacklogAge: 9 * time.Second, Added: 0.5, Dispatched: 0.25, Pollers: 2}
+	want := Demand{Demand: workflows.Demand(says), Backlog: 7}
 	if err != nil || got != want || got.Tabs() != 7 {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}

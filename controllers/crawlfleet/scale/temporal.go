@@ -13,13 +13,8 @@ import (
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
-const (
-	// callTimeout bounds the call to Temporal.
-	callTimeout = 5 * time.Second
-	// pollerAge is how long ago a worker may have asked for work and still count as there: a long
-	// poll lasts a minute, and Temporal goes on listing workers for five.
-	pollerAge = 75 * time.Second
-)
+// callTimeout bounds the call to Temporal.
+const callTimeout = 5 * time.Second
 
 // Connection leads to Temporal. A client of the SDK is one, a lazy one too.
 type Connection interface {
@@ -38,8 +33,6 @@ type Temporal struct {
 	Namespace string
 	// Runs are those that have reported.
 	Runs Runs
-	// Now is the clock.
-	Now func() time.Time
 }
 
 var _ Source = (*Temporal)(nil)
@@ -59,16 +52,6 @@ func (t *Temporal) Demand(ctx context.Context) (Demand, error) {
 	if err != nil {
 		return Demand{}, fmt.Errorf("describe task queue %s: %w", workflows.TaskQueueBrowser, plain.Temporal(err))
 	}
-	stats := queue.GetStats()
-	d := Demand{
-		Demand:  t.Runs.Demand(),
-		Backlog: int(max(stats.GetApproximateBacklogCount(), 0)), BacklogAge: stats.GetApproximateBacklogAge().AsDuration(),
-		Added: float64(stats.GetTasksAddRate()), Dispatched: float64(stats.GetTasksDispatchRate()),
-	}
-	for _, poller := range queue.GetPollers() {
-		if t.Now().Sub(poller.GetLastAccessTime().AsTime()) < pollerAge {
-			d.Pollers++
-		}
-	}
-	return d, nil
+	backlog := queue.GetStats().GetApproximateBacklogCount()
+	return Demand{Demand: t.Runs.Demand(), Backlog: int(max(backlog, 0))}, nil
 }
