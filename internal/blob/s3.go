@@ -46,7 +46,8 @@ func bound(ctx context.Context, size int64) (context.Context, context.CancelFunc
 
 // Client is a connection to a store; it opens buckets.
 type Client struct {
-	core *minio.Core
+	core     *minio.Core
+	measured *measured
 }
 
 // NewClient checks the configuration. It does not connect: a store that is down may
@@ -71,18 +72,19 @@ func NewClient(c Config) (*Client, error) {
 		MaxIdleConnsPerHost:   16,
 		DisableCompression:    true,
 	}
+	counted := &measured{next: transport}
 	core, err := minio.NewCore(u.Host, &minio.Options{
 		Creds:        creds,
 		Secure:       u.Scheme == "https",
 		Region:       c.Region,
 		BucketLookup: minio.BucketLookupPath,
-		Transport:    dated{transport},
+		Transport:    dated{counted},
 		MaxRetries:   2, // the callers' own retries are the patient ones
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store endpoint %q: %w", c.Endpoint, err)
 	}
-	return &Client{core: core}, nil
+	return &Client{core: core, measured: counted}, nil
 }
 
 // Bucket opens a bucket. It does not ask whether it exists: [Bucket.Check] does.
