@@ -129,6 +129,7 @@ func (o *options) sites(p *parts) ([]site, error) {
 	}
 	registry := newRegistry()
 	metrics := observe(registry, p.gate, p.derived)
+	p.store.Observe(blob.NewMetrics(registry))
 	pages, err := o.portal(p, runs, replays, metrics)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/yaml"
 
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/telemetry/temporal"
 	"crawlfleet.dev/crawlfleet/workers/frontier"
 	"crawlfleet.dev/crawlfleet/workers/notary"
 	"crawlfleet.dev/crawlfleet/workers/retention"
@@ -68,6 +70,8 @@ func known() (all string) {
 	frontier.NewMetrics(r)
 	retention.NewMetrics(r)
 	notary.NewMetrics(r)
+	blob.NewMetrics(r)
+	temporal.NewMetrics(r)
 	descriptions := make(chan *prometheus.Desc, 1000)
 	r.Describe(descriptions)
 	close(descriptions)
@@ -84,7 +88,8 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := regexp.MustCompile(`"(crawlfleet_[a-z_]+)"`).FindAllStringSubmatch(known(), -1)
+	all := known()
+	names := regexp.MustCompile(`"((?:crawlfleet|temporal)_[a-z_]+)"`).FindAllStringSubmatch(all, -1)
 	if len(names) < 10 {
 		t.Fatalf("a worker has %q only", names)
 	}
@@ -93,7 +98,23 @@ func TestMetricsAreDocumented(t *testing.T) {
 			t.Errorf("docs/reference/metrics.md does not explain %s", name[1])
 		}
 	}
+	for _, section := range []string{"Of a worker", "Of Temporal"} {
+		_, text, _ := strings.Cut(string(docs), "\n## "+section+"\n")
+		text, _, _ = strings.Cut(text, "\n## ")
+		rows := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(text, -1)
+		if len(rows) < 10 {
+			t.Errorf("%q explains %q only", section, rows)
+		}
+		for _, row := range rows {
+			if !strings.Contains(all, `"`+row[1]+`"`) {
+				t.Errorf("%q explains %s, which no worker has", section, row[1])
+			}
+		}
+	}
 }
+
+// others are the metrics of other programs.
+var others = regexp.MustCompile(`^crawlfleet_(portal|crawljob|queue|temporal_up)`)
 
 // The alerts speak of metrics that there are.
 func TestAlertsNameMetrics(t *testing.T) {
@@ -108,10 +129,10 @@ func TestAlertsNameMetrics(t *testing.T) {
 		t.Fatalf("the alerts name %q only", names)
 	}
 	for _, name := range names {
-		if strings.HasPrefix(name, "crawlfleet_portal_") {
-			continue // cmd/portal has a test of these
+		if others.MatchString(name) {
+			continue // cmd/portal and test/alerts have a test of these
 		}
-		if !strings.Contains(known, `"`+name+`"`) {
+		if !strings.Contains(known, `"`+strings.TrimSuffix(name, "_bucket")+`"`) {
 			t.Errorf("an alert speaks of %s, which no worker has", name)
 		}
 	}

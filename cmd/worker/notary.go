@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -71,6 +72,19 @@ func newNotary(o notaryOptions, archive *blob.Bucket, now func() time.Time, log 
 	if n.Signer != nil && o.cert != "" {
 		n.Signer.Authority = n.Stamper(n.Authorities[0])
 	}
+	return n, nil
+}
+
+// vouching makes what vouches for what a worker stores: nil for one that stores nothing, which has no folder.
+func (o options) vouching(dir string, store *blob.Client, now func() time.Time, r *prometheus.Registry, log *slog.Logger) (*notary.Notary, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	n, err := newNotary(o.notary, store.Bucket(o.archiveBucket), now, log)
+	if err != nil {
+		return nil, err
+	}
+	n.Metrics = notary.NewMetrics(r)
 	return n, nil
 }
 

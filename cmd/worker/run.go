@@ -30,7 +30,6 @@ import (
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
 	"crawlfleet.dev/crawlfleet/workers/frontier"
-	"crawlfleet.dev/crawlfleet/workers/notary"
 	"crawlfleet.dev/crawlfleet/workers/retention"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -74,12 +73,21 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	options, keys, err := clientOptions(o, log)
+	registry := newRegistry()
+	options, err := o.temporal.Options(log)
+	if err != nil {
+		return err
+	}
+	log, closeTraces, err := observe(ctx, &options, store, registry, log)
+	if err != nil {
+		return err
+	}
+	defer closeTraces()
+	keys, err := o.payloadKeys.Apply(&options, log)
 	if err != nil {
 		return err
 	}
 	var ready atomic.Bool
-	registry := newRegistry()
 	stopServing, err := serveAll(o, &ready, keys, registry)
 	if err != nil {
 		return err
@@ -107,12 +115,9 @@ func run(ctx context.Context, o options) (err error) {
 		dir = folder.Path
 		defer func() { err = errors.Join(err, folder.Remove()) }()
 	}
-	var vouched *notary.Notary // by a worker that stores
-	if dir != "" {
-		if vouched, err = newNotary(o.notary, store.Bucket(o.archiveBucket), clock.Now, log); err != nil {
-			return err
-		}
-		vouched.Metrics = notary.NewMetrics(registry)
+	vouched, err := o.vouching(dir, store, clock.Now, registry, log)
+	if err != nil {
+		return err
 	}
 	if w := workers[rolePlan]; w != nil {
 		planner := &frontier.Planner{
@@ -188,17 +193,6 @@ func newGuard(o options) (*netguard.Dialer, error) {
 	return guard, nil
 }
 
-// clientOptions are those of the client for Temporal, and the keys that it encrypts with.
-func clientOptions(o options, log *slog.Logger) (client.Options, *payload.Keys, error) {
-	options, err := o.temporal.Options(log)
-	if err != nil {
-		return options, nil, err
-	}
-	options.Logger = telemetry.Temporal(log)
-	keys, err := o.payloadKeys.Apply(&options, log)
-	return options, keys, err
-}
-
 // dial connects to Temporal once payloads can be encoded, however long that takes.
 func dial(ctx context.Context, options client.Options, keys *payload.Keys, log *slog.Logger) (client.Client, error) {
 	if err := keys.Wait(ctx); err != nil {
@@ -264,6 +258,7 @@ func newCrawler(ctx context.Context, o options, dir string, recording recorder.O
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, rec.Close())
 	}
+	metrics.Follow(pool.Load)
 	log.Info("browsers are ready", "chrome", pool.Version().Product, "sandbox", pool.Sandbox(), "tabs", o.tabs)
 	hostname, _ := os.Hostname() // it is left out when it is not known
 	crawler := &frontier.Crawler{

@@ -183,4 +183,14 @@ func TestTracker(t *testing.T) {
 	if spent := track.Spent(); len(spent) != 2 || spent[PhaseQueued] < 2*time.Millisecond {
 		t.Errorf("spent %v", spent)
 	}
+	steps := track.Steps()
+	if len(steps) != 2 || steps[0].Phase != PhaseQueued || steps[1].Phase != PhaseLoading || !steps[0].Ended.Equal(steps[1].Began) || steps[1].Ended.Before(steps[1].Began) {
+		t.Errorf("its steps are %+v", steps)
+	}
+	for range 2 * maxSteps {
+		track.Enter(PhaseQueued)
+	}
+	if n := len(track.Steps()); n > maxSteps+1 {
+		t.Errorf("%d steps are noted", n)
+	}
 }

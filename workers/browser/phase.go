@@ -2,6 +2,7 @@ package browser
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -44,7 +45,17 @@ type Tracker struct {
 	at     Standing
 	active func() time.Time // of the capture that goes on, nil when none does
 	spent  map[Phase]time.Duration
+	steps  []Step
 }
+
+// Step is a phase that a page was in, from when to when.
+type Step struct {
+	Phase        Phase
+	Began, Ended time.Time
+}
+
+// maxSteps is how many steps of a page are noted: a page that is captured twice has some twenty.
+const maxSteps = 64
 
 // Enter notes that the page has come to a phase.
 func (t *Tracker) Enter(p Phase) {
@@ -67,6 +78,21 @@ func (t *Tracker) add(now time.Time) {
 		t.spent = make(map[Phase]time.Duration)
 	}
 	t.spent[t.at.Phase] += now.Sub(t.at.Since)
+	if len(t.steps) < maxSteps {
+		t.steps = append(t.steps, Step{Phase: t.at.Phase, Began: t.at.Since, Ended: now})
+	}
+}
+
+// Steps are the phases that the page was in, one after another, up to now.
+func (t *Tracker) Steps() []Step {
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	steps := slices.Clone(t.steps)
+	if t.at.Phase != "" {
+		steps = append(steps, Step{Phase: t.at.Phase, Began: t.at.Since, Ended: now})
+	}
+	return steps
 }
 
 // follow lets a capture tell when the page last showed a sign of life; nil ends that.

@@ -37,6 +37,7 @@ const (
 // bundle early, the pages that were not visited are simply not among the outcomes.
 func (c *Crawler) CrawlBundle(ctx context.Context, in workflows.BundleInput) (out workflows.BundleOutput, err error) {
 	info := activity.GetInfo(ctx)
+	c.Metrics.begun(info.ScheduledTime, info.StartedTime) // both are Temporal's
 	a := attempt{
 		number: int(info.Attempt), token: info.TaskToken, stopping: activity.GetWorkerStopChannel(ctx),
 		workflow: info.WorkflowExecution.ID, run: info.WorkflowExecution.RunID,

@@ -12,6 +12,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/frontier"
 	"crawlfleet.dev/crawlfleet/internal/recorder"
+	"crawlfleet.dev/crawlfleet/internal/telemetry/traces"
 	"crawlfleet.dev/crawlfleet/internal/visits"
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
@@ -288,7 +289,9 @@ func (c *committer) commit(ctx context.Context) error {
 
 // commitOne closes a chunk, stores it, stores its result, and names that in a heartbeat.
 // When the server has accepted it, the pages are archived.
-func (c *committer) commitOne(ctx context.Context, g gathered) error {
+func (c *committer) commitOne(ctx context.Context, g gathered) (err error) {
+	ctx, span := traces.Begin(ctx, "Commit", traces.KeyRun.String(c.run.in.Job.Run), traces.KeyBundle.String(c.run.in.Bundle.ID), traces.KeyPages.Int(len(g.outcomes)))
+	defer func() { ended(span, err) }()
 	c.run.lease.storing(len(g.outcomes))
 	defer c.run.lease.storing(0)
 	var chunk *closing
@@ -300,12 +303,13 @@ func (c *committer) commitOne(ctx context.Context, g gathered) error {
 		Before: c.run.lease.committed(), Outcomes: g.outcomes,
 	}
 	key := fmt.Sprintf("%s/a%d-%s/c%d.res", resultBase(c.run.in.Job, c.run.in.Shard, result.Bundle), result.Attempt, c.nonce, result.Number)
-	err := c.persist(ctx, func() error {
+	err = c.persist(ctx, func() error {
 		if chunk != nil && result.Chunk == nil {
 			stored, err := c.store(ctx, chunk)
 			if err != nil {
 				return err
 			}
+			span.SetAttributes(traces.KeyBytes.Int64(stored.Size))
 			stored.Pages, stored.Incomplete = g.archived, &g.incomplete
 			if g.compared != (visits.Counts{}) {
 				stored.Compared = &g.compared

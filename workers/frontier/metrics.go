@@ -17,8 +17,12 @@ type Metrics struct {
 	missing    prometheus.Counter
 	incomplete prometheus.Counter
 	refused    prometheus.Counter
-	withheld   *prometheus.CounterVec // by reason
-	browsers   *prometheus.CounterVec // by cause
+	withheld   *prometheus.CounterVec   // by reason
+	browsers   *prometheus.CounterVec   // by cause
+	waits      *prometheus.HistogramVec // by what was waited for
+	ready      prometheus.Histogram
+	bundles    prometheus.Histogram
+	pool       browserMetrics
 }
 
 // NewMetrics makes the metrics known to a registry.
@@ -61,6 +65,24 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "crawlfleet_browser_replacements_total",
 			Help: "Chromes that were replaced, by cause.",
 		}, []string{"cause"}),
+		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "crawlfleet_host_wait_seconds",
+			Help:    "Time that a page, or the pages of a host, waited because a site is asked gently.",
+			Buckets: patient,
+		}, []string{"for"}),
+		ready: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "crawlfleet_ready_host_wait_seconds",
+			Help:    "Time that a host had had its pause before a worker came to it: too few tabs.",
+			Buckets: patient,
+		}),
+		bundles: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "crawlfleet_bundle_wait_seconds",
+			Help:    "Time that a bundle of pages was handed out before a worker took it.",
+			Buckets: patient,
+		}),
+	}
+	for _, what := range []string{waitDelay, waitTurn} {
+		m.waits.WithLabelValues(what)
 	}
 	for _, cause := range []string{browser.CausePages, browser.CauseMemory, browser.CauseStuck, browser.CauseHung, browser.CauseMaimed, browser.CauseCrashed} {
 		m.browsers.WithLabelValues(cause) // so that the first of a kind is seen as a rise from 0
@@ -68,7 +90,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, reason := range []string{browser.ReasonKnownIllegalImage, browser.ReasonImageNotJudged} {
 		m.withheld.WithLabelValues(reason)
 	}
-	r.MustRegister(m.pages, m.phases, m.received, m.expected, m.missing, m.incomplete, m.refused, m.withheld, m.browsers)
+	r.MustRegister(&m.pool, m.pages, m.phases, m.received, m.expected, m.missing, m.incomplete, m.refused, m.withheld, m.browsers, m.waits, m.ready, m.bundles)
 	return m
 }
 

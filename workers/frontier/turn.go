@@ -22,6 +22,7 @@ func (v *hostVisit) awaitTurn(ctx context.Context) (bool, error) {
 	if v.claim == nil {
 		return true, nil
 	}
+	defer v.waits(waitTurn)()
 	for waited := false; ; waited = true {
 		turn, err := v.claim.turn(ctx, v.host.Key)
 		if err != nil {
@@ -34,7 +35,7 @@ func (v *hostVisit) awaitTurn(ctx context.Context) (bool, error) {
 			break
 		}
 		if !waited {
-			v.Logger.Info("a host is visited by another run: its pages wait", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID)
+			v.Logger.InfoContext(ctx, "a host is visited by another run: its pages wait", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID)
 		}
 		if why := v.stopReason(ctx); why != "" {
 			v.lease.ask(why)
@@ -81,6 +82,6 @@ func (v *hostVisit) tell(ctx context.Context, o frontier.Outcome) {
 		return
 	}
 	if err := remember(ctx, v.claim.store, []frontier.HostRest{{Key: v.host.Key, Until: until}}); err != nil {
-		v.Logger.Warn("other runs could not be told that a host wants to be left alone", "run", v.in.Job.Run, "error", err)
+		v.Logger.WarnContext(ctx, "other runs could not be told that a host wants to be left alone", "run", v.in.Job.Run, "error", err)
 	}
 }

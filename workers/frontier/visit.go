@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"crawlfleet.dev/crawlfleet/internal/frontier"
 	"crawlfleet.dev/crawlfleet/internal/profile"
 	"crawlfleet.dev/crawlfleet/internal/urls"
@@ -43,6 +45,7 @@ type hostVisit struct {
 	given *profile.Profile // what the stay began with
 	left  bool             // no further page of the host is visited by this bundle
 	chunk int              // the generation of the chunk that the stay's cache belongs to
+	span  trace.Span       // of the page that is visited, nil while none is
 
 	consultedMu sync.Mutex
 	consulted   []browser.RobotsUse // for the page that is visited
@@ -60,6 +63,7 @@ func (b *bundleRun) visitHost(ctx, visits context.Context, h frontier.BundleHost
 	if turn, err := v.awaitTurn(visits); err != nil || !turn {
 		return v.unlessEnding(visits, err)
 	}
+	v.Metrics.fetched(h.Ready, v.Now())
 	for i, page := range h.Pages {
 		switch {
 		case b.done[page.FP]:
@@ -103,6 +107,7 @@ func (v *hostVisit) duplicate(ctx context.Context, page frontier.BundlePage) err
 // rest waits until the host may be asked again. The host finds the visitor who was there
 // before, with cookies and cache, unless another host waits for the tab.
 func (v *hostVisit) rest(ctx context.Context) error {
+	defer v.waits(waitDelay)()
 	for v.stay != nil && v.ready.After(v.Now()) {
 		if v.ready.Sub(v.Now()) > holdTab || v.Tabs.Wanted() {
 			if err := v.leave(); err != nil {
@@ -134,6 +139,8 @@ func (v *hostVisit) leave() error {
 // visit brings about the outcome of one page.
 func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index int) error {
 	track := new(browser.Tracker)
+	ctx, end := v.traced(ctx, page, index, track)
+	defer end()
 	defer v.lease.follow(index, track)()
 	track.Enter(browser.PhaseQueued)
 	if v.deaths[index] >= poisonDeaths {
@@ -298,7 +305,8 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 		c.Why = why
 	}
 	archived, err := v.take(p, o, nil, others...)
-	v.account(p, others, page, track)
+	v.tellTrace(taken(o, archived))
+	v.account(ctx, p, others, page, track)
 	if err == nil && archived {
 		v.reach(p.FinalURL, page.URL)
 	}
@@ -307,23 +315,23 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 
 // account counts a page that was captured with all its captures, and tells of those that are
 // not complete.
-func (v *hostVisit) account(p *browser.Page, others []*browser.Page, page frontier.BundlePage, track *browser.Tracker) {
+func (v *hostVisit) account(ctx context.Context, p *browser.Page, others []*browser.Page, page frontier.BundlePage, track *browser.Tracker) {
 	captures := append([]*browser.Page{p}, others...)
 	v.Metrics.captured(captures, track)
 	for _, c := range captures {
-		v.tellWithheld(c, page)
+		v.tellWithheld(ctx, c, page)
 		if why := c.Incomplete(); why != "" {
-			v.Logger.Warn("a page is incomplete", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID, "page", page.FP, "superseded", c.Superseded, "why", why)
+			v.Logger.WarnContext(ctx, "a page is incomplete", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID, "page", page.FP, "superseded", c.Superseded, "why", why)
 		}
 	}
 }
 
 // tellWithheld tells of pictures that were dropped. Which address they have, the page's record
 // says.
-func (v *hostVisit) tellWithheld(p *browser.Page, page frontier.BundlePage) {
+func (v *hostVisit) tellWithheld(ctx context.Context, p *browser.Page, page frontier.BundlePage) {
 	for i := range p.Exchanges {
 		if e := &p.Exchanges[i]; e.Withheld() {
-			v.Logger.Warn("a picture was dropped before it was written", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID, "page", page.FP, "reason", e.Failure, "why", e.Detail)
+			v.Logger.WarnContext(ctx, "a picture was dropped before it was written", "run", v.in.Job.Run, "bundle", v.in.Bundle.ID, "page", page.FP, "reason", e.Failure, "why", e.Detail)
 		}
 	}
 }
@@ -342,6 +350,7 @@ func (v *hostVisit) conclude(_ context.Context, o frontier.Outcome) error {
 	if o.Ended.IsZero() {
 		o.Ended = v.Now()
 	}
+	v.tellTrace(o)
 	defer v.hold()()
 	_, err := v.take(nil, o, v.robotsOf())
 	return err
