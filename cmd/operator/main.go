@@ -30,6 +30,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
@@ -124,7 +125,12 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
 	}
-	runs, keys, err := temporalClient(o, log)
+	observed, err := observe(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer observed.close()
+	runs, keys, err := temporalClient(o, log, func(c *temporal.Options) error { return observed.follow(c, metrics.Registry) })
 	if err != nil {
 		return err
 	}
@@ -134,8 +140,11 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 
-	if err := wire(mgr, runs, keys, recipients, o, log); err != nil {
+	if err := wire(mgr, runs, keys, recipients, o, observed); err != nil {
 		return err
+	}
+	if err := count(metrics.Registry, mgr, runs, o.temporal.Namespace); err != nil {
+		return fmt.Errorf("set up metrics: %w", err)
 	}
 	log.Info("operator starts", "temporalAddress", o.temporal.Address, "temporalNamespace", o.temporal.Namespace)
 	if err := mgr.Start(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -146,12 +155,17 @@ func run(ctx context.Context, o options) error {
 
 // temporalClient makes the client, which connects when it is used, and the keys that it encrypts
 // with.
-func temporalClient(o options, log *slog.Logger) (temporal.Client, *payload.Keys, error) {
+func temporalClient(o options, log *slog.Logger, change ...func(*temporal.Options) error) (temporal.Client, *payload.Keys, error) {
 	options, err := o.temporal.Options(log)
 	if err != nil {
 		return nil, nil, err
 	}
 	options.Logger = telemetry.Temporal(log)
+	for _, do := range change {
+		if err := do(&options); err != nil {
+			return nil, nil, err
+		}
+	}
 	keys, err := o.payloadKeys.Apply(&options, log)
 	if err != nil {
 		return nil, nil, err
@@ -194,7 +208,8 @@ func manager(config *rest.Config, o options, keys *payload.Keys) (ctrl.Manager, 
 
 // wire adds the parts that reconcile CrawlJobs, CrawlSchedules and BrowserProfiles to the
 // manager.
-func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients []age.Recipient, o options, log *slog.Logger) error {
+func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients []age.Recipient, o options, observed observer) error {
+	log := observed.log
 	recorder := kube.Events{EventRecorder: mgr.GetEventRecorder("crawlfleet-operator")}
 	reports := crawljob.NewReports(time.Now)
 	monitor := &crawljob.Monitor{Checker: runs, Client: mgr.GetClient(), Reports: reports, Log: log}
@@ -212,6 +227,7 @@ func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients
 		Health:         monitor,
 		Reports:        reports,
 		Events:         recorder,
+		Tracer:         observed.tracing.Tracer("crawlfleet.dev/crawlfleet"),
 		Now:            time.Now,
 	}
 	profiles := &browserprofile.Reconciler{

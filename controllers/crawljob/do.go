@@ -5,11 +5,14 @@ import (
 	"errors"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/internal/kube"
+	"crawlfleet.dev/crawlfleet/internal/telemetry/traces"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -100,16 +103,33 @@ func (r *Reconciler) act(ctx context.Context, o Observation, d Decision) Done {
 func (r *Reconciler) start(ctx context.Context, o Observation) Done {
 	in := runInput(o.Job, o.Seeds, o.Scripts, o.Profile)
 	in.Spec.CompareWith, in.Spec.Authorization.Approvals = o.Earlier, o.Approvals
+	ctx, span := r.traced(ctx, o.Job)
+	defer span.End()
 	started, err := r.Runs.Start(ctx, in)
 	var refusal *Refusal
 	switch {
 	case errors.As(err, &refusal):
+		traces.Fail(span, string(refusal.Reason))
 		return Done{Refusal: refusal}
 	case err != nil:
+		traces.Fail(span, string(unreachable(err).Reason))
 		return Done{Unreachable: err}
 	default:
 		return Done{Started: &started}
 	}
+}
+
+// traced begins the trace of a crawl: all that is done for it hangs on this. The span names the CrawlJob by its
+// UID, because people name jobs after what they crawl.
+func (r *Reconciler) traced(ctx context.Context, job *v1alpha1.CrawlJob) (context.Context, trace.Span) {
+	if r.Tracer == nil {
+		return ctx, trace.SpanFromContext(ctx)
+	}
+	ctx, span := r.Tracer.Start(ctx, "StartCrawl", trace.WithAttributes(traces.KeyNamespace.String(job.Namespace), traces.KeyRun.String(string(job.UID))))
+	if at := span.SpanContext(); at.IsSampled() {
+		log.FromContext(ctx).Info("the crawl is started in a trace", "uid", job.UID, "traceID", at.TraceID().String())
+	}
+	return ctx, span
 }
 
 // release lets a CrawlJob go, and says so when that was before its crawl was

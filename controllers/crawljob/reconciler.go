@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"go.opentelemetry.io/otel/trace"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -97,6 +98,8 @@ type Reconciler struct {
 	Reports *Reports
 	// Events records events for people.
 	Events events.EventRecorder
+	// Tracer makes the span that the trace of a crawl begins with; nil for none.
+	Tracer trace.Tracer
 	// Now is the clock.
 	Now func() time.Time
 

@@ -338,7 +338,17 @@ func announce(job *v1alpha1.CrawlJob, now v1alpha1.CrawlJobStatus) []Event {
 	if meta.IsStatusConditionTrue(now.Conditions, v1alpha1.ConditionFinished) {
 		action = "Finish"
 	}
-	return append(all, Event{Type: kind, Reason: after.Reason, Action: action, Note: after.Message})
+	return append(all, Event{Type: kind, Reason: after.Reason, Action: action, Note: goesOn(job, now) + after.Message})
+}
+
+// goesOn says what is over that kept a crawl from moving, empty when nothing did.
+func goesOn(job *v1alpha1.CrawlJob, now v1alpha1.CrawlJobStatus) string {
+	before, after := both(job, now, v1alpha1.ConditionStalled)
+	if before == nil || after == nil || before.Status != metav1.ConditionTrue || after.Status == metav1.ConditionTrue {
+		return ""
+	}
+	lasted := after.LastTransitionTime.Sub(before.LastTransitionTime.Time).Round(time.Second)
+	return fmt.Sprintf("%s is over after %s. ", before.Reason, lasted)
 }
 
 // both returns a condition as it was, and as it is now.

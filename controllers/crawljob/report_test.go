@@ -301,4 +301,9 @@ func TestAnnounce(t *testing.T) {
 	if got := announce(o.Job, report(o, decide(o), Done{})); len(got) != 1 || got[0].Type != "Warning" {
 		t.Errorf("stall: events %v, want one Warning", got)
 	}
+	o.Job.Status = report(o, decide(o), Done{})
+	o.Now, o.Latest = noon.Add(95*time.Second), crawling(func(r *workflows.Report) { r.Counts.Archived++ })
+	if got := announce(o.Job, report(o, decide(o), Done{})); len(got) != 1 || got[0].Type != "Normal" || !strings.HasPrefix(got[0].Note, "StoreFull is over after 1m35s. ") {
+		t.Errorf("end of a stall: events %v, want one Normal that says how long it lasted", got)
+	}
 }

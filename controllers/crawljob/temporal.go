@@ -264,14 +264,10 @@ func (t *Temporal) idleQueues(ctx context.Context) ([]string, error) {
 		return t.idle, nil
 	}
 	var idle []string
-	for _, queue := range []struct {
-		name string
-		kind enumspb.TaskQueueType
-	}{
-		{workflows.TaskQueueRun, enumspb.TASK_QUEUE_TYPE_WORKFLOW},
-		{workflows.TaskQueuePlan, enumspb.TASK_QUEUE_TYPE_ACTIVITY},
-		{workflows.TaskQueueBrowser, enumspb.TASK_QUEUE_TYPE_ACTIVITY},
-	} {
+	for _, queue := range queues {
+		if queue.name == workflows.TaskQueueOperator { // it is the operator's own
+			continue
+		}
 		polled, err := t.polled(ctx, queue.name, queue.kind)
 		if err != nil {
 			return nil, fmt.Errorf("describe task queue %s: %w", queue.name, Plain(err))
