@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -160,15 +162,39 @@ func TestRefusedSettings(t *testing.T) {
 	}
 }
 
-// TestOverGRPC: the exporter is made; it connects when it has something to send.
+// overGRPC is a receiver of OTLP over gRPC.
+type overGRPC struct {
+	collector.UnimplementedTraceServiceServer
+	got chan *collector.ExportTraceServiceRequest
+}
+
+func (o overGRPC) Export(_ context.Context, in *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
+	o.got <- in
+	return &collector.ExportTraceServiceResponse{}, nil
+}
+
+// TestOverGRPC: spans come to a receiver that speaks gRPC.
 func TestOverGRPC(t *testing.T) {
-	clean(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
-	p, err := Start(context.Background(), Program{Name: "x"}, slog.New(slog.DiscardHandler))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver, server := overGRPC{got: make(chan *collector.ExportTraceServiceRequest, 1)}, grpc.NewServer()
+	collector.RegisterTraceServiceServer(server, receiver)
+	go func() { _ = server.Serve(listener) }() // it ends by being stopped
+	t.Cleanup(server.Stop)
+	clean(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + listener.Addr().String(), "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+	p, err := Start(t.Context(), Program{Name: "x"}, slog.New(slog.DiscardHandler))
 	if err != nil || !p.Enabled() {
 		t.Fatal(err)
 	}
+	_, span := p.Tracer("test").Start(t.Context(), "Run")
+	span.End()
 	if err := p.Close(); err != nil {
-		t.Error(err)
+		t.Fatal(err)
+	}
+	if got := <-receiver.got; len(got.ResourceSpans) != 1 || !strings.Contains(got.String(), `"Run"`) {
+		t.Errorf("received %v", got)
 	}
 }
 
