@@ -96,7 +96,7 @@ func (c *Crawler) look(ctx context.Context, at workflows.Archive, address string
 	i.failure = nil
 	if err != nil && !errors.Is(ctx.Err(), context.Canceled) { // that is the bundle's end, not the index' fault
 		i.failure, i.since = err, c.Now()
-		c.Logger.Warn("the index of an earlier run cannot be read, pages are not compared with it", "directory", i.directory, "error", err)
+		c.Logger.WarnContext(ctx, "the index of an earlier run cannot be read, pages are not compared with it", "directory", i.directory, "error", err)
 	}
 	return v, err
 }
@@ -156,7 +156,7 @@ func (c *Crawler) readBlock(ctx context.Context, bucket string, o visits.Object,
 	}
 	if scarceDisk(c.Dir) == "" { // else it is read and forgotten
 		if err := c.indexes.files.keep(c.Dir, name, data); err != nil {
-			c.Logger.Warn("a part of the index of an earlier run could not be kept", "error", err)
+			c.Logger.WarnContext(ctx, "a part of the index of an earlier run could not be kept", "error", err)
 		}
 	}
 	return data[b.Offset : b.Offset+b.Length], nil

@@ -22,7 +22,7 @@ func (p *Planner) Preflight(ctx context.Context, in workflows.PreflightInput) (w
 			return out, storeError(err)
 		}
 		if !abilities.Checksums {
-			p.Logger.Warn("the store keeps no SHA-256 of its own; the one that is sent along is believed", "bucket", name)
+			p.Logger.WarnContext(ctx, "the store keeps no SHA-256 of its own; the one that is sent along is believed", "bucket", name)
 		}
 	}
 	return out, nil
@@ -139,7 +139,7 @@ func (p *Planner) collect(ctx context.Context, in workflows.SeedInput) ([]string
 	r := p.seedings.take(in.Job.Run)
 	r.Robots, r.Delay = p.Robots.For(in.Job.Spec), in.Job.Spec.Politeness.Delay
 	r.Tick = func() { activity.RecordHeartbeat(ctx) }
-	r.Warn = func(message string, err error) { p.Logger.Warn(message, "run", in.Job.Run, "error", err) }
+	r.Warn = func(message string, err error) { p.Logger.WarnContext(ctx, message, "run", in.Job.Run, "error", err) }
 	err := r.Order(ctx, in.Job.Spec, in.Seeds, in.SeedList)
 	if err == nil {
 		return r.Seeds(), nil

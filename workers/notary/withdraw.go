@@ -55,7 +55,7 @@ func (n *Notary) withdraw(ctx context.Context, store Store, o Object, key blob.K
 	if err := store.RemoveVersion(ctx, key, wrote.Version); err != nil {
 		return true, err
 	}
-	n.Logger.Info("an object was erased while it was vouched for: its sidecar is removed again", "object", o.Key)
+	n.Logger.InfoContext(ctx, "an object was erased while it was vouched for: its sidecar is removed again", "object", o.Key)
 	return true, nil
 }
 
@@ -79,6 +79,6 @@ func (n *Notary) takeBack(ctx context.Context, store Store, o Object, key blob.K
 	if _, err := store.Erase(ctx, key); err != nil {
 		return err
 	}
-	n.Logger.Info("an object was erased: its sidecar, which was written meanwhile, is removed", "object", o.Key)
+	n.Logger.InfoContext(ctx, "an object was erased: its sidecar, which was written meanwhile, is removed", "object", o.Key)
 	return nil
 }

@@ -26,7 +26,7 @@ func (r *run) chunks(ctx context.Context, names []string) (list []notary.Object,
 		}
 		key, err := blob.NewKey(r.prefix + name)
 		if err != nil || sum == "" {
-			r.Logger.Warn("a decision names a chunk of unknown content: the custody log has the decision alone", "run", r.in.Run, "chunk", name)
+			r.Logger.WarnContext(ctx, "a decision names a chunk of unknown content: the custody log has the decision alone", "run", r.in.Run, "chunk", name)
 			continue
 		}
 		list = append(list, notary.Object{Key: key, SHA256: sum})

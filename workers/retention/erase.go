@@ -46,7 +46,7 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 	}
 	if err := errors.Join(refused...); err != nil {
 		r.stuck[d.Seq] = true
-		r.Logger.Warn("an erasure that was decided is refused by the store", "run", r.in.Run, "decision", d.Seq, "error", err)
+		r.Logger.WarnContext(ctx, "an erasure that was decided is refused by the store", "run", r.in.Run, "decision", d.Seq, "error", err)
 		return nil
 	}
 	if err := r.readClocks(ctx); err != nil {
@@ -64,7 +64,7 @@ func (r *run) carryOut(ctx context.Context, d retention.Decision) error {
 		r.done[e.Name] = true
 	}
 	r.Metrics.erased(len(removed))
-	r.Logger.Info("captures of a run were erased, and the proof is stored", "run", r.in.Run, "decision", d.Seq, "objects", len(removed))
+	r.Logger.InfoContext(ctx, "captures of a run were erased, and the proof is stored", "run", r.in.Run, "decision", d.Seq, "objects", len(removed))
 	return nil
 }
 
@@ -76,7 +76,7 @@ func (r *run) void(ctx context.Context, d retention.Decision) error {
 		return nil // all is read again
 	}
 	if err == nil {
-		r.Logger.Warn("an erasure is void: it is dated before what it names was due", "run", r.in.Run, "decision", d.Seq)
+		r.Logger.WarnContext(ctx, "an erasure is void: it is dated before what it names was due", "run", r.in.Run, "decision", d.Seq)
 	}
 	return err
 }

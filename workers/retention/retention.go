@@ -117,7 +117,7 @@ func (k *Keeper) erase(ctx context.Context, in workflows.EraseInput) (workflows.
 	out.Told, out.Log = told, workflows.LogMark(r.log.Mark())
 	k.Metrics.looked(out.Reason)
 	if out.Reason == workflows.ReasonRetentionDrift || out.Reason == workflows.ReasonErasureBlocked {
-		k.Logger.Warn("the captures of a run are not kept as they should be", "run", in.Run, "reason", string(out.Reason), "message", out.Message)
+		k.Logger.WarnContext(ctx, "the captures of a run are not kept as they should be", "run", in.Run, "reason", string(out.Reason), "message", out.Message)
 	}
 	return out, nil
 }
