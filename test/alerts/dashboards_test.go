@@ -33,19 +33,14 @@ type dashboard struct {
 	Panels []panel
 }
 
-// queries have a duration where Grafana puts one in.
-var intervals = strings.NewReplacer("$__rate_interval", "5m", "$__range", "3h")
-
-// TestDashboards: each asks for what there is, of the fleet and the data source that were chosen, and shows it where
-// nothing else is.
-func TestDashboards(t *testing.T) {
-	t.Parallel()
-	metrics := known(t)
+// dashboards reads all of them, by their file.
+func dashboards(t *testing.T) map[string]dashboard {
+	t.Helper()
 	files, err := filepath.Glob(root + "config/dashboards/*.json")
 	if err != nil || len(files) != 4 {
 		t.Fatalf("%d dashboards, %v", len(files), err)
 	}
-	uids, asked := map[string]bool{}, ""
+	all := map[string]dashboard{}
 	for _, file := range files {
 		var d dashboard
 		raw, err := os.ReadFile(file)
@@ -55,7 +50,21 @@ func TestDashboards(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		name := filepath.Base(file)
+		all[filepath.Base(file)] = d
+	}
+	return all
+}
+
+// queries have a duration where Grafana puts one in.
+var intervals = strings.NewReplacer("$__rate_interval", "5m", "$__range", "3h")
+
+// TestDashboards: each asks for what there is, of the fleet and the data source that were chosen, and shows it where
+// nothing else is.
+func TestDashboards(t *testing.T) {
+	t.Parallel()
+	metrics := known(t)
+	uids, asked := map[string]bool{}, ""
+	for name, d := range dashboards(t) {
 		if d.UID == "" || uids[d.UID] || !strings.HasPrefix(d.Title, "Crawlfleet / ") {
 			t.Errorf("%s has the uid %q and the title %q", name, d.UID, d.Title)
 		}

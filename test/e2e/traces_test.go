@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,8 +19,11 @@ import (
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/test/harness"
 )
+
+var recorded = flag.String("record-metrics", "", "folder to write down in what a fleet that has crawled tells Prometheus (../alerts/testdata)")
 
 // spans are what a receiver of traces has got, by their IDs.
 type spans struct {
@@ -133,6 +139,9 @@ func TestTraced(t *testing.T) {
 		`temporal_request_total{operation="StartWorkflowExecution"}`:             1,
 		`controller_runtime_reconcile_time_seconds_count{controller="crawljob"}`: 1,
 	})
+	if *recorded != "" {
+		record(t, fleet, worker, operator, *recorded)
+	}
 	for end := time.Now().Add(time.Minute); got.below(got.root(), "Page") < 3 || got.below(got.root(), "RunActivity:Seal") < 1; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("of pages there came %d spans, of the seal %d, below %v", got.below(got.root(), "Page"), got.below(got.root(), "RunActivity:Seal"), got.root())
@@ -159,8 +168,8 @@ func TestTraced(t *testing.T) {
 	}
 }
 
-// counted asserts that a program tells Prometheus of so much at least.
-func counted(t *testing.T, address string, least map[string]float64) {
+// scrape is what a program tells Prometheus.
+func scrape(t *testing.T, address string) string {
 	t.Helper()
 	res, err := http.Get("http://" + address + "/metrics")
 	if err != nil {
@@ -171,19 +180,65 @@ func counted(t *testing.T, address string, least map[string]float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+// record writes down what the programs tell Prometheus, for the test of the dashboards. A portal is among them that
+// somebody has searched.
+func record(t *testing.T, fleet *harness.Fleet, worker, operator, folder string) {
+	t.Helper()
+	portal, metrics := harness.FreeAddress(t), harness.FreeAddress(t)
+	fleet.Portal(t, "portal", portal, "--metrics-address", metrics)
+	for _, path := range []string{"/", "/snapshots", "/?q=unspeakable"} {
+		res, err := http.Get("http://" + portal + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+	}
+	rests, waits := harness.NewJob("rests", "http://board.test/"), harness.NewJob("waits", "http://board.test/")
+	rests.Spec.State = v1alpha1.StateSuspended
+	waits.Spec.Seeds.ConfigMaps = []v1alpha1.SeedConfigMap{{Name: "none", Key: "seeds"}}
+	fleet.Apply(t, rests)
+	fleet.Apply(t, waits)
+	fleet.WaitFor(t, "crawl/waits", "Stalled", time.Minute)
+	counted(t, operator, map[string]float64{`crawlfleet_crawljobs_stalled{reason="ConfigMapMissing"}`: 1, `crawlfleet_crawljobs{finished="false",reason="Suspended"}`: 1})
+	ours := regexp.MustCompile(`(?m)^(# (HELP|TYPE) )?(crawlfleet|temporal|controller_runtime|process)_.*\n`)
+	for name, address := range map[string]string{"worker": worker, "operator": operator, "portal": metrics} {
+		if err := os.WriteFile(filepath.Join(folder, name+".prom"), []byte(strings.Join(ours.FindAllString(scrape(t, address), -1), "")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// counted waits until a program tells Prometheus of so much at least: it ends a crawl before it counts it.
+func counted(t *testing.T, address string, least map[string]float64) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		found, lacks := values(scrape(t, address)), ""
+		for name, want := range least {
+			if n := found[name]; n < want {
+				lacks += fmt.Sprintf("\n%s is %v, want %v at least", name, n, want)
+			}
+		}
+		if lacks == "" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s tells Prometheus too little:%s", address, lacks)
+		}
+	}
+}
+
+// values are the samples of what was scraped, by their names with labels.
+func values(text string) map[string]float64 {
 	found := map[string]float64{}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "} "); ok {
-			found[name+"}"], _ = strconv.ParseFloat(value, 64)
-		} else if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
-			found[name], _ = strconv.ParseFloat(value, 64)
+	for line := range strings.Lines(text) {
+		if at := strings.LastIndexByte(strings.TrimSpace(line), ' '); at > 0 && line[0] != '#' {
+			found[line[:at]], _ = strconv.ParseFloat(strings.TrimSpace(line[at:]), 64)
 		}
 	}
-	for name, want := range least {
-		if n, ok := found[name]; !ok || n < want {
-			t.Errorf("%s tells %v of %s, want %v at least", address, n, name, want)
-		}
-	}
+	return found
 }
 
 // discreet asserts that pages hang on their CrawlJob, and that no span says which job or page it is of.
