@@ -11,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"crawlfleet.dev/crawlfleet/controllers/crawljob"
+	"crawlfleet.dev/crawlfleet/controllers/crawlschedule"
 	"crawlfleet.dev/crawlfleet/internal/cli"
 	observed "crawlfleet.dev/crawlfleet/internal/telemetry/temporal"
 	"crawlfleet.dev/crawlfleet/internal/telemetry/traces"
@@ -43,10 +44,11 @@ func (o observer) follow(options *temporal.Options, r prometheus.Registerer) (er
 	return err
 }
 
-// count has CrawlJobs and task queues told of.
+// count has CrawlJobs, CrawlSchedules and task queues told of.
 func count(r prometheus.Registerer, mgr ctrl.Manager, runs temporal.Client, namespace string) error {
 	return errors.Join(
 		r.Register(crawljob.Metrics{Client: mgr.GetClient(), Now: time.Now}),
+		r.Register(crawlschedule.Metrics{Client: mgr.GetClient()}),
 		r.Register(crawljob.QueueMetrics{Temporal: runs.WorkflowService(), Namespace: namespace}),
 	)
 }

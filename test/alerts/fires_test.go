@@ -82,6 +82,14 @@ var fires = map[string]struct{ fires, quiet []world }{
 		[]world{{"crawlfleet_crawljob_stalled_seconds{reason=\"HostUnreachable\"} 0+60x180", 180}},
 		[]world{{"crawlfleet_crawljob_stalled_seconds{reason=\"HostUnreachable\"} 0+60x60", 60}},
 	},
+	"CrawlfleetScheduleNotReady": {
+		[]world{{"crawlfleet_crawlschedules{ready=\"False\",reason=\"FiringFailed\"} 1x30", 30}},
+		[]world{{"crawlfleet_crawlschedules{ready=\"False\",reason=\"AuthorizationExpired\"} 1x30", 30}, {"crawlfleet_crawlschedules{ready=\"True\",reason=\"Scheduled\"} 1x30", 30}},
+	},
+	"CrawlfleetTimesMissed": {
+		[]world{{"crawlfleet_crawlschedule_firings{outcome=\"Missed\"} 1x80 2x10", 85}},
+		[]world{{"crawlfleet_crawlschedule_firings{outcome=\"Missed\"} 4x90", 90}, {"crawlfleet_crawlschedule_firings{outcome=\"Missed\"} 4x80 2x10", 85}}, // one was deleted
+	},
 	"CrawlfleetRunLost": {
 		[]world{
 			{"crawlfleet_crawljobs{finished=\"true\",reason=\"RunLost\"} 1x90 2x20", 100},

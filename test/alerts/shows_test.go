@@ -18,10 +18,10 @@ import (
 )
 
 // crawledMinutes is over how long what was recorded is spread.
-const crawledMinutes = 30
+const crawledMinutes = 90
 
-// recorded is what a fleet has told Prometheus that has crawled (test/e2e, -record-metrics), as if it had taken half
-// an hour for it: counters rise from 0 on.
+// recorded is what a fleet has told Prometheus that has crawled (test/e2e, -record-metrics), as if it had taken an
+// hour and a half for it: counters rise from 0 on.
 func recorded(t *testing.T) storage.Queryable {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.prom")
