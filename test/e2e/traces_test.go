@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,10 +18,17 @@ import (
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/proto"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/internal/payload"
+	"crawlfleet.dev/crawlfleet/internal/telemetry"
 	"crawlfleet.dev/crawlfleet/test/harness"
+	"crawlfleet.dev/crawlfleet/workflows"
 )
 
 var recorded = flag.String("record-metrics", "", "folder to write down in what a fleet that has crawled tells Prometheus (../alerts/testdata)")
@@ -163,6 +171,7 @@ func TestTraced(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), fmt.Sprintf(`"traceID":"%x"`, root.TraceId)) {
 		t.Errorf("the operator's log does not tell of the trace %x: %v", root.TraceId, err)
 	}
+	replayed(t, fleet, workflows.RunWorkflowID(string(job.UID)), workflows.ShardWorkflowID(string(job.UID), 0))
 	if !strings.Contains(root.String(), string(job.UID)) {
 		t.Errorf("the trace does not name the run: %v", root)
 	}
@@ -239,6 +248,44 @@ func values(text string) map[string]float64 {
 		}
 	}
 	return found
+}
+
+// replayed asserts that workers which send no traces can go on with workflows that have traces in their histories.
+func replayed(t *testing.T, fleet *harness.Fleet, ids ...string) {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	options := client.Options{HostPort: fleet.State().Temporal.Address, Namespace: fleet.State().Temporal.Namespace, Logger: telemetry.Temporal(log)}
+	keys, err := (&payload.File{Path: fleet.PayloadKeys}).Apply(&options, log)
+	if err == nil {
+		err = keys.Wait(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.DialContext(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, id := range ids {
+		recorded, traced := &history.History{}, false
+		for events := c.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+			event, err := events.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			recorded.Events = append(recorded.Events, event)
+			traced = traced || event.GetActivityTaskScheduledEventAttributes().GetHeader().GetFields()["_tracer-data"] != nil
+		}
+		replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DataConverter: options.DataConverter, FailureConverter: options.FailureConverter})
+		if err != nil {
+			t.Fatal(err)
+		}
+		workflows.Register(replayer)
+		if err := replayer.ReplayWorkflowHistory(options.Logger, recorded); err != nil || !traced {
+			t.Errorf("%s, %d events, traced: %v: %v", id, len(recorded.Events), traced, err)
+		}
+	}
 }
 
 // discreet asserts that pages hang on their CrawlJob, and that no span says which job or page it is of.
