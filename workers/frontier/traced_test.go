@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -13,6 +14,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/telemetry/traces"
 	"crawlfleet.dev/crawlfleet/workers/browser"
+	"crawlfleet.dev/crawlfleet/workflows"
 )
 
 // TestPagesAreTraced: each page is a span with its phases below it and with its outcome, and the commit is one; none
@@ -103,4 +105,58 @@ func TestBrowsersAreToldOf(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, values[name], want)
 		}
 	}
+}
+
+// TestWaitsAreMeasured: how long each page waited for its host's pause, and how long a host that had had it waited for
+// a worker. That is not known of a host that was never visited, nor of a further attempt, before which somebody was there.
+func TestWaitsAreMeasured(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		dies bool
+		want float64
+	}{
+		"Visited": {false, 1},
+		"Died":    {true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := tree(1, "a.test")
+			r := newRig(t, w)
+			r.job.Spec.Politeness.Delay = 50 * time.Millisecond
+			registry := prometheus.NewPedanticRegistry()
+			r.crawler.Metrics = NewMetrics(registry)
+			r.seed("http://a.test/0", "http://a.test/1")
+			first := r.plan(1).Bundles
+			second := r.planDue(r.persist(first[0])).Bundles
+			if len(first) != 1 || len(second) != 1 {
+				t.Fatalf("bundles %v and %v", first, second)
+			}
+			if tc.dies { // before a worker can say so
+				r.leases.lease(second[0].ID)
+			}
+			r.persist(second[0])
+			got := gather(t, registry)
+			if n := got["crawlfleet_ready_host_wait_seconds"]; n != tc.want {
+				t.Errorf("%v hosts are told to have waited for a worker, want %v", n, tc.want)
+			}
+			if n := got[`crawlfleet_host_wait_seconds{for="Delay"}`]; n != 2 {
+				t.Errorf("%v pages are told to have waited for their host, want 2", n)
+			}
+		})
+	}
+}
+
+// planDue plans until something is due.
+func (r *rig) planDue(done ...workflows.BundleDone) workflows.PlanOutput {
+	r.t.Helper()
+	for range 100 {
+		out := r.plan(1, done...)
+		if len(out.Bundles) > 0 || out.Idle {
+			return out
+		}
+		done = nil
+		time.Sleep(min(out.DueIn, time.Second))
+	}
+	r.t.Fatal("nothing is due")
+	return workflows.PlanOutput{}
 }

@@ -57,13 +57,14 @@ func (b *bundleRun) visitHost(ctx, visits context.Context, h frontier.BundleHost
 	v := &hostVisit{bundleRun: b, host: h, delay: h.Delay, ready: h.Ready}
 	if b.attempt > 1 { // who was here before, and until when, is not known
 		v.ready = b.Now().Add(h.Delay)
+	} else {
+		v.Metrics.fetched(h.Ready, b.Now())
 	}
 	defer func() { err = errors.Join(err, v.leave()) }()
 	defer func() { b.restUntil(v.ready) }()
 	if turn, err := v.awaitTurn(visits); err != nil || !turn {
 		return v.unlessEnding(visits, err)
 	}
-	v.Metrics.fetched(h.Ready, v.Now())
 	for i, page := range h.Pages {
 		switch {
 		case b.done[page.FP]:
