@@ -4,15 +4,26 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// FleetName is what the CrawlFleet is called that counts.
+const FleetName = "crawlfleet"
+
 // CrawlFleet is one agency's instance. The one that counts is called crawlfleet and is in
-// the operator's namespace: the API server and the operator judge each order by its policy.
-// Without it no order is taken.
+// the operator's namespace: the API server and the operator judge each order by its policy, and
+// the operator makes the pods that it asks for. Without it no order is taken.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
 // +kubebuilder:resource:path=crawlfleets,scope=Namespaced,categories=crawling
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the instance does all that it is to do"
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why, or why not"
+// +kubebuilder:printcolumn:name="Temporal",type=string,JSONPath=`.status.conditions[?(@.type=="TemporalReachable")].status`,description="Whether Temporal answers the operator"
+// +kubebuilder:printcolumn:name="Store",type=string,JSONPath=`.status.conditions[?(@.type=="StoreReachable")].status`,description="Whether the store takes and gives what workers ask for"
+// +kubebuilder:printcolumn:name="Browsers",type=integer,JSONPath=`.status.readyBrowsers`,description="Pods with browsers that are ready"
+// +kubebuilder:printcolumn:name="Wanted",type=integer,JSONPath=`.status.desiredBrowsers`,description="Pods with browsers that there should be"
 // +kubebuilder:printcolumn:name="Approvals",type=integer,JSONPath=`.spec.policy.approvals`,description="How many other people have to approve an order"
-// +kubebuilder:printcolumn:name="Purposes",type=string,JSONPath=`.spec.policy.purposes`,description="What crawls may be ordered for"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Purposes",type=string,JSONPath=`.spec.policy.purposes`,description="What crawls may be ordered for",priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 type CrawlFleet struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -20,9 +31,13 @@ type CrawlFleet struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// spec says by which rules the instance works.
+	// spec says by which rules the instance works, and of what it is made.
 	// +required
 	Spec CrawlFleetSpec `json:"spec,omitzero"`
+
+	// status is what the operator last learned about the instance.
+	// +optional
+	Status CrawlFleetStatus `json:"status,omitempty,omitzero"`
 }
 
 // CrawlFleetList is a list of CrawlFleets.
@@ -39,93 +54,66 @@ type CrawlFleetList struct {
 	Items []CrawlFleet `json:"items"`
 }
 
-// CrawlFleetSpec says by which rules an instance works.
+// CrawlFleetSpec says by which rules an instance works, and of what it is made. With a policy alone
+// it runs no pods: workers are run by somebody else then.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.conductors) || has(self.temporal) && has(self.store)",message="conductors need to know where Temporal and the store are: give temporal and store"
+// +kubebuilder:validation:XValidation:rule="!has(self.pools) || has(self.temporal) && has(self.store)",message="pools need to know where Temporal and the store are: give temporal and store"
+// +kubebuilder:validation:XValidation:rule="!has(self.portal) || has(self.temporal) && has(self.store)",message="the portal needs to know where Temporal and the store are: give temporal and store"
+// +kubebuilder:validation:XValidation:rule="!has(self.store) || has(self.temporal)",message="what is stored is ordered through Temporal: give temporal, too"
 type CrawlFleetSpec struct {
 	// policy is what every order is judged by, and every look at what came of one.
 	// +required
 	Policy Policy `json:"policy,omitzero"`
-}
 
-// Policy is what every order of an instance is judged by, and every look at what came of one.
-type Policy struct {
-	// purposes are what crawls may be ordered for. An order for anything else is refused.
-	// +required
-	// +listType=set
+	// temporal says where Temporal is. When it is not given, the operator asks the one of its
+	// flags.
+	// +optional
+	Temporal FleetTemporal `json:"temporal,omitempty,omitzero"`
+
+	// store says where the store is. Together with temporal it has the operator make pods.
+	// +optional
+	Store FleetStore `json:"store,omitempty,omitzero"`
+
+	// signing says by what it can be shown that what is stored is what was captured. When it is
+	// not given, nothing is signed and no custody log is kept.
+	// +optional
+	Signing FleetSigning `json:"signing,omitempty,omitzero"`
+
+	// payloads says by what the histories are encrypted that Temporal keeps. When it is not
+	// given, Temporal can read them.
+	// +optional
+	Payloads FleetPayloads `json:"payloads,omitempty,omitzero"`
+
+	// profiles says by whose keys the state of BrowserProfiles travels. When it is not given,
+	// orders that name one are refused.
+	// +optional
+	Profiles FleetProfiles `json:"profiles,omitempty,omitzero"`
+
+	// egress says how pods get to the sites that they visit. When it is not given, they connect
+	// to public addresses by themselves.
+	// +optional
+	Egress FleetEgress `json:"egress,omitempty,omitzero"`
+
+	// images are what pods are run from.
+	// +optional
+	Images FleetImages `json:"images,omitempty,omitzero"`
+
+	// conductors are the pods that run workflows and plan what is visited next. They have no
+	// browser.
+	// +optional
+	Conductors *FleetConductors `json:"conductors,omitempty"`
+
+	// pools are the pods that visit pages, in groups of the same make.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=64
-	Purposes []Purpose `json:"purposes,omitempty"`
+	// +kubebuilder:validation:MaxItems=16
+	Pools []FleetPool `json:"pools,omitempty"`
 
-	// approvals is how many people have to approve an order before its crawl begins, each
-	// with a CrawlApproval, and none of them who ordered it. With 0 none is needed.
+	// portal is where analysts find and see what was captured. When it is not given, the operator
+	// runs none.
 	// +optional
-	// +default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=5
-	Approvals *int32 `json:"approvals,omitempty"`
-
-	// access says what people have to say before they see or take what was captured, in the
-	// portal. When it is not given, nobody is asked.
-	// +optional
-	Access AccessPolicy `json:"access,omitempty,omitzero"`
+	Portal FleetPortal `json:"portal,omitempty,omitzero"`
 }
-
-// AccessPolicy says what people have to say before they see or take what was captured. It is
-// written down in the custody log with what they do.
-//
-// +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:XValidation:rule="self.case != 'Required' || self.purposeFor != 'Never'",fieldPath=".case",message="case is asked for together with the purpose: set purposeFor to Export, Copy or Look, or remove case"
-type AccessPolicy struct {
-	// purposeFor is from which deed on a person has to say what they look for, which is one of
-	// the policy's purposes: Look is before a snapshot is seen, Copy before a file is downloaded,
-	// Export before a case is handed over. Each includes the next.
-	// +optional
-	// +default="Never"
-	PurposeFor Deed `json:"purposeFor,omitempty"`
-
-	// case says whether the case has to be named, too, wherever a purpose is asked for.
-	// +optional
-	// +default="Optional"
-	Case Need `json:"case,omitempty"`
-}
-
-// Deed is something that people do with what was captured.
-//
-// +enum
-// +kubebuilder:validation:Enum=Never;Export;Copy;Look
-type Deed string
-
-// The deeds, from none to all of them.
-const (
-	// DeedNever is no deed at all.
-	DeedNever Deed = "Never"
-	// DeedExport is that a case is handed over.
-	DeedExport Deed = "Export"
-	// DeedCopy is that a file is downloaded.
-	DeedCopy Deed = "Copy"
-	// DeedLook is that a snapshot is seen.
-	DeedLook Deed = "Look"
-)
-
-// Need says whether something has to be given.
-//
-// +enum
-// +kubebuilder:validation:Enum=Optional;Required
-type Need string
-
-// Whether something has to be given.
-const (
-	// NeedOptional lets people leave it out.
-	NeedOptional Need = "Optional"
-	// NeedRequired refuses to go on without it.
-	NeedRequired Need = "Required"
-)
-
-// Purpose is what a crawl is done for, as one word.
-//
-// +kubebuilder:validation:MinLength=1
-// +kubebuilder:validation:MaxLength=63
-// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9-]*$')",message="purpose must be one word of letters, digits and dashes that begins with a letter, such as VictimIdentification"
-type Purpose string
-
-// FleetName is what the CrawlFleet is called that counts.
-const FleetName = "crawlfleet"

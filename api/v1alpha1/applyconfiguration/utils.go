@@ -42,6 +42,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CaptureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CaptureLimits"):
 		return &apiv1alpha1.CaptureLimitsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ConductorStatus"):
+		return &apiv1alpha1.ConductorStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CountedApproval"):
 		return &apiv1alpha1.CountedApprovalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Counters"):
@@ -54,6 +56,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CrawlFleetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CrawlFleetSpec"):
 		return &apiv1alpha1.CrawlFleetSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CrawlFleetStatus"):
+		return &apiv1alpha1.CrawlFleetStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CrawlJob"):
 		return &apiv1alpha1.CrawlJobApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CrawlJobSpec"):
@@ -78,6 +82,28 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.FiredBackfillApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FiringCounts"):
 		return &apiv1alpha1.FiringCountsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetConductors"):
+		return &apiv1alpha1.FleetConductorsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetCustody"):
+		return &apiv1alpha1.FleetCustodyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetEgress"):
+		return &apiv1alpha1.FleetEgressApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetImages"):
+		return &apiv1alpha1.FleetImagesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetPayloads"):
+		return &apiv1alpha1.FleetPayloadsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetPool"):
+		return &apiv1alpha1.FleetPoolApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetPortal"):
+		return &apiv1alpha1.FleetPortalApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetProfiles"):
+		return &apiv1alpha1.FleetProfilesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetSigning"):
+		return &apiv1alpha1.FleetSigningApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetStore"):
+		return &apiv1alpha1.FleetStoreApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetTemporal"):
+		return &apiv1alpha1.FleetTemporalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Interval"):
 		return &apiv1alpha1.IntervalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LastJob"):
@@ -90,10 +116,28 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.LoggedOutApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LoginCheck"):
 		return &apiv1alpha1.LoginCheckApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NetworkHint"):
+		return &apiv1alpha1.NetworkHintApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PodPlacement"):
+		return &apiv1alpha1.PodPlacementApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PodResources"):
+		return &apiv1alpha1.PodResourcesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Policy"):
 		return &apiv1alpha1.PolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Politeness"):
 		return &apiv1alpha1.PolitenessApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PoolScaling"):
+		return &apiv1alpha1.PoolScalingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PoolStatus"):
+		return &apiv1alpha1.PoolStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PortalCatalog"):
+		return &apiv1alpha1.PortalCatalogApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PortalDossiers"):
+		return &apiv1alpha1.PortalDossiersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PortalOIDC"):
+		return &apiv1alpha1.PortalOIDCApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PortalTrust"):
+		return &apiv1alpha1.PortalTrustApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProfileReference"):
 		return &apiv1alpha1.ProfileReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProfileSecret"):
@@ -102,6 +146,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProfileStateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReasonCount"):
 		return &apiv1alpha1.ReasonCountApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ResourceAmounts"):
+		return &apiv1alpha1.ResourceAmountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Retention"):
 		return &apiv1alpha1.RetentionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RunReference"):
@@ -112,6 +158,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ScopeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SealedJob"):
 		return &apiv1alpha1.SealedJobApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SeccompProfile"):
+		return &apiv1alpha1.SeccompProfileApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SecretFile"):
+		return &apiv1alpha1.SecretFileApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SeedConfigMap"):
 		return &apiv1alpha1.SeedConfigMapApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Seeds"):
@@ -120,8 +170,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SkippedFiringApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Storage"):
 		return &apiv1alpha1.StorageApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("StoreProbe"):
+		return &apiv1alpha1.StoreProbeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TemplateMetadata"):
 		return &apiv1alpha1.TemplateMetadataApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TemporalTLS"):
+		return &apiv1alpha1.TemporalTLSApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Toleration"):
+		return &apiv1alpha1.TolerationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UsedProfile"):
 		return &apiv1alpha1.UsedProfileApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Viewport"):

@@ -34,6 +34,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Deed
       default: Never
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.AgeRecipient
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.AnnotationValue
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ApprovedJob
@@ -220,6 +222,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ProfileState
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.BucketName
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.BuildState
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CIDR
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Capture
   map:
     fields:
@@ -272,6 +280,23 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 2000
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CatalogType
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ConductorStatus
+  map:
+    fields:
+    - name: build
+      type:
+        scalar: string
+    - name: ready
+      type:
+        scalar: numeric
+    - name: replicas
+      type:
+        scalar: numeric
+    - name: state
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.BuildState
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.CountedApproval
   map:
     fields:
@@ -329,6 +354,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: unchanged
       type:
         scalar: numeric
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CountryCode
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlApproval
   map:
     fields:
@@ -371,12 +398,89 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: spec
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlFleetSpec
+    - name: status
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlFleetStatus
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlFleetSpec
   map:
     fields:
+    - name: conductors
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetConductors
+    - name: egress
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetEgress
+    - name: images
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetImages
+    - name: payloads
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetPayloads
     - name: policy
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Policy
+    - name: pools
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetPool
+          elementRelationship: associative
+          keys:
+          - name
+    - name: portal
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetPortal
+    - name: profiles
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetProfiles
+    - name: signing
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetSigning
+    - name: store
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetStore
+    - name: temporal
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetTemporal
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlFleetStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: conductors
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ConductorStatus
+          elementRelationship: associative
+          keys:
+          - build
+    - name: desiredBrowsers
+      type:
+        scalar: numeric
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: pools
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PoolStatus
+          elementRelationship: associative
+          keys:
+          - name
+    - name: readyBrowsers
+      type:
+        scalar: numeric
+    - name: storeProbe
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.StoreProbe
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlJob
   map:
     fields:
@@ -709,9 +813,303 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: overlapped
       type:
         scalar: numeric
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetConductors
+  map:
+    fields:
+    - name: nodeSelector
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: priorityClassName
+      type:
+        scalar: string
+    - name: replicas
+      type:
+        scalar: numeric
+      default: 2
+    - name: resources
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PodResources
+    - name: scratch
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+      default: 4Gi
+    - name: tolerations
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toleration
+          elementRelationship: atomic
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetCustody
+  map:
+    fields:
+    - name: key
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretKey
+      default: custody.key
+    - name: secretName
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: verifiers
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretKey
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetEgress
+  map:
+    fields:
+    - name: allowPrivate
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CIDR
+          elementRelationship: associative
+    - name: nameServer
+      type:
+        scalar: string
+    - name: proxy
+      type:
+        scalar: string
+    - name: proxyCASecret
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: proxyCredentialsSecret
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: proxyNetwork
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.NetworkHint
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetImages
+  map:
+    fields:
+    - name: portal
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ImageName
+    - name: pullPolicy
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PullPolicy
+      default: IfNotPresent
+    - name: pullSecrets
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+          elementRelationship: associative
+    - name: worker
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ImageName
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetPayloads
+  map:
+    fields:
+    - name: encryption
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Need
+      default: Required
+    - name: secretName
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetPool
+  map:
+    fields:
+    - name: capacity
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.NodeCapacity
+      default: OnDemand
+    - name: name
+      type:
+        scalar: string
+    - name: nodeSelector
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: priorityClassName
+      type:
+        scalar: string
+    - name: resources
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PodResources
+    - name: scaling
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PoolScaling
+    - name: scratch
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+      default: 18Gi
+    - name: seccompProfile
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SeccompProfile
+    - name: sharedMemory
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+      default: 1Gi
+    - name: tabs
+      type:
+        scalar: numeric
+      default: 4
+    - name: tolerations
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toleration
+          elementRelationship: atomic
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetPortal
+  map:
+    fields:
+    - name: catalog
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PortalCatalog
+    - name: dossiers
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PortalDossiers
+    - name: externalURL
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.WebAddress
+    - name: nodeSelector
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: oidc
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PortalOIDC
+    - name: priorityClassName
+      type:
+        scalar: string
+    - name: regions
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CountryCode
+          elementRelationship: associative
+    - name: replayKeys
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretFile
+    - name: replayURL
+      type:
+        scalar: string
+    - name: replicas
+      type:
+        scalar: numeric
+      default: 1
+    - name: resources
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PodResources
+    - name: sessionIdleSeconds
+      type:
+        scalar: numeric
+      default: 3600
+    - name: sessionKeys
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretFile
+    - name: sessionSeconds
+      type:
+        scalar: numeric
+      default: 28800
+    - name: tlsSecret
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: tolerations
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toleration
+          elementRelationship: atomic
+    - name: trust
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PortalTrust
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetProfiles
+  map:
+    fields:
+    - name: identitySecret
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: recipients
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.AgeRecipient
+          elementRelationship: associative
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetSigning
+  map:
+    fields:
+    - name: certificate
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretKey
+    - name: custody
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetCustody
+    - name: key
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretKey
+      default: key.pem
+    - name: secretName
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: stampAuthorities
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.WebAddress
+          elementRelationship: associative
+    - name: stampRoots
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretKey
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetStore
+  map:
+    fields:
+    - name: archiveBucket
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.BucketName
+      default: crawlfleet-archive
+    - name: browserCredentialsSecret
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: credentialsSecret
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: endpoint
+      type:
+        scalar: string
+    - name: frontierBucket
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.BucketName
+      default: crawlfleet-frontier
+    - name: network
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.NetworkHint
+    - name: portalCredentialsSecret
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: region
+      type:
+        scalar: string
+      default: us-east-1
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetTemporal
+  map:
+    fields:
+    - name: address
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.HostPort
+    - name: apiKey
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretFile
+    - name: namespace
+      type:
+        scalar: string
+      default: crawlfleet
+    - name: network
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.NetworkHint
+    - name: tls
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.TemporalTLS
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostName
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostPattern
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostPort
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ImageName
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Images
   scalar: string
@@ -725,6 +1123,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Isolation
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.KeyFingerprint
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.LabelValue
   scalar: string
@@ -796,12 +1196,35 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.LoggedOut
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Need
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.NetworkHint
+  map:
+    fields:
+    - name: cidrs
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CIDR
+          elementRelationship: associative
+    - name: port
+      type:
+        scalar: numeric
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.NodeCapacity
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ObjectLock
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.OverlapPolicy
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Pattern
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.PodResources
+  map:
+    fields:
+    - name: limits
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ResourceAmounts
+    - name: requests
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ResourceAmounts
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Policy
   map:
     fields:
@@ -831,6 +1254,118 @@ var schemaYAML = typed.YAMLObject(`types:
       default: Fleet
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.PolitenessScope
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.PoolScaling
+  map:
+    fields:
+    - name: max
+      type:
+        scalar: numeric
+    - name: min
+      type:
+        scalar: numeric
+    - name: mode
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.ScalingMode
+      default: Operator
+    - name: scaleInDelaySeconds
+      type:
+        scalar: numeric
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.PoolStatus
+  map:
+    fields:
+    - name: desired
+      type:
+        scalar: numeric
+    - name: message
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: readyReplicas
+      type:
+        scalar: numeric
+    - name: replicas
+      type:
+        scalar: numeric
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.PortalCatalog
+  map:
+    fields:
+    - name: size
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+      default: 10Gi
+    - name: storageClassName
+      type:
+        scalar: string
+    - name: type
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CatalogType
+      default: EmptyDir
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.PortalDossiers
+  map:
+    fields:
+    - name: organization
+      type:
+        scalar: string
+    - name: signKey
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretFile
+    - name: stampAuthorities
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.WebAddress
+          elementRelationship: associative
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.PortalOIDC
+  map:
+    fields:
+    - name: caSecret
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: clientID
+      type:
+        scalar: string
+    - name: clientSecret
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretFile
+    - name: groupsClaim
+      type:
+        scalar: string
+    - name: groupsPrefix
+      type:
+        scalar: string
+    - name: issuer
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.WebAddress
+    - name: usernameClaim
+      type:
+        scalar: string
+      default: sub
+    - name: usernamePrefix
+      type:
+        scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.PortalTrust
+  map:
+    fields:
+    - name: domainRoots
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretFile
+    - name: domains
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.HostName
+          elementRelationship: associative
+    - name: keys
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.KeyFingerprint
+          elementRelationship: associative
+    - name: stampRoots
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretFile
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ProfileReference
   map:
     fields:
@@ -861,6 +1396,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: sha256
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.PullPolicy
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Purpose
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ReasonCount
@@ -874,6 +1411,18 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Recorder
   scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ResourceAmounts
+  map:
+    fields:
+    - name: cpu
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: ephemeral-storage
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: memory
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Retention
   map:
     fields:
@@ -893,6 +1442,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: workflowID
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.ScalingMode
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ScheduleState
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.ScheduledJob
@@ -947,6 +1498,31 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: uid
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.SeccompProfile
+  map:
+    fields:
+    - name: localhostProfile
+      type:
+        scalar: string
+    - name: type
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SeccompType
+      default: Unconfined
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.SeccompType
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretFile
+  map:
+    fields:
+    - name: key
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretKey
+    - name: secretName
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretKey
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.SeedConfigMap
   map:
     fields:
@@ -1009,6 +1585,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: prefix
       type:
         scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.StoreProbe
+  map:
+    fields:
+    - name: finishedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: settings
+      type:
+        scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.TaintEffect
+  scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.TemplateMetadata
   map:
     fields:
@@ -1022,7 +1609,40 @@ var schemaYAML = typed.YAMLObject(`types:
         map:
           elementType:
             namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.LabelValue
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.TemporalTLS
+  map:
+    fields:
+    - name: caSecret
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: secretName
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
+    - name: serverName
+      type:
+        scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.Toggle
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.Toleration
+  map:
+    fields:
+    - name: effect
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.TaintEffect
+    - name: key
+      type:
+        scalar: string
+    - name: operator
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.TolerationOperator
+      default: Equal
+    - name: tolerationSeconds
+      type:
+        scalar: numeric
+    - name: value
+      type:
+        scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.TolerationOperator
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.UsedProfile
   map:
@@ -1047,6 +1667,18 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 1280
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.WebAddress
+  scalar: string
+- name: io.k8s.apimachinery.pkg.api.resource.Quantity
+  scalar: untyped
+  list:
+    elementType:
+      namedType: __untyped_atomic_
+    elementRelationship: atomic
+  map:
+    elementType:
+      namedType: __untyped_deduced_
+    elementRelationship: separable
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:

@@ -15,14 +15,16 @@ import (
 // with apply.
 //
 // CrawlFleet is one agency's instance. The one that counts is called crawlfleet and is in
-// the operator's namespace: the API server and the operator judge each order by its policy.
-// Without it no order is taken.
+// the operator's namespace: the API server and the operator judge each order by its policy, and
+// the operator makes the pods that it asks for. Without it no order is taken.
 type CrawlFleetApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the standard object's metadata.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec says by which rules the instance works.
+	// spec says by which rules the instance works, and of what it is made.
 	Spec *CrawlFleetSpecApplyConfiguration `json:"spec,omitempty"`
+	// status is what the operator last learned about the instance.
+	Status *CrawlFleetStatusApplyConfiguration `json:"status,omitempty"`
 }
 
 // CrawlFleet constructs a declarative configuration of the CrawlFleet type for use with
@@ -69,6 +71,12 @@ func ExtractCrawlFleetFrom(crawlFleet *apiv1alpha1.CrawlFleet, fieldManager stri
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractCrawlFleet(crawlFleet *apiv1alpha1.CrawlFleet, fieldManager string) (*CrawlFleetApplyConfiguration, error) {
 	return ExtractCrawlFleetFrom(crawlFleet, fieldManager, "")
+}
+
+// ExtractCrawlFleetStatus extracts the applied configuration owned by fieldManager from
+// crawlFleet for the status subresource.
+func ExtractCrawlFleetStatus(crawlFleet *apiv1alpha1.CrawlFleet, fieldManager string) (*CrawlFleetApplyConfiguration, error) {
+	return ExtractCrawlFleetFrom(crawlFleet, fieldManager, "status")
 }
 
 func (b CrawlFleetApplyConfiguration) IsApplyConfiguration() {}
@@ -236,6 +244,14 @@ func (b *CrawlFleetApplyConfiguration) ensureObjectMetaApplyConfigurationExists(
 // If called multiple times, the Spec field is set to the value of the last call.
 func (b *CrawlFleetApplyConfiguration) WithSpec(value *CrawlFleetSpecApplyConfiguration) *CrawlFleetApplyConfiguration {
 	b.Spec = value
+	return b
+}
+
+// WithStatus sets the Status field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Status field is set to the value of the last call.
+func (b *CrawlFleetApplyConfiguration) WithStatus(value *CrawlFleetStatusApplyConfiguration) *CrawlFleetApplyConfiguration {
+	b.Status = value
 	return b
 }
 

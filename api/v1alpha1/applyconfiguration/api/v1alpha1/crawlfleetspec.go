@@ -5,10 +5,38 @@ package v1alpha1
 // CrawlFleetSpecApplyConfiguration represents a declarative configuration of the CrawlFleetSpec type for use
 // with apply.
 //
-// CrawlFleetSpec says by which rules an instance works.
+// CrawlFleetSpec says by which rules an instance works, and of what it is made. With a policy alone
+// it runs no pods: workers are run by somebody else then.
 type CrawlFleetSpecApplyConfiguration struct {
 	// policy is what every order is judged by, and every look at what came of one.
 	Policy *PolicyApplyConfiguration `json:"policy,omitempty"`
+	// temporal says where Temporal is. When it is not given, the operator asks the one of its
+	// flags.
+	Temporal *FleetTemporalApplyConfiguration `json:"temporal,omitempty"`
+	// store says where the store is. Together with temporal it has the operator make pods.
+	Store *FleetStoreApplyConfiguration `json:"store,omitempty"`
+	// signing says by what it can be shown that what is stored is what was captured. When it is
+	// not given, nothing is signed and no custody log is kept.
+	Signing *FleetSigningApplyConfiguration `json:"signing,omitempty"`
+	// payloads says by what the histories are encrypted that Temporal keeps. When it is not
+	// given, Temporal can read them.
+	Payloads *FleetPayloadsApplyConfiguration `json:"payloads,omitempty"`
+	// profiles says by whose keys the state of BrowserProfiles travels. When it is not given,
+	// orders that name one are refused.
+	Profiles *FleetProfilesApplyConfiguration `json:"profiles,omitempty"`
+	// egress says how pods get to the sites that they visit. When it is not given, they connect
+	// to public addresses by themselves.
+	Egress *FleetEgressApplyConfiguration `json:"egress,omitempty"`
+	// images are what pods are run from.
+	Images *FleetImagesApplyConfiguration `json:"images,omitempty"`
+	// conductors are the pods that run workflows and plan what is visited next. They have no
+	// browser.
+	Conductors *FleetConductorsApplyConfiguration `json:"conductors,omitempty"`
+	// pools are the pods that visit pages, in groups of the same make.
+	Pools []FleetPoolApplyConfiguration `json:"pools,omitempty"`
+	// portal is where analysts find and see what was captured. When it is not given, the operator
+	// runs none.
+	Portal *FleetPortalApplyConfiguration `json:"portal,omitempty"`
 }
 
 // CrawlFleetSpecApplyConfiguration constructs a declarative configuration of the CrawlFleetSpec type for use with
@@ -22,5 +50,90 @@ func CrawlFleetSpec() *CrawlFleetSpecApplyConfiguration {
 // If called multiple times, the Policy field is set to the value of the last call.
 func (b *CrawlFleetSpecApplyConfiguration) WithPolicy(value *PolicyApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
 	b.Policy = value
+	return b
+}
+
+// WithTemporal sets the Temporal field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Temporal field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithTemporal(value *FleetTemporalApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.Temporal = value
+	return b
+}
+
+// WithStore sets the Store field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Store field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithStore(value *FleetStoreApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.Store = value
+	return b
+}
+
+// WithSigning sets the Signing field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Signing field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithSigning(value *FleetSigningApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.Signing = value
+	return b
+}
+
+// WithPayloads sets the Payloads field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Payloads field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithPayloads(value *FleetPayloadsApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.Payloads = value
+	return b
+}
+
+// WithProfiles sets the Profiles field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Profiles field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithProfiles(value *FleetProfilesApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.Profiles = value
+	return b
+}
+
+// WithEgress sets the Egress field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Egress field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithEgress(value *FleetEgressApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.Egress = value
+	return b
+}
+
+// WithImages sets the Images field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Images field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithImages(value *FleetImagesApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.Images = value
+	return b
+}
+
+// WithConductors sets the Conductors field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Conductors field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithConductors(value *FleetConductorsApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.Conductors = value
+	return b
+}
+
+// WithPools adds the given value to the Pools field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Pools field.
+func (b *CrawlFleetSpecApplyConfiguration) WithPools(values ...*FleetPoolApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPools")
+		}
+		b.Pools = append(b.Pools, *values[i])
+	}
+	return b
+}
+
+// WithPortal sets the Portal field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Portal field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithPortal(value *FleetPortalApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.Portal = value
 	return b
 }
