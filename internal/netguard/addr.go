@@ -2,6 +2,7 @@ package netguard
 
 import (
 	"net/netip"
+	"slices"
 )
 
 // metadata are addresses at which clouds serve credentials to whoever asks.
@@ -54,6 +55,23 @@ var special = []struct {
 	{netip.MustParsePrefix("fe80::/10"), "link-local (RFC 4291)"},
 	{netip.MustParsePrefix("fec0::/10"), "site-local (RFC 3879)"},
 	{netip.MustParsePrefix("ff00::/8"), "multicast (RFC 4291)"},
+}
+
+// Special are the ranges that [Check] refuses, for those who keep programs from them by other means:
+// IANA's special-purpose addresses, and single addresses of clouds that lie in none. IPv6 addresses
+// that embed an IPv4 address are not among them.
+func Special() []netip.Prefix {
+	var all []netip.Prefix
+	for _, s := range special {
+		all = append(all, s.prefix)
+	}
+	for addr := range metadata {
+		if !slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+			all = append(all, netip.PrefixFrom(addr, addr.BitLen()))
+		}
+	}
+	slices.SortFunc(all, netip.Prefix.Compare)
+	return all
 }
 
 // global is the only part of IPv6 that is given out to the public (RFC 4291
