@@ -1,28 +1,31 @@
 package workflows
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
-// TestVerdictTellsOfIncompletePages: who waits for the verdict sees that something is
-// missing without looking further.
-func TestVerdictTellsOfIncompletePages(t *testing.T) {
+func TestStoreVerdict(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		reason string
-		counts Counts
-		want   string
-	}{
-		"Whole": {"Nothing is said where nothing is missing.", Counts{Discovered: 3, Archived: 3}, "3 pages are archived, and nothing is left to visit"},
-		"Some":  {"The number is in the message.", Counts{Discovered: 3, Archived: 3, Incomplete: 2}, "3 pages are archived, 2 of them incomplete, and nothing is left to visit"},
-		"One":   {"Also of one page.", Counts{Discovered: 1, Archived: 1, Incomplete: 1}, "1 page is archived, and incomplete, and nothing is left to visit"},
+	for name, v := range map[string]StoreVerdict{
+		"Usable": {As: "conductor"},
+		"Denied": {As: "browser", Reason: ReasonStoreDenied, Bucket: "archive", Step: "put", Message: "store denied access", ClockAheadSeconds: -3},
+	} {
+		line := v.Line()
+		if strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {
+			t.Errorf("%s: not one line: %q", name, line)
+		}
+		if got, err := ParseStoreVerdict(line); err != nil || got != v {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
 	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := &run{seeded: true, shards: []*member{{last: ShardReport{Counts: tc.counts}}}}
-			verdict, reason, message := r.verdict()
-			if verdict != VerdictSucceeded || reason != ReasonCompleted || message != tc.want {
-				t.Errorf("%s: got %s %s %q, want %q", tc.reason, verdict, reason, message, tc.want)
-			}
-		})
+	long := StoreVerdict{As: "conductor", Reason: ReasonStoreFull, Message: strings.Repeat("\"\x01", 4000)}.Line()
+	if v, err := ParseStoreVerdict(long); err != nil || v.Reason != ReasonStoreFull || len(long) > 4096 {
+		t.Errorf("%d bytes: %v", len(long), err)
+	}
+	for _, message := range []string{"", "worker: no such bucket", "{}", long[:100]} {
+		if v, err := ParseStoreVerdict(message); err == nil {
+			t.Errorf("%q is a verdict: %+v", message, v)
+		}
 	}
 }

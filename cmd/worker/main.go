@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
@@ -80,12 +81,7 @@ at the latest; what it had not begun goes to another worker.`,
 	}
 	f := cmd.Flags()
 	o.temporal.Add(f, "127.0.0.1:7233", workflows.Namespace)
-	f.StringVar(&o.store.Endpoint, "s3-endpoint", os.Getenv("CRAWLFLEET_S3_ENDPOINT"), "the store, http://host:port or https://host [$CRAWLFLEET_S3_ENDPOINT]")
-	f.StringVar(&o.store.Region, "s3-region", env("CRAWLFLEET_S3_REGION", "us-east-1"), "the store's region [$CRAWLFLEET_S3_REGION]")
-	f.StringVar(&o.store.CredentialsFile, "s3-credentials-file", os.Getenv("CRAWLFLEET_S3_CREDENTIALS_FILE"),
-		"credentials as an AWS ini file, read again when it changes [$CRAWLFLEET_S3_CREDENTIALS_FILE, or $CRAWLFLEET_S3_ACCESS_KEY and $CRAWLFLEET_S3_SECRET_KEY]")
-	f.StringVar(&o.archiveBucket, "archive-bucket", "crawlfleet-archive", "bucket of the snapshots, for jobs that name none")
-	f.StringVar(&o.frontierBucket, "frontier-bucket", "crawlfleet-frontier", "bucket of the queues")
+	addStore(f, &o.store, &o.archiveBucket, &o.frontierBucket)
 	f.StringSliceVar(&o.roles, "roles", []string{roleRun, rolePlan, roleBrowser}, "what to do: run (workflows), plan (frontier steps), browser (pages)")
 	o.version.add(f)
 	f.IntVar(&o.tabs, "tabs", 2*runtime.NumCPU(), "pages that are loaded at once")
@@ -109,7 +105,18 @@ at the latest; what it had not begun goes to another worker.`,
 	f.StringVar(&o.metrics, "metrics-address", "", "address for Prometheus' /metrics, such as :8082 (default: none)")
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	cmd.AddCommand(probeCommand())
 	return cmd
+}
+
+// addStore adds the flags about the store.
+func addStore(f *pflag.FlagSet, store *blob.Config, archive, frontier *string) {
+	f.StringVar(&store.Endpoint, "s3-endpoint", os.Getenv("CRAWLFLEET_S3_ENDPOINT"), "the store, http://host:port or https://host [$CRAWLFLEET_S3_ENDPOINT]")
+	f.StringVar(&store.Region, "s3-region", env("CRAWLFLEET_S3_REGION", "us-east-1"), "the store's region [$CRAWLFLEET_S3_REGION]")
+	f.StringVar(&store.CredentialsFile, "s3-credentials-file", os.Getenv("CRAWLFLEET_S3_CREDENTIALS_FILE"),
+		"credentials as an AWS ini file, read again when it changes [$CRAWLFLEET_S3_CREDENTIALS_FILE, or $CRAWLFLEET_S3_ACCESS_KEY and $CRAWLFLEET_S3_SECRET_KEY]")
+	f.StringVar(archive, "archive-bucket", "crawlfleet-archive", "bucket of the snapshots, for jobs that name none")
+	f.StringVar(frontier, "frontier-bucket", "crawlfleet-frontier", "bucket of the queues")
 }
 
 func env(name, fallback string) string {

@@ -63,7 +63,7 @@ func StoreProbe(in Input) Object {
 // message of termination.
 func (r *renderer) probe(p pod, volume string, credentials v1alpha1.SecretName, as string) {
 	s := r.spec().Store
-	p.args("probe", "--as="+as, "--s3-endpoint="+s.Endpoint, "--s3-region="+orElse(s.Region, "us-east-1"),
+	p.args("probe", "--as="+as, "--verdict="+corev1.TerminationMessagePathDefault, "--s3-endpoint="+s.Endpoint, "--s3-region="+orElse(s.Region, "us-east-1"),
 		"--s3-credentials-file="+p.secret(volume, credentials, false, "credentials"),
 		"--archive-bucket="+string(orElse(s.ArchiveBucket, "crawlfleet-archive")),
 		"--frontier-bucket="+string(orElse(s.FrontierBucket, "crawlfleet-frontier")))
