@@ -112,7 +112,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs/status,verbs=get;patch
 // +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawljobs/finalizers,verbs=update
-// +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawlfleets;crawlapprovals,verbs=get;list;watch
+// +kubebuilder:rbac:groups=crawlfleet.dev,resources=crawlapprovals,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

@@ -224,14 +224,12 @@ func TestReplaced(t *testing.T) {
 	before := pods(t, Fleet(in))
 	conductor := ConductorName(in.Build)
 	for secret, want := range map[v1alpha1.SecretName][]string{
-		"s3-conductors": nil, "s3-browsers": nil, "payload-keys": nil, "custody": nil, "identity": nil, "portal-tls": nil, "dossiers": nil,
-		"temporal-client": {PoolName("spot"), PoolName("steady"), conductor, PortalName},
-		"temporal-ca":     {PoolName("spot"), PoolName("steady"), conductor, PortalName},
-		"proxy-ca":        {PoolName("spot"), PoolName("steady"), conductor},
-		"proxy-user":      {PoolName("spot"), PoolName("steady"), conductor},
-		"login-ca":        {PortalName},
-		"portal":          {PortalName},
-		"trust":           {PortalName},
+		"s3-conductors": nil, "s3-browsers": nil, "payload-keys": nil, "custody": nil, "identity": nil, "temporal-client": nil, "temporal-key": nil, "portal-tls": nil, "dossiers": nil,
+		"proxy-ca":   {PoolName("spot"), PoolName("steady"), conductor},
+		"proxy-user": {PoolName("spot"), PoolName("steady"), conductor},
+		"login-ca":   {PortalName},
+		"portal":     {PortalName},
+		"trust":      {PortalName},
 	} {
 		in.Stamps[secret] = "2"
 		var got []string

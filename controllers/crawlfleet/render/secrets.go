@@ -56,10 +56,10 @@ func portalSecrets(spec *v1alpha1.CrawlFleetSpec) []v1alpha1.SecretName {
 }
 
 // readOnceByWorkers are the Secrets that workers read only when they start. Credentials of the store,
-// keys of payloads, of signatures and of the custody log, and identities are read again when they
-// change.
+// certificates and keys for Temporal, keys of payloads, of signatures and of the custody log, and
+// identities are read again when they change.
 func readOnceByWorkers(spec *v1alpha1.CrawlFleetSpec) []v1alpha1.SecretName {
-	names := append(temporalSecrets(&spec.Temporal), spec.Egress.ProxyCASecret, spec.Egress.ProxyCredentialsSecret)
+	names := []v1alpha1.SecretName{spec.Egress.ProxyCASecret, spec.Egress.ProxyCredentialsSecret}
 	if spec.Signing.StampRoots != "" {
 		names = append(names, spec.Signing.SecretName)
 	}
@@ -67,10 +67,11 @@ func readOnceByWorkers(spec *v1alpha1.CrawlFleetSpec) []v1alpha1.SecretName {
 }
 
 // readOnceByPortal are those that a portal reads only when it starts. Its certificate, the keys of
-// sessions and of the custody log, and its secret at the provider are read again when they change.
+// sessions and of the custody log, its secret at the provider, and what it is given for Temporal and
+// the store are read again when they change.
 func readOnceByPortal(spec *v1alpha1.CrawlFleetSpec) []v1alpha1.SecretName {
 	p := &spec.Portal
-	names := append(temporalSecrets(&spec.Temporal), p.OIDC.CASecret, p.ReplayKeys.SecretName, p.Trust.DomainRoots.SecretName, p.Trust.StampRoots.SecretName)
+	names := []v1alpha1.SecretName{p.OIDC.CASecret, p.ReplayKeys.SecretName, p.Trust.DomainRoots.SecretName, p.Trust.StampRoots.SecretName}
 	if spec.Signing.StampRoots != "" {
 		names = append(names, spec.Signing.SecretName)
 	}

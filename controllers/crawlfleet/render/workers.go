@@ -203,8 +203,8 @@ func (r *renderer) work(p pod, credentials v1alpha1.SecretName) {
 }
 
 // temporal tells a pod where Temporal is. How one gets in is in the variables that Temporal's own
-// programs know (https://docs.temporal.io/develop/environment-configuration), but for the file of
-// the key, which is read from a file so that it is in no environment.
+// programs know (https://docs.temporal.io/develop/environment-configuration), but for the key of the
+// API, which is read from a file so that it is in no environment.
 func (r *renderer) temporal(p pod) {
 	t := r.spec().Temporal
 	p.args("--temporal-address="+string(t.Address), "--temporal-namespace="+orElse(t.Namespace, "crawlfleet"))
@@ -222,7 +222,7 @@ func (r *renderer) temporal(p pod) {
 		}
 	}
 	if path := p.secret("temporal-key", t.APIKey.SecretName, false, t.APIKey.Key); path != "" {
-		p.env("TEMPORAL_API_KEY_FILE", path)
+		p.env("CRAWLFLEET_TEMPORAL_API_KEY_FILE", path)
 	}
 }
 
