@@ -1,6 +1,7 @@
 // Command operator watches CrawlJob resources and has Temporal do what they order,
-// CrawlSchedule resources, for which it creates CrawlJobs, and BrowserProfile resources,
-// whose state it encrypts to the workers.
+// CrawlSchedule resources, for which it creates CrawlJobs, BrowserProfile resources,
+// whose state it encrypts to the workers, and the CrawlFleet of its own namespace, whose pods it
+// makes.
 //
 // It holds no state of its own: everything is in the Kubernetes API and in Temporal,
 // so it may be killed and started again at any moment. It needs the API server to
@@ -23,7 +24,6 @@ import (
 	"filippo.io/age"
 	"github.com/spf13/cobra"
 	temporal "go.temporal.io/sdk/client"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -59,6 +59,7 @@ type options struct {
 	leaseNamespace string
 	recipients     string
 	fleetNamespace string
+	fleet          fleetOptions
 	payloadKeys    payload.File
 	logFormat      string
 	logLevel       slog.Level
@@ -78,7 +79,7 @@ func command() *cobra.Command {
 	level := "info"
 	c := &cobra.Command{
 		Use:           "operator",
-		Short:         "Reconcile CrawlJob resources with their crawls in Temporal, CrawlSchedules, and BrowserProfiles",
+		Short:         "Reconcile CrawlJob resources with their crawls in Temporal, CrawlSchedules, BrowserProfiles, and a CrawlFleet with its pods",
 		Args:          cobra.NoArgs,
 		Version:       cli.ReadBuild().String(),
 		SilenceUsage:  true,
@@ -100,7 +101,8 @@ func command() *cobra.Command {
 	f.StringVar(&o.recipients, "profile-recipients", os.Getenv("CRAWLFLEET_PROFILE_RECIPIENTS"),
 		"public keys (age1...) of the workers, divided by commas, to which the state of BrowserProfiles is encrypted; none refuses jobs that name one [$CRAWLFLEET_PROFILE_RECIPIENTS]")
 	f.StringVar(&o.fleetNamespace, "fleet-namespace", env("CRAWLFLEET_NAMESPACE", "crawlfleet-system"),
-		"namespace of the CrawlFleet called crawlfleet, whose policy orders are judged by [$CRAWLFLEET_NAMESPACE]")
+		"namespace of the CrawlFleet called crawlfleet, whose policy orders are judged by, and whose pods the operator makes [$CRAWLFLEET_NAMESPACE]")
+	o.fleet.add(f)
 	o.payloadKeys.Add(f)
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
 	f.StringVar(&level, "log-level", level, "debug, info, warn or error")
@@ -117,8 +119,7 @@ func run(ctx context.Context, o options) error {
 	ctrl.SetLogger(telemetry.Logr(log))
 	klog.SetSlogLogger(log)
 
-	recipients, err := profile.Recipients(o.recipients)
-	if err != nil {
+	if _, err := profile.Recipients(o.recipients); err != nil {
 		return fmt.Errorf("--profile-recipients: %w", err)
 	}
 	config, err := restConfig(o.kubeconfig)
@@ -130,6 +131,14 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer observed.close()
+	changed, err := o.begin(ctx, config)
+	if err != nil {
+		return err
+	}
+	recipients, err := profile.Recipients(o.recipients)
+	if err != nil {
+		return fmt.Errorf("the recipients of profiles: %w", err)
+	}
 	runs, keys, err := temporalClient(o, log, func(c *temporal.Options) error { return observed.follow(c, metrics.Registry) })
 	if err != nil {
 		return err
@@ -145,6 +154,11 @@ func run(ctx context.Context, o options) error {
 	}
 	if err := count(metrics.Registry, mgr, runs, o.temporal.Namespace); err != nil {
 		return fmt.Errorf("set up metrics: %w", err)
+	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	if err := o.watchFleet(ctx, mgr.GetCache(), changed, end, log); err != nil {
+		return err
 	}
 	log.Info("operator starts", "temporalAddress", o.temporal.Address, "temporalNamespace", o.temporal.Namespace)
 	if err := mgr.Start(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -185,11 +199,12 @@ func encodes(keys *payload.Keys) healthz.Checker {
 // manager makes what the reconcilers run in.
 func manager(config *rest.Config, o options, keys *payload.Keys) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), addMade(scheme)); err != nil {
 		return nil, fmt.Errorf("register the resource kinds: %w", err)
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
+		Cache:                         o.cacheOptions(),
 		HealthProbeBindAddress:        o.probeAddress,
 		Metrics:                       server.Options{BindAddress: o.metricsAddress},
 		LeaderElection:                o.leaderElect,
@@ -206,8 +221,8 @@ func manager(config *rest.Config, o options, keys *payload.Keys) (ctrl.Manager, 
 	return mgr, nil
 }
 
-// wire adds the parts that reconcile CrawlJobs, CrawlSchedules and BrowserProfiles to the
-// manager.
+// wire adds the parts that reconcile CrawlJobs, CrawlSchedules, BrowserProfiles and the CrawlFleet
+// to the manager.
 func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients []age.Recipient, o options, observed observer) error {
 	log := observed.log
 	recorder := kube.Events{EventRecorder: mgr.GetEventRecorder("crawlfleet-operator")}
@@ -245,7 +260,8 @@ func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients
 		Now:       time.Now,
 	}
 	err := errors.Join(mgr.Add(monitor), mgr.Add(listener),
-		reconciler.SetupWithManager(mgr), profiles.SetupWithManager(mgr), schedules.SetupWithManager(mgr))
+		reconciler.SetupWithManager(mgr), profiles.SetupWithManager(mgr), schedules.SetupWithManager(mgr),
+		o.fleetReconciler(mgr, runs, recorder).SetupWithManager(mgr))
 	if err != nil {
 		return fmt.Errorf("set up the reconciler: %w", err)
 	}
