@@ -35,7 +35,7 @@ type Decision struct {
 func decide(o *Observation, versioned bool) Decision {
 	d := Decision{Again: lookAgain}
 	if !render.Runs(&o.Fleet.Spec) {
-		d.Remove = o.Owned
+		d.Remove = append(o.Owned, o.Probe.Others...)
 		return d
 	}
 	if o.imageMissing() != "" {

@@ -91,16 +91,16 @@ func (r *Reconciler) observe(ctx context.Context, fleet *v1alpha1.CrawlFleet) (*
 	if o.Owned, err = r.owned(ctx, fleet); err != nil {
 		return nil, err
 	}
-	if !render.Runs(&fleet.Spec) {
-		return o, nil
-	}
 	if o.Stamps, err = r.stamps(ctx, fleet); err != nil {
 		return nil, err
 	}
-	if err := r.scale(ctx, o); err != nil {
+	if o.Probe, err = r.probe(ctx, o); err != nil {
 		return nil, err
 	}
-	if o.Probe, err = r.probe(ctx, o); err != nil {
+	if !render.Runs(&fleet.Spec) {
+		return o, nil
+	}
+	if err := r.scale(ctx, o); err != nil {
 		return nil, err
 	}
 	if o.Waits, err = r.waits(ctx, o); err != nil {

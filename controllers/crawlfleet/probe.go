@@ -40,7 +40,10 @@ type Probe struct {
 // probe reads how the trial of the store stands: past the cache, so that a Job that was just read is
 // not read again.
 func (r *Reconciler) probe(ctx context.Context, o *Observation) (Probe, error) {
-	p := Probe{Settings: render.ProbeSettings(o.input(r.Versioned))}
+	var p Probe
+	if render.Runs(&o.Fleet.Spec) {
+		p.Settings = render.ProbeSettings(o.input(r.Versioned))
+	}
 	labels := render.Owned(o.Fleet.Namespace)
 	labels[render.LabelComponent] = render.Probe
 	var jobs batchv1.JobList

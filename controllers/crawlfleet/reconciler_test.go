@@ -142,6 +142,9 @@ func TestPruning(t *testing.T) {
 	if diff := cmp.Diff([]string{"crawlfleet-operator", "mine"}, s.deployments()); diff != "" {
 		t.Errorf("what is left without a store (-want +got):\n%s", diff)
 	}
+	if jobs := s.jobs(); len(jobs) > 0 {
+		t.Errorf("Job %s still tries a store that is not named any more", jobs[0].Name)
+	}
 	if !s.get("theirs", &networkingv1.NetworkPolicy{}) {
 		t.Error("somebody else's policy is gone")
 	}
