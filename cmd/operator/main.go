@@ -272,7 +272,15 @@ func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients
 func restConfig(kubeconfig string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, err
+	}
+	// A visit to a CrawlFleet applies some twenty objects, for which client-go's own five requests a
+	// second would take half a minute. The API server sees to it that nobody has too much, as
+	// controller-runtime relies on it, too.
+	config.QPS = -1
+	return config, nil
 }
 
 func env(name, otherwise string) string {

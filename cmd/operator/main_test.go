@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -75,5 +76,22 @@ func TestNotReadyWithoutKeys(t *testing.T) {
 	}
 	if err := ready(nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRequestsAreNotHeldBack: a visit to a CrawlFleet is many requests.
+func TestRequestsAreNotHeldBack(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	const content = `{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]}`
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := restConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.QPS >= 0 {
+		t.Errorf("%v requests a second", config.QPS)
 	}
 }
