@@ -85,6 +85,9 @@ func TestInstanceRefused(t *testing.T) {
 		"NameServerOf":  {"Who would resolve its name?", "egress: {nameServer: dns.example}", "must be an address"},
 		"NoEgress":      {"", "egress: {}", "should have at least 1 properties"},
 
+		"NoList":       {"", "hashList: {file: hashes.txt}", "give secretName for a short list"},
+		"TwoLists":     {"", "hashList: {file: hashes.txt, secretName: list, claimName: list}", "or claimName for one on a volume"},
+		"Collector":    {"", "traces: {endpoint: \"collector:4318\"}", "must be an http:// or https:// address"},
 		"Image":        {"", "images: {worker: \"crawlfleet worker\"}", "must be the name of an image"},
 		"PullPolicy":   {"", "images: {pullPolicy: always}", `supported values: "Always", "IfNotPresent", "Never"`},
 		"NoConductors": {"Crawls would stand still.", services + "conductors: {replicas: 0}", "should be greater than or equal to 1"},
@@ -134,6 +137,7 @@ func TestInstanceAccepted(t *testing.T) {
 		"signing: {secretName: signing, certificate: cert.pem, stampAuthorities: [http://tsa.example/tsr], stampRoots: roots.pem, custody: {secretName: custody, verifiers: retired.pub}}",
 		"profiles: {recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p], identitySecret: identity}",
 		"egress: {proxy: \"socks5h://proxy.proxies.svc:1080\", proxyCredentialsSecret: proxy, allowPrivate: [10.20.0.0/16]}",
+		"hashList: {file: hashes.txt, claimName: known-images, pictureMegabytes: 32}\ntraces: {endpoint: \"http://collector.observability:4318\", protocol: GRPC, sampledPercent: 10}",
 		"egress: {nameServer: \"[2001:db8::53]:5353\"}", "egress: {nameServer: 192.0.2.53}",
 		services + "conductors: {resources: {requests: {cpu: 2, memory: 1Gi}}, nodeSelector: {disk: fast}, priorityClassName: system-cluster-critical}",
 		with(poolAt, "scaling: {min: 0}, tabs: 8, capacity: Spot, tolerations: [{operator: Exists}]"),

@@ -95,6 +95,15 @@ type CrawlFleetSpec struct {
 	// +optional
 	Egress FleetEgress `json:"egress,omitempty,omitzero"`
 
+	// hashList is a list of known illegal images, which are dropped before anything of them is
+	// written. When it is not given, pictures are compared with nothing.
+	// +optional
+	HashList FleetHashList `json:"hashList,omitempty,omitzero"`
+
+	// traces says where traces of crawls are sent. When it is not given, none are made.
+	// +optional
+	Traces FleetTraces `json:"traces,omitempty,omitzero"`
+
 	// images are what pods are run from.
 	// +optional
 	Images FleetImages `json:"images,omitempty,omitzero"`

@@ -88,6 +88,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.FleetCustodyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FleetEgress"):
 		return &apiv1alpha1.FleetEgressApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetHashList"):
+		return &apiv1alpha1.FleetHashListApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FleetImages"):
 		return &apiv1alpha1.FleetImagesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FleetPayloads"):
@@ -104,6 +106,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.FleetStoreApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FleetTemporal"):
 		return &apiv1alpha1.FleetTemporalApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetTraces"):
+		return &apiv1alpha1.FleetTracesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Interval"):
 		return &apiv1alpha1.IntervalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LastJob"):

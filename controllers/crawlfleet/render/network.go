@@ -44,6 +44,9 @@ func (r *renderer) networkPolicies() Objects {
 	if spec.Signing.SecretName != "" && len(spec.Signing.StampAuthorities) > 0 {
 		objects = append(objects, r.allow("crawlfleet-stamps", workers, nil, authorities(spec.Signing.StampAuthorities)))
 	}
+	if spec.Traces.Endpoint != "" {
+		objects = append(objects, r.allow("crawlfleet-traces", workers, nil, []*egressRule{toURL(string(spec.Traces.Endpoint), spec.Traces.Network)}))
+	}
 	if HasPortal(spec) {
 		objects = append(objects, r.allow(PortalName, []string{Portal},
 			[]*ingressRule{ingress(nil, tcp(portPortal), tcp(portReplay))}, r.portalEgress()))

@@ -211,7 +211,7 @@ func TestVolumes(t *testing.T) {
 func mounted(volumes []corev1.Volume, mounts []corev1.VolumeMount, path string) bool {
 	return slices.ContainsFunc(mounts, func(m corev1.VolumeMount) bool {
 		return strings.HasPrefix(path, m.MountPath+"/") && slices.ContainsFunc(volumes, func(v corev1.Volume) bool {
-			return v.Name == m.Name && v.Secret != nil && slices.ContainsFunc(v.Secret.Items, func(k corev1.KeyToPath) bool { return m.MountPath+"/"+k.Path == path })
+			return v.Name == m.Name && v.PersistentVolumeClaim != nil || v.Name == m.Name && v.Secret != nil && slices.ContainsFunc(v.Secret.Items, func(k corev1.KeyToPath) bool { return m.MountPath+"/"+k.Path == path })
 		})
 	})
 }

@@ -15,7 +15,7 @@ func Secrets(spec *v1alpha1.CrawlFleetSpec) []v1alpha1.SecretName {
 	}
 	all := map[v1alpha1.SecretName]bool{}
 	for _, names := range [][]v1alpha1.SecretName{
-		workerSecrets(spec), {browserCredentials(spec), spec.Profiles.IdentitySecret}, portalSecrets(spec), spec.Images.PullSecrets,
+		workerSecrets(spec), {browserCredentials(spec), spec.Profiles.IdentitySecret, spec.HashList.SecretName}, portalSecrets(spec), spec.Images.PullSecrets,
 	} {
 		for _, n := range names {
 			all[n] = true

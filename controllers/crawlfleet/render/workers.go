@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -139,6 +140,7 @@ func (r *renderer) pool(pool *v1alpha1.FleetPool) Objects {
 		p.args("--profile-identity-file=" + path)
 	}
 	room := quantity(pool.Scratch, "18Gi")
+	r.hashList(p)
 	p.emptyDir("scratch", scratch, room)
 	p.emptyDir("tmp", "/tmp", tmp)
 	p.memory("shm", "/dev/shm", quantity(pool.SharedMemory, "1Gi"))
@@ -200,6 +202,7 @@ func (r *renderer) work(p pod, credentials v1alpha1.SecretName) {
 	r.payloads(p)
 	r.signing(p)
 	r.egress(p)
+	r.traces(p)
 }
 
 // temporal tells a pod where Temporal is. How one gets in is in the variables that Temporal's own
@@ -296,5 +299,38 @@ func (r *renderer) egress(p pod) {
 	}
 	for _, cidr := range e.AllowPrivate {
 		p.args("--allow-private=" + string(cidr))
+	}
+}
+
+// hashList tells a pod with browsers which pictures are dropped.
+func (r *renderer) hashList(p pod) {
+	l := r.spec().HashList
+	folder := secrets + "hash-list"
+	switch {
+	case l.SecretName != "":
+		p.secret("hash-list", l.SecretName, false, l.File)
+	case l.ClaimName != "":
+		p.volume(coreapply.Volume().WithName("hash-list").WithPersistentVolumeClaim(
+			coreapply.PersistentVolumeClaimVolumeSource().WithClaimName(l.ClaimName).WithReadOnly(true)), folder, true)
+	default:
+		return
+	}
+	p.args("--hash-list="+folder+"/"+string(l.File), fmt.Sprintf("--hash-list-megabytes=%d", orElse(l.PictureMegabytes, 64)))
+}
+
+// traces tells a worker where traces are sent, in the variables of OpenTelemetry's specification
+// (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
+func (r *renderer) traces(p pod) {
+	t := r.spec().Traces
+	if t.Endpoint == "" {
+		return
+	}
+	p.env("OTEL_EXPORTER_OTLP_ENDPOINT", string(t.Endpoint))
+	if t.Protocol == v1alpha1.TraceGRPC {
+		p.env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+	}
+	if t.SampledPercent > 0 && t.SampledPercent < 100 {
+		p.env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+		p.env("OTEL_TRACES_SAMPLER_ARG", strconv.FormatFloat(float64(t.SampledPercent)/100, 'f', -1, 64))
 	}
 }

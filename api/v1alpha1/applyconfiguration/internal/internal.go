@@ -410,6 +410,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: egress
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetEgress
+    - name: hashList
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetHashList
     - name: images
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetImages
@@ -442,6 +445,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: temporal
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetTemporal
+    - name: traces
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetTraces
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.CrawlFleetStatus
   map:
     fields:
@@ -878,6 +884,22 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: proxyNetwork
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.NetworkHint
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetHashList
+  map:
+    fields:
+    - name: claimName
+      type:
+        scalar: string
+    - name: file
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretKey
+    - name: pictureMegabytes
+      type:
+        scalar: numeric
+      default: 64
+    - name: secretName
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.SecretName
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetImages
   map:
     fields:
@@ -1103,6 +1125,23 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: tls
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.TemporalTLS
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetTraces
+  map:
+    fields:
+    - name: endpoint
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.WebAddress
+    - name: network
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.NetworkHint
+    - name: protocol
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.TraceProtocol
+      default: HTTP
+    - name: sampledPercent
+      type:
+        scalar: numeric
+      default: 100
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostName
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.HostPattern
@@ -1643,6 +1682,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.TolerationOperator
+  scalar: string
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.TraceProtocol
   scalar: string
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.UsedProfile
   map:

@@ -27,6 +27,11 @@ type CrawlFleetSpecApplyConfiguration struct {
 	// egress says how pods get to the sites that they visit. When it is not given, they connect
 	// to public addresses by themselves.
 	Egress *FleetEgressApplyConfiguration `json:"egress,omitempty"`
+	// hashList is a list of known illegal images, which are dropped before anything of them is
+	// written. When it is not given, pictures are compared with nothing.
+	HashList *FleetHashListApplyConfiguration `json:"hashList,omitempty"`
+	// traces says where traces of crawls are sent. When it is not given, none are made.
+	Traces *FleetTracesApplyConfiguration `json:"traces,omitempty"`
 	// images are what pods are run from.
 	Images *FleetImagesApplyConfiguration `json:"images,omitempty"`
 	// conductors are the pods that run workflows and plan what is visited next. They have no
@@ -98,6 +103,22 @@ func (b *CrawlFleetSpecApplyConfiguration) WithProfiles(value *FleetProfilesAppl
 // If called multiple times, the Egress field is set to the value of the last call.
 func (b *CrawlFleetSpecApplyConfiguration) WithEgress(value *FleetEgressApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
 	b.Egress = value
+	return b
+}
+
+// WithHashList sets the HashList field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the HashList field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithHashList(value *FleetHashListApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.HashList = value
+	return b
+}
+
+// WithTraces sets the Traces field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Traces field is set to the value of the last call.
+func (b *CrawlFleetSpecApplyConfiguration) WithTraces(value *FleetTracesApplyConfiguration) *CrawlFleetSpecApplyConfiguration {
+	b.Traces = value
 	return b
 }
 
