@@ -29,7 +29,8 @@ var fires = map[string]struct{ fires, quiet []world }{
 		[]world{{"crawlfleet_browser_replacements_total{cause=\"Pages\"} 0+5x30", 30}},
 	},
 	"CrawlfleetNothingArchived": {
-		[]world{{"crawlfleet_pages_total{outcome=\"Failed\",reason=\"DNSFailed\"} 0+1x60\ncrawlfleet_pages_total{outcome=\"Archived\",reason=\"\"} 7x60", 60}},
+		[]world{{"crawlfleet_pages_total{namespace=\"a\",outcome=\"Failed\",reason=\"DNSFailed\"} 0+1x60\ncrawlfleet_pages_total{namespace=\"b\",outcome=\"Archived\",reason=\"\"} 0+1x60", 60},
+			{"crawlfleet_pages_total{outcome=\"Failed\",reason=\"DNSFailed\"} 0+1x60\ncrawlfleet_pages_total{outcome=\"Archived\",reason=\"\"} 7x60", 60}},
 		[]world{
 			{"crawlfleet_pages_total{outcome=\"Failed\",reason=\"DNSFailed\"} 0+9x60\ncrawlfleet_pages_total{outcome=\"Archived\",reason=\"\"} 0+1x60", 60},
 			{"crawlfleet_pages_total{outcome=\"Failed\",reason=\"DNSFailed\"} 9x60", 60}, // nothing is visited
@@ -109,11 +110,11 @@ var fires = map[string]struct{ fires, quiet []world }{
 		[]world{{"crawlfleet_pictures_withheld_total{reason=\"ImageNotJudged\"} 0+1x65", 65}},
 	},
 	"CrawlfleetOperatorDown": {
-		[]world{{"up{job=\"worker\"} 1x60", 60}},
+		[]world{{"up{job=\"worker\"} 1x60", 60}, {"crawlfleet_tabs{namespace=\"a\"} 4x60\ncrawlfleet_temporal_up{namespace=\"b\"} 1x60", 60}},
 		[]world{{"crawlfleet_temporal_up 1x60", 60}, {"crawlfleet_temporal_up 0x60", 60}},
 	},
 	"CrawlfleetTemporalDown": {
-		[]world{{"crawlfleet_temporal_up 1x20 0x40", 60}},
+		[]world{{"crawlfleet_temporal_up 1x20 0x40", 60}, {"crawlfleet_temporal_up{namespace=\"a\"} 0x60\ncrawlfleet_temporal_up{namespace=\"b\"} 1x60", 60}}, // of two fleets
 		[]world{{"crawlfleet_temporal_up{pod=\"a\"} 0x60\ncrawlfleet_temporal_up{pod=\"b\"} 1x60", 60}, {"crawlfleet_temporal_up 1x57 0x3", 60}},
 	},
 	"CrawlfleetNoWorkers": {

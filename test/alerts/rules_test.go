@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"text/template"
@@ -67,6 +68,10 @@ func TestRules(t *testing.T) {
 	for name, r := range all {
 		check(t, name, r.Expr, metrics)
 		r.pending(t)
+		// Several fleets may be in one cluster: that one is well says nothing of another.
+		if summed := regexp.MustCompile(`\b(sum|max|min|count|group)( by \((\w+)[^)]*\))?\s*\(`).FindAllStringSubmatch(r.Expr, -1); slices.ContainsFunc(summed, func(m []string) bool { return m[3] != "namespace" }) {
+			t.Errorf("%s sums up fleets: %s", name, r.Expr)
+		}
 		if s := r.Labels["severity"]; s != "critical" && s != "warning" {
 			t.Errorf("%s has the severity %q", name, s)
 		}
