@@ -98,6 +98,7 @@ lint: tools
 	@cd test/alerts && $(LINT) -c ../../.golangci.yml ./...
 	@cd devstack && $(LINT) -c ../.golangci.yml ./...
 	@cd images && $(LINT) -c ../.golangci.yml ./...
+	@cd cluster && $(LINT) -c ../.golangci.yml ./...
 	@bin/workflowcheck ./workflows/...
 
 .PHONY: verify
@@ -172,6 +173,36 @@ portal-screenshots: build chromium node ## Take the pictures of docs/portal.md a
 # Real HTML to crawl in the tests: the Python manual.
 .PHONY: docs-site
 docs-site: ; @hack/need.sh /usr/share/doc/python3/html python3-doc
+
+# A Kubernetes of one node: bin/cluster, and the components in build/cluster, each from
+# a module of its own where their dependencies do not agree.
+KUBERNETES := kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy
+CONTAINERD := containerd containerd-shim-runc-v2 ctr
+.PHONY: cluster
+cluster: cluster-packages ## Build bin/cluster, a real Kubernetes of one node (half an hour if it was never built, a minute else)
+	@mkdir -p bin build/cluster
+	@cd cluster && $(GOBUILD) -o ../bin/ ./cmd/cluster && $(GOBUILD) -o ../build/cluster/ ./cmd/pause ./cmd/netpol-cni ./cmd/coredns ./cmd/peer
+	@cd cluster/kubernetes && go build -ldflags '$(KUBE_FLAGS)' -o ../../build/cluster/etcd go.etcd.io/etcd/server/v3
+	@cd cluster/kubernetes && for c in $(KUBERNETES); do \
+		echo "building $$c"; go build -ldflags '$(KUBE_FLAGS)' -o ../../build/cluster/ k8s.io/kubernetes/cmd/$$c; done
+	@cd cluster/containerd && for c in $(CONTAINERD); do \
+		echo "building $$c"; $(GOBUILD) -o ../../build/cluster/ github.com/containerd/containerd/v2/cmd/$$c; done
+	@# (With cgo, for what it does before Go starts, and for seccomp.)
+	@cd cluster/runc && echo 'building runc' && CGO_ENABLED=1 $(GOBUILD) -tags seccomp -o ../../build/cluster/ github.com/opencontainers/runc
+
+.PHONY: cluster-packages
+cluster-packages:
+	@hack/need.sh gcc gcc
+	@hack/need.sh pkg-config pkg-config
+	@hack/need.sh /usr/include/seccomp.h libseccomp-dev
+	@hack/need.sh /usr/lib/cni/ptp containernetworking-plugins
+	@hack/need.sh nft nftables
+	@hack/need.sh nsenter util-linux
+
+# What is built is what is tested: no kept results.
+.PHONY: e2e
+e2e: cluster ## Start a real Kubernetes of one node and try on it what crawlfleet needs of one (root; five minutes, once it is built)
+	@cd cluster && go test -count=1 -timeout 40m ./...
 
 .PHONY: clean
 clean: ## Remove what was built (not what a run stored: that is .run/)
