@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // State is what the folder remembers of a node that runs.
@@ -38,6 +40,23 @@ const (
 	// endTimeout is how long a node may take to end its components.
 	endTimeout = 2 * time.Minute
 )
+
+// Lock makes sure that one program at a time starts or ends the node of a folder. The
+// kernel lets go of it when the process ends.
+func (d Dir) Lock() (unlock func(), err error) {
+	if err := os.MkdirAll(string(d), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(d.Path("lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another \"cluster up\" or \"cluster down\" is under way in %s: wait for it (%w)", d, err)
+	}
+	return func() { f.Close() }, nil
+}
 
 func (d Dir) stateFile() string { return d.Path("node.json") }
 

@@ -1,6 +1,11 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"crawlfleet.dev/crawlfleet/cluster/node"
@@ -17,7 +22,17 @@ be rid of it all.`,
 		Args: cobra.NoArgs,
 	}
 	dirFlag(cmd, &dir)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return node.Stop(cmd.Context(), dir) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if _, err := os.Stat(string(dir)); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s is not there", dir)
+		}
+		unlock, err := dir.Lock()
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		return node.Stop(cmd.Context(), dir)
+	}
 	return cmd
 }
 

@@ -47,6 +47,11 @@ The folder has, besides state: kubeconfig, and logs/ with a file for every compo
 		if err := node.Check(dir, programs); err != nil {
 			return fmt.Errorf("this machine cannot run a cluster yet:\n%w", err)
 		}
+		unlock, err := dir.Lock()
+		if err != nil {
+			return err
+		}
+		defer unlock()
 		switch s, err := node.Find(dir); {
 		case err == nil:
 			return fmt.Errorf("a cluster runs in %s already (process %d): end it with \"cluster down --dir %s\" or use another --dir", dir, s.PID, dir)
