@@ -119,8 +119,15 @@ func (c *cluster) loadPeer(t *testing.T) {
 	if err := archive.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := c.run(t, "load", file); err != nil {
+	out, err := c.run(t, "load", file)
+	if err != nil || out != "loaded "+peerImage+"\n" {
 		t.Fatalf("load: %v\n%s", err, out)
+	}
+	if out, err := c.run(t, "load", c.program); err == nil || !strings.Contains(out, "cluster: load "+c.program) {
+		t.Errorf("load what is no image: got %v and %q", err, out)
+	}
+	if out, err := c.run(t, "exec", "--", "/bin/sh", "-c", "hostname; exit 3"); out != "crawlfleet\n" || fmt.Sprint(err) != "exit status 3" {
+		t.Errorf("exec: got %v and %q", err, out)
 	}
 }
 

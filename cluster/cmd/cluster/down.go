@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +56,12 @@ cluster's own by its name, another by its path.`,
 		}
 		child := node.Command(cmd.Context(), s, args[0], args[1:]...)
 		child.Stdin, child.Stdout, child.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-		return child.Run()
+		err = child.Run()
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return programEnded(exit.ExitCode())
+		}
+		return err
 	}
 	return cmd
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -23,15 +22,21 @@ func main() {
 	// The second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	err := newCommand().ExecuteContext(ctx)
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		os.Exit(exit.ExitCode())
+	var ended programEnded
+	if errors.As(err, &ended) {
+		os.Exit(int(ended))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		os.Exit(1)
 	}
 }
+
+// programEnded is the exit status of a program that "cluster exec" ran, which has said
+// itself what went wrong.
+type programEnded int
+
+func (e programEnded) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
