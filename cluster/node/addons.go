@@ -68,9 +68,29 @@ func (n *node) addons(ctx context.Context) error {
 	return n.await(ctx, "kubelet", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		_, err := resolver.LookupHost(ctx, "kubernetes.default.svc.cluster.local.")
-		return err
+		if _, err := resolver.LookupHost(ctx, "kubernetes.default.svc.cluster.local."); err != nil {
+			return fmt.Errorf("%w (%s)", err, n.podsOfDNS(ctx))
+		}
+		return nil
 	})
+}
+
+// podsOfDNS says how the pods are that answer for DNS.
+func (n *node) podsOfDNS(ctx context.Context) string {
+	pods, err := n.typed().CoreV1().Pods("kube-system").List(ctx, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
+	if err != nil {
+		return err.Error()
+	}
+	said := fmt.Sprintf("%d pods", len(pods.Items))
+	for _, p := range pods.Items {
+		said += ", " + string(p.Status.Phase)
+		for _, c := range p.Status.ContainerStatuses {
+			if c.State.Waiting != nil {
+				said += ": " + c.State.Waiting.Reason + " " + c.State.Waiting.Message
+			}
+		}
+	}
+	return said
 }
 
 // apply applies YAML documents on the server's side.

@@ -129,8 +129,9 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 // A cluster's cgroup is that of its folder.
 func TestCgroup(t *testing.T) {
 	t.Parallel()
-	if Dir("/a").Cgroup() != Dir("/a").Cgroup() || Dir("/a").Cgroup() == Dir("/b").Cgroup() {
-		t.Errorf("got %s, %s", Dir("/a").Cgroup(), Dir("/b").Cgroup())
+	a, again, b := Dir("/a").Cgroup(), Dir("/a").Cgroup(), Dir("/b").Cgroup()
+	if a != again || a == b {
+		t.Errorf("got %s and %s for one folder, %s for another", a, again, b)
 	}
 }
 
