@@ -116,6 +116,7 @@ test: build chromiums openssl docs-site ## Run every test: real API server, Temp
 	@go test -parallel 3 -timeout 30m ./workers/browser
 	@$(MAKE) --no-print-directory sim SEEDS=12
 	@cd test/alerts && go test -count=1 ./...
+	@cd cluster && go test $$(go list ./... | grep -v /e2e$$)
 	@# (go vet would walk through all of Kubernetes. No kept results where the
 	@# binaries of bin/ are what is tested: Go does not see that they changed.)
 	@cd devstack && DEVSTACK=$(CURDIR)/bin/devstack go test -count=1 -vet=off ./...
