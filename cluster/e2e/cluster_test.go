@@ -6,6 +6,9 @@ package e2e_test
 import (
 	"context"
 	"flag"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +16,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/portforward"
 )
 
 var programFlag = flag.String("cluster", "../../bin/cluster", "the cluster program")
@@ -32,9 +37,11 @@ func TestCluster(t *testing.T) {
 		t.Run("a second one is refused", c.secondUp)
 		t.Run("a pod's log is read", c.podLog)
 		t.Run("services have names", c.serviceByName)
+		t.Run("a port is forwarded", c.portForward)
 		t.Run("a deployment scales and rolls", c.deployment)
 		t.Run("a failed probe restarts", c.probe)
 		t.Run("a pod is confined", c.confined)
+		t.Run("memory is limited", c.memory)
 		t.Run("a volume is made, written and removed", c.volume)
 		t.Run("network policies hold", c.policies)
 		t.Run("a policy holds from the first packet on", c.firstPacket)
@@ -114,6 +121,48 @@ func (c *cluster) serviceByName(t *testing.T) {
 	}
 }
 
+// portForward is the way from this machine to a pod.
+func (c *cluster) portForward(t *testing.T) {
+	t.Parallel()
+	ns := c.namespace(t)
+	ns.run(t, server("web", "from outside"))
+	url := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(ns.name).Name("web").SubResource("portforward").URL()
+	dialer, err := portforward.NewSPDYOverWebsocketDialer(url, c.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, ready, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	forwarder, err := portforward.New(dialer, []string{"0:8080"}, stop, ready, io.Discard, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- forwarder.ForwardPorts() }()
+	defer func() {
+		close(stop)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case <-ready:
+	case err := <-done:
+		done <- err
+		t.Fatal("no port is forwarded")
+	}
+	ports, err := forwarder.GetPorts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/", ports[0].Local))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); err != nil || string(got) != "from outside\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func (c *cluster) probe(t *testing.T) {
 	t.Parallel()
 	ns := c.namespace(t)
@@ -158,6 +207,23 @@ func (c *cluster) confined(t *testing.T) {
 	}
 	if strings.Contains(said, "uid_map 0 0 4294967295") {
 		t.Errorf("the pod says %q: it has no user namespace of its own", said)
+	}
+}
+
+func (c *cluster) memory(t *testing.T) {
+	t.Parallel()
+	ns := c.namespace(t)
+	for name, limit := range map[string]string{"little": "48Mi", "much": "256Mi"} {
+		pod := peer(name, "eat", "128")
+		pod.Spec.RestartPolicy = corev1.RestartPolicyNever
+		pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(limit)}
+		ns.create(t, pod)
+	}
+	ns.ends(t, "much", corev1.PodSucceeded)
+	ns.ends(t, "little", corev1.PodFailed)
+	ended := ns.get(t.Context(), t, "little").Status.ContainerStatuses[0].State.Terminated
+	if ended == nil || ended.Reason != "OOMKilled" {
+		t.Errorf("got %+v, want that it was killed for its memory", ended)
 	}
 }
 

@@ -6,6 +6,7 @@
 //	peer dial ADDRESS         succeeds when a TCP connection does
 //	peer self                 prints who the process is and how it is confined
 //	peer write FILE TEXT      writes a file and prints what is in it
+//	peer eat MEBIBYTES        takes memory and ends
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -49,6 +51,9 @@ func run(args []string) error {
 		return self()
 	case len(args) == 3 && args[0] == "write":
 		return write(args[1], args[2])
+	}
+	if len(args) == 2 && args[0] == "eat" {
+		return eat(args[1])
 	}
 	return fmt.Errorf("no such use: %q", args)
 }
@@ -122,5 +127,18 @@ func write(path, text string) error {
 		return err
 	}
 	fmt.Println(string(read))
+	return nil
+}
+
+func eat(mebibytes string) error {
+	n, err := strconv.Atoi(mebibytes)
+	if err != nil {
+		return err
+	}
+	memory := make([]byte, n<<20)
+	for i := range memory { // which is what takes it
+		memory[i] = byte(i)
+	}
+	fmt.Println("took", n, "MiB", memory[len(memory)-1])
 	return nil
 }
