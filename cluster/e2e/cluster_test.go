@@ -33,6 +33,7 @@ func TestCluster(t *testing.T) {
 
 	t.Run("while it runs", func(t *testing.T) {
 		c.loadPeer(t)
+		t.Run("a component that ends is started again", c.kept)
 		t.Run("the node is ready", c.nodeReady)
 		t.Run("a second one is refused", c.secondUp)
 		t.Run("a pod's log is read", c.podLog)
@@ -176,6 +177,52 @@ func (c *cluster) probe(t *testing.T) {
 		p := ns.get(ctx, t, "web")
 		return p.Status.ContainerStatuses[0].RestartCount > 0 && isReady(p)
 	})
+}
+
+// kept kills components of which the first is needed for a pod to run, the second for it to be
+// isolated.
+func (c *cluster) kept(t *testing.T) {
+	for _, component := range []string{"kube-scheduler", "netpol"} {
+		c.killComponent(t, component)
+	}
+	ns := c.namespace(t)
+	ns.policy(t, `{metadata: {name: nothing}, spec: {podSelector: {matchLabels: {app: client}}, policyTypes: [Egress]}}`)
+	ns.run(t, server("web", "web"), server("client", "client"))
+	ns.settle(t, "client", ns.address(t, "web")+":8080", false)
+}
+
+// TestUpSaysWhatFailed starts a cluster with a component that is missing, and with one that
+// does not work. The others do nothing.
+func TestUpSaysWhatFailed(t *testing.T) {
+	c := newCluster(t)
+	programs := t.TempDir()
+	script := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(programs, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	built, err := os.ReadDir(filepath.Join(filepath.Dir(c.program), "..", "build", "cluster"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range built {
+		if e.Name() != "etcd" {
+			script(e.Name(), "exec sleep 1000")
+		}
+	}
+	out, err := c.run(t, "up", "--programs", programs)
+	if want := "etcd is missing in " + programs + ": build it (make cluster)"; err == nil || !strings.Contains(out, want) {
+		t.Errorf("up without etcd: got %v and %q, want %q", err, out, want)
+	}
+	script("etcd", "echo no such luck; exit 7")
+	out, err = c.run(t, "up", "--programs", programs)
+	if want := "etcd ended (exit status 7); the end of its log:\nno such luck"; err == nil || !strings.Contains(out, want) {
+		t.Errorf("up with a broken etcd: got %v and %q, want %q", err, out, want)
+	}
+	if out, err := c.run(t, "status"); err == nil || !strings.Contains(out, "no cluster runs here") {
+		t.Errorf("status: got %v and %q", err, out)
+	}
 }
 
 // profile allows all but making folders.

@@ -160,6 +160,28 @@ func (c *cluster) kill(t *testing.T) {
 	}
 }
 
+// killComponent kills a child of the first process by the name of its program, or by its
+// first argument where that is the cluster program itself.
+func (c *cluster) killComponent(t *testing.T, name string) {
+	t.Helper()
+	first := fmt.Sprint(c.first(t))
+	for _, pid := range pids(t) {
+		fields := stat(pid)
+		if fields == nil || fields[1] != first {
+			continue
+		}
+		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		args := strings.Split(string(command), "\x00")
+		if filepath.Base(args[0]) == name || len(args) > 1 && args[1] == name {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("no %s runs", name)
+}
+
 // nothingLeft looks for mounts, cgroups and files of the cluster outside its folder.
 func (c *cluster) nothingLeft(t *testing.T, before map[string]string) {
 	t.Helper()
