@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -195,6 +196,8 @@ func (n *node) loadImages(context.Context) error {
 			return fmt.Errorf("load %s: %w", p.Ref, err)
 		}
 	}
+	// The images were in memory, and nothing this process does from now on needs as much.
+	debug.FreeOSMemory()
 	return nil
 }
 
