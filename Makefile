@@ -16,7 +16,7 @@ REPLAY_VERSION := 2.5.3
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo
 	@echo '  make run URL=https://example.org/   crawls that site instead of the bundled demo'
 	@echo '  make run FILE=job.yaml              applies that CrawlJob'
