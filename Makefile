@@ -183,7 +183,7 @@ docs-site: ; @hack/need.sh /usr/share/doc/python3/html python3-doc
 KUBERNETES := kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy
 CONTAINERD := containerd containerd-shim-runc-v2 ctr
 .PHONY: cluster
-cluster: cluster-packages ## Build bin/cluster, a real Kubernetes of one node (half an hour if it was never built, a minute else)
+cluster: cluster-packages bin/kubectl ## Build bin/cluster, a real Kubernetes of one node (half an hour if it was never built, a minute else)
 	@mkdir -p bin build/cluster
 	@cd cluster && $(GOBUILD) -o ../bin/ ./cmd/cluster && $(GOBUILD) -o ../build/cluster/ ./cmd/pause ./cmd/netpol-cni ./cmd/coredns ./cmd/peer
 	@cd cluster/kubernetes && go build -ldflags '$(KUBE_FLAGS)' -o ../../build/cluster/etcd go.etcd.io/etcd/server/v3
