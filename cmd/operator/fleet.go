@@ -24,9 +24,12 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/controllers/crawlfleet"
+	"crawlfleet.dev/crawlfleet/controllers/crawlfleet/scale"
+	"crawlfleet.dev/crawlfleet/controllers/crawljob"
 	"crawlfleet.dev/crawlfleet/internal/kube"
 )
 
@@ -151,13 +154,14 @@ func addMade(scheme *runtime.Scheme) error {
 }
 
 // fleetReconciler makes what the CrawlFleet asks for.
-func (o *options) fleetReconciler(mgr ctrl.Manager, runs temporal.Client, events kube.Events) *crawlfleet.Reconciler {
+func (o *options) fleetReconciler(mgr ctrl.Manager, runs temporal.Client, reports *crawljob.Reports, events kube.Events) *crawlfleet.Reconciler {
+	demand := &scale.Temporal{Client: runs, Namespace: o.temporal.Namespace, Runs: reports}
 	return &crawlfleet.Reconciler{
 		Client:      mgr.GetClient(),
 		Reader:      mgr.GetAPIReader(),
 		Namespace:   o.fleetNamespace,
 		Temporal:    &crawlfleet.Temporal{Client: runs, Address: o.temporal.Address, Namespace: o.temporal.Namespace},
-		Scaler:      crawlfleet.Minimum{},
+		Scaler:      crawlfleet.ByDemand{Scaler: &scale.Scaler{Source: demand, Now: time.Now, Metrics: scale.NewMetrics(metrics.Registry)}},
 		Versions:    crawlfleet.Newest{},
 		WorkerImage: o.fleet.workerImage,
 		PortalImage: o.fleet.portalImage,

@@ -121,11 +121,12 @@ func (r *renderer) budget(name, component string, more map[string]string, unavai
 	return Object{"PodDisruptionBudget", name, b}
 }
 
-// How long pods with browsers have to end: a worker stores what its browsers have captured within
-// 30 seconds. Spot nodes are gone soon after.
+// How long workers have to end: one lets pages end that were begun, and stores what they brought, within
+// its --stop-timeout, which is 45 seconds. Spot nodes are gone sooner.
 const (
 	graceSeconds     = 60
 	graceSecondsSpot = 35
+	stopTimeoutSpot  = "25s"
 )
 
 // pool is the Deployment of a pool and, unless its nodes are taken away without a question, its
@@ -184,6 +185,7 @@ var spotTaints = []string{"cloud.google.com/gke-spot", "kubernetes.azure.com/sca
 // spot has a pod run on nodes that are taken away at short notice, and end before they are.
 func (p pod) spot() {
 	p.spec.WithTerminationGracePeriodSeconds(graceSecondsSpot)
+	p.args("--stop-timeout=" + stopTimeoutSpot)
 	for _, key := range spotTaints {
 		p.spec.WithTolerations(coreapply.Toleration().WithKey(key).WithOperator(corev1.TolerationOpExists).WithEffect(corev1.TaintEffectNoSchedule))
 	}
