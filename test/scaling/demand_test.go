@@ -114,10 +114,10 @@ func (o *operator) kedaSees(t *testing.T) (backlog int64) {
 	return backlog
 }
 
-// TestDemandIsWhatIsThere follows a crawl from before there is a worker for its pages until it is over.
-func TestDemandIsWhatIsThere(t *testing.T) {
-	m := mesh.New(mesh.Options{Hosts: hosts, Pages: 1})
-	release := make(chan struct{})
+// held serves a mesh whose first pages take until they are released.
+func held(t *testing.T, m *mesh.Mesh) (srv *sites.Server, release chan struct{}) {
+	t.Helper()
+	release = make(chan struct{})
 	srv, err := sites.Start(sites.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/0" {
 			select {
@@ -135,6 +135,13 @@ func TestDemandIsWhatIsThere(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return srv, release
+}
+
+// TestDemandIsWhatIsThere follows a crawl from before there is a worker for its pages until it is over.
+func TestDemandIsWhatIsThere(t *testing.T) {
+	m := mesh.New(mesh.Options{Hosts: hosts, Pages: 1})
+	srv, release := held(t, m)
 	o := harness.Options{Workers: -1, Tabs: hosts, Unsigned: true}
 	for _, name := range m.Names() {
 		o.Resolve = append(o.Resolve, name+":80="+srv.Addr)
