@@ -29,6 +29,7 @@ import (
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/controllers/crawlfleet"
 	"crawlfleet.dev/crawlfleet/controllers/crawlfleet/scale"
+	"crawlfleet.dev/crawlfleet/controllers/crawlfleet/versions"
 	"crawlfleet.dev/crawlfleet/controllers/crawljob"
 	"crawlfleet.dev/crawlfleet/internal/kube"
 )
@@ -154,7 +155,8 @@ func addMade(scheme *runtime.Scheme) error {
 }
 
 // fleetReconciler makes what the CrawlFleet asks for.
-func (o *options) fleetReconciler(mgr ctrl.Manager, runs temporal.Client, reports *crawljob.Reports, events kube.Events) *crawlfleet.Reconciler {
+func (o *options) fleetReconciler(mgr ctrl.Manager, runs temporal.Client, reports *crawljob.Reports, events kube.Events, log *slog.Logger) *crawlfleet.Reconciler {
+	builds := &versions.Settler{Temporal: &versions.Temporal{Client: runs, Namespace: o.temporal.Namespace}, Log: log}
 	demand := &scale.Temporal{Client: runs, Namespace: o.temporal.Namespace, Runs: reports}
 	return &crawlfleet.Reconciler{
 		Client:      mgr.GetClient(),
@@ -162,7 +164,8 @@ func (o *options) fleetReconciler(mgr ctrl.Manager, runs temporal.Client, report
 		Namespace:   o.fleetNamespace,
 		Temporal:    &crawlfleet.Temporal{Client: runs, Address: o.temporal.Address, Namespace: o.temporal.Namespace},
 		Scaler:      crawlfleet.ByDemand{Scaler: &scale.Scaler{Source: demand, Now: time.Now, Metrics: scale.NewMetrics(metrics.Registry)}},
-		Versions:    crawlfleet.Newest{},
+		Versions:    crawlfleet.WorkerDeployment{Settler: builds},
+		Versioned:   true,
 		WorkerImage: o.fleet.workerImage,
 		PortalImage: o.fleet.portalImage,
 		Events:      events,

@@ -261,7 +261,7 @@ func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients
 	}
 	err := errors.Join(mgr.Add(monitor), mgr.Add(listener),
 		reconciler.SetupWithManager(mgr), profiles.SetupWithManager(mgr), schedules.SetupWithManager(mgr),
-		o.fleetReconciler(mgr, runs, reports, recorder).SetupWithManager(mgr))
+		o.fleetReconciler(mgr, runs, reports, recorder, log).SetupWithManager(mgr))
 	if err != nil {
 		return fmt.Errorf("set up the reconciler: %w", err)
 	}

@@ -10,12 +10,17 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/controllers/crawlfleet/render"
 )
 
 // lookAgain is when a fleet is visited again at the latest: the operator may not watch Secrets, and
 // asks Temporal by itself.
 const lookAgain = time.Minute
+
+// settleAgain is when one is whose crawls are going over to another build: nobody tells when Temporal
+// has seen the new one ask for work, or the old one is drained.
+const settleAgain = 10 * time.Second
 
 // Decision is what to do about a fleet.
 type Decision struct {
@@ -49,6 +54,9 @@ func decide(o *Observation, versioned bool) Decision {
 	}
 	d.Remove = append(o.unwanted(d.Apply), d.Trial.remove...)
 	d.Again = min(d.Again, d.Trial.again)
+	if len(o.Builds) > 1 || len(o.Builds) == 1 && o.Builds[0].State != v1alpha1.BuildCurrent {
+		d.Again = min(d.Again, settleAgain)
+	}
 	for i := range o.Fleet.Spec.Pools {
 		pool := &o.Fleet.Spec.Pools[i]
 		if have := o.deployment(render.PoolName(pool.Name)); have != nil && pool.Scaling.External() && ownsReplicas(have) {
