@@ -1,12 +1,14 @@
 package v1alpha1_test
 
 import (
+	"maps"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	crdvalidation "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
+	"sigs.k8s.io/yaml"
 )
 
 const (
@@ -131,6 +133,23 @@ func TestShippedFleet(t *testing.T) {
 	if _, errs := s.create(t, string(raw)); len(errs) > 0 {
 		t.Errorf("%v", errs)
 	}
+	whole := map[string]any{}
+	for _, part := range []string{string(raw), readFile(t, "../../config/default/instance.yaml")} {
+		merged := map[string]any{}
+		if err := yaml.UnmarshalStrict([]byte(part), &merged); err != nil {
+			t.Fatal(err)
+		}
+		spec, _ := whole["spec"].(map[string]any)
+		whole = merged
+		maps.Copy(whole["spec"].(map[string]any), spec)
+	}
+	text, err := yaml.Marshal(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, errs := s.create(t, string(text)); len(errs) > 0 {
+		t.Errorf("with instance.yaml: %v", errs)
+	}
 	obj, errs := s.create(t, crawlFleet("{purposes: [Testing]}"))
 	if len(errs) > 0 {
 		t.Fatal(errs)
@@ -139,6 +158,15 @@ func TestShippedFleet(t *testing.T) {
 	if n, given := policy["approvals"]; !given || n != int64(0) {
 		t.Errorf("approvals is %v by default, want 0: the policies of the API server read it", n)
 	}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
 }
 
 // TestFleetAccess: what is left out asks for nothing, and nobody is asked where the policy does not
