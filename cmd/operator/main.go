@@ -106,6 +106,7 @@ func command() *cobra.Command {
 	o.payloadKeys.Add(f)
 	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
 	f.StringVar(&level, "log-level", level, "debug, info, warn or error")
+	c.AddCommand(newKeys())
 	return c
 }
 

@@ -236,10 +236,15 @@ func (k *Keys) find(id string) *key {
 	return nil
 }
 
-// Create makes a file with a new key, unless there is a file.
-func Create(path string, now time.Time) error {
+// Generate makes the content of a file with a new key.
+func Generate(now time.Time) []byte {
 	secret := make([]byte, keySize)
 	_, _ = rand.Read(secret) // it never fails (crypto/rand)
+	return fmt.Appendf(nil, "# The first encrypts, all decrypt.\n%s %s\n", now.UTC().Format(time.DateOnly), base64.StdEncoding.EncodeToString(secret))
+}
+
+// Create makes a file with a new key, unless there is a file.
+func Create(path string, now time.Time) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
@@ -247,7 +252,7 @@ func Create(path string, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("make payload keys: %w", err)
 	}
-	_, err = fmt.Fprintf(f, "# The first encrypts, all decrypt.\n%s %s\n", now.UTC().Format(time.DateOnly), base64.StdEncoding.EncodeToString(secret))
+	_, err = f.Write(Generate(now))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("make payload keys: %w", err)
 	}
