@@ -109,6 +109,14 @@ func Start(t testing.TB, o Options) *Fleet {
 	return f
 }
 
+// StartBare starts a stack in which nothing is installed, for tests of what installs it. It ends with the test.
+func StartBare(t testing.TB) *Fleet {
+	t.Helper()
+	f := prepare(t, Options{NoOperator: true, Unsigned: true})
+	f.startStack(t)
+	return f
+}
+
 func newMark() string { return rand.Text() }
 
 // prepare finds the binaries and sees to it that everything ends with the test.
