@@ -86,8 +86,9 @@ bin/golangci-lint-kube-api-linter: tools/go.mod
 	@mkdir -p bin && cd tools && $(GOBUILD) -o ../bin/ tool
 
 .PHONY: generate
-generate: tools ## Regenerate what is generated: deep copies, CRDs, RBAC
+generate: tools ## Regenerate what is generated: deep copies, CRDs, RBAC, what follows from them in the charts
 	@go generate ./...
+	@go generate ./charts
 
 .PHONY: lint
 lint: LINT = $(CURDIR)/bin/golangci-lint-kube-api-linter run --allow-parallel-runners
@@ -107,9 +108,10 @@ verify: generate lint ## Check generated files, linters, the Kubernetes API lint
 	@bin/kustomize build config/default >/dev/null
 	@bin/kustomize build config/alerts >/dev/null
 	@bin/kustomize build config/dashboards >/dev/null
+	@bin/helm lint --quiet --strict charts/crawlfleet-crds charts/crawlfleet
 
 .PHONY: test
-test: build chromiums openssl docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
+test: build tools chromiums openssl docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
 	@go test -timeout 30m $$(go list ./... | grep -v /workers/browser$$)
 	@# (Most of what takes long here waits for something: more of it at a time than there
 	@# are processors, and no other package beside.)

@@ -147,8 +147,17 @@ func TestTwoFleets(t *testing.T) {
 	c := startCluster(t, "north", "south", "east", "north-cases", "south-cases")
 	c.mustHelm("install", append(profile("single-node"), "north", chart("crawlfleet"), "--namespace", "north",
 		"--set", "namespaces={north-cases}", "--set", "fleet.policy.purposes={NorthernCases,Testing}")...)
-	c.mustHelm("install", append(profile("production"), "south", chart("crawlfleet"), "--namespace", "south",
+	c.kubectl("--namespace", "south", "create", "secret", "generic", "crawlfleet-s3", "--from-literal=credentials=none")
+	notes := c.mustHelm("install", append(profile("production"), "south", chart("crawlfleet"), "--namespace", "south",
 		"--set", "namespaces={south-cases}", "--set", "fleet.policy.purposes={SouthernCases}")...)
+	for _, want := range []string{
+		"takes orders from south-cases, for SouthernCases.",
+		"MISSING. Pods wait for these Secrets in namespace south: crawlfleet-s3-browser, crawlfleet-s3-portal, crawlfleet-signing, crawlfleet-custody, crawlfleet-payload-keys, crawlfleet-oidc, crawlfleet-portal-keys, portal-tls, replay-tls\n",
+	} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("the notes do not say %q:\n%s", want, notes)
+		}
+	}
 
 	t.Run("each judges its own orders", func(t *testing.T) {
 		c := &cluster{t, c.Fleet}

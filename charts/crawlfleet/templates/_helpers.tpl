@@ -128,3 +128,21 @@ subjects:
   name: {{ .account }}
   namespace: {{ .root.Release.Namespace }}
 {{- end }}
+
+{{/* The Secrets that a fleet names: a list as YAML. */}}
+{{- define "crawlfleet.secrets" -}}
+{{- $fleet := include "crawlfleet.fleet" . | fromYaml }}
+{{- $names := list }}
+{{- $temporal := default dict $fleet.temporal }}
+{{- $store := default dict $fleet.store }}
+{{- $signing := default dict $fleet.signing }}
+{{- $portal := default dict $fleet.portal }}
+{{- $names = concat $names (list (default dict $temporal.apiKey).secretName (default dict $temporal.tls).caSecret (default dict $temporal.tls).secretName) }}
+{{- $names = concat $names (list $store.credentialsSecret $store.browserCredentialsSecret $store.portalCredentialsSecret) }}
+{{- $names = concat $names (list $signing.secretName (default dict $signing.custody).secretName (default dict $fleet.payloads).secretName (default dict $fleet.profiles).identitySecret) }}
+{{- $names = concat $names (list (default dict $fleet.egress).proxyCASecret (default dict $fleet.egress).proxyCredentialsSecret) }}
+{{- $names = concat $names (list (default dict (default dict $portal.oidc).clientSecret).secretName (default dict $portal.oidc).caSecret $portal.tlsSecret) }}
+{{- $names = concat $names (list (default dict $portal.sessionKeys).secretName (default dict $portal.replayKeys).secretName (default dict (default dict $portal.dossiers).signKey).secretName) }}
+{{- if .Values.ingress.enabled }}{{ $names = concat $names (list .Values.ingress.portalTLSSecret .Values.ingress.replayTLSSecret) }}{{ end }}
+{{- concat $names .Values.images.pullSecrets | compact | uniq | toYaml }}
+{{- end }}
