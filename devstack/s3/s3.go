@@ -23,6 +23,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -66,6 +67,9 @@ type Options struct {
 	// Credentials is the file with the root account's keys; empty is DIR/s3/credentials, which is
 	// made when it is not there.
 	Credentials string
+	// Durable has what is stored on the disk before that is confirmed: it survives a power
+	// cut.
+	Durable bool
 }
 
 // Endpoint is the store's base URL for this machine.
@@ -95,7 +99,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend, err := openBackend(opts)
+	files, err := openBackend(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +107,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	s := &Server{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		err := embedgw.RunVersityGW(runCtx, backend, &embedgw.Config{
+		err := embedgw.RunVersityGW(runCtx, files, &embedgw.Config{
 			RootUserAccess:    keys.Access,
 			RootUserSecret:    keys.Secret,
 			Region:            Region,
@@ -128,7 +132,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 
 // openBackend opens the folder of buckets. Metadata lies in extended attributes or,
 // where the file system has none, in files beside them.
-func openBackend(opts Options) (*posix.Posix, error) {
+func openBackend(opts Options) (backend.Backend, error) {
 	data, versions, sidecar := opts.path("data"), opts.path("versions"), opts.path("metadata")
 	for _, dir := range []string{data, versions} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -149,11 +153,14 @@ func openBackend(opts Options) (*posix.Posix, error) {
 		}
 		metadata, settings.SideCarDir = beside, sidecar
 	}
-	backend, err := posix.New(data, metadata, settings)
+	files, err := posix.New(data, metadata, settings)
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", data, err)
 	}
-	return backend, nil
+	if opts.Durable {
+		return &durable{Posix: files, data: data}, nil
+	}
+	return files, nil
 }
 
 // prepare waits until the server answers and makes the buckets.

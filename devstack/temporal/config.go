@@ -57,11 +57,7 @@ func (p servicePorts) hosts() map[primitives.ServiceName]static.Hosts {
 
 // sqliteConfig opens the database at path. A write-ahead log survives the death of
 // the process without an fsync for each transaction.
-func sqliteConfig(path string, fast bool) *config.SQL {
-	synchronous := "normal"
-	if fast {
-		synchronous = "off"
-	}
+func sqliteConfig(path, synchronous string) *config.SQL {
 	return &config.SQL{
 		PluginName: sqlite.PluginName,
 		// The plugin makes a URI of it (sqlite.org/uri.html).

@@ -16,7 +16,7 @@ import (
 func prepareDatabase(db *config.SQL, path string, opts Options) error {
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = createDatabase(path, opts.Fast)
+		err = createDatabase(path, opts.synchronous())
 	}
 	if err != nil {
 		return fmt.Errorf("prepare Temporal's database: %w", err)
@@ -34,14 +34,14 @@ func prepareDatabase(db *config.SQL, path string, opts Options) error {
 
 // createDatabase makes the tables under another name first, so that a half-made
 // database is never taken for a whole one.
-func createDatabase(path string, fast bool) error {
+func createDatabase(path, synchronous string) error {
 	draft := path + ".new"
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Remove(draft + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	cfg := sqliteConfig(draft, fast)
+	cfg := sqliteConfig(draft, synchronous)
 	// Without a write-ahead log all is in the one file that is renamed.
 	cfg.ConnectAttributes["journal_mode"] = "delete"
 	if err := sqlite.SetupSchema(cfg); err != nil {

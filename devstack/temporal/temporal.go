@@ -47,6 +47,9 @@ type Options struct {
 	// Fast turns SQLite's fsync off: state survives the death of the process,
 	// but not that of the machine.
 	Fast bool
+	// Durable has each transaction on the disk before it counts: state survives a power
+	// cut, too.
+	Durable bool
 }
 
 // Server is a running Temporal server.
@@ -65,7 +68,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make Temporal's folder: %w", err)
 	}
-	db := sqliteConfig(filepath.Join(dir, "temporal.db"), opts.Fast)
+	db := sqliteConfig(filepath.Join(dir, "temporal.db"), opts.synchronous())
 	if err := prepareDatabase(db, filepath.Join(dir, "temporal.db"), opts); err != nil {
 		return nil, err
 	}
@@ -96,6 +99,18 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("wait for the Temporal server at %s: %w; see %s", ports.address(frontend), err, logFile), s.internal.Stop())
 	}
 	return s, nil
+}
+
+// synchronous is how SQLite writes its log to the disk (sqlite.org/pragma.html#pragma_synchronous).
+func (o Options) synchronous() string {
+	switch {
+	case o.Durable:
+		return "full"
+	case o.Fast:
+		return "off"
+	default:
+		return "normal"
+	}
 }
 
 // newLogger writes warnings and errors to a file. What ends the process, as some

@@ -53,7 +53,7 @@ func newCommand() *cobra.Command {
 		Short: "Temporal and an S3 store for an installation on a single node",
 		Long: `Temporal (gRPC, without TLS) and an S3 store (HTTP) for an installation on a single node.
 
-All state lies in DIR. The store has the buckets crawlfleet-archive and crawlfleet-frontier, and
+All state lies in DIR, and is on the disk before it is confirmed: a power cut loses nothing of it. The store has the buckets crawlfleet-archive and crawlfleet-frontier, and
 Temporal has the namespace. The store's keys are those of --s3-credentials-file; without it, those in
 DIR/s3/credentials, which are made at the first start.
 
@@ -86,7 +86,7 @@ Ready is what answers: GET /-healthz of the store, and gRPC's health check
 }
 
 func (o *options) s3() s3.Options {
-	return s3.Options{Dir: o.dir, Everywhere: !o.loopback, Port: o.s3Port, Credentials: o.credentials}
+	return s3.Options{Dir: o.dir, Everywhere: !o.loopback, Port: o.s3Port, Credentials: o.credentials, Durable: true}
 }
 
 // run starts both and ends them when ctx is done.
@@ -117,7 +117,7 @@ func (o *options) run(ctx context.Context) (err error) {
 		return fmt.Errorf("start the store: %w", err)
 	}
 	defer store.Stop()
-	server, err := temporal.Start(ctx, temporal.Options{Dir: o.dir, Everywhere: !o.loopback, Port: o.temporalPort, Namespace: o.namespace})
+	server, err := temporal.Start(ctx, temporal.Options{Dir: o.dir, Everywhere: !o.loopback, Port: o.temporalPort, Namespace: o.namespace, Durable: true})
 	if ctx.Err() != nil && err != nil {
 		return nil // it was called off
 	}
