@@ -162,7 +162,7 @@ func (c *portalClient) remedy(status int) string {
 	case http.StatusForbidden:
 		return `whoever runs the fleet gives a role (crawlfleet-snapshot-viewer finds and looks, -editor also downloads):
   kubectl create rolebinding analysts -n NAMESPACE --clusterrole=crawlfleet-snapshot-editor --group=GROUP
-  kubectl auth can-i get snapshots.crawlfleet.dev -n NAMESPACE`
+  kubectl auth can-i --list -n NAMESPACE`
 	case http.StatusPreconditionRequired:
 		return `say it with --purpose "WHAT YOU LOOK FOR" and --case CASE`
 	}
