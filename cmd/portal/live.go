@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -34,6 +36,7 @@ import (
 type liveOptions struct {
 	fleet          temporalconn.Config
 	frontierBucket string
+	namespaces     []string
 	payloadKeys    payload.File
 }
 
@@ -41,7 +44,14 @@ func (o *liveOptions) add(f *pflag.FlagSet) {
 	o.fleet.Add(f, "", workflows.Namespace)
 	f.Lookup("temporal-address").Usage = "Temporal, host:port, to tell which pages of running jobs are under way; empty leaves that out [$TEMPORAL_ADDRESS]"
 	f.StringVar(&o.frontierBucket, "frontier-bucket", "", "bucket of the workers' --frontier-bucket, to tell how the hosts of running jobs stand; empty leaves that out")
+	f.StringSliceVar(&o.namespaces, "namespaces", namespacesOf(os.Getenv("CRAWLFLEET_NAMESPACES")),
+		"namespaces whose CrawlJobs are shown, divided by commas, where the portal may not see all [$CRAWLFLEET_NAMESPACES]")
 	o.payloadKeys.Add(f)
+}
+
+// namespacesOf are the words of a list with commas; none of an empty one.
+func namespacesOf(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
 }
 
 // board follows the jobs of a cluster; t may be nil.
@@ -57,7 +67,7 @@ func (o *liveOptions) board(config *rest.Config, store *blob.Client, t *fleetTem
 	if t != nil {
 		d.temporal, d.converter = t.Client, t.converter
 	}
-	return &live.Board{Jobs: jobs{reader}, Details: d, Captures: captures, Now: time.Now, Logger: log}, nil
+	return &live.Board{Jobs: jobs{reader, o.namespaces}, Details: d, Captures: captures, Now: time.Now, Logger: log}, nil
 }
 
 // fleetTemporal is the fleet's Temporal, and how its payloads are read.
@@ -123,6 +133,8 @@ func (c captures) Recent(ctx context.Context, run catalog.Run, limit int) (list 
 // jobs reads CrawlJobs. Their status says most of what people want to know.
 type jobs struct {
 	reader client.Reader
+	// namespaces are those that are read; all without any.
+	namespaces []string
 }
 
 // pageOfJobs is how many jobs the API server is asked for at once.
@@ -130,10 +142,26 @@ const pageOfJobs = 500
 
 // Jobs implements live.Jobs.
 func (k jobs) Jobs(ctx context.Context) ([]live.Job, error) {
+	if len(k.namespaces) == 0 {
+		return k.in(ctx, metav1.NamespaceAll)
+	}
+	all := []live.Job{}
+	for _, namespace := range k.namespaces {
+		some, err := k.in(ctx, namespace)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// in reads the jobs of a namespace.
+func (k jobs) in(ctx context.Context, namespace string) ([]live.Job, error) {
 	all := []live.Job{}
 	for next := ""; ; {
 		var list v1alpha1.CrawlJobList
-		if err := k.reader.List(ctx, &list, client.Limit(pageOfJobs), client.Continue(next)); err != nil {
+		if err := k.reader.List(ctx, &list, client.InNamespace(namespace), client.Limit(pageOfJobs), client.Continue(next)); err != nil {
 			return nil, err
 		}
 		for i := range list.Items {

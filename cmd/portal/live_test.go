@@ -22,7 +22,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -72,6 +74,36 @@ func TestStanding(t *testing.T) {
 	}
 }
 
+// TestJobsOfNamespaces: the portal of a fleet that serves some namespaces asks for their jobs alone: it may not see others.
+func TestJobsOfNamespaces(t *testing.T) {
+	t.Parallel()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	jobIn := func(namespace string) *v1alpha1.CrawlJob {
+		return &v1alpha1.CrawlJob{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "board"}}
+	}
+	var asked []string
+	all := fake.NewClientBuilder().WithScheme(scheme).WithObjects(jobIn("north"), jobIn("south"), jobIn("others")).WithInterceptorFuncs(interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			var o client.ListOptions
+			asked = append(asked, o.ApplyOptions(opts).Namespace)
+			return c.List(ctx, list, opts...)
+		},
+	}).Build()
+	for list, c := range map[string]struct {
+		asks []string
+		jobs int
+	}{"": {[]string{""}, 3}, "north,south": {[]string{"north", "south"}, 2}, "none": {[]string{"none"}, 0}} {
+		asked = nil
+		found, err := jobs{all, namespacesOf(list)}.Jobs(t.Context())
+		if diff := cmp.Diff(c.asks, asked); diff != "" || err != nil || len(found) != c.jobs {
+			t.Errorf("%q: %d jobs, want %d, %v; it asked -want, +got:\n%s", list, len(found), c.jobs, err, diff)
+		}
+	}
+}
+
 func TestJobs(t *testing.T) {
 	t.Parallel()
 	scheme := runtime.NewScheme()
@@ -87,7 +119,7 @@ func TestJobs(t *testing.T) {
 		Conditions: conditions("Succeeded Unknown Crawling", "Accepted True Accepted"), Counters: &v1alpha1.Counters{Archived: &archived},
 		PagesPerMinute: &rate, StartedAt: &started, FailedByReason: []v1alpha1.ReasonCount{{Reason: "PageTimeout", Count: 2}},
 	}
-	all, err := jobs{fake.NewClientBuilder().WithScheme(scheme).WithObjects(j).Build()}.Jobs(t.Context())
+	all, err := jobs{reader: fake.NewClientBuilder().WithScheme(scheme).WithObjects(j).Build()}.Jobs(t.Context())
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%v, %v", all, err)
 	}
