@@ -77,32 +77,32 @@ func (c *cluster) workplace() string {
 	dir := c.TempDir()
 	for _, name := range []string{"charts", "config"} {
 		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join(root, name))); err != nil {
-			c.T.Fatal(err)
+			c.Fatal(err)
 		}
 	}
 	values, err := os.ReadFile(filepath.Join(chart("crawlfleet"), "values-production.yaml"))
 	if err != nil {
-		c.T.Fatal(err)
+		c.Fatal(err)
 	}
 	bin := filepath.Join(dir, "bin")
 	repository, err := filepath.Abs(filepath.Join(root, "bin"))
 	if err != nil {
-		c.T.Fatal(err)
+		c.Fatal(err)
 	}
 	// Nobody runs the Jobs of hooks here, and there is no StorageClass whose volumes could be waited for.
 	helm := fmt.Sprintf("#!/bin/sh\ncase $1 in install|upgrade) exec %[1]s/helm \"$@\" --no-hooks;; esac\nexec %[1]s/helm \"$@\"\n", repository)
 	for name, content := range map[string]string{"my-values.yaml": string(values), "bin/helm": helm} {
 		name = filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			c.T.Fatal(err)
+			c.Fatal(err)
 		}
 		if err := os.WriteFile(name, []byte(content), 0o755); err != nil {
-			c.T.Fatal(err)
+			c.Fatal(err)
 		}
 	}
 	for _, name := range []string{"kubectl", "crawlctl"} {
 		if err := os.Symlink(c.Binary(c.T, name), filepath.Join(bin, name)); err != nil {
-			c.T.Fatal(err)
+			c.Fatal(err)
 		}
 	}
 	return dir
@@ -110,7 +110,7 @@ func (c *cluster) workplace() string {
 
 // shell runs commands as somebody does who has the cluster's kubeconfig.
 func (c *cluster) shell(dir, commands string) (string, error) {
-	cmd := exec.CommandContext(c.T.Context(), "bash", "-eux", "-o", "pipefail", "-c", commands)
+	cmd := exec.CommandContext(c.Context(), "bash", "-eux", "-o", "pipefail", "-c", commands)
 	cmd.Dir = dir
 	cmd.Env = slices.Concat(os.Environ(), []string{
 		"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH"), "KUBECONFIG=" + c.State().Kubeconfig,

@@ -33,6 +33,9 @@ func startCluster(t *testing.T, namespaces ...string) *cluster {
 		c.kubectl("create", "namespace", n)
 		c.kubectl("label", "namespace", n, "pod-security.kubernetes.io/enforce=restricted")
 	}
+	if _, err := c.helm("install", "early", chart("crawlfleet"), "--namespace", "default"); err == nil || !strings.Contains(err.Error(), "install the chart crawlfleet-crds first") {
+		t.Errorf("a fleet before its kind: got %v, want what to do first", err)
+	}
 	c.mustHelm("install", "crawlfleet-crds", chart("crawlfleet-crds"), "--namespace", "crawlfleet-crds", "--create-namespace")
 	c.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
 	return c
@@ -40,9 +43,9 @@ func startCluster(t *testing.T, namespaces ...string) *cluster {
 
 func (c *cluster) kubectl(args ...string) string {
 	c.Helper()
-	out, err := c.Kubectl(c.T.Context(), "", args...)
+	out, err := c.Kubectl(c.Context(), "", args...)
 	if err != nil {
-		c.T.Fatal(err)
+		c.Fatal(err)
 	}
 	return strings.TrimSpace(out)
 }
@@ -61,7 +64,7 @@ func (c *cluster) mustHelm(command string, args ...string) string {
 	c.Helper()
 	out, err := c.helm(command, args...)
 	if err != nil {
-		c.T.Fatal(err)
+		c.Fatal(err)
 	}
 	return out
 }
@@ -69,7 +72,7 @@ func (c *cluster) mustHelm(command string, args ...string) string {
 // take has the API server judge manifests as strictly as it can, as server-side apply does, without keeping them.
 func (c *cluster) take(what, manifests string) {
 	c.Helper()
-	if _, err := c.Kubectl(c.T.Context(), manifests, "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"); err != nil {
+	if _, err := c.Kubectl(c.Context(), manifests, "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"); err != nil {
 		c.Errorf("%s: %v", what, err)
 	}
 }
@@ -87,7 +90,7 @@ func (c *cluster) restricted(namespace string, all objects) {
 		}
 		text, err := json.Marshal(pod)
 		if err != nil {
-			c.T.Fatal(err)
+			c.Fatal(err)
 		}
 		c.take("the pod of "+key(o), string(text))
 	}
@@ -231,7 +234,7 @@ func (c *cluster) refuses(namespace, fleet string) {
 	job.Namespace, job.Spec.Authorization.Purpose = namespace, "Curiosity"
 	deadline := time.Now().Add(time.Minute)
 	for {
-		err := c.TryApply(c.T.Context(), job, "--dry-run=server")
+		err := c.TryApply(c.Context(), job, "--dry-run=server")
 		if err != nil && strings.Contains(err.Error(), fleet) {
 			return
 		}
@@ -248,7 +251,7 @@ func keysAreMadeOnce(c *cluster) {
 	args := append([]string{"template", "north", chart("crawlfleet"), "--namespace", "north", "--show-only", "templates/keys.yaml"}, profile("single-node")...)
 	text, err := tool(c.T, "helm", args...)
 	if err != nil {
-		c.T.Fatal(err)
+		c.Fatal(err)
 	}
 	all := parse(c.T, text)
 	for k, o := range all {
@@ -257,18 +260,18 @@ func keysAreMadeOnce(c *cluster) {
 		}
 		one, err := o.MarshalJSON()
 		if err != nil {
-			c.T.Fatal(err)
+			c.Fatal(err)
 		}
-		if _, err := c.Kubectl(c.T.Context(), string(one), "apply", "-f", "-"); err != nil {
-			c.T.Fatalf("%s: %v", k, err)
+		if _, err := c.Kubectl(c.Context(), string(one), "apply", "-f", "-"); err != nil {
+			c.Fatalf("%s: %v", k, err)
 		}
 	}
 	kubeconfig := c.as("north", "crawlfleet-keys")
 	command := append(podOf(c.T, all["Job/north/crawlfleet-keys"]).Containers[0].Args, "--kubeconfig", kubeconfig)
 	run := func() string {
-		out, err := exec.CommandContext(c.T.Context(), c.Binary(c.T, "operator"), command...).CombinedOutput()
+		out, err := exec.CommandContext(c.Context(), c.Binary(c.T, "operator"), command...).CombinedOutput()
 		if err != nil {
-			c.T.Fatalf("operator %s: %v\n%s", strings.Join(command, " "), err, out)
+			c.Fatalf("operator %s: %v\n%s", strings.Join(command, " "), err, out)
 		}
 		return string(out)
 	}
@@ -286,7 +289,7 @@ func keysAreMadeOnce(c *cluster) {
 		c.Error("keys were replaced")
 	}
 	for _, verb := range []string{"get", "list", "watch", "update", "patch", "delete"} {
-		if got, _ := c.Kubectl(c.T.Context(), "", "auth", "can-i", verb, "secrets", "--namespace", "north", "--as", "system:serviceaccount:north:crawlfleet-keys"); strings.TrimSpace(got) != "no" {
+		if got, _ := c.Kubectl(c.Context(), "", "auth", "can-i", verb, "secrets", "--namespace", "north", "--as", "system:serviceaccount:north:crawlfleet-keys"); strings.TrimSpace(got) != "no" {
 			c.Errorf("may the Job %s Secrets? %s", verb, got)
 		}
 	}
@@ -298,17 +301,17 @@ func (c *cluster) as(namespace, account string) string {
 	token := c.kubectl("--namespace", namespace, "create", "token", account)
 	config, err := clientcmd.LoadFromFile(c.State().Kubeconfig)
 	if err != nil {
-		c.T.Fatal(err)
+		c.Fatal(err)
 	}
 	for name := range config.AuthInfos {
 		config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
 	}
 	file := filepath.Join(c.TempDir(), "kubeconfig")
 	if err := clientcmd.WriteToFile(*config, file); err != nil {
-		c.T.Fatal(err)
+		c.Fatal(err)
 	}
 	if err := os.Chmod(file, 0o600); err != nil {
-		c.T.Fatal(err)
+		c.Fatal(err)
 	}
 	return file
 }
