@@ -177,10 +177,6 @@ func TestServicesAreTheFleets(t *testing.T) {
 			t.Errorf("%s is %v, want %s", path, got, want)
 		}
 	}
-	operator := podOf(t, all["Deployment/north/crawlfleet-operator"])
-	if got := env(operator, "TEMPORAL_ADDRESS"); got != "crawlfleet-services.north.svc:7233" {
-		t.Errorf("the operator asks the Temporal at %q", got)
-	}
 }
 
 // TestTemporalOfOthers: the operator connects as the CrawlFleet says, with what is in its Secrets.
