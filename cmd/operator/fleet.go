@@ -168,6 +168,7 @@ func (o *options) fleetReconciler(mgr ctrl.Manager, runs temporal.Client, report
 		Versioned:   true,
 		WorkerImage: o.fleet.workerImage,
 		PortalImage: o.fleet.portalImage,
+		Namespaces:  o.fleet.namespaces,
 		Events:      events,
 		Now:         time.Now,
 	}

@@ -29,6 +29,8 @@ type Observation struct {
 	Temporal *Problem
 	// Worker and Portal are the images of pods, empty when nobody has named one.
 	Worker, Portal string
+	// Namespaces are those that orders are taken from.
+	Namespaces []string
 	// Stamps tell which Secret is there, and which one it is.
 	Stamps map[v1alpha1.SecretName]string
 	// Owned are the objects that were made for this fleet.
@@ -48,7 +50,7 @@ type Observation struct {
 func (o *Observation) input(versioned bool) render.Input {
 	in := render.Input{
 		Fleet: o.Fleet, Worker: o.Worker, Portal: o.Portal, Build: render.BuildOf(o.Worker), Versioned: versioned,
-		Replicas: map[string]int32{}, Stamps: o.Stamps,
+		Replicas: map[string]int32{}, Stamps: o.Stamps, Namespaces: o.Namespaces,
 	}
 	for name, d := range o.Desired {
 		in.Replicas[name] = d.Replicas
@@ -80,7 +82,7 @@ func (o *Observation) conductors() []*appsv1.Deployment {
 // observe reads what there is to know. Its error is the API server's.
 func (r *Reconciler) observe(ctx context.Context, fleet *v1alpha1.CrawlFleet) (*Observation, error) {
 	o := &Observation{Now: r.Now(), Fleet: fleet, Temporal: r.Temporal.Probe(ctx), Desired: map[string]Desired{}}
-	o.Worker, o.Portal = r.WorkerImage, r.PortalImage
+	o.Worker, o.Portal, o.Namespaces = r.WorkerImage, r.PortalImage, r.Namespaces
 	if image := fleet.Spec.Images.Worker; image != "" {
 		o.Worker = string(image)
 	}

@@ -58,6 +58,8 @@ type Reconciler struct {
 	Versioned bool
 	// WorkerImage and PortalImage are those of pods, unless the CrawlFleet names others.
 	WorkerImage, PortalImage string
+	// Namespaces are those that orders are taken from, all without any.
+	Namespaces []string
 	// Events records events for people.
 	Events events.EventRecorder
 	// Now is the clock.

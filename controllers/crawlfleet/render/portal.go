@@ -55,6 +55,9 @@ func (r *renderer) portalPod(spec *v1alpha1.FleetPortal) pod {
 	p.spec.WithServiceAccountName(PortalName).WithAutomountServiceAccountToken(true).WithTerminationGracePeriodSeconds(30)
 	p.args("--dir="+scratch, "--catalog=/catalog/catalog.sqlite", "--listen=:8080", "--replay-listen=:8090", "--metrics-address=:8082",
 		"--log-format=json", "--fleet-namespace="+r.Fleet.Namespace)
+	if len(r.Namespaces) > 0 {
+		p.args("--namespaces=" + strings.Join(r.Namespaces, ","))
+	}
 	p.port("portal", portPortal)
 	p.port("replay", portReplay)
 	p.port("metrics", portMetrics)

@@ -61,6 +61,9 @@ type Input struct {
 	Fleet *v1alpha1.CrawlFleet
 	// Worker and Portal are the images of pods.
 	Worker, Portal string
+	// Namespaces are those that orders are taken from, and so the jobs that the portal may see; all
+	// without any.
+	Namespaces []string
 	// Build is the version of the conductors that the fleet asks for. With Versioned they are told.
 	Build     string
 	Versioned bool

@@ -53,6 +53,19 @@ func read(t testing.TB, name string) Input {
 
 var cases = []string{"smallest", "agency", "whole"}
 
+// TestPortalOfNamespaces: a portal is told which jobs it may see, where that is not all.
+func TestPortalOfNamespaces(t *testing.T) {
+	t.Parallel()
+	for _, namespaces := range [][]string{nil, {"north", "south"}} {
+		in := read(t, "agency")
+		in.Namespaces = namespaces
+		told := strings.Contains(string(manifest(t, Fleet(in))), "--namespaces=north,south\n")
+		if told != (namespaces != nil) {
+			t.Errorf("%v: the portal is told of them: %t", namespaces, told)
+		}
+	}
+}
+
 // TestGolden compares what is rendered with files that can be read as manifests.
 func TestGolden(t *testing.T) {
 	t.Parallel()
