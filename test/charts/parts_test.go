@@ -209,3 +209,24 @@ func TestTemporalOfOthers(t *testing.T) {
 		t.Errorf("the container: %+v", pod.Containers[0])
 	}
 }
+
+// TestFlagsAreKnown: the programs know the flags that pods start them with.
+func TestFlagsAreKnown(t *testing.T) {
+	t.Parallel()
+	all := template(t, "crawlfleet", "north", append(profile("single-node"), "--set", "namespaces={cases}")...)
+	for program, workload := range map[string]string{
+		"operator": "Deployment/north/crawlfleet-operator", "operator keys": "Job/north/crawlfleet-keys", "portal": "Deployment/north/crawlfleet-portal-local",
+	} {
+		words := strings.Fields(program)
+		help, err := tool(t, words[0], append(words[1:], "--help")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, arg := range podOf(t, all[workload]).Containers[0].Args {
+			flag, _, _ := strings.Cut(arg, "=")
+			if strings.HasPrefix(flag, "-") && !strings.Contains(help, " "+flag+" ") {
+				t.Errorf("%s has no flag %s", program, flag)
+			}
+		}
+	}
+}

@@ -23,7 +23,7 @@ func tool(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
 	path := filepath.Join(root, "bin", name)
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("the tests of the charts need %s: run \"make tools\" first (%v)", path, err)
+		t.Fatalf("the tests of the charts need %s: run \"make build tools\" first (%v)", path, err)
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	// No settings, plugins or repositories of whoever runs the tests.

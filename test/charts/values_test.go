@@ -74,14 +74,14 @@ func TestImages(t *testing.T) {
 	t.Parallel()
 	digest := "sha256:" + strings.Repeat("0", 64)
 	all := template(t, "crawlfleet", "north", append(profile("single-node"),
-		"--set", "images.registry=registry.example:5000/mirror", "--set", "images.operator.digest="+digest, "--set", "images.operator.tag=",
-		"--set", "images.worker.digest="+digest, "--set", "images.services.tag=v1.2.3", "--set", "images.pullSecrets={pull}")...)
+		"--set", "images.registry=registry.example:5000/mirror", "--set", "images.operator.digest="+digest,
+		"--set", "images.worker.digest="+digest, "--set", "images.worker.tag=v1.2.3", "--set", "images.services.tag=v1.2.3", "--set", "images.pullSecrets={pull}")...)
 	operator := podOf(t, all["Deployment/north/crawlfleet-operator"])
 	services := podOf(t, all["StatefulSet/north/crawlfleet-services"])
 	for what, c := range map[string]struct{ got, want string }{
 		"operator": {operator.Containers[0].Image, "registry.example:5000/mirror/crawlfleet/operator@" + digest},
 		"services": {services.Containers[0].Image, "registry.example:5000/mirror/crawlfleet/services:v1.2.3"},
-		"worker":   {env(operator, "CRAWLFLEET_IMAGE_WORKER"), "registry.example:5000/mirror/crawlfleet/worker:dev@" + digest},
+		"worker":   {env(operator, "CRAWLFLEET_IMAGE_WORKER"), "registry.example:5000/mirror/crawlfleet/worker:v1.2.3@" + digest},
 		"portal":   {env(operator, "CRAWLFLEET_IMAGE_PORTAL"), "registry.example:5000/mirror/crawlfleet/portal:dev"},
 	} {
 		if c.got != c.want {

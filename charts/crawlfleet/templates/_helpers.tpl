@@ -19,7 +19,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- define "crawlfleet.image" -}}
 {{- with .root.Values.images.registry }}{{ . }}/{{ end }}
 {{- .image.name }}
-{{- with .image.tag }}:{{ . }}{{ end }}
+{{- with .image.tag | default (ternary "" .root.Chart.AppVersion (ne .image.digest "")) }}:{{ . }}{{ end }}
 {{- with .image.digest }}@{{ . }}{{ end }}
 {{- end }}
 {{- define "crawlfleet.pullSecrets" -}}
