@@ -41,7 +41,7 @@ func TestInstallGuide(t *testing.T) {
 	all := commands(t)
 	told := map[string]bool{}
 	for name, headings := range map[string][]string{
-		"on one node":    {"The kinds", "On one node", "The first crawl", "The portal", "Upgrade", "Uninstall"},
+		"on one node":    {"The kinds", "On one node", "The first crawl", "The portal", "Pod Security", "Upgrade", "Uninstall"},
 		"production":     {"The kinds", "Production", "The first crawl", "Upgrade"},
 		"several fleets": {"The kinds", "Several fleets"},
 		"without Helm":   {"Without Helm"},
