@@ -148,10 +148,13 @@ func TestAPIServerTakesTheCharts(t *testing.T) {
 func TestTwoFleets(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, "north", "south", "east", "north-cases", "south-cases")
-	c.mustHelm("install", append(profile("single-node"), "north", chart("crawlfleet"), "--namespace", "north",
+	notes := c.mustHelm("install", append(profile("single-node"), "north", chart("crawlfleet"), "--namespace", "north",
 		"--set", "namespaces={north-cases}", "--set", "fleet.policy.purposes={NorthernCases,Testing}")...)
+	if strings.Contains(notes, "MISSING") || !strings.Contains(notes, "get secret crawlfleet-s3 crawlfleet-payload-keys crawlfleet-signing crawlfleet-custody -o yaml") {
+		t.Errorf("the notes want what the Job makes, or do not say how it is kept:\n%s", notes)
+	}
 	c.kubectl("--namespace", "south", "create", "secret", "generic", "crawlfleet-s3", "--from-literal=credentials=none")
-	notes := c.mustHelm("install", append(profile("production"), "south", chart("crawlfleet"), "--namespace", "south",
+	notes = c.mustHelm("install", append(profile("production"), "south", chart("crawlfleet"), "--namespace", "south",
 		"--set", "namespaces={south-cases}", "--set", "fleet.policy.purposes={SouthernCases}")...)
 	for _, want := range []string{
 		"takes orders from south-cases, for SouthernCases.",

@@ -146,3 +146,17 @@ subjects:
 {{- if .Values.ingress.enabled }}{{ $names = concat $names (list .Values.ingress.portalTLSSecret .Values.ingress.replayTLSSecret) }}{{ end }}
 {{- concat $names .Values.images.pullSecrets | compact | uniq | toYaml }}
 {{- end }}
+
+{{/* Those of them that the Job of keys makes when they are missing: a list as YAML. */}}
+{{- define "crawlfleet.made" -}}
+{{- $names := list }}
+{{- if .Values.keys.create }}
+{{- $fleet := include "crawlfleet.fleet" . | fromYaml }}
+{{- $signing := default dict $fleet.signing }}
+{{- $portal := default dict $fleet.portal }}
+{{- if .Values.services.enabled }}{{ $names = append $names $fleet.store.credentialsSecret }}{{ end }}
+{{- $names = concat $names (list (default dict $fleet.payloads).secretName $signing.secretName (default dict $signing.custody).secretName) }}
+{{- $names = concat $names (list (default dict $portal.sessionKeys).secretName (default dict $portal.replayKeys).secretName) }}
+{{- end }}
+{{- $names | compact | uniq | toYaml }}
+{{- end }}
