@@ -185,14 +185,16 @@ func TestTemporalOfOthers(t *testing.T) {
 	all := template(t, "crawlfleet", "north", append(profile("production"),
 		"--set", "fleet.temporal.tls.caSecret=temporal-ca,fleet.temporal.tls.secretName=temporal-client,fleet.temporal.tls.serverName=temporal.example",
 		"--set", "fleet.temporal.apiKey.secretName=temporal-key,fleet.temporal.apiKey.key=api-key,fleet.payloads.encryption=Optional",
-		"--set", "telemetry.OTEL_EXPORTER_OTLP_ENDPOINT=http://collector.example:4318,operator.logLevel=debug")...)
+		"--set", "fleet.traces.endpoint=http://collector.example:4317,fleet.traces.protocol=GRPC,fleet.traces.sampledPercent=5",
+		"--set", "telemetry.OTEL_RESOURCE_ATTRIBUTES=site=north,operator.logLevel=debug")...)
 	pod := podOf(t, all["Deployment/north/crawlfleet-operator"])
 	for name, want := range map[string]string{
 		"TEMPORAL_TLS": "true", "TEMPORAL_TLS_SERVER_NAME": "temporal.example",
 		"TEMPORAL_TLS_SERVER_CA_CERT_PATH": "/etc/crawlfleet/temporal-ca/ca.crt",
 		"TEMPORAL_TLS_CLIENT_CERT_PATH":    "/etc/crawlfleet/temporal-tls/tls.crt", "TEMPORAL_TLS_CLIENT_KEY_PATH": "/etc/crawlfleet/temporal-tls/tls.key",
 		"CRAWLFLEET_TEMPORAL_API_KEY_FILE": "/etc/crawlfleet/temporal-key/api-key", "CRAWLFLEET_PAYLOAD_KEYS_REQUIRED": "false",
-		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example:4318",
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+		"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.05", "OTEL_RESOURCE_ATTRIBUTES": "site=north",
 	} {
 		if got := env(pod, name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)

@@ -139,7 +139,7 @@ subjects:
 {{- $portal := default dict $fleet.portal }}
 {{- $names = concat $names (list (default dict $temporal.apiKey).secretName (default dict $temporal.tls).caSecret (default dict $temporal.tls).secretName) }}
 {{- $names = concat $names (list $store.credentialsSecret $store.browserCredentialsSecret $store.portalCredentialsSecret) }}
-{{- $names = concat $names (list $signing.secretName (default dict $signing.custody).secretName (default dict $fleet.payloads).secretName (default dict $fleet.profiles).identitySecret) }}
+{{- $names = concat $names (list $signing.secretName (default dict $signing.custody).secretName (default dict $fleet.payloads).secretName (default dict $fleet.profiles).identitySecret (default dict $fleet.hashList).secretName) }}
 {{- $names = concat $names (list (default dict $fleet.egress).proxyCASecret (default dict $fleet.egress).proxyCredentialsSecret) }}
 {{- $names = concat $names (list (default dict (default dict $portal.oidc).clientSecret).secretName (default dict $portal.oidc).caSecret $portal.tlsSecret) }}
 {{- $names = concat $names (list (default dict $portal.sessionKeys).secretName (default dict $portal.replayKeys).secretName (default dict (default dict $portal.dossiers).signKey).secretName) }}
@@ -159,4 +159,19 @@ subjects:
 {{- $names = concat $names (list (default dict $portal.sessionKeys).secretName (default dict $portal.replayKeys).secretName) }}
 {{- end }}
 {{- $names | compact | uniq | toYaml }}
+{{- end }}
+
+{{/* The operator's variables of OpenTelemetry, as the operator gives them to the workers by the fleet's traces: a map as YAML. */}}
+{{- define "crawlfleet.telemetry" -}}
+{{- $variables := dict }}
+{{- with .Values.fleet.traces }}
+{{- $_ := set $variables "OTEL_EXPORTER_OTLP_ENDPOINT" .endpoint }}
+{{- if eq (default "HTTP" .protocol) "GRPC" }}{{ $_ := set $variables "OTEL_EXPORTER_OTLP_PROTOCOL" "grpc" }}{{ end }}
+{{- $percent := default 100 .sampledPercent | int }}
+{{- if lt $percent 100 }}
+{{- $_ := set $variables "OTEL_TRACES_SAMPLER" "parentbased_traceidratio" }}
+{{- $_ := set $variables "OTEL_TRACES_SAMPLER_ARG" (divf $percent 100 | toString) }}
+{{- end }}
+{{- end }}
+{{- merge (deepCopy .Values.telemetry) $variables | toYaml }}
 {{- end }}
