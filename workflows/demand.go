@@ -30,9 +30,14 @@ func (s *shard) demand() Demand {
 	for _, id := range workflow.DeterministicKeys(s.open) {
 		d.Hosts += s.open[id].ref.Hosts
 	}
-	if s.running() && !s.in.Hold && !s.trouble.visiting {
-		d.Ready = max(0, min(s.ready, MaxReady-d.Hosts))
+	if !s.running() || s.in.Hold || s.trouble.visiting {
+		return d
 	}
+	ready := s.ready
+	for _, id := range workflow.DeterministicKeys(s.back) { // most of them have more to visit
+		ready += s.back[id]
+	}
+	d.Ready = max(0, min(ready, MaxReady-d.Hosts))
 	return d
 }
 

@@ -32,7 +32,7 @@ const (
 // filled as soon as they come, or on a beat where there is much or many do so (gap.go).
 func FrontierShard(ctx workflow.Context, in ShardInput) error {
 	s := &shard{
-		in: in, open: map[string]*openBundle{}, began: workflow.Now(ctx),
+		in: in, open: map[string]*openBundle{}, back: map[string]int{}, began: workflow.Now(ctx),
 		wantPlan: true, counts: in.Counts, limit: in.Limit, done: in.Done, expired: in.Expired,
 		idle:     in.Idle,
 		exchange: exchange{arrived: workflow.NewBufferedChannel(ctx, 16)},
@@ -64,6 +64,7 @@ type shard struct {
 
 	open map[string]*openBundle
 	done []BundleDone
+	back map[string]int // how many hosts bundles had that came back and are not planned in
 
 	planning workflow.Future
 	wantPlan bool
@@ -262,6 +263,9 @@ func (s *shard) planned(ctx workflow.Context, f workflow.Future) {
 	s.in.Planned = s.planningOrder
 	s.idle = s.idle && s.in.Planned == s.in.Job.Generation // else it is planned again
 	s.ready = out.Ready
+	for _, id := range out.Applied {
+		delete(s.back, id)
+	}
 	s.exchanged(out)
 	if out.DueIn > 0 {
 		s.nextDue = workflow.Now(ctx).Add(out.DueIn)
@@ -289,6 +293,7 @@ func (s *shard) lease(ctx workflow.Context, ref BundleRef) {
 // changed.
 func (s *shard) returned(ctx workflow.Context, id string, f workflow.Future) {
 	profile := s.open[id].profile
+	s.back[id] = s.open[id].ref.Hosts
 	delete(s.open, id)
 	var out BundleOutput
 	err := f.Get(ctx, &out)
