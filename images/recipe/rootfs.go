@@ -58,9 +58,6 @@ func (b build) store(packages []string) string {
 
 // bootstrap makes the layer, and what it holds. The list is written last: without it there is no layer.
 func (b build) bootstrap(ctx context.Context, o debian.Options, wanted []string, kept string) ([]debian.Package, error) {
-	if err := b.forget(filepath.Dir(kept)); err != nil {
-		return nil, err
-	}
 	root := b.temp("root.tar")
 	defer os.Remove(root)
 	if err := debian.Bootstrap(ctx, o, root); err != nil {
@@ -72,6 +69,9 @@ func (b build) bootstrap(ctx context.Context, o debian.Options, wanted []string,
 	}
 	if got := debian.Of(packages); !slices.Equal(got, wanted) {
 		return nil, fmt.Errorf("other packages were installed than the archive had a moment before; try again (more: %s; missing: %s)", without(got, wanted), without(wanted, got))
+	}
+	if err := b.forget(filepath.Dir(kept)); err != nil {
+		return nil, err
 	}
 	_, err = reading(root, func(r io.Reader) (v1.Layer, error) {
 		return layer.Pack(kept+".tar.gz", func(w io.Writer) error { return debian.Filter(w, r, account) })
