@@ -64,8 +64,6 @@ func (o Options) args(target string) []string {
 		"--variant=minbase", "--format=tar", "--quiet",
 		"--architectures=" + o.Architecture,
 		"--include=" + strings.Join(o.Packages, ","),
-		// Programs that cannot write to the image would read every font each time they start.
-		`--customize-hook=if [ -x "$1/usr/bin/fc-cache" ]; then chroot "$1" fc-cache --system-only; fi`,
 	}
 	return append(append(args, Release, target), o.sources()...)
 }
