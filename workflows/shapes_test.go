@@ -18,7 +18,7 @@ var payloads = []any{
 	// of activities
 	PreflightInput{}, PreflightOutput{}, SeedInput{}, SeedOutput{}, PlanInput{}, PlanOutput{}, BundleInput{}, BundleOutput{}, BundleProgress{},
 	SweepInput{}, SweepOutput{}, SealInput{}, SealOutput{}, EraseInput{}, EraseOutput{}, StoreProfileInput{}, AmendInput{}, AmendOutput{},
-	Report{}, RetentionReport{}, Firing{},
+	Report{}, RetentionReport{}, Firing{}, StoreVerdict{},
 	// of signals and updates
 	ShardReport{}, ShardControl{}, SetState{}, SetProfile{}, Amend{},
 }
