@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -142,34 +143,41 @@ func (s *sim) watch(path string) {
 		}
 		return
 	}
-	log := s.stored()
+	log, wrong := s.stored(), ""
 	for i, d := range slices.Backward(log) {
-		if !isVoid(log, d.Seq) && slices.ContainsFunc(d.Erasing, func(e retention.Erasing) bool { return e.Name == name }) {
-			s.watchDecision(log, i, name)
+		if isVoid(log, d.Seq) || !slices.ContainsFunc(d.Erasing, func(e retention.Erasing) bool { return e.Name == name }) {
+			continue
+		}
+		// Which of several decisions is carried out nobody can see: somebody may forge one of what is
+		// being erased by right.
+		said := s.judged(log, i, name)
+		if said == "" {
 			return
 		}
+		wrong = cmp.Or(wrong, said)
 	}
-	s.t.Errorf("seed %d: %s is erased, and nobody decided that, or it is void", s.seed, name)
+	s.t.Errorf("seed %d: %s is erased %s", s.seed, name, cmp.Or(wrong, "and nobody decided that, or it is void"))
 }
 
-// watchDecision judges the erasure of a chunk by the decision at a place of the log.
-func (s *sim) watchDecision(log []retention.Decision, i int, name string) {
+// judged says what is wrong with the erasure of a chunk by the decision at a place of the log.
+func (s *sim) judged(log []retention.Decision, i int, name string) (wrong string) {
 	s.mu.Lock()
 	now, made := s.now, s.made[fmt.Sprintf("/archive/%sretention/%08d.json", prefix, i+1)]
 	s.mu.Unlock()
 	held, until := must(log[:i], name)
 	if held || now.Before(until) {
-		s.t.Errorf("seed %d: %s is erased by decision %d at %s: held %v, kept until %s", s.seed, name, i+1, now, held, until)
+		return fmt.Sprintf("by decision %d at %s: held %v, kept until %s", i+1, now, held, until)
 	}
 	// A store whose clock is ahead dates what is forged too late.
 	if !s.storeJumps && !made.IsZero() && made.Add(2*time.Second).Before(until) {
-		s.t.Errorf("seed %d: %s is erased by decision %d of %s, which is before %s", s.seed, name, i+1, made, until)
+		return fmt.Sprintf("by decision %d of %s, which is before %s", i+1, made, until)
 	}
 	for _, d := range log[i+1:] { // who keeps it by name afterwards was to be refused
 		if (d.Action == retention.Hold || d.Action == retention.Keep) && len(d.Objects) > 0 && speaks(d, name) {
-			s.t.Errorf("seed %d: decision %d keeps %s, which decision %d erases", s.seed, d.Seq, name, i+1)
+			return fmt.Sprintf("by decision %d, and decision %d keeps it", i+1, d.Seq)
 		}
 	}
+	return ""
 }
 
 // note remembers when a decision was made at the latest.
