@@ -113,6 +113,19 @@ func gone(t *testing.T, list []procStat) {
 	}
 }
 
+// removed waits for a folder to be removed, as the profile of a Chrome is when it has ended.
+func removed(t *testing.T, folder string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(folder); os.IsNotExist(err) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is left", folder)
+		}
+	}
+}
+
 // TestKilledProcessLeavesNothing: of a process that is killed in the middle of its work
 // every Chrome ends, and the next pool removes its folders, but not those of one that
 // lives.

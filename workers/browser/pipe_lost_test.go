@@ -101,14 +101,7 @@ func TestPipeBreaks(t *testing.T) {
 				t.Errorf("%s: the Chrome was not replaced", tc.reason)
 			}
 			gone(t, left)
-			for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-				if _, err := os.Stat(proc.profile); os.IsNotExist(err) {
-					break
-				}
-				if time.Now().After(deadline) {
-					t.Fatalf("%s: its profile is left", tc.reason)
-				}
-			}
+			removed(t, proc.profile)
 			if st, ok := readStat(proc.cmd.Process.Pid); ok && st.ppid == os.Getpid() {
 				t.Errorf("%s: it was not reaped: %+v", tc.reason, st)
 			}
