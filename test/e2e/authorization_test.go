@@ -104,8 +104,13 @@ func TestApproval(t *testing.T) {
 	fleet := harness.Start(t, harness.Options{NoOperator: true})
 	ada, bob, operator := fleet.User(t, "ada"), fleet.User(t, "bob"), fleet.User(t, "operator")
 	// With the rights that it has in production, and no more.
-	if _, err := fleet.Kubectl(t.Context(), "", "create", "clusterrolebinding", "operator", "--clusterrole=crawlfleet-operator", "--user=operator"); err != nil {
-		t.Fatal(err)
+	for _, bind := range [][]string{
+		{"clusterrolebinding", "operator", "--clusterrole=crawlfleet-operator"},
+		{"rolebinding", "operator", "--namespace=crawlfleet-system", "--role=crawlfleet-operator"},
+	} {
+		if _, err := fleet.Kubectl(t.Context(), "", append(append([]string{"create"}, bind...), "--user=operator")...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	fleet.AddOperator(t, "--kubeconfig", operator.Kubeconfig)
 	ada.May(t, "crawlfleet-crawljob-editor", "crawlfleet-crawlschedule-editor", "crawlfleet-crawlapproval-approver")
