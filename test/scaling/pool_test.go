@@ -2,8 +2,10 @@ package scaling
 
 import (
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -60,9 +62,36 @@ func (p *pods) begin(t *testing.T) *harness.Process {
 	return again
 }
 
-// follow does what the scaler says until the crawl is over and no pod is left. It returns how many there
-// were, from one change to the next.
-func (p *pods) follow(t *testing.T, op *operator) (counts []int) {
+// A gate holds back the style sheets of all but the first pages of the sites until it opens, so that how many hosts
+// are busy at once does not depend on how quick the machine is.
+type gate struct {
+	open func()
+	done <-chan struct{}
+}
+
+func newGate() gate {
+	done := make(chan struct{})
+	return gate{open: sync.OnceFunc(func() { close(done) }), done: done}
+}
+
+// before holds a handler's answers back. A gate that nobody opens is no reason to fail to load.
+func (g gate) before(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/style.css" && !strings.HasSuffix(r.Referer(), "/0") {
+			select {
+			case <-g.done:
+			case <-time.After(slowTime):
+			case <-r.Context().Done():
+			}
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// follow does what the scaler says until the crawl is over and no pod is left; the gate opens when there are as many
+// as there may be. It returns how many there were, from one change to the next.
+func (p *pods) follow(t *testing.T, op *operator, g gate) (counts []int) {
 	t.Helper()
 	began := time.Now()
 	for deadline := began.Add(crawlTimeout); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
@@ -76,6 +105,9 @@ func (p *pods) follow(t *testing.T, op *operator) (counts []int) {
 			t.Logf("%.1f s: from %d to %d pods (%s): %s", time.Since(began).Seconds(), len(p.running), n, target.Reason, target.Message)
 			counts = append(counts, n)
 			p.scale(t, n)
+			if n == int(op.pool.Max) {
+				g.open()
+			}
 			continue
 		}
 		job, err := p.scene.fleet.ReadJob(t.Context(), p.scene.job.Name)
@@ -97,7 +129,8 @@ func TestPoolFollowsACrawl(t *testing.T) {
 	const longSite = 14 // pages, of the first site
 	m := mesh.New(mesh.Options{Hosts: hosts, Pages: longSite})
 	inScope := `^http://(h0\.test/\d+|h\d+\.test/[01])$`
-	srv, err := sites.Start(sites.Options{Handler: m})
+	g := newGate()
+	srv, err := sites.Start(sites.Options{Handler: g.before(m)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +161,7 @@ func TestPoolFollowsACrawl(t *testing.T) {
 	s.job.Spec.Capture.Screenshot = v1alpha1.ScreenshotNone
 	s.fleet.Apply(t, s.job)
 	op.run = string(s.fleet.Job(t, s.job.Name).UID)
-	counts := p.follow(t, op)
+	counts := p.follow(t, op, g)
 	if most := slices.Max(counts); most != 3 || counts[0] == 0 {
 		t.Errorf("the pool had %v pods, want up to 3", counts)
 	}
@@ -143,7 +176,7 @@ func TestPoolFollowsACrawl(t *testing.T) {
 	s.job.Spec.Scope = v1alpha1.Scope{Type: v1alpha1.ScopePage}
 	s.fleet.Apply(t, s.job)
 	op.run = string(s.fleet.Job(t, s.job.Name).UID)
-	if counts := p.follow(t, op); !cmp.Equal(counts, []int{1, 0}) {
+	if counts := p.follow(t, op, g); !cmp.Equal(counts, []int{1, 0}) {
 		t.Errorf("for one page more the pool had %v pods, want 1, and then none", counts)
 	}
 	s.check(t)
