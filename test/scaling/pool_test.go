@@ -62,6 +62,9 @@ func (p *pods) begin(t *testing.T) *harness.Process {
 	return again
 }
 
+// gateTime is less than a page may take to load.
+const gateTime = 25 * time.Second
+
 // A gate holds back the style sheets of all but the first pages of the sites until it opens, so that how many hosts
 // are busy at once does not depend on how quick the machine is.
 type gate struct {
@@ -80,7 +83,7 @@ func (g gate) before(next http.Handler) http.Handler {
 		if r.URL.Path == "/style.css" && !strings.HasSuffix(r.Referer(), "/0") {
 			select {
 			case <-g.done:
-			case <-time.After(slowTime):
+			case <-time.After(gateTime):
 			case <-r.Context().Done():
 			}
 		}
