@@ -1,10 +1,13 @@
 package blob
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,8 +35,19 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"operation"}),
 	}
+	m.begin()
 	r.MustRegister(m.requests, m.seconds)
 	return m
+}
+
+// begin sets to 0 what trouble comes of the operations that all programs live by, so that the first of a kind is
+// seen as a rise: a store may be full once, and be asked again when it is not any more.
+func (m *Metrics) begin() {
+	for _, operation := range []string{"PutObject", "GetObject", "HeadObject", "ListObjects"} {
+		for _, outcome := range []string{"Busy", "Denied", "Failed", "Full", "Unreachable"} {
+			m.requests.WithLabelValues(operation, outcome)
+		}
+	}
 }
 
 // Observe has the requests of a client counted from now on.
@@ -103,14 +117,31 @@ func outcomeOf(answer *http.Response, err error) string {
 		return "NotFound"
 	case code == http.StatusConflict, code == http.StatusPreconditionFailed:
 		return "Exists"
+	case code == http.StatusInsufficientStorage, saysFull(answer):
+		return "Full"
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return "Denied"
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
 		return "Busy"
-	case code == http.StatusInsufficientStorage:
-		return "Full"
 	case code >= http.StatusInternalServerError:
 		return "Failed"
 	}
 	return "Refused"
+}
+
+// maxPeeked is how much of an answer is read for its error code, in bytes.
+const maxPeeked = 4 << 10
+
+// saysFull tells whether an answer's error code says that there is no room: a quota that is used up has a status
+// that stands for other trouble, too. The body is there to be read all the same.
+func saysFull(answer *http.Response) bool {
+	if answer.Body == nil {
+		return false
+	}
+	begun, _ := io.ReadAll(io.LimitReader(answer.Body, maxPeeked)) // what is wrong is met again by whoever reads it
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(begun), answer.Body), answer.Body}
+	return slices.ContainsFunc(fullCodes, func(code string) bool { return bytes.Contains(begun, []byte("<Code>"+code+"</Code>")) })
 }

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,7 +13,8 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
 )
 
-// TestRequestsAreCounted: what a store answers is told by operation and outcome, and that none answers is, too.
+// TestRequestsAreCounted: what a store answers is told by operation and outcome, and that none answers is, too. Trouble
+// is told from 0 on.
 func TestRequestsAreCounted(t *testing.T) {
 	t.Parallel()
 	server := &blobtest.Server{}
@@ -41,11 +43,31 @@ func TestRequestsAreCounted(t *testing.T) {
 	err = testutil.GatherAndCompare(r, strings.NewReader(`
 # HELP crawlfleet_store_requests_total Requests to the store, each try of one, by what came of it.
 # TYPE crawlfleet_store_requests_total counter
+crawlfleet_store_requests_total{operation="GetObject",outcome="Busy"} 0
+crawlfleet_store_requests_total{operation="GetObject",outcome="Denied"} 0
+crawlfleet_store_requests_total{operation="GetObject",outcome="Failed"} 0
+crawlfleet_store_requests_total{operation="GetObject",outcome="Full"} 0
+crawlfleet_store_requests_total{operation="GetObject",outcome="Unreachable"} 0
+crawlfleet_store_requests_total{operation="HeadObject",outcome="Busy"} 0
+crawlfleet_store_requests_total{operation="HeadObject",outcome="Denied"} 0
 crawlfleet_store_requests_total{operation="HeadObject",outcome="Done"} 1
+crawlfleet_store_requests_total{operation="HeadObject",outcome="Failed"} 0
+crawlfleet_store_requests_total{operation="HeadObject",outcome="Full"} 0
 crawlfleet_store_requests_total{operation="HeadObject",outcome="NotFound"} 1
+crawlfleet_store_requests_total{operation="HeadObject",outcome="Unreachable"} 0
+crawlfleet_store_requests_total{operation="ListObjects",outcome="Busy"} 0
+crawlfleet_store_requests_total{operation="ListObjects",outcome="Denied"} 0
 crawlfleet_store_requests_total{operation="ListObjects",outcome="Done"} 1
+crawlfleet_store_requests_total{operation="ListObjects",outcome="Failed"} 0
+crawlfleet_store_requests_total{operation="ListObjects",outcome="Full"} 0
+crawlfleet_store_requests_total{operation="ListObjects",outcome="Unreachable"} 0
+crawlfleet_store_requests_total{operation="PutObject",outcome="Busy"} 0
+crawlfleet_store_requests_total{operation="PutObject",outcome="Denied"} 0
 crawlfleet_store_requests_total{operation="PutObject",outcome="Done"} 1
 crawlfleet_store_requests_total{operation="PutObject",outcome="Exists"} 1
+crawlfleet_store_requests_total{operation="PutObject",outcome="Failed"} 0
+crawlfleet_store_requests_total{operation="PutObject",outcome="Full"} 0
+crawlfleet_store_requests_total{operation="PutObject",outcome="Unreachable"} 0
 `), "crawlfleet_store_requests_total")
 	if err != nil {
 		t.Error(err)
@@ -65,6 +87,32 @@ func TestUnreachableIsCounted(t *testing.T) {
 	}
 	if n := testutil.ToFloat64(m.requests.WithLabelValues("HeadBucket", "Unreachable")); n < 1 {
 		t.Errorf("%v requests are counted", n)
+	}
+}
+
+// TestFullIsCounted: a store without room, and one whose quota is used up, are told of in the words of each, and the
+// caller still learns what the store said.
+func TestFullIsCounted(t *testing.T) {
+	t.Parallel()
+	for code, status := range map[string]int{
+		"XMinioStorageFull": http.StatusInsufficientStorage, "QuotaExceeded": http.StatusForbidden, "XMinioAdminBucketQuotaExceeded": http.StatusBadRequest,
+	} {
+		server := &blobtest.Server{Answer: func(w http.ResponseWriter, _ *http.Request, _ func()) bool {
+			blobtest.Fail(w, status, code)
+			return true
+		}}
+		client, err := NewClient(Config{Endpoint: server.Start(t), Region: "us-east-1", AccessKey: "key", SecretKey: "secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := NewMetrics(prometheus.NewRegistry())
+		client.Observe(m)
+		if _, err := client.Bucket("bucket").Put(t.Context(), "a", content("x")); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), code) {
+			t.Errorf("%s: %v", code, err)
+		}
+		if n := testutil.ToFloat64(m.requests.WithLabelValues("PutObject", "Full")); n < 1 {
+			t.Errorf("%s: %v requests are counted", code, n)
+		}
 	}
 }
 

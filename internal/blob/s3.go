@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -294,6 +295,9 @@ func classify(err error) error {
 	return err
 }
 
+// fullCodes are the codes of stores that have no room, or whose quota is used up: those of Ceph, MinIO and others.
+var fullCodes = []string{"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "StorageFull"}
+
 func kindOf(e minio.ErrorResponse) error {
 	switch e.Code {
 	case "NoSuchBucket":
@@ -309,10 +313,10 @@ func kindOf(e minio.ErrorResponse) error {
 		return ErrClock
 	case "BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest":
 		return ErrCorrupt
-	case "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "StorageFull":
-		return ErrFull
 	}
 	switch {
+	case slices.Contains(fullCodes, e.Code):
+		return ErrFull
 	case e.StatusCode == http.StatusInsufficientStorage:
 		return ErrFull
 	case e.StatusCode == http.StatusPreconditionFailed:
