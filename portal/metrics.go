@@ -95,6 +95,19 @@ func (m *Metrics) begin() {
 	}
 }
 
+// routed sets to 0 how often routes could not answer, so that the first time is seen as a rise.
+func (m *Metrics) routed(routes []route) {
+	if m == nil {
+		return
+	}
+	for _, pattern := range []string{routeIndex, routeContent, noRoute} {
+		m.requests.WithLabelValues(pattern, "5xx")
+	}
+	for _, r := range routes {
+		m.requests.WithLabelValues(r.Pattern, "5xx")
+	}
+}
+
 // Count counts what a handler is asked, by the pattern of the [http.ServeMux] that it leads to.
 func (m *Metrics) Count(next http.Handler) http.Handler {
 	if m == nil {

@@ -115,6 +115,21 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestErrorsBeginAtZero: the first time that a route cannot answer is a rise, which the alert CrawlfleetPortalErrors asks
+// for.
+func TestErrorsBeginAtZero(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	registry := f.measured()
+	f.gated(t, allowing(""), access.Policy{})
+	got := gather(t, registry)
+	for _, r := range append(handlers{Server: f.server}.routes(), route{Pattern: routeIndex}, route{Pattern: routeContent}) {
+		if n, ok := got["requests_total 5xx "+r.Pattern]; !ok || n != 0 {
+			t.Errorf("the errors of %q are %v from the beginning, told: %t", r.Pattern, n, ok)
+		}
+	}
+}
+
 func TestExportsAreCounted(t *testing.T) {
 	t.Parallel()
 	f := newSigned(t)

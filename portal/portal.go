@@ -94,7 +94,9 @@ func (s *Server) Handler() (http.Handler, error) {
 	}
 	s.Gate.Problem, s.Gate.Said = h.fail, saidOn
 	mux, methods := http.NewServeMux(), http.NewServeMux()
-	for _, route := range h.routes() {
+	routes := h.routes()
+	s.Metrics.routed(routes)
+	for _, route := range routes {
 		mux.Handle(route.Pattern, s.Gate.Require(route.Need, route.serve))
 		if route.Pattern != catchAll {
 			methods.Handle(route.Pattern, route.serve)

@@ -81,6 +81,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Buckets: patient,
 		}),
 	}
+	m.pages.WithLabelValues(outcomes[frontier.Archived], "") // an alert asks whether it rises
 	for _, what := range []string{waitDelay, waitTurn} {
 		m.waits.WithLabelValues(what)
 	}
