@@ -170,11 +170,16 @@ func (h handlers) addChosen(r *http.Request, namespace, name string, f *caseForm
 }
 
 // add adds captures to a case. The custody log is told before that they belong to it, once it is known that
-// the case can have them; a log that cannot be told keeps them out.
+// the case can have them, and is the one that was seen; a log that cannot be told keeps them out.
 func (h handlers) add(r *http.Request, namespace, name string, d cases.Draft, captures []cases.Capture) (*cases.Case, error) {
 	c, err := h.Cases.Get(r.Context(), namespace, name)
 	if err != nil {
 		return nil, err
+	}
+	p := access.From(r.Context())
+	d.By = p.Name
+	if c.Has(d) {
+		return c, nil // sent twice
 	}
 	switch c.State {
 	case cases.StateClosed:
@@ -182,6 +187,9 @@ func (h handlers) add(r *http.Request, namespace, name string, d cases.Draft, ca
 	case cases.StateErased:
 		return nil, chain.ErrErased
 	case cases.StateOpen:
+	}
+	if err := c.Unseen(d.Seen); err != nil {
+		return nil, err
 	}
 	there := map[catalog.ID]bool{}
 	for i := range c.Captures {
@@ -202,10 +210,8 @@ func (h handlers) add(r *http.Request, namespace, name string, d cases.Draft, ca
 	for _, c := range captures {
 		snapshots = append(snapshots, access.Snapshot{Chunk: c.Chunk, Page: c.Page})
 	}
-	p := access.From(r.Context())
 	if err := h.Gate.Custody.Tied(r.Context(), p, name, snapshots...); err != nil {
 		return nil, err
 	}
-	d.By = p.Name
 	return h.Cases.Append(r.Context(), namespace, name, d, e)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"crawlfleet.dev/crawlfleet/portal/access"
 	"crawlfleet.dev/crawlfleet/portal/cases"
@@ -163,7 +162,7 @@ func (h handlers) doEvent(r *http.Request, v *apiEventBody) (*cases.Case, error)
 		if err != nil {
 			return nil, err
 		}
-		if d.ID != "" && slices.ContainsFunc(c.History, func(e cases.Entry) bool { return e.ID == d.ID && e.By == d.By }) {
+		if c.Has(d) {
 			return c, nil // sent twice
 		}
 		if e.Captures, err = capturesIn(c, v.Captures); err != nil {
@@ -186,7 +185,7 @@ func (h handlers) addEvent(r *http.Request, d cases.Draft, e cases.Event, ids []
 			return nil, err
 		}
 		if page.Namespace != namespace {
-			return nil, cases.ErrNamespace
+			return nil, h.elsewhere(r, page)
 		}
 		e.Captures = append(e.Captures, cases.NewCapture(page.Chunk, page.Page.ID))
 	}
@@ -194,6 +193,19 @@ func (h handlers) addEvent(r *http.Request, d cases.Draft, e cases.Event, ids []
 		return nil, err
 	}
 	return h.add(r, namespace, r.PathValue("name"), d, e.Captures)
+}
+
+// elsewhere is what is said of a capture of another namespace than the case's: to who may not find it that there is
+// none.
+func (h handlers) elsewhere(r *http.Request, page catalog.Capture) error {
+	finds, err := h.Gate.Rights.May(r.Context(), access.From(r.Context()), access.Find, page.Namespace)
+	switch {
+	case err != nil:
+		return err
+	case !finds:
+		return catalog.ErrNotFound
+	}
+	return cases.ErrNamespace
 }
 
 // capturesIn are captures of a case by their IDs.

@@ -332,7 +332,7 @@ func TestCaseAPI(t *testing.T) {
 	}{
 		"no JSON": {"x", 400}, "more than one": {`{"kind":"Noted","text":"a"} {}`, 400}, "a member that nobody knows": {`{"kind":"Noted","txt":"a"}`, 400},
 		"no such kind": {`{"kind":"Burned"}`, 422}, "opened": {`{"kind":"Opened"}`, 400}, "nothing to add": {`{"kind":"Added"}`, 422},
-		"what is not there": {`{"kind":"Added","captures":["none"]}`, 404}, "of another namespace": {`{"kind":"Added","captures":["` + elsewhere[0] + `"]}`, 422},
+		"what is not there": {`{"kind":"Added","captures":["none"]}`, 404}, "of another namespace": {`{"kind":"Added","captures":["` + elsewhere[0] + `"]}`, 404},
 		"what is not in it": {`{"kind":"Removed","captures":["none"],"reason":"r"}`, 404}, "captures of a note": {`{"kind":"Noted","text":"a","captures":["x"]}`, 400},
 		"closed unseen": {`{"kind":"Closed","reason":"r"}`, 422}, "not closed": {`{"kind":"Reopened","reason":"r"}`, 409}, "a title": {`{"kind":"Noted","text":"a","title":"t"}`, 400},
 	} {

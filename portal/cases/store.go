@@ -87,16 +87,29 @@ func (d *Draft) allows(l *chain.Log[Event], namespace, name string, e *Event) er
 	if err != nil {
 		return err
 	}
-	if d.Seen != 0 && d.Seen != l.Version() {
-		conflict := &ConflictError{Seen: d.Seen, Version: l.Version()}
-		for i := range l.Entries {
-			if l.Entries[i].Seq > d.Seen {
-				conflict.Since = append(conflict.Since, l.Entries[i])
-			}
-		}
-		return conflict
+	if err := c.Unseen(d.Seen); err != nil {
+		return err
 	}
 	return c.allows(e)
+}
+
+// Unseen is a *ConflictError where the case is another one than the version that was seen; 0 is any.
+func (c *Case) Unseen(seen int64) error {
+	if seen == 0 || seen == c.Version {
+		return nil
+	}
+	conflict := &ConflictError{Seen: seen, Version: c.Version}
+	for i := range c.History {
+		if c.History[i].Seq > seen {
+			conflict.Since = append(conflict.Since, c.History[i])
+		}
+	}
+	return conflict
+}
+
+// Has tells whether what a draft is of was done already.
+func (c *Case) Has(d Draft) bool {
+	return d.ID != "" && slices.ContainsFunc(c.History, func(e Entry) bool { return e.ID == d.ID && e.By == d.By })
 }
 
 // Open opens a case. The error is ErrExists when there is one of that name, and chain.ErrErased
