@@ -209,10 +209,13 @@ func crosses(e cases.Event, other cases.Entry) bool {
 	return false
 }
 
+// tooManyBytes is said of what has more bytes than it may: people count characters.
+const tooManyBytes = "%s: at most %s bytes, and no control characters. A letter with an accent has two bytes, one of another script up to four."
+
 // checkTyped says which field cannot be written down, in the person's language.
 func checkTyped(lang words.Lang, e cases.Event) error {
 	tooLong := func(label string, most int) error {
-		return unfit(lang.Text("%s: at most %s characters, and no control characters.", label, lang.Number(most)))
+		return unfit(lang.Text(tooManyBytes, label, lang.Number(most)))
 	}
 	missing := func(label string) error { return unfit(lang.Text("%s is missing.", label)) }
 	const typed = "what was typed" // the error is not shown

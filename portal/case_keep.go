@@ -148,7 +148,7 @@ func (h handlers) keep(r *http.Request, f *caseForm) ([]cases.Kept, error) {
 	}
 	why := strings.TrimSpace(f.typed.Get("why"))
 	if chain.Line("", why, maxWhy) != nil {
-		return nil, unfit(lang.Text("Say why, in one line of at most %s characters.", lang.Number(maxWhy)))
+		return nil, unfit(lang.Text("Say why, in one line of at most %s bytes.", lang.Number(maxWhy)))
 	}
 	only, err := wordsOf(f.typed)
 	if err != nil {

@@ -72,3 +72,16 @@ func TestTiesAreToldWhereTheyAreMade(t *testing.T) {
 		t.Errorf("the log has %v, the case has the first alone", got)
 	}
 }
+
+// TestBytesAreToldAsBytes: what has fewer characters than bytes, and is too long, is told how it is counted.
+func TestBytesAreToldAsBytes(t *testing.T) {
+	t.Parallel()
+	f := newCaseFixture(t)
+	f.open(t, "c-1")
+	page := want(t, "a title", http.StatusUnprocessableEntity, f.as(analyst, "/cases", map[string][]string{"namespace": {"default"}, "name": {"c-2"}, "title": {strings.Repeat("я", 200)}}))
+	wantAll(t, "a title", page, "Title: at most 256 bytes", "one of another script up to four", strings.Repeat("я", 200))
+	wantAll(t, "a reason to erase", want(t, "a reason to erase", http.StatusUnprocessableEntity, f.as(analyst, "/cases/default/c-1/erase",
+		map[string][]string{"name": {"c-1"}, "seen": {"1"}, "why": {strings.Repeat("я", 200)}})), "Why it is erased: at most 256 bytes")
+	wantAll(t, "a reason to keep", want(t, "a reason to keep", http.StatusUnprocessableEntity, f.as(analyst, "/cases/default/c-1/keep",
+		map[string][]string{"until": {"2199-01-01"}, "why": {strings.Repeat("я", 200)}})), "at most 256 bytes")
+}

@@ -286,7 +286,7 @@ func (h handlers) erase(r *http.Request, namespace, name string, f *caseForm) er
 		return unfit(lang.Text("%s is missing.", lang.Text("Why it is erased")))
 	}
 	if len(why) > maxWhy {
-		return unfit(lang.Text("%s: at most %s characters, and no control characters.", lang.Text("Why it is erased"), lang.Number(maxWhy)))
+		return unfit(lang.Text(tooManyBytes, lang.Text("Why it is erased"), lang.Number(maxWhy)))
 	}
 	c, err := h.Cases.Get(r.Context(), namespace, name)
 	if err != nil {
