@@ -44,12 +44,7 @@ func saidOn(r *http.Request) (purpose, reference string, ok bool) {
 // purposeJSON is what a program is told that has to say what it looks for.
 type purposeJSON struct {
 	problem
-	// Wrong is what is wrong with what was said.
-	Wrong string `json:"wrong,omitempty"`
-	// Purposes are those to choose from; any will do where there are none.
-	Purposes []string `json:"purposes"`
-	// Case says whether the case has to be said, too: Required or Optional, as the policy of a CrawlFleet does.
-	Case string `json:"case"`
+	access.Asked
 }
 
 // askPurpose asks what somebody looks for: people with a page that goes on to where they wanted, programs with what they
@@ -67,18 +62,7 @@ func (h handlers) askPurpose(w http.ResponseWriter, r *http.Request, asked *acce
 		h.render(w, r, asked.Status, "purpose.html", words.Match(r).Text("What are you looking for?"), body)
 		return
 	}
-	told := purposeJSON{
-		problem: refusal(&asked.Problem).in(words.English), Wrong: asked.Wrong.String(),
-		Purposes: append([]string{}, asked.Policy.Purposes...), Case: "Optional",
-	}
-	if asked.Policy.AskCase {
-		told.Case = "Required"
-	}
-	switch {
-	case told.Wrong != "":
-		told.Hint = "Wrong: " + told.Wrong + ". " + told.Hint
-	case len(told.Purposes) > 0:
-		told.Hint = "One of: " + strings.Join(told.Purposes, ", ") + ". " + told.Hint
-	}
+	told := purposeJSON{problem: refusal(&asked.Problem).in(words.English)}
+	told.Asked, told.Hint = asked.Asked()
 	h.writeAs(w, r, told.Status, told)
 }

@@ -187,6 +187,32 @@ func purposeNeeded(policy Policy, purpose, reference, back string, wrong error) 
 	return needed
 }
 
+// Asked is what a program is told that has to say what it looks for.
+type Asked struct {
+	// Wrong is what is wrong with what was said.
+	Wrong string `json:"wrong,omitempty"`
+	// Purposes are those to choose from; any will do where there are none.
+	Purposes []string `json:"purposes"`
+	// Case says whether the case has to be said, too: Required or Optional, as the policy of a CrawlFleet does.
+	Case string `json:"case"`
+}
+
+// Asked is what a program is told, with a hint that says it, too.
+func (p *PurposeNeeded) Asked() (asked Asked, hint string) {
+	asked = Asked{Wrong: p.Wrong.String(), Purposes: append([]string{}, p.Policy.Purposes...), Case: "Optional"}
+	if p.Policy.AskCase {
+		asked.Case = "Required"
+	}
+	_, hint = p.Say(words.English)
+	switch {
+	case asked.Wrong != "":
+		hint = "Wrong: " + asked.Wrong + ". " + hint
+	case len(asked.Purposes) > 0:
+		hint = "One of: " + strings.Join(asked.Purposes, ", ") + ". " + hint
+	}
+	return asked, hint
+}
+
 // personAndPolicy are who asks, and what they have to say they look for.
 func (g *Gate) personAndPolicy(w http.ResponseWriter, r *http.Request) (p Person, policy Policy, err error) {
 	if p, err = g.person(w, r); err == nil {

@@ -224,8 +224,15 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	p := problem{http.StatusBadGateway, "The archive cannot be read.", "The portal's log says why. It may pass: ask again in a while."}
 	var refused *access.Problem
+	var needed *access.PurposeNeeded
+	var asked *access.Asked
 	switch {
 	case errors.As(err, &p):
+	case errors.As(err, &needed):
+		refused = &needed.Problem
+		what, hint := needed.Asked()
+		text, _ := needed.Say(words.English)
+		p, asked = problem{needed.Status, text, hint}, &what
 	case errors.As(err, &refused):
 		text, hint := refused.Say(words.English)
 		p = problem{refused.Status, text, hint}
@@ -243,7 +250,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	answer := struct { // as the portal's other routes answer
 		problem
 		Reason string `json:"reason,omitempty"`
-	}{problem: p}
+		*access.Asked
+	}{problem: p, Asked: asked}
 	if refused != nil {
 		answer.Reason = refused.Reason
 	}
