@@ -50,6 +50,8 @@ func TestWhatCannotBeReadIsNotSaved(t *testing.T) {
 		{"add nothing that can be read", "/cases/add", urlencoded, "%zz=%", 400, nil},
 		{"preferences", "/preferences", urlencoded, "%zz=%", 400, nil},
 		{"a watch", "/watches", "multipart/form-data; boundary=x", part, 415, nil},
+		{"a watch of an address that cannot be read", "/watches", urlencoded, "url=https://harbour.test/%zz&namespace=default&kind=Gone", 400, []string{`value="https://harbour.test/%zz"`, `value="Gone" checked`}},
+		{"a watch of much", "/watches", urlencoded, "kind=Gone&namespace=default&url=https://harbour.test/" + strings.Repeat("x", maxBody), 413, []string{`value="https://harbour.test/xxx`}},
 	} {
 		res := f.post(tc.path, tc.content, "Authorization", "Bearer "+who, "Accept", "text/html", "Content-Type", tc.kind)
 		page := body(t, res)

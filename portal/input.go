@@ -7,6 +7,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
+	"regexp"
 )
 
 // maxJSON bounds what a program sends, in bytes.
@@ -40,6 +42,9 @@ func parseForm(r *http.Request, most int64) error {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	r.Body = io.NopCloser(bytes.NewReader(wholeEscapes(sent)))
 	invalid := r.ParseForm()
+	if invalid != nil {
+		r.PostForm, _ = url.ParseQuery(literally(sent)) // what is wrong with it stays said
+	}
 	switch {
 	case len(sent) > 0 && kind != "application/x-www-form-urlencoded":
 		return problem{Status: http.StatusUnsupportedMediaType, Text: "This is not sent as a form is.", Hint: "Nothing was written down. Send it as application/x-www-form-urlencoded, as the portal's own pages do."}
@@ -57,6 +62,19 @@ func wholeEscapes(b []byte) []byte {
 		return b[:i]
 	}
 	return b
+}
+
+// noEscape is what begins no escape, or separates no fields, and is no part of a form that a browser escapes.
+var noEscape = regexp.MustCompile(`%[0-9A-Fa-f]{2}|[%;]`)
+
+// literally is a form in which what begins no escape stands for itself, as the specification has it.
+func literally(b []byte) string {
+	return noEscape.ReplaceAllStringFunc(string(wholeEscapes(b)), func(s string) string {
+		if len(s) > 1 {
+			return s
+		}
+		return url.QueryEscape(s)
+	})
 }
 
 // readJSON reads what a program sends, and leaves it to be read again. Members that nobody knows are

@@ -123,28 +123,29 @@ type newWatch struct {
 	Kinds     []watches.Kind `json:"kinds"`
 }
 
-// readNewWatch reads a new watch from a form or from JSON. It can be read again.
+// readNewWatch reads a new watch from a form or from JSON: what could be read of it also where that fails. It can be read
+// again.
 func readNewWatch(r *http.Request) (n newWatch, err error) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
-		return n, readJSON(r, &n)
-	}
-	if err := readForm(r, maxBody); err != nil {
+		err = readJSON(r, &n)
 		return n, err
 	}
+	err = readForm(r, maxBody)
 	n.Namespace, n.URL = r.PostForm.Get("namespace"), strings.TrimSpace(r.PostForm.Get("url"))
 	for _, k := range r.PostForm["kind"] {
 		n.Kinds = append(n.Kinds, watches.Kind(k))
 	}
-	return n, nil
+	return n, err
 }
 
-// aboutNewWatch says that a request is about the namespace that it names.
+// aboutNewWatch says that a request is about the namespace that it names. Where that could be read it is for the handler to
+// tell what could not: it has the page for what was typed.
 func aboutNewWatch(r *http.Request) ([]access.Subject, error) {
 	n, err := readNewWatch(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := chain.Name(n.Namespace); err != nil { // an empty one would be all of them
+	if chain.Name(n.Namespace) != nil { // an empty one would be all of them
+		if err != nil {
+			return nil, err
+		}
 		return nil, problem{Status: http.StatusBadRequest, Text: "Choose the namespace in which you watch the address.", Hint: "Name one in which you may find snapshots."}
 	}
 	return []access.Subject{{Namespace: n.Namespace}}, nil
