@@ -104,7 +104,11 @@ func (f *fixture) take(t *testing.T, key blob.Key, size int64, namespace string)
 	}
 	known := f.server.Catalog.(*catalog.Catalog)
 	chunk := catalog.Chunk{Key: key, Size: size, Modified: noon, Run: catalog.Run{Namespace: namespace, Job: "ads", UID: uid}}
-	if err := known.Add(t.Context(), chunk, []catalog.Entry{{Page: contents[0].Page, Text: contents[0].Text}}, hosts); err != nil {
+	entry := catalog.Entry{Page: contents[0].Page, Text: contents[0].Text}
+	if contacts, ok := known.Identifiers.(catalog.Contacts); ok {
+		entry.Identifiers = contacts.Of(entry.Text, contents[0].Links)
+	}
+	if err := known.Add(t.Context(), chunk, []catalog.Entry{entry}, hosts); err != nil {
 		t.Fatal(err)
 	}
 	captures, _, err := known.Of(t.Context(), catalog.Query{URL: contents[0].URL, Namespaces: []string{namespace}, Partial: true, Limit: 1000})

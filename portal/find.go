@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +67,9 @@ type found struct {
 	Filtered bool
 	// More leads to the next results, Clear to the same without filters.
 	More, Clear string
-	Behind      behind
+	// Plain leads to the same without the @ of a handle that was not found, and PlainText is what is looked for then.
+	Plain, PlainText string
+	Behind           behind
 	// MayAdd tells whether the person may add captures to cases in any of the namespaces.
 	MayAdd bool
 	// Empty is set when the archive has nothing at all.
@@ -214,11 +217,27 @@ func (h handlers) find(w http.ResponseWriter, r *http.Request) {
 	if body.Filtered {
 		body.Clear = "/?" + url.Values{"q": {q.Text}}.Encode()
 	}
+	if plain := withoutAt(q.Text, body.Result); plain != "" {
+		body.Plain, body.PlainText = with(v, "q", plain), plain
+	}
 	title := words.Match(r).Text("Find snapshots")
 	if q.Text != "" {
 		title = q.Text
 	}
 	h.render(w, r, http.StatusOK, "find.html", title, body)
+}
+
+// at is the @ of a handle, at the beginning of a word.
+var at = regexp.MustCompile(`(^|\s)@(\w)`)
+
+// withoutAt is a text without the @ of the handles in it, where nothing was found because of them; empty where it was not:
+// many a text has the name alone.
+func withoutAt(text string, found catalog.Result) string {
+	isHandle := func(m catalog.Meaning) bool { return m.As == catalog.AsHandle && !m.Excluded }
+	if len(found.Hits) > 0 || !slices.ContainsFunc(found.Meant, isHandle) || !at.MatchString(text) {
+		return ""
+	}
+	return at.ReplaceAllString(text, "$1$2")
 }
 
 // with is a link to the same page with one value changed.

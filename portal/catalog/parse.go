@@ -86,7 +86,7 @@ func (p *parsed) add(part part) error {
 	word := trimmed(part.text)
 	if address, ok := asURL(word); ok {
 		means(AsURL, address, facet(facetURL, string(surt(address))))
-	} else if host, ok := asHost(word); ok && part.any == nil {
+	} else if host, ok := asHost(withoutPort(word)); ok && part.any == nil {
 		means(AsHost, host, facet(facetHost, host))
 	}
 	for _, m := range part.any {
@@ -258,6 +258,16 @@ func asURL(word string) (string, bool) {
 	}
 	address, err := urls.Canonicalize("https://" + word)
 	return address, err == nil
+}
+
+// withoutPort is a word without a port behind it that addresses do not have, as it is the one of their scheme. Another one
+// stands in addresses, and is looked for there as a word beside the host's.
+func withoutPort(word string) string {
+	host, port, ok := strings.Cut(word, ":")
+	if ok && (port == "80" || port == "443") {
+		return host
+	}
+	return word
 }
 
 // reserved are domains that end like no public one and are hosts all the same (RFC 6761, RFC

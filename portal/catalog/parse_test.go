@@ -59,6 +59,8 @@ func TestParseMeant(t *testing.T) {
 		"HostDot":         {"example.org.", []Meaning{{As: AsHost, Value: "example.org"}}},
 		"HostReserved":    {"shop.example", []Meaning{{As: AsHost, Value: "shop.example"}}},
 		"HostUnicode":     {"bücher.example", []Meaning{{As: AsHost, Value: "xn--bcher-kva.example"}}},
+		"HostOwnPort":     {"Example.org:443", []Meaning{{As: AsHost, Value: "example.org"}}},
+		"HostPort":        {"example.org:8080", []Meaning{{As: AsText, Value: "example.org:8080"}}},
 		"Address":         {"192.0.2.7", []Meaning{{As: AsHost, Value: "192.0.2.7"}}},
 		"Address6":        {"2001:db8::1", []Meaning{{As: AsHost, Value: "2001:db8::1"}}},
 		"Number":          {"3.14", []Meaning{{As: AsText, Value: "3.14"}}},

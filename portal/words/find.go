@@ -32,6 +32,8 @@ var dutchFind = map[string]string{
 	"Add to a case":          "Aan zaak toevoegen",
 	"Nothing was found.":     "Niets gevonden.",
 	"Fewer words or filters find more. A telephone number may be written in any way; \"words in quotation marks\" are found side by side.": "Minder woorden of filters vinden meer. Een telefoonnummer mag op elke manier geschreven zijn; \"woorden tussen aanhalingstekens\" worden naast elkaar gevonden.",
+	"A handle is found where it stands with its @, or in the address of a profile.":                                                        "Een gebruikersnaam wordt gevonden waar hij met zijn @ staat, of in het adres van een profiel.",
+	"Look for %s":             "Zoek naar %s",
 	"Nothing is archived yet": "Er is nog niets gearchiveerd",
 	"A crawl shows up here with its first stored file, after about 20 pages or when it ends. To start one, write a CrawlJob and apply it:":                                    "Een crawl verschijnt hier met het eerste opgeslagen bestand, na zo’n 20 pagina’s of als hij eindigt. Om er een te starten: schrijf een CrawlJob en pas hem toe:",
 	"If a crawl has archived pages already, tell whoever runs the portal: it may be reading another bucket than the workers write to. Its --archive-bucket has to be theirs.": "Heeft een crawl al pagina’s gearchiveerd, meld het dan aan wie de portal beheert: misschien leest die een andere bucket dan die waarin de workers schrijven. --archive-bucket van beide moet gelijk zijn.",
