@@ -184,6 +184,9 @@ func (h handlers) find(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		q.Namespaces, err = h.namespaces(r)
 	}
+	if err != nil && len(v) == 0 && h.ledOn(w, r, err) {
+		return
+	}
 	if err != nil {
 		h.fail(w, r, err)
 		return

@@ -293,7 +293,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 Every route of the portal and what each role in the namespace of what is asked for is answered, as HTTP status. It is written and checked by the tests of package
 portal, which ask for each (go test ./portal -run Routes -update). What the roles hold is in [access.md](access.md).
 
-A browser that is not logged in is led to the log-in instead of 401. REPLAY is the origin of replays ([replay.md](../replay.md)): a token that the portal hands out to who may look opens one run there, to whoever has it. *no role* has logged in and may do nothing, *crawls* may see CrawlJobs alone (` +
+A browser that is not logged in is led to the log-in instead of 401, and one that comes in at / without the right to find is led to /live or /cases, where its person may see those, instead of 403. REPLAY is the origin of replays ([replay.md](../replay.md)): a token that the portal hands out to who may look opens one run there, to whoever has it. *no role* has logged in and may do nothing, *crawls* may see CrawlJobs alone (` +
 		"`crawlfleet-crawljob-viewer`), *elsewhere* has every role in another namespace: lists have what is there, and nothing of this one.\n\n|")
 	for _, r := range roles {
 		b.WriteString(" | " + r.name)

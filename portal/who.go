@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"errors"
 	"net/http"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -57,6 +58,27 @@ func (h handlers) allowed(r *http.Request, right access.Right, all []string) ([]
 		err = access.NowhereAllowed(right)
 	}
 	return some, err
+}
+
+// ledOn leads somebody who has come in, and may find nothing, to what they may see: crawls that are under way, or cases. It
+// is false for who may see nothing else either.
+func (h handlers) ledOn(w http.ResponseWriter, r *http.Request, refused error) bool {
+	var problem *access.Problem
+	if !errors.As(refused, &problem) || problem.Reason != access.ReasonNotAllowed || !access.Navigates(r) {
+		return false
+	}
+	to := ""
+	if some, err := h.following(r); err == nil && len(some) > 0 {
+		to = "/live"
+	} else if some, err := h.caseNamespaces(r, access.ReadCases); err == nil && len(some) > 0 {
+		to = "/cases"
+	}
+	if to == "" {
+		return false
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return true
 }
 
 // capture is the one that the path names.

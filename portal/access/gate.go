@@ -241,7 +241,7 @@ func (g *Gate) review(ctx context.Context, token string) (Person, error) {
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var problem *Problem
 	if errors.As(err, &problem) {
-		if problem.Reason == ReasonNotLoggedIn && g.Provider != nil && navigates(r) {
+		if problem.Reason == ReasonNotLoggedIn && g.Provider != nil && Navigates(r) {
 			w.Header().Set("Cache-Control", "no-store")
 			http.Redirect(w, r, LoginPath+"?return="+url.QueryEscape(returnPath(r)), http.StatusSeeOther)
 			return
@@ -282,8 +282,8 @@ func broughtHere(r *http.Request) bool {
 	return !reads || r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
 }
 
-// navigates tells whether a browser goes to a page, rather than that a page or a program asks.
-func navigates(r *http.Request) bool {
+// Navigates tells whether a browser goes to a page, rather than that a page or a program asks.
+func Navigates(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return false
 	}

@@ -22,8 +22,9 @@ var answers = []struct {
 	path string
 	want [7]int
 }{
-	// nobody is led to the log-in. Who may see nothing at all is told so; the others see what is theirs.
-	{"/", [7]int{303, 403, 403, 200, 200, 200, 200}},
+	// nobody is led to the log-in. Who may see nothing at all is told so, who may follow crawls is led to these; the
+	// others see what is theirs.
+	{"/", [7]int{303, 403, 303, 200, 200, 200, 200}},
 	{"/crawls", [7]int{303, 403, 403, 200, 200, 200, 200}},
 	{"/timeline?url=URL", [7]int{303, 403, 403, 200, 200, 200, 200}},
 	{"/api/v1/snapshots", [7]int{401, 403, 403, 200, 200, 200, 200}},
