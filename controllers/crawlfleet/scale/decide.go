@@ -100,7 +100,7 @@ func (d *decider) managed() []Pool {
 func (d *decider) remember(p Pool, before map[string]poolState) {
 	s, known := before[p.Name]
 	s.needs = slices.Clone(s.needs)
-	if !known {
+	if !known || p.External { // what somebody else decided is where it begins
 		s.replicas = p.Replicas
 		s.needs = []need{{pods: p.Replicas}}
 	}

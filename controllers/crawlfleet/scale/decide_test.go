@@ -239,6 +239,20 @@ func TestBoundsApplyAtOnce(t *testing.T) {
 	s.tell(t, step{time.Second, asks(16), 7, ReasonAtMinimum})
 }
 
+// TestTakenOver: a pool that somebody else scaled begins with the pods that it has then.
+func TestTakenOver(t *testing.T) {
+	t.Parallel()
+	s := begin(Pool{Name: "p", Tabs: 4, External: true})
+	s.look(0, asks(24))
+	s.pools[0].Replicas, s.pools[0].Ready = 9, 9
+	s.look(LookEvery, asks(24))
+	s.pools[0].External, s.pools[0].Max, s.pools[0].Delay = false, 10, delay
+	s.tell(t,
+		step{LookEvery, asks(24), 9, ReasonScaleInDelayed},
+		step{delay, asks(24), 7, ReasonDemand},
+	)
+}
+
 // TestNextPoolHelpsOut where the pods of one do not get ready, and stays for its delay once they do.
 func TestNextPoolHelpsOut(t *testing.T) {
 	t.Parallel()
