@@ -153,6 +153,32 @@ func TestStoreIsTriedAgain(t *testing.T) {
 	tried(1, "with other credentials")
 }
 
+// TestStoreIsTriedAgainWhileRefused: what came of a trial is read once, whatever else the API server does
+// not take.
+func TestStoreIsTriedAgainWhileRefused(t *testing.T) {
+	t.Parallel()
+	fleet := agency(t, "agency")
+	s := newStage(t, append(secretsOf(fleet), fleet)...)
+	s.visit()
+	s.refuse = func(_, name string) error {
+		if name == conductor {
+			return invalid(name)
+		}
+		return nil
+	}
+	s.end(workflows.StoreVerdict{As: "conductor", Reason: workflows.ReasonStoreFull, Message: "full"})
+	s.visit()
+	if n := len(s.jobs()); n != 0 {
+		t.Errorf("%d Jobs are left of a trial that is over", n)
+	}
+	s.wantCondition(v1alpha1.ConditionStoreReachable, metav1.ConditionFalse, workflows.ReasonStoreFull)
+	s.now = s.now.Add(6 * time.Minute)
+	s.visit()
+	if n := len(s.jobs()); n != 1 {
+		t.Errorf("%d Jobs try the store, want 1 again", n)
+	}
+}
+
 // TestProbeWaits: why the pod does not start that is to try the store.
 func TestProbeWaits(t *testing.T) {
 	t.Parallel()

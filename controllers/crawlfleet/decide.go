@@ -26,7 +26,7 @@ const settleAgain = 10 * time.Second
 type Decision struct {
 	// Apply is what there has to be.
 	Apply render.Objects
-	// Remove is what there has to be no more.
+	// Remove is what there has to be no more, but for what the trial of the store leaves.
 	Remove []client.Object
 	// Release are Deployments whose number of pods is somebody else's from now on.
 	Release []*appsv1.Deployment
@@ -40,7 +40,7 @@ type Decision struct {
 func decide(o *Observation, versioned bool) Decision {
 	d := Decision{Again: lookAgain}
 	if !render.Runs(&o.Fleet.Spec) {
-		d.Remove = append(o.Owned, o.Probe.Others...)
+		d.Remove = slices.Concat(o.Owned, o.Probe.Others)
 		return d
 	}
 	if o.imageMissing() != "" {
@@ -52,7 +52,7 @@ func decide(o *Observation, versioned bool) Decision {
 	if d.Trial.start {
 		d.Apply = append(d.Apply, render.StoreProbe(in))
 	}
-	d.Remove = append(o.unwanted(d.Apply), d.Trial.remove...)
+	d.Remove = o.unwanted(d.Apply)
 	d.Again = min(d.Again, d.Trial.again)
 	if len(o.Builds) > 1 || len(o.Builds) == 1 && o.Builds[0].State != v1alpha1.BuildCurrent {
 		d.Again = min(d.Again, settleAgain)

@@ -132,16 +132,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	r.settle(ctx, o)
 	d := decide(o, r.Versioned)
-	err = r.do(ctx, &d)
-	refused := asProblem(err)
-	if err != nil && refused == nil {
+	done, err := r.do(ctx, &d)
+	if err != nil {
 		return ctrl.Result{}, err
 	}
-	status := report(o, &d, refused)
+	status := report(o, &d, done.Refused)
 	if err := r.write(ctx, &fleet, status); err != nil {
 		return ctrl.Result{}, err
 	}
-	r.tell(o, &d, &status)
+	r.tell(o, &done, &status)
 	return ctrl.Result{RequeueAfter: d.Again}, nil
 }
 
@@ -163,7 +162,7 @@ func (r *Reconciler) write(ctx context.Context, fleet *v1alpha1.CrawlFleet, stat
 }
 
 // tell records what has changed, for people.
-func (r *Reconciler) tell(o *Observation, d *Decision, status *v1alpha1.CrawlFleetStatus) {
+func (r *Reconciler) tell(o *Observation, done *Done, status *v1alpha1.CrawlFleetStatus) {
 	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionTemporalReachable, v1alpha1.ConditionStoreReachable} {
 		before, now := conditionOf(o.Fleet, kind), conditionOf(&v1alpha1.CrawlFleet{Status: *status}, kind)
 		if before.Status == now.Status && before.Reason == now.Reason {
@@ -178,12 +177,13 @@ func (r *Reconciler) tell(o *Observation, d *Decision, status *v1alpha1.CrawlFle
 	for i := range o.Fleet.Spec.Pools {
 		name := o.Fleet.Spec.Pools[i].Name
 		have, desired := o.deployment(render.PoolName(name)), o.Desired[name]
-		if have == nil || o.Fleet.Spec.Pools[i].Scaling.External() || orOne(have.Spec.Replicas) == desired.Replicas {
+		scaled := done.Applied.Has("Deployment", render.PoolName(name)) && !o.Fleet.Spec.Pools[i].Scaling.External()
+		if have == nil || !scaled || orOne(have.Spec.Replicas) == desired.Replicas {
 			continue
 		}
 		r.Events.Eventf(o.Fleet, have, corev1.EventTypeNormal, string(ReasonScaled), "Scale", "Pool %s goes from %d to %d pods: %s.", name, orOne(have.Spec.Replicas), desired.Replicas, desired.Message)
 	}
-	for _, object := range d.Remove {
+	for _, object := range done.Removed {
 		if kind := kindOf(object); kind != "Job" {
 			r.Events.Eventf(o.Fleet, object, corev1.EventTypeNormal, string(ReasonRemoved), "Remove", "%s %s is not asked for any more.", kind, object.GetName())
 		}

@@ -357,11 +357,42 @@ func TestRefused(t *testing.T) {
 		return nil
 	}
 	s.change(func(spec *v1alpha1.CrawlFleetSpec) { spec.Pools[0].Name = "others" })
+	s.drain()
 	s.visit()
+	for _, told := range s.drain() {
+		if strings.Contains(told, string(ReasonRemoved)) {
+			t.Errorf("what is still there is said to be removed: %s", told)
+		}
+	}
 	s.wantCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, ReasonObjectRefused, conductor)
 	s.wantCondition(v1alpha1.ConditionStalled, metav1.ConditionTrue, ReasonObjectRefused)
 	got := s.deployments()
 	if !slices.Contains(got, "crawlfleet-browser-others") || !slices.Contains(got, "crawlfleet-browser-browsers") {
 		t.Errorf("Deployments %v", got)
+	}
+}
+
+// TestRefusedPool: a pool that the API server does not take has not been scaled, and nobody is told so.
+func TestRefusedPool(t *testing.T) {
+	t.Parallel()
+	fleet := agency(t, "agency")
+	s := newStage(t, append(secretsOf(fleet), fleet)...)
+	scaler := &steps{desired: Desired{Replicas: 1, Message: "40 pages wait"}}
+	s.Scaler = scaler
+	s.up()
+	s.drain()
+	scaler.desired.Replicas = 4
+	s.refuse = func(_, name string) error {
+		if name == "crawlfleet-browser-browsers" {
+			return invalid(name)
+		}
+		return nil
+	}
+	s.visit()
+	s.wantCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, ReasonObjectRefused, "crawlfleet-browser-browsers")
+	for _, told := range s.drain() {
+		if strings.Contains(told, string(ReasonScaled)) {
+			t.Errorf("what has as many pods as before is said to be scaled: %s", told)
+		}
 	}
 }
