@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -394,5 +395,18 @@ func TestRefusedPool(t *testing.T) {
 		if strings.Contains(told, string(ReasonScaled)) {
 			t.Errorf("what has as many pods as before is said to be scaled: %s", told)
 		}
+	}
+}
+
+// TestLongMessage: the API server refuses a status whose pools say more than it takes, and nobody would
+// learn of anything.
+func TestLongMessage(t *testing.T) {
+	t.Parallel()
+	fleet := agency(t, "agency")
+	s := newStage(t, append(secretsOf(fleet), fleet)...)
+	s.Scaler = &steps{desired: Desired{Replicas: 1, Message: strings.Repeat("é", 2000)}}
+	s.visit()
+	if said := s.fleet().Status.Pools[0].Message; len(said) != 1024 || !utf8.ValidString(said) {
+		t.Errorf("%d bytes, want 1024 at most, and whole characters", len(said))
 	}
 }

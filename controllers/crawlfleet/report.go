@@ -207,6 +207,9 @@ func stuck(d *appsv1.Deployment) bool {
 	return false
 }
 
+// maxPoolMessage is how many characters the message of a pool may have.
+const maxPoolMessage = 1024
+
 // poolsOf are how the pools stand.
 func poolsOf(o *Observation) []v1alpha1.PoolStatus {
 	var all []v1alpha1.PoolStatus
@@ -214,7 +217,7 @@ func poolsOf(o *Observation) []v1alpha1.PoolStatus {
 		pool := &o.Fleet.Spec.Pools[i]
 		have := o.deployment(render.PoolName(pool.Name))
 		desired := o.Desired[pool.Name]
-		s := v1alpha1.PoolStatus{Name: pool.Name, Desired: &desired.Replicas, Replicas: new(int32), ReadyReplicas: new(int32), Message: desired.Message}
+		s := v1alpha1.PoolStatus{Name: pool.Name, Desired: &desired.Replicas, Replicas: new(int32), ReadyReplicas: new(int32), Message: kube.Clip(desired.Message, maxPoolMessage)}
 		if pool.Scaling.External() {
 			s.Message = "somebody else says how many"
 			*s.Desired = 1

@@ -37,7 +37,7 @@ func report(o Observation, d Decision, done Done) v1alpha1.CrawlScheduleStatus {
 	status.LastSealed = lastSealed(o.Schedule, o.Jobs)
 	if s := o.Outcome; s != nil && !s.Failed && s.Reason != "" {
 		status.LastSkipped = &v1alpha1.SkippedFiring{
-			ScheduledFor: seconds(s.ScheduledFor), Reason: string(s.Reason), Message: clip(s.Message, maxSkipMessage),
+			ScheduledFor: seconds(s.ScheduledFor), Reason: string(s.Reason), Message: kube.Clip(s.Message, maxSkipMessage),
 		}
 	}
 	if b := done.Backfilled; b != nil {
@@ -114,17 +114,6 @@ func seconds(t time.Time) *metav1.Time {
 	}
 	s := metav1.NewTime(t.UTC().Truncate(time.Second))
 	return &s
-}
-
-// clip cuts s to at most n bytes, between two characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xC0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }
 
 // changed reports whether a new status is worth an event.

@@ -36,7 +36,7 @@ func (c *Conditions) Set(kind string, status metav1.ConditionStatus, reason, mes
 		ObservedGeneration: c.generation,
 		LastTransitionTime: c.now,
 		Reason:             reason,
-		Message:            clip(message, maxMessage),
+		Message:            Clip(message, maxMessage),
 	}
 	if before := meta.FindStatusCondition(c.old, kind); before != nil && before.Status == status {
 		next.LastTransitionTime = before.LastTransitionTime
@@ -62,8 +62,8 @@ func (c *Conditions) Keep(kind, reason, message string) {
 // Conditions that were there before and were not set again are left out.
 func (c *Conditions) List() []metav1.Condition { return slices.Clone(c.new) }
 
-// clip cuts s to at most n bytes, between two characters.
-func clip(s string, n int) string {
+// Clip cuts s to at most n bytes, between two characters.
+func Clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

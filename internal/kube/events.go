@@ -2,7 +2,6 @@ package kube
 
 import (
 	"fmt"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
@@ -25,9 +24,5 @@ func cut(note string) string {
 	if len(note) <= maxNote {
 		return note
 	}
-	end := maxNote - len(more)
-	for !utf8.RuneStart(note[end]) {
-		end--
-	}
-	return note[:end] + more
+	return Clip(note, maxNote-len(more)) + more
 }
