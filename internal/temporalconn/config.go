@@ -129,15 +129,16 @@ func (c *Config) Options(log *slog.Logger) (client.Options, error) {
 		return client.Options{}, err
 	}
 	o.ConnectionOptions.TLSDisabled = true
-	o.ConnectionOptions.DialOptions = []grpc.DialOption{grpc.WithChainUnaryInterceptor(c.advise)}
+	var credentials *transport
 	if c.encrypted() {
-		credentials := &transport{config: c, log: log}
+		credentials = &transport{config: c, log: log}
 		if _, err := credentials.load(); err != nil {
 			return client.Options{}, err
 		}
 		// It replaces what the SDK makes of its own settings.
 		o.ConnectionOptions.DialOptions = append(o.ConnectionOptions.DialOptions, grpc.WithTransportCredentials(credentials))
 	}
+	o.ConnectionOptions.DialOptions = append(o.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(c.advise(credentials)))
 	switch {
 	case c.APIKeyFile != "":
 		key := &apiKey{path: c.APIKeyFile, log: log}

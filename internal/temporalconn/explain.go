@@ -11,14 +11,14 @@ import (
 	"time"
 
 	"go.temporal.io/api/serviceerror"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
-// explain says what to do about an error of TLS.
-func (c *Config) explain(err error, settings *tls.Config) error {
-	advice := ""
+// tlsAdvice says what to do about an error of TLS, nothing when it does not know.
+func (c *Config) tlsAdvice(err error, settings *tls.Config) (advice string) {
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
@@ -39,10 +39,7 @@ func (c *Config) explain(err error, settings *tls.Config) error {
 	case strings.Contains(refusal(err), "certificate"):
 		advice = c.refused(settings)
 	}
-	if advice == "" {
-		return err
-	}
-	return fmt.Errorf("%s (%w)", advice, err)
+	return advice
 }
 
 // refusal is what a server says when it ends a handshake, empty for another error.
@@ -78,19 +75,52 @@ func day(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // advise adds to the errors of calls what to do about them. It is a gRPC interceptor, next to the
 // wire, so that whoever gets an error of a client gets the advice, too.
-func (c *Config) advise(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	err := invoke(ctx, method, request, reply, conn, opts...)
-	if err == nil {
-		return nil
+func (c *Config) advise(credentials *transport) grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		err := invoke(ctx, method, request, reply, conn, opts...)
+		if err == nil {
+			return nil
+		}
+		s := status.Convert(err)
+		if said := credentials.lastAdvice(); s.Code() == codes.Unavailable && said != "" && strings.Contains(s.Message(), said) {
+			return withAdvice(s, said)
+		}
+		advice := c.advice(s)
+		if advice == "" {
+			return err
+		}
+		with := s.Proto()
+		with.Message += ": " + advice
+		if s.Code() != codes.Unavailable {
+			return status.ErrorProto(with)
+		}
+		return withAdvice(status.FromProto(with), advice)
 	}
+}
+
+// withAdvice is an error by which Advice finds what to do about a connection that cannot be made.
+func withAdvice(s *status.Status, advice string) error {
+	with, err := s.WithDetails(&errdetails.Help{Links: []*errdetails.Help_Link{{Description: advice}}})
+	if err != nil {
+		return s.Err()
+	}
+	return with.Err()
+}
+
+// Advice is what to do about an error of a client that could not connect, empty when that is not
+// known. The message of such an error has more in it, which is another one with each try.
+func Advice(err error) string {
 	s := status.Convert(err)
-	advice := c.advice(s)
-	if advice == "" {
-		return err
+	var failed serviceerror.ServiceError
+	if errors.As(err, &failed) {
+		s = failed.Status()
 	}
-	with := s.Proto()
-	with.Message += ": " + advice
-	return status.ErrorProto(with)
+	for _, detail := range s.Details() {
+		if help, ok := detail.(*errdetails.Help); ok && len(help.GetLinks()) > 0 {
+			return help.GetLinks()[0].GetDescription()
+		}
+	}
+	return ""
 }
 
 // advice is what to do about an answer, empty when that is not known.

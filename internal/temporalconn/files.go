@@ -30,6 +30,8 @@ type transport struct {
 	mu   sync.Mutex
 	seen filestate.Seen
 	has  *tls.Config
+	// advised is what was last to do about a connection that could not be made.
+	advised string
 }
 
 // load gives the settings of now; those of before while the files are not in order.
@@ -114,9 +116,31 @@ func (t *transport) ClientHandshake(ctx context.Context, authority string, raw n
 	}
 	conn, info, err := credentials.NewTLS(settings).ClientHandshake(ctx, authority, raw)
 	if err != nil {
-		return nil, nil, t.config.explain(err, settings)
+		return nil, nil, t.explain(err, settings)
 	}
-	return &refusable{Conn: conn, explain: func(err error) error { return t.config.explain(err, settings) }}, info, nil
+	return &refusable{Conn: conn, explain: func(err error) error { return t.explain(err, settings) }}, info, nil
+}
+
+// explain adds to an error of TLS what to do about it, and remembers that: gRPC makes one word of all.
+func (t *transport) explain(err error, settings *tls.Config) error {
+	advice := t.config.tlsAdvice(err, settings)
+	t.mu.Lock()
+	t.advised = advice
+	t.mu.Unlock()
+	if advice == "" {
+		return err
+	}
+	return fmt.Errorf("%s (%w)", advice, err)
+}
+
+// lastAdvice is what was last to do about a connection that could not be made; nothing without TLS.
+func (t *transport) lastAdvice() string {
+	if t == nil {
+		return ""
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.advised
 }
 
 // ServerHandshake is of servers, which this is not.

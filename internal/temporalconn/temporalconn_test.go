@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
@@ -129,6 +131,11 @@ func TestConnect(t *testing.T) {
 				t.Errorf("%s: %v, want %q in it", tc.reason, err, tc.want)
 			case err != nil && strings.Contains(err.Error(), "secret"):
 				t.Errorf("%s: the error tells the key: %v", tc.reason, err)
+			}
+			// What changes with each try, such as a port or the time, is no part of the advice.
+			var lost *serviceerror.Unavailable
+			if advice := Advice(err); errors.As(err, &lost) && (!strings.Contains(advice, tc.want) || strings.Contains(advice, f.address)) {
+				t.Errorf("%s: the advice is %q, want %q in it", tc.reason, advice, tc.want)
 			}
 		})
 	}
