@@ -239,7 +239,7 @@ func wire(mgr ctrl.Manager, runs temporal.Client, keys *payload.Keys, recipients
 		Reader:         mgr.GetAPIReader(),
 		Recipients:     recipients,
 		FleetNamespace: o.fleetNamespace,
-		Runs:           crawljob.NewTemporal(runs, time.Now),
+		Runs:           crawljob.NewTemporal(runs, o.temporal.Namespace, time.Now),
 		Health:         monitor,
 		Reports:        reports,
 		Events:         recorder,

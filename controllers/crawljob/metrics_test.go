@@ -80,15 +80,32 @@ crawlfleet_crawljobs_stalled{reason="StoreFull"} 2
 type described struct{ err error }
 
 func (d described) DescribeTaskQueue(_ context.Context, in *workflowservice.DescribeTaskQueueRequest, _ ...grpc.CallOption) (*workflowservice.DescribeTaskQueueResponse, error) {
-	if d.err != nil || in.GetNamespace() != "n" || !in.GetReportStats() {
+	root := !strings.HasPrefix(in.GetTaskQueue().GetName(), "/_sys/")
+	if d.err != nil || in.GetNamespace() != "n" || in.GetReportStats() != root { // Temporal tells them of the first partition alone
 		return nil, errors.Join(d.err, errors.New("asked for something else"))
 	}
 	answer := &workflowservice.DescribeTaskQueueResponse{Stats: &taskqueue.TaskQueueStats{}}
 	if in.GetTaskQueue().GetName() == "crawlfleet-browser" {
 		answer.Stats.ApproximateBacklogCount, answer.Stats.ApproximateBacklogAge = 12, durationpb.New(90*time.Second)
-		answer.Pollers = []*taskqueue.PollerInfo{{}, {}}
+		answer.Pollers = []*taskqueue.PollerInfo{{Identity: "a"}, {Identity: "b"}}
+	}
+	if in.GetTaskQueue().GetName() == "/_sys/crawlfleet-browser/1" {
+		answer.Pollers = []*taskqueue.PollerInfo{{Identity: "b"}, {Identity: "c"}}
 	}
 	return answer, nil
+}
+
+func (d described) ListTaskQueuePartitions(_ context.Context, in *workflowservice.ListTaskQueuePartitionsRequest, _ ...grpc.CallOption) (*workflowservice.ListTaskQueuePartitionsResponse, error) {
+	return partitionsOf(in.GetTaskQueue().GetName()), d.err
+}
+
+// partitionsOf are two, as a queue of production has.
+func partitionsOf(queue string) *workflowservice.ListTaskQueuePartitionsResponse {
+	var list []*taskqueue.TaskQueuePartitionMetadata
+	for _, key := range []string{queue, "/_sys/" + queue + "/1"} {
+		list = append(list, &taskqueue.TaskQueuePartitionMetadata{Key: key})
+	}
+	return &workflowservice.ListTaskQueuePartitionsResponse{ActivityTaskQueuePartitions: list, WorkflowTaskQueuePartitions: list}
 }
 
 func TestQueuesAreTold(t *testing.T) {
@@ -104,6 +121,12 @@ crawlfleet_queue_backlog_age_seconds{queue="crawlfleet-browser"} 90
 crawlfleet_queue_backlog_age_seconds{queue="crawlfleet-operator"} 0
 crawlfleet_queue_backlog_age_seconds{queue="crawlfleet-plan"} 0
 crawlfleet_queue_backlog_age_seconds{queue="crawlfleet-run"} 0
+# HELP crawlfleet_queue_pollers Workers that have asked for tasks of late.
+# TYPE crawlfleet_queue_pollers gauge
+crawlfleet_queue_pollers{queue="crawlfleet-browser"} 3
+crawlfleet_queue_pollers{queue="crawlfleet-operator"} 0
+crawlfleet_queue_pollers{queue="crawlfleet-plan"} 0
+crawlfleet_queue_pollers{queue="crawlfleet-run"} 0
 # HELP crawlfleet_temporal_up Whether Temporal has told of the task queues: 1 or 0.
 # TYPE crawlfleet_temporal_up gauge
 crawlfleet_temporal_up 1
@@ -118,7 +141,7 @@ crawlfleet_temporal_up 0
 			t.Parallel()
 			r := prometheus.NewPedanticRegistry()
 			r.MustRegister(QueueMetrics{Temporal: tc.temporal, Namespace: "n"})
-			if err := testutil.GatherAndCompare(r, strings.NewReader(tc.want), "crawlfleet_temporal_up", "crawlfleet_queue_backlog_age_seconds"); err != nil {
+			if err := testutil.GatherAndCompare(r, strings.NewReader(tc.want), "crawlfleet_temporal_up", "crawlfleet_queue_backlog_age_seconds", "crawlfleet_queue_pollers"); err != nil {
 				t.Error(err)
 			}
 		})

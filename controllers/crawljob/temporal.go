@@ -10,6 +10,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	temporal "go.temporal.io/sdk/client"
 	sdk "go.temporal.io/sdk/temporal"
@@ -41,8 +42,9 @@ var ErrNoAnswer = errors.New("no worker answered in time")
 
 // Temporal is Runs on a Temporal client. Make it with NewTemporal.
 type Temporal struct {
-	client temporal.Client
-	now    func() time.Time
+	client    temporal.Client
+	namespace string
+	now       func() time.Time
 
 	mu      sync.Mutex
 	idle    []string
@@ -50,10 +52,10 @@ type Temporal struct {
 	polling bool
 }
 
-// NewTemporal makes Runs on a client, which may be a lazy one: Temporal need not
-// be there yet.
-func NewTemporal(client temporal.Client, now func() time.Time) *Temporal {
-	return &Temporal{client: client, now: now}
+// NewTemporal makes Runs on a client of a namespace, which may be a lazy one: Temporal
+// need not be there yet.
+func NewTemporal(client temporal.Client, namespace string, now func() time.Time) *Temporal {
+	return &Temporal{client: client, namespace: namespace, now: now}
 }
 
 var _ Runs = (*Temporal)(nil)
@@ -268,7 +270,7 @@ func (t *Temporal) idleQueues(ctx context.Context) ([]string, error) {
 		if queue.name == workflows.TaskQueueOperator { // it is the operator's own
 			continue
 		}
-		polled, err := t.polled(ctx, queue.name, queue.kind)
+		polled, err := t.polled(ctx, queue)
 		if err != nil {
 			return nil, fmt.Errorf("describe task queue %s: %w", queue.name, Plain(err))
 		}
@@ -280,19 +282,24 @@ func (t *Temporal) idleQueues(ctx context.Context) ([]string, error) {
 	return idle, nil
 }
 
-func (t *Temporal) polled(ctx context.Context, queue string, kind enumspb.TaskQueueType) (bool, error) {
+// polled tells whether a worker has asked for work of late. The first partition most often knows one.
+func (t *Temporal) polled(ctx context.Context, q queue) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	described, err := t.client.DescribeTaskQueue(ctx, queue, kind)
-	if err != nil {
-		return false, err
+	service := t.client.WorkflowService()
+	described, err := service.DescribeTaskQueue(ctx, q.describe(t.namespace, q.name))
+	if err != nil || t.asksNow(described.GetPollers()) {
+		return err == nil, err
 	}
-	for _, poller := range described.GetPollers() {
-		if t.now().Sub(poller.GetLastAccessTime().AsTime()) < pollerAge {
-			return true, nil
-		}
-	}
-	return false, nil
+	others, err := q.others(ctx, service, t.namespace)
+	return t.asksNow(others), err
+}
+
+// asksNow tells whether one of some workers has asked for work of late.
+func (t *Temporal) asksNow(pollers []*taskqueue.PollerInfo) bool {
+	return slices.ContainsFunc(pollers, func(p *taskqueue.PollerInfo) bool {
+		return t.now().Sub(p.GetLastAccessTime().AsTime()) < pollerAge
+	})
 }
 
 // Plain takes what changes from one try to the next, such as a port, out of an

@@ -20,6 +20,7 @@ import (
 	temporal "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	sdk "go.temporal.io/sdk/temporal"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -113,12 +114,27 @@ func (s *server) UpdateWorkflow(_ context.Context, options temporal.UpdateWorkfl
 	return updated{value: value{s.answer}}, nil
 }
 
-func (s *server) DescribeTaskQueue(_ context.Context, queue string, _ enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error) {
-	s.asked++
-	if s.queueErr != nil {
-		return nil, s.queueErr
+func (s *server) WorkflowService() workflowservice.WorkflowServiceClient { return service{server: s} }
+
+// service is what the SDK has no words for.
+type service struct {
+	workflowservice.WorkflowServiceClient
+	server *server
+}
+
+func (s service) ListTaskQueuePartitions(_ context.Context, in *workflowservice.ListTaskQueuePartitionsRequest, _ ...grpc.CallOption) (*workflowservice.ListTaskQueuePartitionsResponse, error) {
+	return partitionsOf(in.GetTaskQueue().GetName()), nil
+}
+
+func (s service) DescribeTaskQueue(_ context.Context, in *workflowservice.DescribeTaskQueueRequest, _ ...grpc.CallOption) (*workflowservice.DescribeTaskQueueResponse, error) {
+	s.server.asked++
+	if s.server.queueErr != nil {
+		return nil, s.server.queueErr
 	}
-	at, ok := s.polled[queue]
+	if in.GetNamespace() != "fleet" {
+		return nil, errors.New("asked about another namespace")
+	}
+	at, ok := s.server.polled[in.GetTaskQueue().GetName()]
 	if !ok {
 		return &workflowservice.DescribeTaskQueueResponse{}, nil
 	}
@@ -143,7 +159,7 @@ func TestStart(t *testing.T) {
 		job.Spec.Scope = v1alpha1.Scope{Type: v1alpha1.ScopeCustom, Depth: new(int32(0)), Include: []v1alpha1.Pattern{"x"}}
 		job.Spec.Storage = &v1alpha1.Storage{Prefix: "p"}
 	})
-	got, err := NewTemporal(s, clock).Start(t.Context(), runInput(job, SeedList{Packed: []byte("z")}, ScriptList{Packed: []byte("s"), Digests: []string{"d"}}, nil))
+	got, err := NewTemporal(s, "fleet", clock).Start(t.Context(), runInput(job, SeedList{Packed: []byte("z")}, ScriptList{Packed: []byte("s"), Digests: []string{"d"}}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +201,7 @@ func TestStart(t *testing.T) {
 func TestStartTooLarge(t *testing.T) {
 	t.Parallel()
 	in := runInput(jobWith(), SeedList{Packed: make([]byte, order.MaxInput)}, ScriptList{}, nil)
-	_, err := NewTemporal(&server{}, clock).Start(t.Context(), in)
+	_, err := NewTemporal(&server{}, "fleet", clock).Start(t.Context(), in)
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.Reason != workflows.ReasonInvalidSeeds || !strings.Contains(refusal.Message, "divide the seeds") {
 		t.Errorf("got %v, want a refusal that says to divide the seeds", err)
@@ -279,11 +295,18 @@ func TestLook(t *testing.T) {
 			}},
 			want: Run{Known: true, Reference: reference, Idle: []string{workflows.TaskQueueBrowser}},
 		},
+		"OtherPartition": {
+			reason: "A worker asks one partition of a queue at a time, and the others do not know of it.",
+			server: &server{described: running, answer: crawling(), polled: map[string]time.Time{
+				workflows.TaskQueueRun: noon, workflows.TaskQueuePlan: noon, workflows.TaskQueueBrowser: noon.Add(-2 * time.Minute), "/_sys/" + workflows.TaskQueueBrowser + "/1": noon,
+			}},
+			want: Run{Known: true, Reference: reference, Answer: crawling()},
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			look := NewTemporal(tc.server, clock)
+			look := NewTemporal(tc.server, "fleet", clock)
 			got, err := look.Look(t.Context(), uid)
 			if (err != nil) != tc.err {
 				t.Fatalf("%s\nerror %v", tc.reason, err)
@@ -302,7 +325,7 @@ func TestLook(t *testing.T) {
 func TestSetState(t *testing.T) {
 	t.Parallel()
 	s := &server{answer: crawling()}
-	got, err := NewTemporal(s, clock).SetState(t.Context(), uid, v1alpha1.StateSuspended)
+	got, err := NewTemporal(s, "fleet", clock).SetState(t.Context(), uid, v1alpha1.StateSuspended)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,11 +337,11 @@ func TestSetState(t *testing.T) {
 	}
 
 	s.err = serviceerror.NewNotFound("workflow execution already completed")
-	if got, err := NewTemporal(s, clock).SetState(t.Context(), uid, v1alpha1.StateCancelled); got != nil || err != nil {
+	if got, err := NewTemporal(s, "fleet", clock).SetState(t.Context(), uid, v1alpha1.StateCancelled); got != nil || err != nil {
 		t.Errorf("a crawl that is over: %v, %v, want nothing", got, err)
 	}
 	s.err = temporal.NewWorkflowUpdateServiceTimeoutOrCanceledError(context.DeadlineExceeded)
-	if _, err := NewTemporal(s, clock).SetState(t.Context(), uid, v1alpha1.StateCancelled); !errors.Is(err, ErrNoAnswer) {
+	if _, err := NewTemporal(s, "fleet", clock).SetState(t.Context(), uid, v1alpha1.StateCancelled); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("no worker: %v, want ErrNoAnswer", err)
 	}
 }
@@ -373,7 +396,7 @@ func TestAmendIsRefused(t *testing.T) {
 		workflows.ReasonStoreUnreachable: false, "NotBegun": false,
 	} {
 		s := &server{err: sdk.NewApplicationError("made for a test", string(reason))}
-		_, err := NewTemporal(s, clock).Amend(t.Context(), uid, workflows.Amend{})
+		_, err := NewTemporal(s, "fleet", clock).Amend(t.Context(), uid, workflows.Amend{})
 		var refusal *Refusal
 		if got := errors.As(err, &refusal); got != final || !final && !errors.Is(err, ErrNotYet) {
 			t.Errorf("%s: %v, want final %t", reason, err, final)
@@ -385,7 +408,7 @@ func TestAmendIsRefused(t *testing.T) {
 func TestEnd(t *testing.T) {
 	t.Parallel()
 	s := &server{answer: crawling()}
-	got, err := NewTemporal(s, clock).End(t.Context(), uid, workflows.ReasonApprovalWithdrawn)
+	got, err := NewTemporal(s, "fleet", clock).End(t.Context(), uid, workflows.ReasonApprovalWithdrawn)
 	if err != nil || got == nil {
 		t.Fatalf("%v, %v", got, err)
 	}
@@ -394,7 +417,7 @@ func TestEnd(t *testing.T) {
 		t.Errorf("%s is sent (-want +got):\n%s", s.update.UpdateName, diff)
 	}
 	s.err = serviceerror.NewNotFound("made for a test")
-	if got, err := NewTemporal(s, clock).End(t.Context(), uid, workflows.ReasonApprovalWithdrawn); got != nil || err != nil {
+	if got, err := NewTemporal(s, "fleet", clock).End(t.Context(), uid, workflows.ReasonApprovalWithdrawn); got != nil || err != nil {
 		t.Errorf("of a crawl that is over: %v, %v", got, err)
 	}
 }
