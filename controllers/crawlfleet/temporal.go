@@ -9,8 +9,10 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
-	"crawlfleet.dev/crawlfleet/controllers/crawljob"
+	"crawlfleet.dev/crawlfleet/controllers/plain"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -81,10 +83,10 @@ func (t *Temporal) problem(err error) *Problem {
 	case errors.As(err, &missing), errors.As(err, &none):
 		return &Problem{ReasonNamespaceMissing, fmt.Sprintf(
 			"Temporal at %s has no namespace %q. Create it (temporal operator namespace create -n %s), or correct spec.temporal.namespace.", t.Address, t.Namespace, t.Namespace)}
-	case errors.As(err, &denied):
+	case errors.As(err, &denied), status.Code(err) == codes.Unauthenticated:
 		return &Problem{ReasonTemporalDenied, fmt.Sprintf(
-			"Temporal at %s does not let the operator into namespace %q: %v. Check the certificate or key that the operator is given.", t.Address, t.Namespace, crawljob.Plain(err))}
+			"Temporal at %s does not let the operator into namespace %q: %v. Check the certificate or key that the operator is given.", t.Address, t.Namespace, plain.Temporal(err))}
 	}
 	return &Problem{workflows.ReasonTemporalUnreachable, fmt.Sprintf(
-		"Temporal at %s does not answer: %v. Check spec.temporal.address, and that the operator may reach it; crawls go on by themselves when it does.", t.Address, crawljob.Plain(err))}
+		"Temporal at %s does not answer: %v. Check spec.temporal.address, and that the operator may reach it; crawls go on by themselves when it does.", t.Address, plain.Temporal(err))}
 }

@@ -9,6 +9,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"crawlfleet.dev/crawlfleet/workflows"
 )
@@ -63,6 +65,7 @@ func TestTemporal(t *testing.T) {
 		"Down":      {"Nobody answers.", asked{health: []error{lost}}, workflows.ReasonTemporalUnreachable, "spec.temporal.address"},
 		"Namespace": {"It is another's, or not made yet.", asked{namespace: []error{serviceerror.NewNamespaceNotFound("agency")}}, ReasonNamespaceMissing, "temporal operator namespace create -n agency"},
 		"NotFound":  {"Some say it like this.", asked{namespace: []error{serviceerror.NewNotFound("no")}}, ReasonNamespaceMissing, "spec.temporal.namespace"},
+		"Unknown":   {"A key that was revoked.", asked{health: []error{status.Error(codes.Unauthenticated, "Request unauthorized.")}}, ReasonTemporalDenied, "certificate or key"},
 		"Denied":    {"A key without the right.", asked{namespace: []error{serviceerror.NewPermissionDenied("no", "")}}, ReasonTemporalDenied, "certificate or key"},
 	} {
 		t.Run(name, func(t *testing.T) {

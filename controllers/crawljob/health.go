@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/plain"
 )
 
 const (
@@ -99,7 +100,7 @@ func (m *Monitor) check(ctx context.Context) bool {
 		return wasDown
 	}
 	m.failures++
-	m.err = Plain(err)
+	m.err = plain.Temporal(err)
 	isDown := m.failures >= failuresToBelieve
 	if isDown && !wasDown {
 		m.Log.Warn("Temporal does not answer", "error", m.err)

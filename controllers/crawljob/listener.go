@@ -9,6 +9,7 @@ import (
 	temporal "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
+	"crawlfleet.dev/crawlfleet/controllers/plain"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -48,7 +49,7 @@ func (l *Listener) NeedLeaderElection() bool { return true }
 func (l *Listener) Start(ctx context.Context) error {
 	for {
 		if err := l.listen(ctx); err != nil {
-			l.Log.Warn("cannot listen for reports, trying again", "error", Plain(err), "after", retryListen)
+			l.Log.Warn("cannot listen for reports, trying again", "error", plain.Temporal(err), "after", retryListen)
 		}
 		select {
 		case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
+	"crawlfleet.dev/crawlfleet/controllers/plain"
 	"crawlfleet.dev/crawlfleet/internal/kube"
 	"crawlfleet.dev/crawlfleet/internal/payload"
 	"crawlfleet.dev/crawlfleet/workflows"
@@ -91,7 +92,7 @@ func TestConditions(t *testing.T) {
 			reason:   "It is not Temporal's fault that nothing is sent to it.",
 			job:      jobWith(),
 			standing: Standing{Mood: Moves, Reason: workflows.ReasonSeeding},
-			done:     Done{Unreachable: fmt.Errorf("start the workflow: %w", Plain(fmt.Errorf("encrypt: %w", payload.ErrKeys)))},
+			done:     Done{Unreachable: fmt.Errorf("start the workflow: %w", plain.Temporal(fmt.Errorf("encrypt: %w", payload.ErrKeys)))},
 			want:     "?Accepted=PayloadKeysUnreadable -Sealed=PayloadKeysUnreadable ?Succeeded=PayloadKeysUnreadable -Finished=PayloadKeysUnreadable -Reconciling=PayloadKeysUnreadable +Stalled=PayloadKeysUnreadable",
 		},
 		"NobodyLooksAfter": {

@@ -75,7 +75,7 @@ func (t *Temporal) Start(ctx context.Context, in workflows.RunInput) (RunReferen
 		Priority:              sdk.Priority{PriorityKey: in.Spec.Priority},
 	}, workflows.WorkflowCrawlRun, in)
 	if err != nil {
-		return RunReference{}, fmt.Errorf("start the workflow: %w", Plain(err))
+		return RunReference{}, fmt.Errorf("start the workflow: %w", plain.Temporal(err))
 	}
 	return RunReference{WorkflowID: run.GetID(), RunID: run.GetRunID(), StartedAt: t.now()}, nil
 }
@@ -90,7 +90,7 @@ func (t *Temporal) Retain(ctx context.Context, in workflows.RetainInput) error {
 	}, workflows.WorkflowRetain, in)
 	var begun *serviceerror.WorkflowExecutionAlreadyStarted
 	if err != nil && !errors.As(err, &begun) {
-		return fmt.Errorf("start the workflow: %w", Plain(err))
+		return fmt.Errorf("start the workflow: %w", plain.Temporal(err))
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (t *Temporal) Look(ctx context.Context, uid types.UID) (Run, error) {
 		return Run{}, nil
 	}
 	if err != nil {
-		return Run{}, fmt.Errorf("describe the workflow: %w", Plain(err))
+		return Run{}, fmt.Errorf("describe the workflow: %w", plain.Temporal(err))
 	}
 	info := described.GetWorkflowExecutionInfo()
 	run := Run{Known: true, Reference: RunReference{
@@ -153,7 +153,7 @@ func (t *Temporal) result(ctx context.Context, id string, how enumspb.WorkflowEx
 			Message: fmt.Sprintf("Workflow %s ended as %s without a verdict, so it was not sealed. What was archived is stored and complete. See its history in Temporal for the cause; create a new CrawlJob to crawl again.", id, how),
 		}, nil
 	default:
-		return nil, fmt.Errorf("read the verdict: %w", Plain(err))
+		return nil, fmt.Errorf("read the verdict: %w", plain.Temporal(err))
 	}
 }
 
@@ -177,7 +177,7 @@ func (t *Temporal) progress(ctx context.Context, id string) *workflows.Report {
 func (t *Temporal) SetState(ctx context.Context, uid types.UID, state v1alpha1.State) (*workflows.Report, error) {
 	report, err := t.update(ctx, uid, workflows.UpdateSetState, workflows.SetState{State: workflows.State(state)})
 	if err != nil && !errors.Is(err, ErrNoAnswer) {
-		err = fmt.Errorf("ask the workflow to be %s: %w", state, Plain(err))
+		err = fmt.Errorf("ask the workflow to be %s: %w", state, plain.Temporal(err))
 	}
 	return report, err
 }
@@ -186,7 +186,7 @@ func (t *Temporal) SetState(ctx context.Context, uid types.UID, state v1alpha1.S
 func (t *Temporal) End(ctx context.Context, uid types.UID, reason workflows.Reason) (*workflows.Report, error) {
 	report, err := t.update(ctx, uid, workflows.UpdateSetState, workflows.SetState{State: workflows.StateCancelled, Reason: reason})
 	if err != nil && !errors.Is(err, ErrNoAnswer) {
-		err = fmt.Errorf("end the workflow for %s: %w", reason, Plain(err))
+		err = fmt.Errorf("end the workflow for %s: %w", reason, plain.Temporal(err))
 	}
 	return report, err
 }
@@ -231,7 +231,7 @@ func (t *Temporal) ask(ctx context.Context, uid types.UID, name string, argument
 func (t *Temporal) SetProfile(ctx context.Context, uid types.UID, profile workflows.SealedProfile) (*workflows.Report, error) {
 	report, err := t.update(ctx, uid, workflows.UpdateSetProfile, workflows.SetProfile{Profile: profile})
 	if err != nil && !errors.Is(err, ErrNoAnswer) {
-		err = fmt.Errorf("give the workflow a new log-in: %w", Plain(err))
+		err = fmt.Errorf("give the workflow a new log-in: %w", plain.Temporal(err))
 	}
 	return report, err
 }
@@ -253,7 +253,7 @@ func (t *Temporal) Amend(ctx context.Context, uid types.UID, order workflows.Ame
 	case errors.As(err, &refused):
 		return nil, &Refusal{Reason: workflows.ReasonOrderNotWidened, Message: refused.Message()}
 	case err != nil && !errors.Is(err, ErrNoAnswer):
-		err = fmt.Errorf("widen the order of the workflow: %w", Plain(err))
+		err = fmt.Errorf("widen the order of the workflow: %w", plain.Temporal(err))
 	}
 	return report, err
 }
@@ -272,7 +272,7 @@ func (t *Temporal) idleQueues(ctx context.Context) ([]string, error) {
 		}
 		polled, err := t.polled(ctx, queue)
 		if err != nil {
-			return nil, fmt.Errorf("describe task queue %s: %w", queue.name, Plain(err))
+			return nil, fmt.Errorf("describe task queue %s: %w", queue.name, plain.Temporal(err))
 		}
 		if !polled {
 			idle = append(idle, queue.name)
@@ -301,7 +301,3 @@ func (t *Temporal) asksNow(pollers []*taskqueue.PollerInfo) bool {
 		return t.now().Sub(p.GetLastAccessTime().AsTime()) < pollerAge
 	})
 }
-
-// Plain takes what changes from one try to the next, such as a port, out of an
-// error that will stand in a condition.
-func Plain(err error) error { return plain.Temporal(err) }

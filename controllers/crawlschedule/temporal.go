@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
-	"crawlfleet.dev/crawlfleet/controllers/crawljob"
+	"crawlfleet.dev/crawlfleet/controllers/plain"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -72,7 +72,7 @@ func (t *Temporal) Look(ctx context.Context, uid types.UID) (Seen, error) {
 		return Seen{}, nil
 	}
 	if err != nil {
-		return Seen{}, fmt.Errorf("describe the schedule: %w", crawljob.Plain(err))
+		return Seen{}, fmt.Errorf("describe the schedule: %w", plain.Temporal(err))
 	}
 	seen := Seen{
 		Known: true, Note: d.Schedule.State.Note, Paused: d.Schedule.State.Paused,
@@ -114,7 +114,7 @@ func (t *Temporal) Put(ctx context.Context, p Plan) error {
 		return &Refused{Message: invalid.Message}
 	}
 	if err != nil {
-		return fmt.Errorf("put the schedule: %w", crawljob.Plain(err))
+		return fmt.Errorf("put the schedule: %w", plain.Temporal(err))
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (t *Temporal) Remove(ctx context.Context, uid types.UID) error {
 	defer cancel()
 	err := t.handle(ctx, uid).Delete(ctx)
 	if err != nil && !missing(err) {
-		return fmt.Errorf("delete the schedule: %w", crawljob.Plain(err))
+		return fmt.Errorf("delete the schedule: %w", plain.Temporal(err))
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (t *Temporal) Backfill(ctx context.Context, uid types.UID, b v1alpha1.Backf
 		Namespace: t.Namespace, ScheduleId: workflows.ScheduleID(string(uid)), StartTime: timestamppb.New(b.From.Time), EndTime: timestamppb.New(b.To.Time),
 	})
 	if err != nil {
-		return fmt.Errorf("list the times of a backfill: %w", crawljob.Plain(err))
+		return fmt.Errorf("list the times of a backfill: %w", plain.Temporal(err))
 	}
 	if len(times.StartTime) > maxBackfill {
 		return &Refused{Message: fmt.Sprintf("Backfill %q is not done: the schedule has more than %d times in its range. Ask for a shorter range under another name.", b.Name, maxBackfill)}
@@ -157,7 +157,7 @@ func (t *Temporal) Backfill(ctx context.Context, uid types.UID, b v1alpha1.Backf
 		}}},
 	})
 	if err != nil {
-		return fmt.Errorf("backfill the schedule: %w", crawljob.Plain(err))
+		return fmt.Errorf("backfill the schedule: %w", plain.Temporal(err))
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (t *Temporal) Tell(ctx context.Context, uid types.UID, at time.Time) error 
 	defer cancel()
 	err := t.Client.SignalWorkflow(ctx, workflows.FiringWorkflowID(string(uid), at), "", workflows.SignalLook, nil)
 	if err != nil && !missing(err) {
-		return fmt.Errorf("tell the firing: %w", crawljob.Plain(err))
+		return fmt.Errorf("tell the firing: %w", plain.Temporal(err))
 	}
 	return nil
 }
