@@ -8,6 +8,7 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="self.externalURL.find('//[^:/]+') != self.replayURL.find('//[^:/]+')",fieldPath=".replayURL",message="archived pages must not be sent the portal's cookies: give replayURL another host name than externalURL"
 // +kubebuilder:validation:XValidation:rule="!has(self.catalog) || self.catalog.type != 'PersistentVolumeClaim' || !has(self.replicas) || self.replicas < 2",fieldPath=".catalog",message="a catalog on a volume is of one portal: set replicas to 1, or catalog.type to EmptyDir"
+// +kubebuilder:validation:XValidation:rule="!has(self.replicas) || self.replicas < 2 || has(self.sessionKeys) && has(self.replayKeys)",fieldPath=".replicas",message="what one portal seals has to be opened by the others: give sessionKeys and replayKeys, or set replicas to 1"
 type FleetPortal struct {
 	// externalURL is the portal's address as browsers know it.
 	// +required

@@ -110,6 +110,8 @@ func TestInstanceRefused(t *testing.T) {
 		"SameHost":     {"Archived pages would be sent its cookies.", services + "portal: {externalURL: \"https://portal.example:8443\", replayURL: https://portal.example, oidc: {issuer: https://l.example, clientID: p}}", "another host name than externalURL"},
 		"NoProvider":   {"Nobody could be told apart.", services + "portal: {externalURL: https://portal.example, replayURL: https://replay.example}", "spec.portal.oidc: Required value"},
 		"Catalogs":     {"Two would write into one file.", with(portalAt, "replicas: 2, catalog: {type: PersistentVolumeClaim}"), "a catalog on a volume is of one portal"},
+		"OwnSessions":  {"Each would end the sessions of the other.", with(portalAt, "replicas: 2, replayKeys: {secretName: s, key: replay-keys}"), "give sessionKeys and replayKeys"},
+		"OwnReplays":   {"Each would refuse the addresses of the other.", with(portalAt, "replicas: 2, sessionKeys: {secretName: s, key: session-keys}"), "give sessionKeys and replayKeys"},
 		"StorageClass": {"", with(portalAt, "catalog: {storageClassName: fast}"), "set type to PersistentVolumeClaim"},
 		"Roots":        {"", with(portalAt, "trust: {domains: [archive.example]}"), "domains and domainRoots need each other"},
 		"Stamps":       {"", with(portalAt, "dossiers: {organization: Agency, stampAuthorities: [https://tsa.example]}"), "give signKey, too"},
@@ -143,7 +145,7 @@ func TestInstanceAccepted(t *testing.T) {
 		with(poolAt, "scaling: {min: 0}, tabs: 8, capacity: Spot, tolerations: [{operator: Exists}]"),
 		with(poolAt, "scaling: {mode: External}, seccompProfile: {type: Localhost, localhostProfile: crawlfleet/chromium.json}"),
 		with(poolAt, "resources: {requests: {cpu: 500m, ephemeral-storage: 5Gi}}, scratch: 10Gi, sharedMemory: 512Mi"),
-		with(portalAt, "replicas: 2, sessionKeys: {secretName: portal, key: session}, regions: [NL, DE]"),
+		with(portalAt, "replicas: 2, sessionKeys: {secretName: portal, key: session}, replayKeys: {secretName: portal, key: replay}, regions: [NL, DE]"),
 		services + "portal: {externalURL: https://portal.example, replayURL: \"https://*.replay.example\", oidc: {issuer: https://l.example, clientID: p}, catalog: {type: PersistentVolumeClaim, storageClassName: fast}}",
 	} {
 		if _, errs := s.create(t, instance(rest)); len(errs) > 0 {
