@@ -130,14 +130,14 @@ func (e *Engine) observe() (State, error) {
 	return s, nil
 }
 
-// forget drops addresses of pods that are gone, or whose status tells theirs.
+// forget drops the addresses of pods that are gone, or done and without use for theirs.
 func (e *Engine) forget(pods []*corev1.Pod) {
-	known := map[types.UID]bool{}
+	there := map[types.UID]bool{}
 	for _, p := range pods {
-		known[p.UID] = p.Status.PodIP == ""
+		there[p.UID] = !ended(p)
 	}
 	for uid := range e.addresses {
-		if !known[uid] {
+		if !there[uid] {
 			delete(e.addresses, uid)
 		}
 	}

@@ -112,6 +112,31 @@ func TestRulesHoldBeforeAPodStarts(t *testing.T) {
 	r.eventually(t, address, false)
 }
 
+// After a restart of the node pods have other addresses than their status tells, and those
+// that it tells may be others'.
+func TestRulesHoldAfterARestart(t *testing.T) {
+	t.Parallel()
+	r := run(t, testState(t, `{metadata: {namespace: a, name: client}, spec: {podSelector: {matchLabels: {app: client}}, policyTypes: [Egress]}}`))
+	r.eventually(t, "10.244.0.2", true)
+	must(t, Ask(r.socket, NewPod{Namespace: "a", Name: "client", UID: "aclient", Address: "10.244.0.1"}))
+	if !r.chain("10.244.0.1") {
+		t.Error("the pod may start, and there are no rules for its new address")
+	}
+	if r.chain("10.244.0.2") {
+		t.Error("the pod's rules hold for the address that it had")
+	}
+	// The status of "web" tells that of the client, which is not its own any more.
+	must(t, Ask(r.socket, NewPod{Namespace: "a", Name: "web", UID: "aweb", Address: "10.244.0.2"}))
+	if r.chain("10.244.0.2") {
+		t.Error("a pod that no policy selects has the rules of another")
+	}
+	// And a third time: what was given to one is given to another.
+	must(t, Ask(r.socket, NewPod{Namespace: "a", Name: "web", UID: "aweb", Address: "10.244.0.1"}))
+	if r.chain("10.244.0.1") {
+		t.Error("the pod has the rules of the one that had its address before")
+	}
+}
+
 // One of the same name as a pod that is there is another pod.
 func TestAnotherPodOfTheSameName(t *testing.T) {
 	t.Parallel()

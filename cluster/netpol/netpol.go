@@ -23,7 +23,8 @@ type State struct {
 	Namespaces []*corev1.Namespace
 	Pods       []*corev1.Pod
 	Policies   []*networkingv1.NetworkPolicy
-	// Addresses are those of pods whose status does not tell theirs yet.
+	// Addresses are those that pods were last given on this node: what their status tells
+	// comes later, and after a restart of the node is what they had before.
 	Addresses map[types.UID]string
 }
 

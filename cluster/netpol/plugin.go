@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -105,10 +106,16 @@ func (e *Engine) admit(ctx context.Context, p NewPod) error {
 		case <-tick.C:
 		}
 	}
-	e.mu.Lock()
-	e.addresses[types.UID(p.UID)] = p.Address
-	e.mu.Unlock()
+	e.give(types.UID(p.UID), p.Address)
 	return e.Sync(ctx)
+}
+
+// give records that an address is a pod's now, and so no other's any more.
+func (e *Engine) give(uid types.UID, address string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	maps.DeleteFunc(e.addresses, func(_ types.UID, given string) bool { return given == address })
+	e.addresses[uid] = address
 }
 
 // byName orders objects.

@@ -30,8 +30,16 @@ func newWorld(s State) *world {
 	for _, n := range s.Namespaces {
 		w.namespaces[n.Name] = n.Labels
 	}
+	given := map[string]bool{}
+	for _, address := range s.Addresses {
+		given[address] = true
+	}
 	for _, p := range s.Pods {
-		address := cmp.Or(p.Status.PodIP, s.Addresses[p.UID])
+		address, known := s.Addresses[p.UID]
+		// What a status still tells may have been given to another pod.
+		if !known && !given[p.Status.PodIP] {
+			address = p.Status.PodIP
+		}
 		// Policies do not say anything of pods on the node's own network. An address of
 		// a pod that ended may be another's already.
 		if p.Spec.HostNetwork || ended(p) || address == "" {
