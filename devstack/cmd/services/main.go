@@ -29,6 +29,10 @@ import (
 // lockTimeout is how long to wait for the process before this one to be gone.
 const lockTimeout = 15 * time.Second
 
+// stopTimeout is how long Temporal may take to end; by itself it would wait for minutes. The store may take 20 s after
+// that (stack.Child), and a pod has 60 s for all (charts/crawlfleet/templates/services.yaml).
+const stopTimeout = 25 * time.Second
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := newCommand().ExecuteContext(ctx)
@@ -58,7 +62,7 @@ Temporal has the namespace. The store's keys are those of --s3-credentials-file;
 DIR/s3/credentials, which are made at the first start.
 
 Ready is what answers: GET /-healthz of the store, and gRPC's health check
-(temporal.api.workflowservice.v1.WorkflowService) of Temporal. SIGTERM ends both in order.`,
+(temporal.api.workflowservice.v1.WorkflowService) of Temporal. SIGTERM ends both in order, within 45 seconds.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -89,7 +93,8 @@ func (o *options) s3() s3.Options {
 	return s3.Options{Dir: o.dir, Everywhere: !o.loopback, Port: o.s3Port, Credentials: o.credentials, Durable: true}
 }
 
-// run starts both and ends them when ctx is done.
+// run starts both and ends them when ctx is done: Temporal first, since it hands out work that the store is
+// needed for. To be called off before both are up is no error.
 func (o *options) run(ctx context.Context) (err error) {
 	if o.dir, err = stack.PrepareDir(o.dir); err != nil {
 		return err
@@ -99,11 +104,9 @@ func (o *options) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	lockCtx, cancel := context.WithTimeout(ctx, lockTimeout)
-	defer cancel()
-	lock, err := stack.AcquireLock(lockCtx, o.dir)
+	lock, err := o.lock(ctx)
 	if err != nil {
-		return err
+		return unlessCalledOff(ctx, err)
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
@@ -114,21 +117,53 @@ func (o *options) run(ctx context.Context) (err error) {
 		Restarted: func(int) {}, Logger: log,
 	})
 	if err != nil {
-		return fmt.Errorf("start the store: %w", err)
+		return unlessCalledOff(ctx, fmt.Errorf("start the store: %w", err))
 	}
 	defer store.Stop()
 	server, err := temporal.Start(ctx, temporal.Options{Dir: o.dir, Everywhere: !o.loopback, Port: o.temporalPort, Namespace: o.namespace, Durable: true})
-	if ctx.Err() != nil && err != nil {
-		return nil // it was called off
-	}
 	if err != nil {
-		return err
+		return unlessCalledOff(ctx, err)
 	}
-	defer server.Stop()
+	defer o.stop(log, server)
 	log.Info("services are up", "temporalPort", o.temporalPort, "s3Port", o.s3Port, "dir", o.dir)
 	<-ctx.Done()
 	log.Info("services are ending")
 	return nil
+}
+
+// lock waits for the process before this one, if there is one, to be gone.
+func (o *options) lock(ctx context.Context) (*stack.Lock, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	lock, err := stack.AcquireLock(ctx, o.dir)
+	var held *stack.HeldError
+	if errors.As(err, &held) {
+		return nil, fmt.Errorf("other services run in %s, since %s: end them, or use another --dir (%s is theirs)",
+			o.dir, held.Holder.Since.Local().Format(time.DateTime), filepath.Join(o.dir, stack.LockFile))
+	}
+	return lock, err
+}
+
+// unlessCalledOff is the error of a start that was not called off.
+func unlessCalledOff(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// stop ends Temporal, in a time that leaves the store its own. What it has confirmed is on the disk.
+func (o *options) stop(log *slog.Logger, server *temporal.Server) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		server.Stop()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(stopTimeout):
+		log.Warn("Temporal did not end in time", "seconds", stopTimeout.Seconds(), "log", filepath.Join(o.dir, stack.LogDir))
+	}
 }
 
 // s3Args are the command line on which the store runs by itself.
