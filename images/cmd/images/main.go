@@ -7,8 +7,9 @@
 package main
 
 import (
-	"cmp"
+	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -53,7 +54,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	f.StringVar(&o.ReplayVersion, "replay-version", "", "`VERSION` of ReplayWeb.page")
 	f.StringVar(&o.Repository, "repository", "docker.io/crawlfleet", "what the images' names begin with")
 	f.StringVar(&o.Tag, "tag", "dev", "`VERSION` that the images' names end with")
-	f.StringVar(&platforms, "platforms", "linux/amd64", "`PLATFORMS` to make them for, with commas between")
+	f.StringVar(&platforms, "platforms", "linux/amd64", "`PLATFORMS` to make them for, with a comma between: "+strings.Join(known, ", "))
 	f.StringVar(&o.Debian.Mirror, "mirror", "", "`URL` of the Debian archive (default deb.debian.org)")
 	f.StringVar(&o.Debian.Security, "mirror-security", "", "`URL` of Debian's security archive")
 	f.StringVar(&o.Debian.Snapshot, "snapshot", "", "`TIME`, such as 20261101T000000Z, of a state of snapshot.debian.org to take packages from")
@@ -99,12 +100,8 @@ func complete(ctx context.Context, o *recipe.Options, platforms, packages string
 			return err
 		}
 	}
-	for p := range strings.SplitSeq(platforms, ",") {
-		platform, err := v1.ParsePlatform(p)
-		if err != nil {
-			return fmt.Errorf("--platforms: %w", err)
-		}
-		o.Platforms = append(o.Platforms, *platform)
+	if o.Platforms, err = parsePlatforms(platforms); err != nil {
+		return err
 	}
 	if packages != "" {
 		data, err := os.ReadFile(packages)
@@ -113,30 +110,83 @@ func complete(ctx context.Context, o *recipe.Options, platforms, packages string
 		}
 		o.Debian.Packages = strings.Fields(string(data))
 	}
-	o.Revision = git(ctx, o.Root, "rev-parse", "HEAD")
-	if git(ctx, o.Root, "status", "--porcelain", "--untracked-files=no") != "" {
-		o.Revision += "+dirty"
+	if o.Revision, err = revision(ctx, o.Root); err != nil {
+		return err
 	}
 	o.At, err = commitTime(ctx, o.Root)
 	return err
 }
 
+// known are the platforms that images are made for.
+var known = []string{"linux/amd64", "linux/arm64"}
+
+// parsePlatforms reads platforms with commas between.
+func parsePlatforms(list string) ([]v1.Platform, error) {
+	var platforms []v1.Platform
+	for p := range strings.SplitSeq(list, ",") {
+		p = strings.TrimSpace(p)
+		if !slices.Contains(known, p) {
+			return nil, fmt.Errorf("--platforms: no image is made for %q: use %s, with a comma between", p, strings.Join(known, " or "))
+		}
+		platform, err := v1.ParsePlatform(p)
+		if err != nil {
+			return nil, fmt.Errorf("--platforms: %w", err)
+		}
+		if slices.ContainsFunc(platforms, platform.Equals) {
+			return nil, fmt.Errorf("--platforms: %s is there twice", p)
+		}
+		platforms = append(platforms, *platform)
+	}
+	return platforms, nil
+}
+
+// revision is the commit that a folder is at, with "+dirty" where there is more: files that git does not know, too, are
+// compiled. Outside of a clone there is none.
+func revision(ctx context.Context, root string) (string, error) {
+	commit, err := git(ctx, root, "rev-parse", "HEAD")
+	if err != nil || commit == "" {
+		return "", err
+	}
+	changes, err := git(ctx, root, "status", "--porcelain")
+	if err != nil {
+		return "", err
+	}
+	if changes != "" {
+		commit += "+dirty"
+	}
+	return commit, nil
+}
+
 // commitTime is what the images say they were made at: $SOURCE_DATE_EPOCH
 // (reproducible-builds.org/specs/source-date-epoch), or the time of the commit.
 func commitTime(ctx context.Context, root string) (time.Time, error) {
-	text := cmp.Or(os.Getenv("SOURCE_DATE_EPOCH"), git(ctx, root, "log", "-1", "--format=%ct"))
+	text := os.Getenv("SOURCE_DATE_EPOCH")
+	if text == "" {
+		var err error
+		if text, err = git(ctx, root, "log", "-1", "--format=%ct"); err != nil {
+			return time.Time{}, err
+		}
+	}
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("the images' time is neither in $SOURCE_DATE_EPOCH nor to be had from git: %w", err)
+		return time.Time{}, fmt.Errorf("the images' time is neither in $SOURCE_DATE_EPOCH nor to be had from git, as %s is no clone: %w", root, err)
 	}
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// git asks git; where it knows nothing, as outside of a clone, the answer is empty.
-func git(ctx context.Context, root string, args ...string) string {
-	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...).Output()
-	if err != nil {
-		return ""
+// git asks git; where it knows nothing, as outside of a clone, the answer is empty. That it will not say, as of a clone of
+// another user, is an error: the image would not tell what it is made of.
+func git(ctx context.Context, root string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	var problem bytes.Buffer
+	cmd.Stderr = &problem
+	out, err := cmd.Output()
+	if errors.Is(err, exec.ErrNotFound) || strings.Contains(problem.String(), "not a git repository") {
+		return "", nil
 	}
-	return strings.TrimSpace(string(out))
+	if err != nil {
+		return "", fmt.Errorf("ask git about %s: %w: %s", root, err, strings.TrimSpace(problem.String()))
+	}
+	return strings.TrimSpace(string(out)), nil
 }
