@@ -112,21 +112,23 @@ verify: generate lint ## Check generated files, linters, the Kubernetes API lint
 
 .PHONY: test
 test: build tools chromiums openssl docs-site ## Run every test: real API server, Temporal, S3 server and Chrome
-	@go test -timeout 30m $$(go list ./... | grep -v /workers/browser$$)
+	@# (No go vet: make lint has it look at the same files, tests among them. It would walk
+	@# through Kubernetes and Temporal in each module, for two minutes of a processor.)
+	@go test -vet=off -timeout 30m $$(go list ./... | grep -v /workers/browser$$)
 	@# (Most of what takes long here waits for something: more of it at a time than there
 	@# are processors, and no other package beside.)
-	@go test -parallel 3 -timeout 30m ./workers/browser
+	@go test -vet=off -parallel 3 -timeout 30m ./workers/browser
 	@$(MAKE) --no-print-directory sim SEEDS=12
-	@cd test/alerts && go test -count=1 ./...
-	@cd cluster && go test $$(go list ./... | grep -v /e2e$$)
-	@# (go vet would walk through all of Kubernetes. No kept results where the
-	@# binaries of bin/ are what is tested: Go does not see that they changed.)
+	@cd test/alerts && go test -count=1 -vet=off ./...
+	@cd cluster && go test -vet=off $$(go list ./... | grep -v /e2e$$)
+	@# (No kept results where the binaries of bin/ are what is tested: Go does not see that
+	@# they changed.)
 	@cd devstack && DEVSTACK=$(CURDIR)/bin/devstack go test -count=1 -vet=off ./...
 	@# (The images themselves are made and run by make test-images.)
-	@cd images && go test -timeout 20m $$(go list ./... | grep -v /container$$)
+	@cd images && go test -vet=off -timeout 20m $$(go list ./... | grep -v /container$$)
 	@# (One package after the other: two whole stacks at a time on a machine of two
 	@# processors take longer than both in turn, and run into each other's times.)
-	@cd test && go test -count=1 -p 1 -parallel 3 -timeout 80m ./...
+	@cd test && go test -count=1 -vet=off -p 1 -parallel 3 -timeout 80m ./...
 
 # The frontier in a fleet in which everything goes wrong: each seed is a web of 100,000 addresses.
 .PHONY: sim
