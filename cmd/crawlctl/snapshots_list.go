@@ -227,8 +227,14 @@ const maxAgo = 100 * 365 * 24 * time.Hour
 // again is the command line that goes on where this one ends: the times in it are fixed.
 func again(cmd *cobra.Command, args []string, query url.Values) func(cursor string) string {
 	words := strings.Fields(cmd.CommandPath())
+	var asked []string
 	for _, arg := range args {
-		words = append(words, shellWord(arg))
+		asked = append(asked, shellWord(arg))
+	}
+	if slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "-") }) { // a word that is left out is no flag
+		asked = append([]string{"--"}, asked...)
+	} else {
+		words, asked = append(words, asked...), nil
 	}
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		value := flag.Value.String()
@@ -240,8 +246,9 @@ func again(cmd *cobra.Command, args []string, query url.Values) func(cursor stri
 		}
 		words = append(words, "--"+flag.Name+"="+shellWord(value))
 	})
-	line := strings.Join(words, " ")
-	return func(cursor string) string { return line + " --cursor=" + shellWord(cursor) }
+	return func(cursor string) string {
+		return strings.Join(slices.Concat(words, []string{"--cursor=" + shellWord(cursor)}, asked), " ")
+	}
 }
 
 // plainWord is what no shell changes.

@@ -94,6 +94,9 @@ func (l *listing) tell(shown int, last *found, begun bool) {
 	switch {
 	case shown == 0:
 		fmt.Fprintln(l.errs, "nothing was found")
+		if strings.HasPrefix(l.query.Get("q"), "@") || strings.Contains(l.query.Get("q"), " @") {
+			fmt.Fprintln(l.errs, "a handle is found where it stands with its @, or in the address of a profile: look for the name without it, too")
+		}
 	case last.Next != "":
 		of := ""
 		if begun && last.Count != nil && *last.Count > shown {

@@ -122,6 +122,29 @@ func TestShellWord(t *testing.T) {
 	}
 }
 
+// TestGoOnWith: what goes on with a list asks for the same, also of a query with words that must not be there.
+func TestGoOnWith(t *testing.T) {
+	t.Parallel()
+	for _, typed := range [][]string{{"blue door", "--limit=5"}, {"--limit=5", "--", "-boat", "door", "--all"}, {"--no-headers"}} {
+		cmd := newSnapshotsList(&portalFlags{})
+		if err := cmd.ParseFlags(typed); err != nil {
+			t.Fatal(err)
+		}
+		args, limit := cmd.Flags().Args(), cmd.Flag("limit").Value.String()
+		line := again(cmd, args, url.Values{})("next-1")
+		words := strings.Fields(strings.ReplaceAll(line, "'blue door'", "blue_door"))
+		cmd = newSnapshotsList(&portalFlags{})
+		if err := cmd.ParseFlags(words[1:]); err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		got := strings.ReplaceAll(strings.Join(cmd.Flags().Args(), "|"), "blue_door", "blue door")
+		if got != strings.Join(args, "|") || cmd.Flag("limit").Value.String() != limit || cmd.Flag("cursor").Value.String() != "next-1" {
+			t.Errorf("%s asks for %q, limit %s, cursor %s", line, got, cmd.Flag("limit").Value, cmd.Flag("cursor").Value)
+		}
+	}
+}
+
 func TestReprDigest(t *testing.T) {
 	t.Parallel()
 	const sum = "X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE="
