@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,7 +25,7 @@ type Feed struct {
 	Base, Self string
 	// Since is when the feed began: it was updated then, while there are no notices.
 	Since time.Time
-	// Words say a notice to people; nil says it in English.
+	// Words say a notice to people.
 	Words func(n Notice) (title, text string)
 }
 
@@ -42,33 +41,6 @@ func (f *Feed) updated(newest []Notice) time.Time {
 		return f.Since.UTC()
 	}
 	return newest[0].Time.UTC()
-}
-
-func (f *Feed) words(n Notice) (title, text string) {
-	if f.Words != nil {
-		return f.Words(n)
-	}
-	return English(n)
-}
-
-// English says a notice in English.
-func English(n Notice) (title, text string) {
-	what := map[Kind]string{NewCapture: "Captured again", Changed: "Changed", Gone: "Gone", Back: "Back"}[n.Kind]
-	text = n.Time.UTC().Format("2006-01-02 15:04:05 UTC")
-	if len(n.Parts) > 0 {
-		var parts []string
-		for _, p := range n.Parts {
-			parts = append(parts, strings.ToLower(string(p)))
-		}
-		text += "; changed: " + strings.Join(parts, ", ")
-	}
-	if n.Status > 0 {
-		text += fmt.Sprintf("; status %d", n.Status)
-	}
-	if n.Reason != "" {
-		text += "; " + n.Reason
-	}
-	return what + ": " + n.URL, text
 }
 
 // id names a notice for good, wherever the portal is: a UUID of its watch and capture (RFC 9562 section 5.5).
@@ -143,7 +115,7 @@ func (f *Feed) Atom(w io.Writer, notices []Notice) error {
 	}
 	for i := range notices {
 		n := &notices[i]
-		title, text := f.words(*n)
+		title, text := f.Words(*n)
 		e := atomEntry{
 			ID: n.id(), Title: title, Updated: n.Time.UTC().Format(time.RFC3339), Category: atomCategory{string(n.Kind)},
 			Links: []atomLink{{"alternate", typeHTML, f.snapshot(n.Capture)}}, Summary: atomText{"text", text},
@@ -197,7 +169,7 @@ func (f *Feed) JSON(w io.Writer, notices []Notice) error {
 		Authors: []jsonAuthor{{f.Author}}, Items: []jsonItem{},
 	}
 	for _, n := range newest(notices) {
-		title, text := f.words(n)
+		title, text := f.Words(n)
 		doc.Items = append(doc.Items, jsonItem{
 			ID: n.id(), URL: f.snapshot(n.Capture), Title: title, Text: text, Published: n.Time.UTC().Format(time.RFC3339),
 			Tags: []string{string(n.Kind)}, Notice: n,

@@ -13,7 +13,27 @@ import (
 )
 
 var feed = Feed{
-	Title: "What I watch <3", Author: "crawlfleet", Base: "https://portal.example/", Self: "https://portal.example/watches.atom?namespace=research", Since: when,
+	Title: "What I watch <3", Author: "crawlfleet", Base: "https://portal.example/", Self: "https://portal.example/watches.atom?namespace=research", Since: when, Words: english,
+}
+
+// english says a notice in English.
+func english(n Notice) (title, text string) {
+	what := map[Kind]string{NewCapture: "Captured again", Changed: "Changed", Gone: "Gone", Back: "Back"}[n.Kind]
+	text = n.Time.UTC().Format("2006-01-02 15:04:05 UTC")
+	if len(n.Parts) > 0 {
+		var parts []string
+		for _, p := range n.Parts {
+			parts = append(parts, strings.ToLower(string(p)))
+		}
+		text += "; changed: " + strings.Join(parts, ", ")
+	}
+	if n.Status > 0 {
+		text += fmt.Sprintf("; status %d", n.Status)
+	}
+	if n.Reason != "" {
+		text += "; " + n.Reason
+	}
+	return what + ": " + n.URL, text
 }
 
 var notice = Notice{

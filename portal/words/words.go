@@ -114,13 +114,6 @@ func (l Lang) Number(n int) string {
 	return digits
 }
 
-// Translated reports whether a text or noun has a wording in every language.
-func Translated(english string) bool {
-	_, text := dutch[english]
-	_, noun := nouns[english]
-	return text || noun
-}
-
 // All are the texts that are translated, sorted.
 func All() []string { return slices.Sorted(maps.Keys(dutch)) }
 

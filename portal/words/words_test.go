@@ -238,7 +238,8 @@ func TestEverythingIsTranslated(t *testing.T) {
 		t.Fatalf("only %d texts were found: the search for them is broken", len(texts))
 	}
 	for s, where := range texts {
-		if !Translated(s) {
+		_, text := dutch[s]
+		if _, noun := nouns[s]; !text && !noun {
 			t.Errorf("%s says %q, which has no Dutch wording", where, s)
 		}
 	}
