@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/custody"
 	"crawlfleet.dev/crawlfleet/internal/verify"
 	"crawlfleet.dev/crawlfleet/portal/access"
@@ -198,8 +199,21 @@ func (m *Metrics) Verified(v verify.Verdict, err error) {
 	m.verifications.WithLabelValues(string(v)).Inc()
 }
 
-// refused counts an error that somebody was not let through by.
+// Looks counts the looks of replays that were refused: they are asked for on another origin than the portal's, and
+// answered there. It is for [replay.Options].
+func (m *Metrics) Looks(look func(context.Context, access.Person, blob.Key) error) func(context.Context, access.Person, blob.Key) error {
+	return func(ctx context.Context, p access.Person, chunk blob.Key) error {
+		err := look(ctx, p, chunk)
+		m.refused(err)
+		return err
+	}
+}
+
+// refused counts an error that somebody was not let through by. A visitor who goes meanwhile is no fault.
 func (m *Metrics) refused(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
 	var refused *access.Problem
 	if hidden := (*access.HiddenError)(nil); errors.As(err, &hidden) {
 		refused = hidden.Refused

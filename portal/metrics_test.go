@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"crawlfleet.dev/crawlfleet/internal/blob"
+	"crawlfleet.dev/crawlfleet/internal/blob/blobtest"
 	"crawlfleet.dev/crawlfleet/internal/custody"
 	"crawlfleet.dev/crawlfleet/portal/access"
 	"crawlfleet.dev/crawlfleet/portal/follow"
@@ -128,6 +130,32 @@ func TestErrorsBeginAtZero(t *testing.T) {
 			t.Errorf("the errors of %q are %v from the beginning, told: %t", r.Pattern, n, ok)
 		}
 	}
+}
+
+// TestRefusedReplaysAreCounted: a replay that shows nothing because nobody can be told of it is a refusal, also where the
+// log was not even asked, as the SHA-256 of the file is not to be had. Who went away is none.
+func TestRefusedReplaysAreCounted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	registry := prometheus.NewRegistry()
+	m := NewMetrics(registry)
+	c := &access.Custody{Log: &logbook{}, Chunks: f.bucket}
+	look := m.Looks(func(ctx context.Context, p access.Person, chunk blob.Key) error {
+		return c.Read(ctx, p, access.Snapshot{Chunk: chunk})
+	})
+	f.store.Answer = func(w http.ResponseWriter, _ *http.Request, _ func()) bool {
+		blobtest.Fail(w, http.StatusForbidden, "AccessDenied")
+		return true
+	}
+	if err := look(t.Context(), access.Person{Name: "ann"}, "default/ads/u/chunks/c0.wacz"); err == nil {
+		t.Error("it is shown")
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := look(gone, access.Person{Name: "ann"}, "default/ads/u/chunks/c1.wacz"); err == nil {
+		t.Error("it is shown to who went away")
+	}
+	wantCounts(t, registry, map[string]float64{"refusals_total CustodyUnavailable": 1, "custody_failures_total": 0})
 }
 
 func TestExportsAreCounted(t *testing.T) {

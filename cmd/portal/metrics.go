@@ -10,6 +10,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/portal"
 	"crawlfleet.dev/crawlfleet/portal/access"
+	"crawlfleet.dev/crawlfleet/portal/replay"
 )
 
 // newRegistry is a registry with what is known of the process itself.
@@ -20,8 +21,9 @@ func newRegistry() *prometheus.Registry {
 }
 
 // observe has all that a portal counts known to a registry.
-func observe(r *prometheus.Registry, gate *access.Gate, derived *archive) *portal.Metrics {
+func observe(r *prometheus.Registry, gate *access.Gate, derived *archive, replays *replay.Server) *portal.Metrics {
 	m := portal.NewMetrics(r)
+	replays.Look = m.Looks(replays.Look)
 	gate.Custody.Observe, derived.judge.Observe = m.Told, m.Verified
 	r.MustRegister(portal.CatalogMetrics{Follow: derived.follow, Began: time.Now(), Now: time.Now})
 	return m

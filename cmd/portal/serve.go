@@ -128,7 +128,7 @@ func (o *options) sites(p *parts) ([]site, error) {
 		return nil, err
 	}
 	registry := newRegistry()
-	metrics := observe(registry, p.gate, p.derived)
+	metrics := observe(registry, p.gate, p.derived, replays)
 	p.store.Observe(blob.NewMetrics(registry))
 	pages, err := o.portal(p, runs, replays, metrics)
 	if err != nil {
