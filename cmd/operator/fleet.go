@@ -163,6 +163,7 @@ func (o *options) fleetReconciler(mgr ctrl.Manager, runs temporal.Client, report
 		Reader:      mgr.GetAPIReader(),
 		Namespace:   o.fleetNamespace,
 		Temporal:    &crawlfleet.Temporal{Client: runs, Address: o.temporal.Address, Namespace: o.temporal.Namespace},
+		Wanted:      reports.Wanted(types.NamespacedName{Namespace: o.fleetNamespace, Name: v1alpha1.FleetName}),
 		Scaler:      crawlfleet.ByDemand{Scaler: &scale.Scaler{Source: demand, Now: time.Now, Metrics: scale.NewMetrics(metrics.Registry)}},
 		Versions:    crawlfleet.WorkerDeployment{Settler: builds},
 		Versioned:   true,

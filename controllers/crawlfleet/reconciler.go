@@ -30,6 +30,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	apply "crawlfleet.dev/crawlfleet/api/v1alpha1/applyconfiguration/api/v1alpha1"
@@ -51,6 +53,9 @@ type Reconciler struct {
 	Namespace string
 	// Temporal finds out whether Temporal can be used.
 	Temporal Prober
+	// Wanted has the CrawlFleet visited when there is something for pools to do where there was
+	// nothing.
+	Wanted source.TypedSource[reconcile.Request]
 	// Scaler says how many pods pools have, Versions which builds of the conductors run.
 	Scaler   Scaler
 	Versions Versions
@@ -82,8 +87,8 @@ type Reconciler struct {
 // +kubebuilder:rbac:namespace=crawlfleet-system,groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// SetupWithManager registers the reconciler: it is called when the CrawlFleet changes in spec, and
-// when something that it made changes.
+// SetupWithManager registers the reconciler: it is called when the CrawlFleet changes in spec, when
+// something that it made changes, and when pools have something to do.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("crawlfleet").
@@ -95,6 +100,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&corev1.PersistentVolumeClaim{}).
 		Owns(&networkingv1.NetworkPolicy{}).
 		Owns(&policyv1.PodDisruptionBudget{}).
+		WatchesRawSource(r.Wanted).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1, ReconciliationTimeout: visitTimeout}).
 		Complete(r)
 }

@@ -32,6 +32,8 @@ type Latest struct {
 type Reports struct {
 	now    func() time.Time
 	visits chan event.GenericEvent
+	// wanted has one event when there is something for browsers to do where there was nothing.
+	wanted chan event.GenericEvent
 
 	mu   sync.Mutex
 	runs map[types.UID]Latest
@@ -41,7 +43,10 @@ type Reports struct {
 
 // NewReports makes an empty store that tells the time by now.
 func NewReports(now func() time.Time) *Reports {
-	return &Reports{now: now, visits: make(chan event.GenericEvent, maxPending), runs: map[types.UID]Latest{}, retained: map[types.UID]workflows.RetentionReport{}}
+	return &Reports{
+		now: now, visits: make(chan event.GenericEvent, maxPending), wanted: make(chan event.GenericEvent, 1),
+		runs: map[types.UID]Latest{}, retained: map[types.UID]workflows.RetentionReport{},
+	}
 }
 
 // Take keeps a report, unless a newer one of the same run is known, and has the
@@ -52,7 +57,12 @@ func (r *Reports) Take(ctx context.Context, report workflows.Report) error {
 	known, ok := r.runs[uid]
 	newer := !ok || report.Seq >= known.Report.Seq
 	if newer {
+		had := ok && known.Report.Demand != workflows.Demand{}
+		first := report.Demand != workflows.Demand{} && !had && r.demand() == workflows.Demand{}
 		r.runs[uid] = Latest{Report: &report, Received: r.now()}
+		if first {
+			r.want()
+		}
 	}
 	r.mu.Unlock()
 	if !newer {
