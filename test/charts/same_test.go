@@ -1,12 +1,16 @@
 package charts
 
 import (
+	"bytes"
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -67,6 +71,46 @@ func TestHelmAndKustomize(t *testing.T) {
 	}
 	for k := range normalised {
 		t.Errorf("config/default has no %s", k)
+	}
+}
+
+// TestTemporalOfTheOperator: what spec.temporal names in Secrets, the operator has, however it is installed.
+func TestTemporalOfTheOperator(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, "config"))); err != nil {
+		t.Fatal(err)
+	}
+	kustomization := filepath.Join(dir, "default", "kustomization.yaml")
+	text, err := os.ReadFile(kustomization)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"components:", "- ../components/temporal-tls", "- ../components/temporal-key"} {
+		if !bytes.Contains(text, []byte("# "+line)) {
+			t.Fatalf("config/default does not show %q", line)
+		}
+		text = bytes.Replace(text, []byte("# "+line), []byte(line), 1)
+	}
+	if err := os.WriteFile(kustomization, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	built, err := tool(t, "kustomize", "build", filepath.Dir(kustomization))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := parse(t, built)
+	fleet := all["CrawlFleet/"+system+"/crawlfleet"].Object["spec"].(map[string]any)
+	temporal := fleet["temporal"].(map[string]any)
+	temporal["tls"] = map[string]any{"caSecret": "crawlfleet-temporal-ca", "secretName": "crawlfleet-temporal-tls"}
+	temporal["apiKey"] = map[string]any{"secretName": "crawlfleet-temporal", "key": "api-key"}
+	want := all["Deployment/"+system+"/crawlfleet-operator"]
+	got := template(t, "crawlfleet", system, valuesFile(t, map[string]any{"fleet": fleet})...)["Deployment/"+system+"/crawlfleet-operator"]
+	plain(want)
+	normalise(got)
+	byName := cmpopts.SortSlices(func(a, b any) bool { return fmt.Sprint(a) < fmt.Sprint(b) })
+	if diff := cmp.Diff(want.Object, got.Object, byName); diff != "" {
+		t.Errorf("the operator differs: -kustomize, +helm:\n%s", diff)
 	}
 }
 
