@@ -253,6 +253,27 @@ func TestScaling(t *testing.T) {
 	}
 }
 
+// TestFromZero: a pool that begins from no pods does not make the instance less ready, unless they do not
+// come.
+func TestFromZero(t *testing.T) {
+	t.Parallel()
+	fleet := agency(t, "agency")
+	s := newStage(t, append(secretsOf(fleet), fleet)...)
+	scaler := &steps{desired: Desired{Message: "nothing can be visited now"}}
+	s.Scaler = scaler
+	s.up()
+	scaler.desired = Desired{Replicas: 2, Message: "8 pages wait"}
+	s.visit()
+	s.visit()
+	s.wantCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, ReasonRunning, `Pool "browsers": 0 of 2 pods ready`)
+	s.wantCondition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, ReasonRunning)
+	s.stand("crawlfleet-browser-browsers", func(d *appsv1.Deployment) {
+		d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded"}}
+	})
+	s.visit()
+	s.wantCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, ReasonPodsNotReady, `Pool "browsers": 0 of 2 pods ready`)
+}
+
 // TestUpgrade: conductors of before stay until those of the new image are ready.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()

@@ -129,8 +129,11 @@ func parts(o *Observation) []part {
 		} else {
 			least, _ = pool.Scaling.Bounds()
 		}
-		// What is scaled out is under way, not missing.
-		all = append(all, part{fmt.Sprintf("pool %q", pool.Name), min(asks, max(least, 1)), asks, have})
+		// What is scaled out is under way, not missing, also from none at all, unless it has had its time.
+		if least == 0 && have != nil && stuck(have) {
+			least = 1
+		}
+		all = append(all, part{fmt.Sprintf("pool %q", pool.Name), min(asks, least), asks, have})
 	}
 	if render.HasPortal(&o.Fleet.Spec) {
 		n := orOne(o.Fleet.Spec.Portal.Replicas)
