@@ -240,6 +240,9 @@ type BundleOutput struct {
 	Results []string `json:"results,omitempty"`
 	// Yielded says why pages were left unvisited, empty when none were.
 	Yielded string `json:"yielded,omitempty"`
+	// Stopped is set when they were left because the worker had to end: another one may take
+	// them at once.
+	Stopped bool `json:"stopped,omitempty"`
 	// Trouble is a problem of the store that ended the bundle early.
 	Trouble *Waiting `json:"trouble,omitempty"`
 	// Rests are hosts that were left alone.

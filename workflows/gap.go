@@ -32,6 +32,7 @@ const (
 	changeGaps  = "gaps"
 	changeGone  = "gone"
 	changeReset = "reset"
+	changeStop  = "stop"
 )
 
 // The versions of changeGaps. Each one asked about by itself is two events of every history.

@@ -316,7 +316,8 @@ func (s *shard) returned(ctx workflow.Context, id string, f workflow.Future) {
 }
 
 // judge decides from what a bundle says whether the next one may follow at once. One
-// that brought nothing back is followed after a pause, whatever its reason.
+// that brought nothing back is followed after a pause, whatever its reason, unless its worker had
+// to end: others are there, or the next one waits until they are.
 func (s *shard) judge(ctx workflow.Context, out BundleOutput, profile *ProfileRef) {
 	switch {
 	case out.Trouble != nil && out.Trouble.Reason == ReasonLoginExpired:
@@ -329,6 +330,7 @@ func (s *shard) judge(ctx workflow.Context, out BundleOutput, profile *ProfileRe
 			s.trouble.clear()
 		}
 	case len(out.Rests) > 0: // they say when
+	case out.Stopped && workflow.GetVersion(ctx, changeStop, workflow.DefaultVersion, 1) >= 1: // a worker that is gone takes no more
 	case s.running():
 		s.fruitless++
 		s.resumeAt = workflow.Now(ctx).Add(pause(s.fruitless))

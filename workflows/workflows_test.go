@@ -36,6 +36,7 @@ type world struct {
 	sealed     SealInput
 	lose       int  // how many bundles fail
 	stuck      bool // bundles bring nothing back
+	stopped    int  // how many bundles are given back by a worker that ends
 	dead       bool // bundles end with their worker, whose last heartbeat tells
 	planned    func()
 	bundles    int
@@ -115,6 +116,10 @@ func (w *world) bundle(ctx context.Context, in BundleInput) (BundleOutput, error
 	}
 	if w.stuck {
 		return BundleOutput{Yielded: "made for a test"}, nil
+	}
+	if w.stopped > 0 {
+		w.stopped--
+		return BundleOutput{Yielded: "the worker stops", Stopped: true}, nil
 	}
 	if w.lose > 0 {
 		w.lose--
@@ -357,6 +362,21 @@ func TestCancel(t *testing.T) {
 	}
 	if w.bundles > 300 {
 		t.Errorf("%d bundles were handed out within ten minutes, though none brought anything back", w.bundles)
+	}
+}
+
+// TestWorkersEnd: what workers give back that have to end is taken by others at once, however much it is.
+func TestWorkersEnd(t *testing.T) {
+	t.Parallel()
+	w := world{total: 3 * openBundles, stopped: 3 * openBundles}
+	env := newEnv(t, &w)
+	began := env.Now()
+	env.ExecuteWorkflow(WorkflowCrawlRun, order())
+	if got := finish(t, env); got.Reason != ReasonCompleted {
+		t.Errorf("%+v", got)
+	}
+	if took := env.Now().Sub(began); took > 15*time.Second {
+		t.Errorf("it took %v, of which nobody needed more than some steps", took)
 	}
 }
 

@@ -130,7 +130,7 @@ func (c *Crawler) crawl(ctx context.Context, a attempt, in workflows.BundleInput
 	background.Wait()
 	b.abandon()
 	b.claim.release(ctx, b.rested, &c.background)
-	out = workflows.BundleOutput{Results: l.committed(), Yielded: l.asked(), Trouble: b.troubled(), Rests: b.rests}
+	out = workflows.BundleOutput{Results: l.committed(), Yielded: l.asked(), Stopped: l.asked() == errStopping.Error(), Trouble: b.troubled(), Rests: b.rests}
 	if out.Trouble != nil && l.live() {
 		err = nil // it is told with the result
 	}

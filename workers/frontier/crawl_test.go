@@ -556,8 +556,8 @@ func TestNoPageIsBegunWhenTheWorkerStops(t *testing.T) {
 	a := r.leases.lease(ref.ID)
 	a.stopping = stop
 	out, err := r.crawler.crawl(t.Context(), a, r.input(ref))
-	if err != nil || out.Yielded == "" || len(out.Results) != 0 || len(w.loads) != 0 {
-		t.Fatalf("%+v, %v, loads %v: want the page given back", out, err, w.loads)
+	if err != nil || out.Yielded == "" || !out.Stopped || len(out.Results) != 0 || len(w.loads) != 0 {
+		t.Fatalf("%+v, %v, loads %v: want the page given back, for others to take", out, err, w.loads)
 	}
 	r.crawler.Tabs = w
 	if got := r.runFrom(workflows.BundleDone{ID: ref.ID}); got.Counts.Archived != 1 || w.repeated() != 0 {
