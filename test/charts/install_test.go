@@ -155,10 +155,11 @@ func TestTwoFleets(t *testing.T) {
 	}
 	c.kubectl("--namespace", "south", "create", "secret", "generic", "crawlfleet-s3", "--from-literal=credentials=none")
 	notes = c.mustHelm("install", append(profile("production"), "south", chart("crawlfleet"), "--namespace", "south",
-		"--set", "namespaces={south-cases}", "--set", "fleet.policy.purposes={SouthernCases}")...)
+		"--set", "namespaces={south-cases}", "--set", "fleet.policy.purposes={SouthernCases}",
+		"--set", "fleet.portal.trust.stampRoots.secretName=stamp-roots", "--set", "fleet.portal.trust.stampRoots.key=roots.pem")...)
 	for _, want := range []string{
 		"takes orders from south-cases, for SouthernCases.",
-		"MISSING. Pods wait for these Secrets in namespace south: crawlfleet-s3-browser, crawlfleet-s3-portal, crawlfleet-signing, crawlfleet-custody, crawlfleet-payload-keys, crawlfleet-oidc, crawlfleet-portal-keys, portal-tls, replay-tls\n",
+		"MISSING. Pods wait for these Secrets in namespace south: crawlfleet-s3-browser, crawlfleet-s3-portal, crawlfleet-signing, crawlfleet-custody, crawlfleet-payload-keys, crawlfleet-oidc, crawlfleet-portal-keys, stamp-roots, portal-tls, replay-tls\n",
 	} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("the notes do not say %q:\n%s", want, notes)

@@ -143,6 +143,8 @@ subjects:
 {{- $names = concat $names (list (default dict $fleet.egress).proxyCASecret (default dict $fleet.egress).proxyCredentialsSecret) }}
 {{- $names = concat $names (list (default dict (default dict $portal.oidc).clientSecret).secretName (default dict $portal.oidc).caSecret $portal.tlsSecret) }}
 {{- $names = concat $names (list (default dict $portal.sessionKeys).secretName (default dict $portal.replayKeys).secretName (default dict (default dict $portal.dossiers).signKey).secretName) }}
+{{- $trust := default dict $portal.trust }}
+{{- $names = concat $names (list (default dict $trust.domainRoots).secretName (default dict $trust.stampRoots).secretName) }}
 {{- if .Values.ingress.enabled }}{{ $names = concat $names (list .Values.ingress.portalTLSSecret .Values.ingress.replayTLSSecret) }}{{ end }}
 {{- concat $names .Values.images.pullSecrets | compact | uniq | toYaml }}
 {{- end }}
