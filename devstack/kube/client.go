@@ -22,7 +22,7 @@ import (
 // Readiness is polled quickly, since tests wait for it.
 const (
 	readyPoll    = 50 * time.Millisecond
-	readyTimeout = 90 * time.Second
+	readyTimeout = stack.ReadyTimeout
 	probeTimeout = 5 * time.Second
 )
 

@@ -14,7 +14,7 @@ import (
 )
 
 // etcdStartTimeout bounds how long etcd may take to read its log and elect itself.
-const etcdStartTimeout = time.Minute
+const etcdStartTimeout = stack.ReadyTimeout
 
 // One member elects itself: there is no network to be patient with, so it need
 // not wait the usual second.

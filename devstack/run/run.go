@@ -212,7 +212,7 @@ func (o Options) startStack(ctx context.Context, procs *processes) (state *stack
 	if err != nil {
 		return nil, false, err
 	}
-	err = procs.await(ctx, "stack", 3*time.Minute, func() bool {
+	err = procs.await(ctx, "stack", stack.ReadyTimeout+time.Minute, func() bool {
 		state, err = stack.ReadState(dir)
 		return err == nil && alive(state.PID)
 	})

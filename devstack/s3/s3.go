@@ -51,7 +51,7 @@ const healthPath = "/-healthz"
 
 const (
 	readyPoll    = 10 * time.Millisecond
-	readyTimeout = 30 * time.Second
+	readyTimeout = stack.ReadyTimeout
 	probeTimeout = 5 * time.Second
 	stopTimeout  = 15 * time.Second
 )

@@ -15,10 +15,15 @@ import (
 	"time"
 )
 
+// ReadyTimeout is how long a part may take until it serves, on a machine that is busy with other
+// things: one that ends before is missed at once.
+const ReadyTimeout = 4 * time.Minute
+
 // Limits of a child's life.
 const (
-	// readyTimeout is how long a child may take to become ready.
-	readyTimeout = 2 * time.Minute
+	// readyTimeout is how long a child may take to become ready: it tells itself what was not
+	// in time.
+	readyTimeout = ReadyTimeout + 30*time.Second
 	// stopTimeout is how long it may take to end after SIGTERM.
 	stopTimeout = 20 * time.Second
 	// firstBackoff and lastBackoff bound the pause before a dead child is

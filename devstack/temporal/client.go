@@ -14,12 +14,14 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
+
+	"crawlfleet.dev/crawlfleet/devstack/stack"
 )
 
 // Readiness is polled quickly, since tests wait for it.
 const (
 	readyPoll    = 50 * time.Millisecond
-	readyTimeout = time.Minute
+	readyTimeout = stack.ReadyTimeout
 	probeTimeout = 5 * time.Second
 )
 
