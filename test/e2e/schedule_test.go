@@ -26,12 +26,8 @@ type calendar struct {
 
 func (c calendar) read(t *testing.T) *v1alpha1.CrawlSchedule {
 	t.Helper()
-	out, err := c.Kubectl(t.Context(), "", "get", "crawlsched", c.name, "-o", "json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &v1alpha1.CrawlSchedule{}
-	if err := json.Unmarshal([]byte(out), s); err != nil {
+	if err := c.Read(t.Context(), v1alpha1.GroupVersion.WithResource("crawlschedules"), "default", c.name, s); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -40,12 +36,8 @@ func (c calendar) read(t *testing.T) *v1alpha1.CrawlSchedule {
 // jobs are its CrawlJobs, by time.
 func (c calendar) jobs(t *testing.T) []v1alpha1.CrawlJob {
 	t.Helper()
-	out, err := c.Kubectl(t.Context(), "", "get", "crawl", "-l", v1alpha1.LabelSchedule+"="+c.name, "-o", "json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var list v1alpha1.CrawlJobList
-	if err := json.Unmarshal([]byte(out), &list); err != nil {
+	if err := c.List(t.Context(), v1alpha1.GroupVersion.WithResource("crawljobs"), "default", v1alpha1.LabelSchedule+"="+c.name, &list); err != nil {
 		t.Fatal(err)
 	}
 	slices.SortFunc(list.Items, func(a, b v1alpha1.CrawlJob) int { return strings.Compare(a.Name, b.Name) })
@@ -55,7 +47,7 @@ func (c calendar) jobs(t *testing.T) []v1alpha1.CrawlJob {
 // until waits for something that a schedule and its CrawlJobs show.
 func (c calendar) until(t *testing.T, what string, ok func(*v1alpha1.CrawlSchedule, []v1alpha1.CrawlJob) bool) (*v1alpha1.CrawlSchedule, []v1alpha1.CrawlJob) {
 	t.Helper()
-	for deadline := time.Now().Add(troubleTimeout); ; time.Sleep(500 * time.Millisecond) {
+	for deadline := time.Now().Add(troubleTimeout); ; time.Sleep(200 * time.Millisecond) {
 		s, jobs := c.read(t), c.jobs(t)
 		if ok(s, jobs) {
 			return s, jobs

@@ -13,6 +13,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -156,28 +157,56 @@ func (f *Fleet) Job(t testing.TB, name string) *v1alpha1.CrawlJob {
 	return job
 }
 
-// ReadJob reads a job; unlike [Fleet.Job] it may be called from any goroutine. It is no call of
-// kubectl, for who waits reads again and again: that would take a tenth of a small machine.
+// ReadJob reads a job; unlike [Fleet.Job] it may be called from any goroutine.
 func (f *Fleet) ReadJob(ctx context.Context, name string) (*v1alpha1.CrawlJob, error) {
+	job := &v1alpha1.CrawlJob{}
+	if err := f.Read(ctx, v1alpha1.GroupVersion.WithResource("crawljobs"), "default", name, job); err != nil {
+		return nil, err
+	}
+	return job, nil
+}
+
+// Read reads a resource into an object of its type. It is no call of kubectl, for who waits reads again and again: that
+// would take a tenth of a small machine.
+func (f *Fleet) Read(ctx context.Context, of schema.GroupVersionResource, namespace, name string, into any) error {
+	err := f.read(ctx, of, namespace, into, func(ctx context.Context, c dynamic.ResourceInterface) (runtime.Unstructured, error) {
+		return c.Get(ctx, name, metav1.GetOptions{})
+	})
+	if err != nil {
+		return fmt.Errorf("read %s %s: %w", of.Resource, name, err)
+	}
+	return nil
+}
+
+// List reads the resources with a label into a list of their type, as [Fleet.Read] does one.
+func (f *Fleet) List(ctx context.Context, of schema.GroupVersionResource, namespace, selector string, into any) error {
+	err := f.read(ctx, of, namespace, into, func(ctx context.Context, c dynamic.ResourceInterface) (runtime.Unstructured, error) {
+		return c.List(ctx, metav1.ListOptions{LabelSelector: selector})
+	})
+	if err != nil {
+		return fmt.Errorf("list %s with %s: %w", of.Resource, selector, err)
+	}
+	return nil
+}
+
+func (f *Fleet) read(ctx context.Context, of schema.GroupVersionResource, namespace string, into any,
+	ask func(context.Context, dynamic.ResourceInterface) (runtime.Unstructured, error),
+) error {
 	ctx, cancel := context.WithTimeout(ctx, kubectlTimeout)
 	defer cancel()
 	config, err := clientcmd.BuildConfigFromFlags("", f.State().Kubeconfig)
 	if err != nil {
-		return nil, fmt.Errorf("read the job %s: %w", name, err)
+		return err
 	}
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("read the job %s: %w", name, err)
+		return err
 	}
-	found, err := client.Resource(v1alpha1.GroupVersion.WithResource("crawljobs")).Namespace("default").Get(ctx, name, metav1.GetOptions{})
+	found, err := ask(ctx, client.Resource(of).Namespace(namespace))
 	if err != nil {
-		return nil, fmt.Errorf("read the job %s: %w", name, err)
+		return err
 	}
-	job := &v1alpha1.CrawlJob{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found.Object, job); err != nil {
-		return nil, fmt.Errorf("read the job %s: %w", name, err)
-	}
-	return job, nil
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(found.UnstructuredContent(), into)
 }
 
 // WaitFor waits with kubectl wait until a condition of a resource ("crawl/board") is true.

@@ -2,9 +2,10 @@ package scaling
 
 import (
 	"fmt"
-	"strconv"
 	"testing"
 	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
 
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/test/harness"
@@ -44,13 +45,17 @@ spec:
 		t.Helper()
 		began := time.Now()
 		for {
-			answer, err := fleet.Kubectl(t.Context(), "", "get", "-n", "crawlfleet-system", "deployment/crawlfleet-browser-browsers", "-o", "jsonpath={.spec.replicas}")
-			n, wrong := strconv.Atoi(answer)
-			if err == nil && wrong == nil && n == want {
+			var d appsv1.Deployment
+			n := int32(-1)
+			err := fleet.Read(t.Context(), appsv1.SchemeGroupVersion.WithResource("deployments"), "crawlfleet-system", "crawlfleet-browser-browsers", &d)
+			if err == nil && d.Spec.Replicas != nil {
+				n = *d.Spec.Replicas
+			}
+			if int(n) == want {
 				break
 			}
 			if time.Since(began) > time.Minute {
-				t.Fatalf("%s: the Deployment asks for %q pods, want %d: %v", what, answer, want, err)
+				t.Fatalf("%s: the Deployment asks for %d pods, want %d: %v", what, n, want, err)
 			}
 			time.Sleep(200 * time.Millisecond)
 		}
