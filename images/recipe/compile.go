@@ -48,7 +48,7 @@ func (b build) identity() string {
 func (b build) goBuild(ctx context.Context, p program, out string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w"+b.identity(), "-o", out, p.pkg)
 	cmd.Dir = filepath.Join(b.Root, p.module)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false", "GOWORK=off", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0",
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false", "GOWORK=off", "GOEXPERIMENT=", "GOFIPS140=off", "GOAMD64=v1", "GOARM64=v8.0",
 		"GOOS="+b.platform.OS, "GOARCH="+b.platform.Architecture)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w: %s", p.pkg, err, text)
