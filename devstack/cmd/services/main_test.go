@@ -181,7 +181,7 @@ func TestFolderOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Release() //nolint:errcheck // the folder ends with the test
+	defer lock.Release()
 	if err := o.run(t.Context()); err == nil || !strings.Contains(err.Error(), "use another --dir") || strings.Contains(err.Error(), "devstack stop") {
 		t.Errorf("got %v, want what to do, and no command that is not there", err)
 	}
