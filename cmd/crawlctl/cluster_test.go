@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -15,7 +18,7 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/kube/admit"
 )
 
-// apiServer is as much of an API server as approve asks for: it holds what it is given, and
+// apiServer is as much of an API server as approve and export ask for: it holds what it is given, and
 // takes everybody for bob.
 type apiServer struct {
 	mu      sync.Mutex
@@ -50,7 +53,8 @@ func serveCluster(env *testscript.Env) error {
 }
 
 // plurals are the resources of the kinds that it holds.
-var plurals = map[string]string{"CrawlJob": "crawljobs", "CrawlApproval": "crawlapprovals", "ConfigMap": "configmaps"}
+var plurals = map[string]string{"CrawlJob": "crawljobs", "CrawlApproval": "crawlapprovals", "ConfigMap": "configmaps",
+	"CrawlSchedule": "crawlschedules", "BrowserProfile": "browserprofiles"}
 
 // put stores an object as it is.
 func (s *apiServer) put(o map[string]any) {
@@ -90,14 +94,21 @@ func (s *apiServer) handler() http.Handler {
 	resources("v1", metav1.APIResource{Name: "configmaps", Kind: "ConfigMap", Namespaced: true})
 	resources("authentication.k8s.io/v1", metav1.APIResource{Name: "selfsubjectreviews", Kind: "SelfSubjectReview"})
 	resources("crawlfleet.dev/v1alpha1", metav1.APIResource{Name: "crawljobs", Kind: "CrawlJob", Namespaced: true},
-		metav1.APIResource{Name: "crawlapprovals", Kind: "CrawlApproval", Namespaced: true})
+		metav1.APIResource{Name: "crawlapprovals", Kind: "CrawlApproval", Namespaced: true},
+		metav1.APIResource{Name: "crawlschedules", Kind: "CrawlSchedule", Namespaced: true}, metav1.APIResource{Name: "browserprofiles", Kind: "BrowserProfile", Namespaced: true})
 	mux.HandleFunc("POST /apis/authentication.k8s.io/v1/selfsubjectreviews", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusCreated, map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview",
 			"status": map[string]any{"userInfo": map[string]any{"username": "bob"}}})
 	})
-	const approvals = "/apis/crawlfleet.dev/v1alpha1/namespaces/{namespace}/crawlapprovals"
-	mux.HandleFunc("GET "+approvals, s.list)
-	mux.HandleFunc("POST "+approvals, s.create)
+	const namespaced = "/apis/crawlfleet.dev/v1alpha1/namespaces/{namespace}/"
+	for kind, plural := range plurals {
+		if kind == "ConfigMap" {
+			continue
+		}
+		mux.HandleFunc("GET "+namespaced+plural, s.list(kind))
+		mux.HandleFunc("GET /apis/crawlfleet.dev/v1alpha1/"+plural, s.list(kind))
+	}
+	mux.HandleFunc("POST "+namespaced+"crawlapprovals", s.create)
 	mux.HandleFunc("GET /", s.get)
 	return mux
 }
@@ -119,16 +130,26 @@ func (s *apiServer) get(w http.ResponseWriter, r *http.Request) {
 		Status: metav1.StatusFailure, Reason: metav1.StatusReasonNotFound, Code: http.StatusNotFound, Message: r.URL.Path + " not found"})
 }
 
-func (s *apiServer) list(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	items := []any{}
-	for path, o := range s.objects {
-		if strings.HasPrefix(path, r.URL.Path+"/") {
-			items = append(items, o)
+// list answers with the objects of a kind, sorted by path, in one namespace or in all, of which it gives
+// two at a time.
+func (s *apiServer) list(kind string) http.HandlerFunc {
+	const most = 2
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		all := []any{}
+		for _, path := range slices.Sorted(maps.Keys(s.objects)) {
+			if o := s.objects[path]; o["kind"] == kind && (!strings.Contains(r.URL.Path, "/namespaces/") || strings.HasPrefix(path, r.URL.Path+"/")) {
+				all = append(all, o)
+			}
 		}
+		from, _ := strconv.Atoi(r.URL.Query().Get("continue")) // none is the beginning
+		page, next := all[from:], ""
+		if r.URL.Query().Get("limit") != "" && len(page) > most {
+			page, next = page[:most], strconv.Itoa(from+most)
+		}
+		answer(w, http.StatusOK, map[string]any{"apiVersion": "crawlfleet.dev/v1alpha1", "kind": kind + "List", "metadata": map[string]any{"continue": next}, "items": page})
 	}
-	answer(w, http.StatusOK, map[string]any{"apiVersion": "crawlfleet.dev/v1alpha1", "kind": "CrawlApprovalList", "items": items})
 }
 
 func (s *apiServer) create(w http.ResponseWriter, r *http.Request) {

@@ -64,7 +64,11 @@ other tools open.`,
   crawlctl snapshots get ID --wacz a.wacz
 
   # approve what somebody else has ordered
-  crawlctl approve board -n research`,
+  crawlctl approve board -n research
+
+  # give an order elsewhere, and save those of a fleet
+  crawlctl export job board -n research > board.yaml
+  crawlctl export all -A > resources.yaml`,
 		Version:       cli.ReadBuild().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -74,7 +78,7 @@ other tools open.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
-	root.AddCommand(newCapture(), newPlan(), newExplain(), newApprove(), newProfile(), newSnapshots(), newRetention(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
+	root.AddCommand(newCapture(), newPlan(), newExplain(), newApprove(), newExport(), newProfile(), newSnapshots(), newRetention(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
 	strictArgs(root)
 	return root
 }
