@@ -142,7 +142,7 @@ func (r *run) amend(ctx workflow.Context, a Amend) (Report, error) {
 	defer func() { r.amending = false }()
 	seeding, invalid := r.job.Seeding, r.invalidSeeds()
 	if len(a.Seeds) > r.named {
-		seeding = a.Generation
+		seeding = max(a.Generation, seeding+1) // a restored order begins to count again
 		in := AmendInput{Job: r.job, Seeding: seeding, Seeds: a.Seeds}
 		var out AmendOutput
 		if err := workflow.ExecuteActivity(stepContext(ctx, r.job.Spec.Priority), ActivityAmend, in).Get(ctx, &out); err != nil {

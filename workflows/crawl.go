@@ -68,7 +68,7 @@ func (r *run) startShard(ctx workflow.Context, shard int, again enums.WorkflowId
 	})
 	in := ShardInput{
 		Job: r.job, Archive: r.archive, Shard: shard, Seq: m.last.Seq, State: r.in.State, Finish: r.finish, Deadline: r.deadline(), Counts: m.last.Counts,
-		Reports: m.last.Number, Reset: m.last.Reset,
+		Reports: m.last.Number, Reset: m.last.Reset, Done: m.lost,
 	}
 	if len(r.shards) > 1 {
 		in.Shards, in.Finish = len(r.shards), r.finishReason()

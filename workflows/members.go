@@ -40,6 +40,8 @@ type member struct {
 	start int
 	// reset is the last reset that it was told its orders after.
 	reset string
+	// lost are the bundles that were out when the run was saved that it was restored from.
+	lost []BundleDone
 }
 
 // end notes that a start of the shard is over, unless there is a later one.

@@ -17,7 +17,7 @@ const Deployment = "crawlfleet"
 const (
 	// TaskQueueRun is where the workflows run.
 	TaskQueueRun = "crawlfleet-run"
-	// TaskQueuePlan takes Preflight, StoreProfile, Seed, Plan, Sweep, Seal, Stamp and Erase:
+	// TaskQueuePlan takes Preflight, StoreProfile, Restore, Seed, Plan, Sweep, Seal, Stamp and Erase:
 	// store work without a browser.
 	TaskQueuePlan = "crawlfleet-plan"
 	// TaskQueueBrowser takes CrawlBundle.
@@ -40,6 +40,7 @@ const (
 	ActivityPlan         = "Plan"
 	ActivityCrawlBundle  = "CrawlBundle"
 	ActivityAmend        = "Amend"
+	ActivityRestore      = "Restore"
 	ActivitySweep        = "Sweep"
 	ActivitySeal         = "Seal"
 	ActivityStamp        = "Stamp"

@@ -61,6 +61,8 @@ type RunInput struct {
 	// Profile is the browser state that the order names, nil for none.
 	Profile *SealedProfile `json:"profile,omitempty"`
 	State   State          `json:"state"`
+	// Restored is set when the run began in another cluster, from which it was restored.
+	Restored bool `json:"restored,omitempty"`
 	// Resume is set by a run that continues as new, nobody else.
 	Resume *RunResume `json:"resume,omitempty"`
 }

@@ -60,6 +60,14 @@ func CrawlRun(ctx workflow.Context, in RunInput) (RunResult, error) {
 		return RunResult{}, err
 	}
 	r.watchOrder(ctx)
+	if in.Restored && r.phase == PhaseSeeding {
+		if err := r.restore(ctx); err != nil {
+			return RunResult{}, err
+		}
+	}
+	if r.before != nil {
+		return r.sealedBefore(ctx)
+	}
 	if r.phase == PhaseSeeding {
 		if err := r.begin(ctx); err != nil {
 			return RunResult{}, err
@@ -91,6 +99,7 @@ type run struct {
 	early   bool // the authorisation is not valid yet
 	trouble *Waiting
 	result  *RunResult
+	before  *SealedRun // it was restored, and had been sealed before
 
 	controls int // how often the shards must be told
 	reports  *reporter
@@ -303,7 +312,7 @@ func (r *run) await(ctx workflow.Context, s step) error {
 // attempt does a step once, and breaks it off when it is not wanted now.
 func (r *run) attempt(ctx workflow.Context, s step) error {
 	ctx, cancel := workflow.WithCancel(stepContext(ctx, r.job.Spec.Priority))
-	if s.name == ActivitySeed || s.name == ActivitySeal {
+	if s.name == ActivitySeed || s.name == ActivitySeal || s.name == ActivityRestore {
 		ctx = workflow.WithStartToCloseTimeout(ctx, longTimeout)
 	}
 	defer cancel()
@@ -447,6 +456,11 @@ func (r *run) seal(ctx workflow.Context) (RunResult, error) {
 		}
 	}
 	result.FinishedAt = workflow.Now(ctx)
+	return r.finishWith(ctx, result)
+}
+
+// finishWith ends the run with a result, once it has told of it and its captures are looked after.
+func (r *run) finishWith(ctx workflow.Context, result RunResult) (RunResult, error) {
 	r.result = &result
 	r.phase = PhaseFinished
 	r.retain(ctx, result.FinishedAt)

@@ -17,7 +17,7 @@ var payloads = []any{
 	RunInput{}, RunResult{}, ShardInput{}, RetainInput{}, StampInput{}, StampOutput{}, FiringInput{}, FiringState{},
 	// of activities
 	PreflightInput{}, PreflightOutput{}, SeedInput{}, SeedOutput{}, PlanInput{}, PlanOutput{}, BundleInput{}, BundleOutput{}, BundleProgress{},
-	SweepInput{}, SweepOutput{}, SealInput{}, SealOutput{}, EraseInput{}, EraseOutput{}, StoreProfileInput{}, AmendInput{}, AmendOutput{},
+	SweepInput{}, SweepOutput{}, SealInput{}, SealOutput{}, EraseInput{}, EraseOutput{}, StoreProfileInput{}, AmendInput{}, AmendOutput{}, RestoreInput{}, RestoreOutput{},
 	Report{}, RetentionReport{}, Firing{}, StoreVerdict{},
 	// of signals and updates
 	ShardReport{}, ShardControl{}, SetState{}, SetProfile{}, Amend{},

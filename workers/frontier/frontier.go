@@ -66,6 +66,7 @@ type Planner struct {
 func (p *Planner) Register(r worker.ActivityRegistry) {
 	r.RegisterActivityWithOptions(p.Preflight, activity.RegisterOptions{Name: workflows.ActivityPreflight})
 	r.RegisterActivityWithOptions(p.StoreProfile, activity.RegisterOptions{Name: workflows.ActivityStoreProfile})
+	r.RegisterActivityWithOptions(p.Restore, activity.RegisterOptions{Name: workflows.ActivityRestore})
 	r.RegisterActivityWithOptions(p.Seed, activity.RegisterOptions{Name: workflows.ActivitySeed})
 	r.RegisterActivityWithOptions(p.Amend, activity.RegisterOptions{Name: workflows.ActivityAmend})
 	r.RegisterActivityWithOptions(p.Plan, activity.RegisterOptions{Name: workflows.ActivityPlan})
