@@ -175,7 +175,7 @@ func (k jobs) in(ctx context.Context, namespace string) ([]live.Job, error) {
 
 func jobOf(j *v1alpha1.CrawlJob) live.Job {
 	job := live.Job{
-		Namespace: j.Namespace, Name: j.Name, UID: string(j.UID), Created: j.CreationTimestamp.UTC(),
+		Namespace: j.Namespace, Name: j.Name, UID: string(j.RunUID()), Created: j.CreationTimestamp.UTC(),
 		FailedByReason: countsOf(j.Status.FailedByReason), SkippedByReason: countsOf(j.Status.SkippedByReason), SecondsLeft: j.Status.SecondsLeft,
 	}
 	job.State, job.Reason, job.Message = standing(j)

@@ -23,9 +23,9 @@ func (r *Reconciler) readEarlier(ctx context.Context, job *v1alpha1.CrawlJob) (*
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("read CrawlJob %q: %w", named.Name, err)
 	}
-	there := err == nil && (named.UID == "" || named.UID == string(earlier.UID))
+	there := err == nil && (named.UID == "" || named.UID == string(earlier.RunUID()))
 	switch {
-	case named.Name == job.Name && named.UID == "" || named.UID == string(job.UID):
+	case named.Name == job.Name && named.UID == "" || named.UID == string(job.RunUID()):
 		return nil, &Refusal{workflows.ReasonEarlierRunNotFound, "compareWith names the CrawlJob itself: a crawl can be compared with an earlier one alone. Create a new CrawlJob that names another, or none."}
 	case !there && named.UID != "": // it was deleted; what it archived is kept
 		return &workflows.EarlierRun{Run: named.UID, Name: named.Name}, nil
@@ -35,7 +35,7 @@ func (r *Reconciler) readEarlier(ctx context.Context, job *v1alpha1.CrawlJob) (*
 	}
 	if a := earlier.Status.Archive; a != nil && a.Statement != "" {
 		return &workflows.EarlierRun{
-			Run: string(earlier.UID), Name: earlier.Name, Archive: workflows.Archive{Bucket: a.Bucket, Prefix: a.Prefix},
+			Run: string(earlier.RunUID()), Name: earlier.Name, Archive: workflows.Archive{Bucket: a.Bucket, Prefix: a.Prefix},
 		}, nil
 	}
 	next := "The crawl starts by itself once that is sealed."

@@ -149,6 +149,10 @@ func decideDeletion(o Observation) Decision {
 func decideStart(o Observation) Decision {
 	order := o.Job.Spec
 	switch authorization := order.Authorization; {
+	case o.Job.Restored() && (order.State == v1alpha1.StateCancelled || !o.Now.Before(authorization.NotAfter.Time)):
+		// What it has in the store says how it ended, or is sealed.
+		return Decision{Finalize: true, Start: true, Again: silence, Standing: Standing{Mood: Moves, Reason: workflows.ReasonSealing,
+			Message: "The order was restored and no page of it is to be visited any more. How its run ended is read from the archive; one that was not over is sealed."}}
 	case order.State == v1alpha1.StateCancelled:
 		return Decision{Standing: neverRan(workflows.VerdictCancelled, workflows.ReasonCancelled,
 			"The order was cancelled before the crawl began. Nothing was captured.")}
@@ -171,8 +175,11 @@ func decideStart(o Observation) Decision {
 	case o.Refusal != nil:
 		return Decision{Standing: Standing{Mood: Refused, Reason: o.Refusal.Reason, Message: o.Refusal.Message}, Again: again}
 	case order.State == v1alpha1.StateSuspended:
-		return Decision{Standing: Standing{Mood: Rests, Reason: workflows.ReasonSuspended,
-			Message: "The crawl has not begun. Set spec.state to Active to start it."},
+		message := "The crawl has not begun. Set spec.state to Active to start it."
+		if o.Job.Restored() {
+			message = "The crawl was restored. Set spec.state to Active, and it goes on where it was."
+		}
+		return Decision{Standing: Standing{Mood: Rests, Reason: workflows.ReasonSuspended, Message: message},
 			Again: min(authorization.NotAfter.Sub(o.Now)+soon, time.Hour),
 		}
 	default:

@@ -65,19 +65,19 @@ func (r *Reconciler) act(ctx context.Context, o Observation, d Decision) Done {
 	case d.Start:
 		return r.start(ctx, o)
 	case d.End != "":
-		answer, err := r.Runs.End(ctx, o.Job.UID, d.End)
+		answer, err := r.Runs.End(ctx, o.Job.RunUID(), d.End)
 		if errors.Is(err, ErrNoAnswer) {
 			return Done{} // it is asked again, and the silence is looked into
 		}
 		return Done{Steered: answer, Unreachable: err}
 	case d.Steer != "":
-		answer, err := r.Runs.SetState(ctx, o.Job.UID, d.Steer)
+		answer, err := r.Runs.SetState(ctx, o.Job.RunUID(), d.Steer)
 		if errors.Is(err, ErrNoAnswer) {
 			return Done{} // it is asked again, and the silence is looked into
 		}
 		return Done{Steered: answer, Unreachable: err}
 	case d.Amend:
-		answer, err := r.Runs.Amend(ctx, o.Job.UID, amendment(o.Job))
+		answer, err := r.Runs.Amend(ctx, o.Job.RunUID(), amendment(o.Job))
 		var refusal *Refusal
 		switch {
 		case errors.Is(err, ErrNoAnswer):
@@ -90,7 +90,7 @@ func (r *Reconciler) act(ctx context.Context, o Observation, d Decision) Done {
 		}
 		return Done{Steered: answer, Unreachable: err}
 	case d.Renew:
-		answer, err := r.Runs.SetProfile(ctx, o.Job.UID, *o.Profile)
+		answer, err := r.Runs.SetProfile(ctx, o.Job.RunUID(), *o.Profile)
 		if errors.Is(err, ErrNoAnswer) {
 			return Done{} // as above
 		}
@@ -125,9 +125,9 @@ func (r *Reconciler) traced(ctx context.Context, job *v1alpha1.CrawlJob) (contex
 	if r.Tracer == nil {
 		return ctx, trace.SpanFromContext(ctx)
 	}
-	ctx, span := r.Tracer.Start(ctx, "StartCrawl", trace.WithAttributes(traces.KeyNamespace.String(job.Namespace), traces.KeyRun.String(string(job.UID))))
+	ctx, span := r.Tracer.Start(ctx, "StartCrawl", trace.WithAttributes(traces.KeyNamespace.String(job.Namespace), traces.KeyRun.String(string(job.RunUID()))))
 	if at := span.SpanContext(); at.IsSampled() {
-		log.FromContext(ctx).Info("the crawl is started in a trace", "uid", job.UID, "traceID", at.TraceID().String())
+		log.FromContext(ctx).Info("the crawl is started in a trace", "uid", job.RunUID(), "traceID", at.TraceID().String())
 	}
 	return ctx, span
 }
@@ -145,7 +145,7 @@ func (r *Reconciler) release(ctx context.Context, o Observation, d Decision, car
 		r.Events.Eventf(o.Job, nil, corev1.EventTypeWarning, string(d.Standing.Reason), "Delete", "%s", d.Standing.Message)
 		return nil // keep what is known of the crawl: when it reports again it is cancelled
 	}
-	r.Reports.Forget(o.Job.UID)
+	r.Reports.Forget(o.Job.RunUID())
 	return nil
 }
 

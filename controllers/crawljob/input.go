@@ -12,7 +12,8 @@ import (
 func runInput(job *v1alpha1.CrawlJob, seeds SeedList, scripts ScriptList, profile *workflows.SealedProfile) workflows.RunInput {
 	in := workflows.RunInput{
 		FormatVersion: workflows.FormatVersion,
-		Run:           string(job.UID),
+		Run:           string(job.RunUID()),
+		Restored:      job.Restored(),
 		Namespace:     job.Namespace,
 		Name:          job.Name,
 		Generation:    job.Generation,
@@ -27,8 +28,12 @@ func runInput(job *v1alpha1.CrawlJob, seeds SeedList, scripts ScriptList, profil
 	return in
 }
 
-// scheduleOf is the schedule that made a job, empty for none.
+// scheduleOf is the schedule that made a job, empty for none. A job that was restored belongs to no
+// other object, and has the label alone.
 func scheduleOf(job *v1alpha1.CrawlJob) string {
+	if job.Restored() {
+		return job.Labels[v1alpha1.LabelSchedule]
+	}
 	if owner := metav1.GetControllerOf(job); owner != nil && owner.APIVersion == v1alpha1.GroupVersion.String() && owner.Kind == "CrawlSchedule" {
 		return owner.Name
 	}

@@ -83,12 +83,12 @@ type Observation struct {
 // observe reads what there is to know. Its error is the API server's; a Temporal
 // that does not answer is part of the observation.
 func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.CrawlJob) (Observation, error) {
-	o := Observation{Now: r.Now(), Began: r.since(), Job: job, Retained: r.Reports.Retained(client.ObjectKeyFromObject(job), job.UID)}
+	o := Observation{Now: r.Now(), Began: r.since(), Job: job, Retained: r.Reports.Retained(client.ObjectKeyFromObject(job), job.RunUID())}
 	if finished(job) {
-		r.Reports.Forget(job.UID)
+		r.Reports.Forget(job.RunUID())
 		return o, nil
 	}
-	if latest, ok := r.Reports.Latest(job.UID); ok {
+	if latest, ok := r.Reports.Latest(job.RunUID()); ok {
 		o.Latest, o.Run.Known, o.Run.Ended = latest.Report, true, latest.Report.Result
 		o.Quiet = o.Now.Sub(latest.Received)
 	} else if job.Status.StartedAt != nil {
@@ -180,7 +180,7 @@ func (r *Reconciler) ask(ctx context.Context, o *Observation) {
 	if o.Latest != nil && o.Latest.Phase != workflows.PhaseFinished && o.Quiet < silence {
 		return
 	}
-	run, err := r.Runs.Look(ctx, o.Job.UID)
+	run, err := r.Runs.Look(ctx, o.Job.RunUID())
 	if err != nil {
 		o.Unreachable = err
 		return

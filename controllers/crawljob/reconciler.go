@@ -146,7 +146,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("read CrawlJob: %w", err)
 	}
-	if err := r.cancelOrphans(ctx, req.NamespacedName, job.UID); err != nil {
+	if err := r.cancelOrphans(ctx, req.NamespacedName, job.RunUID()); err != nil {
 		return ctrl.Result{}, err
 	}
 
@@ -209,7 +209,7 @@ func (r *Reconciler) cancelOrphans(ctx context.Context, name types.NamespacedNam
 		return fmt.Errorf("make sure that the CrawlJob is gone: %w", err)
 	}
 	for _, uid := range orphans {
-		if err == nil && job.UID == uid {
+		if err == nil && job.RunUID() == uid {
 			continue // the cache was late
 		}
 		if _, err := r.Runs.SetState(ctx, uid, v1alpha1.StateCancelled); err != nil {

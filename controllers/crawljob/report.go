@@ -112,7 +112,7 @@ func reference(o Observation, done Done) *RunReference {
 	case o.Asked && o.Run.Known:
 		return &o.Run.Reference
 	case o.Run.Known && o.Job.Status.Run.WorkflowID == "":
-		return &RunReference{WorkflowID: workflows.RunWorkflowID(string(o.Job.UID))}
+		return &RunReference{WorkflowID: workflows.RunWorkflowID(string(o.Job.RunUID()))}
 	default:
 		return nil
 	}

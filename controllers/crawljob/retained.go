@@ -223,7 +223,7 @@ func (r *Reconciler) lookAfter(ctx context.Context, o Observation) (*Care, error
 		return nil, nil
 	}
 	err := r.Runs.Retain(ctx, workflows.RetainInput{
-		FormatVersion: workflows.FormatVersion, Run: string(o.Job.UID), Namespace: o.Job.Namespace, Name: o.Job.Name, Archive: *archive(o),
+		FormatVersion: workflows.FormatVersion, Run: string(o.Job.RunUID()), Namespace: o.Job.Namespace, Name: o.Job.Name, Archive: *archive(o),
 		Retention: workflows.Retention{Screening: time.Duration(min(*period, longest)) * time.Second}, EndedAt: o.Now,
 	})
 	if err != nil {
