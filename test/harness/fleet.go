@@ -148,7 +148,7 @@ func prepare(t testing.TB, o Options) *Fleet {
 		Name: "devstack", Path: f.Binary(t, "devstack"), Log: filepath.Join(f.Logs, "devstack.log"), mark: f.mark,
 		Args: []string{"start", "--dir", f.stackDir(), "--split", "--fast"},
 	}
-	f.keys = makeKeys(t, filepath.Join(f.Dir, "keys"))
+	f.keys = makeKeys(t, KeysOf(f.Dir))
 	t.Cleanup(func() { f.close(t) })
 	return f
 }
@@ -367,10 +367,31 @@ func FreeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// close ends everything in the order in which it depends on each other, and shows the logs' ends of a failed test.
+// End ends everything before the end of the test, as when a cluster is given up. What it stored stays in Dir.
+func (f *Fleet) End(t testing.TB) {
+	t.Helper()
+	f.stop(t, append(append([]*Process{}, f.Workers...), f.operators...))
+}
+
+// KeysOf is the folder with the keys that a fleet on the folder dir signs with, and keeps its custody log with.
+func KeysOf(dir string) string { return filepath.Join(dir, "keys") }
+
+// close ends everything, and shows the logs' ends of a failed test.
 func (f *Fleet) close(t testing.TB) {
 	t.Helper()
 	processes := append(append([]*Process{}, f.Workers...), f.operators...)
+	f.stop(t, processes)
+	if !t.Failed() {
+		return
+	}
+	for _, p := range append(processes, f.Stack) {
+		t.Logf("the end of %s:\n%s", p.Log, p.Tail(8192))
+	}
+}
+
+// stop ends everything in the order in which it depends on each other.
+func (f *Fleet) stop(t testing.TB, processes []*Process) {
+	t.Helper()
 	var wait sync.WaitGroup
 	for _, p := range processes {
 		wait.Go(func() {
@@ -386,11 +407,5 @@ func (f *Fleet) close(t testing.TB) {
 	// Orphans of processes that a test killed are expected to be gone too, but it is not this test's business.
 	if left, err := killMarked(f.mark); err != nil || len(left) > 0 {
 		t.Logf("ended what was left behind: %v, %v", left, err)
-	}
-	if !t.Failed() {
-		return
-	}
-	for _, p := range append(processes, f.Stack) {
-		t.Logf("the end of %s:\n%s", p.Log, p.Tail(8192))
 	}
 }
