@@ -63,6 +63,10 @@ other tools open.`,
   crawlctl snapshots list "room to let" --from 7d
   crawlctl snapshots get ID --wacz a.wacz
 
+  # hand a run to another agency, and take one in
+  crawlctl runs export research/board/UID --organization "An agency" --by desk --sign-key agency.pem --out board.zip
+  crawlctl runs import board.zip --namespace research --trust-key sha256:...
+
   # approve what somebody else has ordered
   crawlctl approve board -n research
 
@@ -78,7 +82,7 @@ other tools open.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &cli.Error{Code: cli.ExitUsage, Err: err}
 	})
-	root.AddCommand(newCapture(), newPlan(), newExplain(), newApprove(), newExport(), newProfile(), newSnapshots(), newRetention(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
+	root.AddCommand(newCapture(), newPlan(), newExplain(), newApprove(), newExport(), newProfile(), newSnapshots(), newRetention(), newRuns(), command.New("crawlctl verify"), newDossier(), newAudit(), newKeys(), newStamp(), newTSA(), newWACZ(), newVersion())
 	strictArgs(root)
 	return root
 }

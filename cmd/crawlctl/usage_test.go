@@ -14,7 +14,7 @@ func TestUnknownWords(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
 		"foo", "audit foo", "audit keys foo", "keys foo", "tsa foo", "dossier foo", "wacz foo", "profile foo", "retention foo",
-		"audit list foo", "export foo", "snapshots foo", "version foo", "keys create a b", "dossier create --foo",
+		"audit list foo", "export foo", "runs foo", "snapshots foo", "version foo", "keys create a b", "dossier create --foo",
 	} {
 		var out, errs bytes.Buffer
 		args := strings.Fields(line)

@@ -19,6 +19,12 @@ import (
 // KindDossier is the kind of a dossier's report.
 const KindDossier verify.Kind = "Dossier"
 
+// KindHandover is the kind of the report of a run that was handed over.
+const KindHandover verify.Kind = "Handover"
+
+// handedRun is where a run that was handed over lies in its bag: handover.Folder.
+const handedRun = payloadDir + "run"
+
 // The checks of a dossier.
 const (
 	CheckBag     = "Bag"     // it is a bag with every file that is listed, as it is listed, and no other
@@ -53,6 +59,9 @@ func (v *Checker) Check(ctx context.Context, fsys fs.FS, shown string) (verify.R
 	if err := v.Signature(&r, fsys, bagit.TagManifest); err != nil {
 		return r, err
 	}
+	if _, err := fs.Stat(fsys, handedRun+"/"+verify.StatementPath); err == nil && isNone(fsys, payloadDir+indexName) {
+		return v.handed(ctx, r, fsys, shown)
+	}
 	d, err := readIndex(fsys)
 	if err != nil {
 		r.Add(CheckIndex, payloadDir+indexName, verify.Fails, err.Error())
@@ -67,6 +76,28 @@ func (v *Checker) Check(ctx context.Context, fsys fs.FS, shown string) (verify.R
 		}
 		r.Parts = append(r.Parts, part)
 	}
+	r.Conclude()
+	return r, nil
+}
+
+// isNone tells whether there is no such file.
+func isNone(fsys fs.FS, name string) bool {
+	_, err := fs.Stat(fsys, name)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// handed checks the run in a bag that has no dossier: it was handed over as it lay in an archive.
+func (v *Checker) handed(ctx context.Context, r verify.Report, fsys fs.FS, shown string) (verify.Report, error) {
+	r.Kind = KindHandover
+	sub, err := fs.Sub(fsys, handedRun)
+	if err != nil {
+		return r, err
+	}
+	part, err := v.Run(ctx, sub, path.Join(shown, handedRun))
+	if err != nil {
+		return r, err
+	}
+	r.Parts = append(r.Parts, part)
 	r.Conclude()
 	return r, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,15 +16,8 @@ import (
 
 // checkPath checks whatever lies at a path.
 func checkPath(ctx context.Context, v *dossier.Checker, name string) (reports []verify.Report, err error) {
-	err = openDossier(name, func(fsys fs.FS, wrong []string) (err error) {
-		r := verify.Report{Subject: name, Kind: dossier.KindDossier}
-		if len(wrong) == 0 || !isEmpty(fsys) { // else each file is missing, for the one reason
-			r, err = v.Check(ctx, fsys, name)
-		}
-		for _, w := range wrong {
-			r.Add(dossier.CheckBag, filepath.Base(name), verify.Fails, w)
-		}
-		r.Conclude()
+	err = openDossier(name, func(fsys fs.FS, wrong []string) error {
+		r, err := checkDossier(ctx, v, name, fsys, wrong)
 		reports = []verify.Report{r}
 		return err
 	})
@@ -31,6 +25,41 @@ func checkPath(ctx context.Context, v *dossier.Checker, name string) (reports []
 		return v.Path(ctx, name)
 	}
 	return reports, err
+}
+
+// checkDossier checks a dossier that was opened.
+func checkDossier(ctx context.Context, v *dossier.Checker, name string, fsys fs.FS, wrong []string) (r verify.Report, err error) {
+	r = verify.Report{Subject: name, Kind: dossier.KindDossier}
+	if len(wrong) == 0 || !isEmpty(fsys) { // else each file is missing, for the one reason
+		r, err = v.Check(ctx, fsys, name)
+	}
+	for _, w := range wrong {
+		r.Add(dossier.CheckBag, filepath.Base(name), verify.Fails, w)
+	}
+	r.Conclude()
+	return r, err
+}
+
+// Open checks a bag at a path, a folder or one ZIP file, and calls use with its files and what the check
+// says, which may be that it does not hold. Where somebody watches, stderr tells how far it is.
+func (t *Trust) Open(ctx context.Context, name string, stderr io.Writer, use func(fsys fs.FS, r verify.Report) error) error {
+	v, err := t.checker()
+	if err != nil {
+		return err
+	}
+	clear := showProgress(v.Verifier, stderr)
+	err = openDossier(name, func(fsys fs.FS, wrong []string) error {
+		r, err := checkDossier(ctx, v, name, fsys, wrong)
+		clear()
+		if err != nil {
+			return err
+		}
+		return use(fsys, r)
+	})
+	if errors.Is(err, errNoDossier) {
+		return fmt.Errorf("%s is no bag: want the folder or the ZIP file that was handed over", name)
+	}
+	return err
 }
 
 func isEmpty(fsys fs.FS) bool {
