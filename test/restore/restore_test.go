@@ -106,7 +106,7 @@ func store(t *testing.T, f *harness.Fleet, dir, bucket string) {
 		if err != nil {
 			return err
 		}
-		_, err = client.FPutObject(t.Context(), bucket, filepath.ToSlash(key), path, minio.PutObjectOptions{DisableMultipart: true, Checksum: minio.ChecksumSHA256})
+		_, err = client.FPutObject(t.Context(), bucket, filepath.ToSlash(key), path, minio.PutObjectOptions{DisableMultipart: true, SendContentMd5: true})
 		return err
 	})
 	if err != nil {
@@ -195,6 +195,7 @@ func TestRestoreIntoANewCluster(t *testing.T) {
 	run := a.Job(t, "middle").Status.Archive.Prefix
 
 	saved := save(t, a)
+	handed := handOver(t, a)
 	a.End(t)
 	close(site.gate)
 	visited := [][]map[string]int{{loads(srv, 0), loads(srv, 1)}}
@@ -261,6 +262,44 @@ func TestRestoreIntoANewCluster(t *testing.T) {
 	}
 	for _, name := range []string{"done", "middle"} {
 		crawlctl(t, b, append([]string{"verify", b.MirrorRun(t, name)}, b.TrustFlags(t)...)...)
+	}
+	takeIn(t, b, handed)
+}
+
+// handOver crawls one more page, which is in no backup, and writes its run for another agency.
+func handOver(t *testing.T, f *harness.Fleet) string {
+	t.Helper()
+	job := harness.NewJob("given", mesh.URL(0, 0))
+	job.Spec.Scope.Type, job.Spec.Capture.Screenshot = v1alpha1.ScopePage, v1alpha1.ScreenshotNone
+	f.Apply(t, job)
+	f.WaitFor(t, "crawl/given", "Finished", patience)
+	path := filepath.Join(t.TempDir(), "given.zip")
+	flags := slices.Concat(f.HandOverFlags(), f.TrustFlags(t))
+	flags[slices.Index(flags, "--custody-bucket")] = "--bucket"
+	crawlctl(t, f, append([]string{"runs", "export", f.Job(t, "given").Status.Archive.Prefix, "--organization", "An agency", "--by", "desk", "--actor", "desk-1", "--to", "partner-1", "--out", path}, flags...)...)
+	return path
+}
+
+// takeIn checks a run that was handed over, and puts it into a fleet's archive, where its portal finds it.
+func takeIn(t *testing.T, f *harness.Fleet, path string) {
+	t.Helper()
+	crawlctl(t, f, append([]string{"verify", path}, f.TrustFlags(t)...)...)
+	s := f.State()
+	take := slices.Concat([]string{
+		"runs", "import", path, "--namespace", "default", "--by", "bob", "--bucket", s.S3.ArchiveBucket, "--s3-endpoint", s.S3.Endpoint, "--s3-region", s.S3.Region,
+		"--s3-credentials-file", s.S3.CredentialsFile, "--temporal-address", s.Temporal.Address, "--temporal-namespace", s.Temporal.Namespace,
+	}, f.TrustFlags(t))
+	for range 2 { // once more changes nothing
+		if out, _ := crawlctl(t, f, take...); !strings.Contains(out, "received from An agency") {
+			t.Errorf("it says %s", out)
+		}
+	}
+	if found := listed(t, f, "portal-c", 3*pages+1); len(found) != 3*pages+1 {
+		t.Errorf("the portal finds %d captures, want one more than %d", len(found), 3*pages)
+	}
+	untrusted := exec.CommandContext(t.Context(), f.Binary(t, "crawlctl"), take[:len(take)-len(f.TrustFlags(t))]...)
+	if out, err := untrusted.CombinedOutput(); err == nil || !strings.Contains(string(out), "not taken in: name who may sign with --trust-key") {
+		t.Errorf("a run is taken in that nobody who is trusted has signed: %v: %s", err, out)
 	}
 }
 
