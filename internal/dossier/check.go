@@ -56,10 +56,12 @@ func (v *Checker) Check(ctx context.Context, fsys fs.FS, shown string) (verify.R
 	if len(findings) == 0 {
 		r.Add(CheckBag, "", verify.Holds, "every file has the SHA-256 that the manifests list, and there is no other")
 	}
-	if err := v.Signature(&r, fsys, bagit.TagManifest); err != nil {
+	signer, err := v.SignedBy(&r, fsys, bagit.TagManifest)
+	if err != nil {
 		return r, err
 	}
 	if _, err := fs.Stat(fsys, handedRun+"/"+verify.StatementPath); err == nil && isNone(fsys, payloadDir+indexName) {
+		r.Signer = signer
 		return v.handed(ctx, r, fsys, shown)
 	}
 	d, err := readIndex(fsys)

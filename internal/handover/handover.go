@@ -65,7 +65,7 @@ func Names(ctx context.Context, store blob.Store, prefix string, now time.Time) 
 		switch f := fates[name]; {
 		case f.Erasing > 0:
 			erased = true
-		case f.IsDue(now):
+		case st.Period.Length > 0 && f.IsDue(now): // of an order without a period nothing is erased
 			due++
 		default:
 			wanted[name], wanted[name+verify.SidecarSuffix] = true, true

@@ -44,20 +44,27 @@ type Signer struct {
 // Signature checks the signature of a file that has none in itself, such as run.json: that of
 // the sidecar beside it. The error is for what kept it from checking.
 func (v *Verifier) Signature(r *Report, fsys fs.FS, name string) error {
+	_, err := v.SignedBy(r, fsys, name)
+	return err
+}
+
+// SignedBy is Signature, and says who signed the file; nil when nobody did.
+func (v *Verifier) SignedBy(r *Report, fsys fs.FS, name string) (*Signer, error) {
 	sc, err := v.sidecar(r, fsys, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if sc == nil {
 		r.Add(CheckSignature, name, Unchecked, "is not signed: nobody vouches for it")
-		return nil
+		return nil, nil
 	}
 	sum, _, err := Sum(fsys, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.vouch(name, evidence.VerifyFile(path.Base(name), warc.SHA256Hex(sum), sc, v.Trust))
-	return nil
+	verdict := evidence.VerifyFile(path.Base(name), warc.SHA256Hex(sum), sc, v.Trust)
+	r.vouch(name, verdict)
+	return signerOf(verdict), nil
 }
 
 // signed checks the signature of a WACZ, and its sidecar when there is one. The name is that of the
