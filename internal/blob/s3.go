@@ -2,6 +2,7 @@ package blob
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -165,7 +166,7 @@ func (b *Bucket) put(ctx context.Context, key Key, content Content, condition fu
 	if err != nil {
 		err = classify(err)
 		if errors.Is(err, ErrExists) {
-			return b.sameAsOurs(ctx, key, content)
+			return b.sameAsThere(ctx, key, content)
 		}
 		return Info{}, fmt.Errorf("put %q: %w", key, err)
 	}
@@ -176,6 +177,34 @@ func (b *Bucket) put(ctx context.Context, key Key, content Content, condition fu
 		return Info{Key: key, Size: content.Size, ETag: answer.ETag, SHA256: content.SHA256, Version: answer.VersionID}, nil
 	}
 	return b.sameAsOurs(ctx, key, content) // a store that does not echo the checksum is asked
+}
+
+// sameAsThere decides whether an object that was there before is the one that was to be put. In a
+// bucket that was restored from a copy the store may know no SHA-256 of it: then it is read.
+func (b *Bucket) sameAsThere(ctx context.Context, key Key, content Content) (Info, error) {
+	info, err := b.Head(ctx, key)
+	if err != nil {
+		return Info{}, fmt.Errorf("confirm %q: %w", key, err)
+	}
+	if info.Size != content.Size || info.SHA256 != "" && info.SHA256 != content.SHA256 {
+		return info, fmt.Errorf("put %q: %w", key, ErrExists)
+	}
+	if info.SHA256 != "" {
+		return info, nil
+	}
+	body, _, err := b.Get(ctx, key)
+	if err != nil {
+		return Info{}, fmt.Errorf("confirm %q: %w", key, err)
+	}
+	defer func() { _ = body.Close() }() // only read
+	h := sha256.New()
+	if _, err := io.Copy(h, io.LimitReader(body, info.Size+1)); err != nil {
+		return Info{}, fmt.Errorf("confirm %q: %w", key, classify(err))
+	}
+	if info.SHA256 = hex.EncodeToString(h.Sum(nil)); info.SHA256 != content.SHA256 {
+		return info, fmt.Errorf("put %q: %w", key, ErrExists)
+	}
+	return info, nil
 }
 
 // sameAsOurs decides whether an object that is there is the one that was to be put.

@@ -310,7 +310,7 @@ func refused(t *testing.T, f *harness.Fleet, resources string) {
 	if err == nil || !strings.Contains(err.Error(), "the annotation crawlfleet.dev/run cannot be changed") {
 		t.Errorf("a restored CrawlJob can be made that of another run: %v", err)
 	}
-	if _, err := f.Kubectl(t.Context(), "", "create", "rolebinding", "ada", "--clusterrole=admin", "--user=ada"); err != nil {
+	if _, err := f.Kubectl(t.Context(), "", "create", "rolebinding", "ada", "--clusterrole=crawlfleet-crawljob-admin", "--user=ada"); err != nil {
 		t.Fatal(err)
 	}
 	other := strings.ReplaceAll(strings.ReplaceAll(resources, "name: done", "name: taken"), "requestedBy: integration tests", "requestedBy: ada")
