@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ func (o *notaryOptions) add(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.stampURLs, "timestamp-url", strings.Fields(os.Getenv("CRAWLFLEET_TIMESTAMP_URLS")),
 		"time-stamp authority (RFC 3161) whose stamp each signature gets; may be repeated [$CRAWLFLEET_TIMESTAMP_URLS, with spaces between]")
 	f.StringVar(&o.roots, "timestamp-roots", os.Getenv("CRAWLFLEET_TIMESTAMP_ROOTS"), "PEM certificates that the authorities' chains must end at (default: the chain is not judged) [$CRAWLFLEET_TIMESTAMP_ROOTS]")
-	f.StringVar(&o.custodyKey, "custody-key", os.Getenv("CRAWLFLEET_CUSTODY_KEY"), "private key of the custody log, as \"crawlctl audit keys create\" writes it, read again when it changes; without it no log is kept [$CRAWLFLEET_CUSTODY_KEY]")
+	f.StringVar(&o.custodyKey, "custody-key", os.Getenv("CRAWLFLEET_CUSTODY_KEY"), "private key of the custody log, as \"crawlctl audit keys create\" writes it, read again when it changes; without it no log is kept; for the role plan [$CRAWLFLEET_CUSTODY_KEY]")
 	f.StringVar(&o.retired, "custody-verifiers", os.Getenv("CRAWLFLEET_CUSTODY_VERIFIERS"), "file with the public keys, one a line, that the custody log was signed with before, or will be, read again when it changes [$CRAWLFLEET_CUSTODY_VERIFIERS]")
 }
 
@@ -55,9 +56,6 @@ func newNotary(o notaryOptions, archive *blob.Bucket, now func() time.Time, log 
 	}
 	if n.Signer == nil {
 		log.Warn("nothing is signed: whoever can write to the store can change what is in it; see --sign-key")
-	}
-	if n.Custody == nil {
-		log.Warn("no custody log is kept; see --custody-key")
 	}
 	roots, err := evidence.ReadRoots(o.roots)
 	if err != nil {
@@ -76,13 +74,21 @@ func newNotary(o notaryOptions, archive *blob.Bucket, now func() time.Time, log 
 }
 
 // vouching makes what vouches for what a worker stores: nil for one that stores nothing, which has no folder.
+// The custody log is told by who plans: a worker with browsers alone needs no key of it.
 func (o options) vouching(dir string, store *blob.Client, now func() time.Time, r *prometheus.Registry, log *slog.Logger) (*notary.Notary, error) {
 	if dir == "" {
 		return nil, nil
 	}
+	plans := slices.Contains(o.roles, rolePlan)
+	if !plans {
+		o.notary.custodyKey, o.notary.retired = "", ""
+	}
 	n, err := newNotary(o.notary, store.Bucket(o.archiveBucket), now, log)
 	if err != nil {
 		return nil, err
+	}
+	if plans && n.Custody == nil {
+		log.Warn("no custody log is kept; see --custody-key")
 	}
 	n.Metrics = notary.NewMetrics(r)
 	return n, nil

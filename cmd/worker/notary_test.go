@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/mod/sumdb/note"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -66,8 +67,41 @@ func TestNotaryFlags(t *testing.T) {
 			if tc.signed && (n.Signer.Authority != nil) != (tc.in.cert != "") {
 				t.Errorf("%s: a stamp in the file is for a domain's signature alone", tc.reason)
 			}
-			if strings.Contains(said.String(), "nothing is signed") == tc.signed || strings.Contains(said.String(), "no custody log") == tc.logged {
+			if strings.Contains(said.String(), "nothing is signed") == tc.signed {
 				t.Errorf("%s: it said %s", tc.reason, said.String())
+			}
+		})
+	}
+}
+
+// TestCustodyLogIsOfWhoPlans: a worker with browsers alone neither has its key nor says that it has none.
+func TestCustodyLogIsOfWhoPlans(t *testing.T) {
+	t.Parallel()
+	private, _, err := note.GenerateKey(nil, "fleet.test/custody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(t.TempDir(), "custody.key")
+	if err := os.WriteFile(key, []byte(private), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct {
+		role, key     string
+		logged, warns bool
+	}{
+		"Planner":           {role: rolePlan, key: key, logged: true},
+		"PlannerWithoutKey": {role: rolePlan, warns: true},
+		"Browser":           {role: roleBrowser, key: key},
+		"BrowserWithoutKey": {role: roleBrowser},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var said bytes.Buffer
+			o := options{roles: []string{tc.role}, archiveBucket: "archive", notary: notaryOptions{custodyKey: tc.key}}
+			n, err := o.vouching(t.TempDir(), new(blob.Client), time.Now, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(&said, nil)))
+			if err != nil || n.Logs() != tc.logged || strings.Contains(said.String(), "no custody log") != tc.warns {
+				t.Errorf("there is a log: %t, %v; it said %s", n.Logs(), err, said.String())
 			}
 		})
 	}

@@ -44,6 +44,10 @@ const storePatience = 20 * time.Second
 // runs: most pauses are shorter.
 const claimPatience = 3 * time.Second
 
+// vouchPatience is how long a worker that stops waits for chunks to be vouched for: what is left is
+// made up for when the run is sealed.
+const vouchPatience = 3 * time.Second
+
 // bundlesPerTab is how many bundles a worker takes for each tab: one that waits for a
 // host's delay holds none.
 const bundlesPerTab = 3
@@ -125,6 +129,7 @@ func run(ctx context.Context, o options) (err error) {
 			Robots: robots, Notary: vouched, Dir: dir, Logger: log, Now: clock.Now,
 		}
 		planner.Register(w)
+		defer planner.Wait(vouchPatience)
 		keeper := newKeeper(o, store, vouched, log, retention.NewMetrics(registry))
 		keeper.Now = clock.Now
 		keeper.Register(w)

@@ -8,7 +8,7 @@
 // returns only when the store has answered that it holds exactly them.
 //
 // Errors tell what a person would have to mend: test for them with errors.Is
-// ([ErrNotFound], [ErrExists], [ErrUnreachable], [ErrDenied], [ErrClock],
+// ([ErrNotFound], [ErrExists], [ErrUnseen], [ErrUnreachable], [ErrDenied], [ErrClock],
 // [ErrNoBucket], [ErrFull], [ErrLocked]).
 package blob
 
@@ -27,6 +27,9 @@ var (
 	ErrNotFound = errors.New("no such object")
 	// ErrExists: an object of this name, with other content, is there already.
 	ErrExists = errors.New("object exists already")
+	// ErrUnseen: an object of this name is there, or was put just now, and who put it may not look
+	// whether it has the content. It comes with ErrDenied.
+	ErrUnseen = errors.New("the object that is there may not be looked at")
 	// ErrUnreachable: the store does not answer, or answers that it cannot now.
 	ErrUnreachable = errors.New("store unreachable")
 	// ErrDenied: the credentials are wrong, or do not suffice.

@@ -210,6 +210,9 @@ func (b *Bucket) sameAsThere(ctx context.Context, key Key, content Content) (Inf
 // sameAsOurs decides whether an object that is there is the one that was to be put.
 func (b *Bucket) sameAsOurs(ctx context.Context, key Key, content Content) (Info, error) {
 	info, err := b.Head(ctx, key)
+	if errors.Is(err, ErrDenied) {
+		return Info{}, fmt.Errorf("confirm %q: %w: %w", key, ErrUnseen, err)
+	}
 	if err != nil {
 		return Info{}, fmt.Errorf("confirm %q: %w", key, err)
 	}

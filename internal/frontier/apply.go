@@ -24,6 +24,9 @@ type Chunk struct {
 	// Compared is how many of Pages were compared with an earlier run, by how they are; nil
 	// where a program wrote it that compares nothing.
 	Compared *visits.Counts `json:"compared,omitempty"`
+	// Told is set once who took the chunk in has told the custody log of it. No closing statement
+	// says so: the log does.
+	Told bool `json:"told,omitempty"`
 }
 
 // Outcome is what became of one page of a bundle.
@@ -70,6 +73,10 @@ type Result struct {
 	// Chunk is nil when no page of the result was archived.
 	Chunk    *Chunk    `json:"chunk,omitempty"`
 	Outcomes []Outcome `json:"outcomes"`
+	// Captured is when the chunk was closed, Stored when the store had confirmed it, where whoever
+	// takes the result in has to tell the custody log of it; nil where the log knows already.
+	Captured *time.Time `json:"captured,omitempty"`
+	Stored   *time.Time `json:"stored,omitempty"`
 }
 
 // MaxTries is how often a page is visited that does not come.

@@ -2,6 +2,7 @@ package frontier
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +17,6 @@ import (
 	"crawlfleet.dev/crawlfleet/internal/visits"
 	"crawlfleet.dev/crawlfleet/workers/archive"
 	"crawlfleet.dev/crawlfleet/workers/browser"
-	"crawlfleet.dev/crawlfleet/workers/notary"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -52,7 +52,6 @@ type committer struct {
 // gathered is a chunk with what became of its pages.
 type gathered struct {
 	chunk    *archive.Chunk // nil when no page is kept
-	signed   *notary.Signature
 	outcomes []frontier.Outcome
 	archived int
 	// incomplete are those of archived of which something is missing.
@@ -199,15 +198,14 @@ func (c *committer) begin(p *browser.Page) error {
 	if p != nil {
 		info.UserAgent, info.Viewport = p.UserAgent, fmt.Sprintf("%dx%d", p.Viewport.Width, p.Viewport.Height)
 	}
-	signed := b.Notary.Begin()
 	chunk, err := archive.NewChunk(archive.Options{
-		Sign: signed.Hook(),
+		Sign: b.Notary.Hook(),
 		Dir:  filepath.Join(b.dir, fmt.Sprintf("chunk-%d-%d", c.chunks, len(c.full))), Name: "chunk", Title: info.Job, Info: info, Provenance: b.provenance(), Now: b.Now,
 	})
 	if err != nil {
 		return err
 	}
-	c.chunk, c.signed = chunk, signed
+	c.chunk = chunk
 	for _, use := range c.robots {
 		if err := chunk.AddRobots(use); err != nil {
 			return err
@@ -296,7 +294,7 @@ func (c *committer) commitOne(ctx context.Context, g gathered) (err error) {
 	defer c.run.lease.storing(0)
 	var chunk *closing
 	if g.chunk != nil {
-		chunk = &closing{chunk: g.chunk, signed: g.signed}
+		chunk = &closing{chunk: g.chunk}
 	}
 	result := frontier.Result{
 		Version: 1, Bundle: c.run.in.Bundle.ID, Attempt: c.run.attempt, Number: c.number,
@@ -315,9 +313,7 @@ func (c *committer) commitOne(ctx context.Context, g gathered) (err error) {
 				stored.Compared = &g.compared
 			}
 			result.Chunk = stored
-		}
-		if err := c.log(ctx, result.Chunk, chunk); err != nil {
-			return err
+			result.Captured, result.Stored = given(chunk.closed), given(c.run.Now())
 		}
 		return putPacked(ctx, c.run.Buckets.Bucket(c.run.FrontierBucket), key, result)
 	})
@@ -330,7 +326,6 @@ func (c *committer) commitOne(ctx context.Context, g gathered) (err error) {
 		return err
 	}
 	c.number++
-	c.vouch(ctx, result.Chunk, chunk)
 	c.run.Metrics.committed(g.outcomes)
 	return nil
 }
@@ -360,7 +355,6 @@ func (c *committer) change() ([]gathered, error) {
 type closing struct {
 	chunk  *archive.Chunk
 	file   *archive.File
-	signed *notary.Signature
 	closed time.Time
 }
 
@@ -374,11 +368,19 @@ func (c *committer) store(ctx context.Context, chunk *closing) (*frontier.Chunk,
 		chunk.file, chunk.closed = file, c.run.Now()
 	}
 	b := c.run
-	key, err := blob.NewKey(fmt.Sprintf("%schunks/%s-a%d-%s-c%d.wacz", b.in.Archive.Prefix, b.in.Bundle.ID, b.attempt, c.nonce, c.number))
-	if err != nil {
-		return nil, err
+	store := func(nonce string) (archive.Receipt, error) {
+		key, err := blob.NewKey(fmt.Sprintf("%schunks/%s-a%d-%s-c%d.wacz", b.in.Archive.Prefix, b.in.Bundle.ID, b.attempt, nonce, c.number))
+		if err != nil {
+			return archive.Receipt{}, err
+		}
+		return archive.Store(ctx, b.Buckets.Bucket(b.in.Archive.Bucket), key, chunk.file)
 	}
-	receipt, err := archive.Store(ctx, b.Buckets.Bucket(b.in.Archive.Bucket), key, chunk.file)
+	receipt, err := store(c.nonce)
+	if errors.Is(err, blob.ErrUnseen) {
+		// What is there is a try of before whose answer was lost, and this worker may read nothing of the
+		// archive. Under another name the store confirms it; the one before stays as that of an attempt that died.
+		receipt, err = store(nonce())
+	}
 	if err != nil {
 		return nil, err
 	}

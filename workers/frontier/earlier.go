@@ -52,6 +52,9 @@ type index struct {
 // errNoIndex means that the earlier run has no index, or none any more.
 var errNoIndex = errors.New("the earlier run has no index of its visits")
 
+// errIndexDenied is the same for a worker that the store does not let see which of the two it is.
+var errIndexDenied = fmt.Errorf("%w, or this worker may not read it", errNoIndex)
+
 // earlier is what the run that the order compares with knows of a page; nil when there is
 // none. Whatever goes wrong with that is told with the page, which is visited all the same.
 func (b *bundleRun) earlier(ctx context.Context, address string) *visits.Earlier {
@@ -125,6 +128,9 @@ func (c *Crawler) openIndex(ctx context.Context, i *index) error {
 	data, err := get(ctx, c.Buckets.Bucket(i.bucket), i.directory, visits.MaxDirectory)
 	if errors.Is(err, blob.ErrNotFound) {
 		return errNoIndex
+	}
+	if errors.Is(err, blob.ErrDenied) { // what a store also says of what is not there to who may not list
+		return errIndexDenied
 	}
 	if err != nil {
 		return err

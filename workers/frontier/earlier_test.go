@@ -179,7 +179,7 @@ func TestNotComparedIsSaid(t *testing.T) {
 		"Part":      {"Retention is about to.", func(r *rig, _ *atomic.Int64, _, o string) { r.store.Remove(o) }, visits.ByNoIndex, "has no index"},
 		"Damaged":   {"The directory is none.", func(r *rig, _ *atomic.Int64, d, _ string) { r.swap(d, []byte("none")) }, visits.ByIndexUnreadable, "damaged"},
 		"Falsified": {"The object is another.", func(r *rig, _ *atomic.Int64, _, o string) { r.swap(o, []byte("other")) }, visits.ByIndexUnreadable, "damaged"},
-		"Refused": {"The store does not let it be read.", func(r *rig, refused *atomic.Int64, d, _ string) {
+		"Refused": {"Who may not list is refused what is not there.", func(r *rig, refused *atomic.Int64, d, _ string) {
 			r.store.Answer = func(w http.ResponseWriter, req *http.Request, _ func()) bool {
 				if req.URL.Path != d || req.Method != http.MethodGet {
 					return false
@@ -188,7 +188,7 @@ func TestNotComparedIsSaid(t *testing.T) {
 				w.WriteHeader(http.StatusForbidden)
 				return true
 			}
-		}, visits.ByIndexUnreadable, "refuses"},
+		}, visits.ByNoIndex, "may not read it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -60,6 +59,7 @@ type Planner struct {
 
 	states   stateCache
 	seedings seedings
+	vouching vouching
 }
 
 // Register makes the planner's activities known to a worker.
@@ -134,7 +134,7 @@ type Crawler struct {
 	// Info and Provenance are what every chunk says about the software that made it.
 	Info       archive.Info
 	Provenance archive.Provenance
-	// Notary signs what is stored and vouches for it; nil for nobody.
+	// Notary signs what is stored; nil for nobody. Who vouches for it, and tells the custody log, is the Planner.
 	Notary *notary.Notary
 	// Clock is compared with the machine's own for each chunk, nil for none.
 	Clock  *Clock
@@ -143,26 +143,14 @@ type Crawler struct {
 
 	// suspects is held by a page that was being loaded when an attempt died.
 	suspects sync.Mutex
-	// background is what outlives a bundle: claims that are given back after a pause, and
-	// chunks that are vouched for.
+	// background is what outlives a bundle: claims that are given back after a pause.
 	background sync.WaitGroup
-	vouching   atomic.Int64
 	indexes    indexes
 }
 
 // Wait returns when the claims of bundles that ended are given back, or after a time: what
 // is left of them then is over by itself.
-func (c *Crawler) Wait(patience time.Duration) {
-	done := make(chan struct{})
-	go func() {
-		c.background.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(patience):
-	}
-}
+func (c *Crawler) Wait(patience time.Duration) { waitFor(&c.background, patience) }
 
 // Register makes the crawler's activity known to a worker.
 func (c *Crawler) Register(r worker.ActivityRegistry) {

@@ -22,41 +22,37 @@ const (
 )
 
 // gather writes what a run leaves beside its chunks and its statement, once: the leads, and
-// the index of its visits. Both are read from the results of the bundles, as far as the
-// chunks are among those of the statement: what is in them is in the archive. So results must
-// stay in the store until their run is sealed.
+// the index of its visits; and it tells the custody log of chunks that nobody has told it of.
+// All is read from the results of the bundles, as far as the chunks are among those of the
+// statement: what is in them is in the archive. So results must stay in the store until their
+// run is sealed.
 func (p *Planner) gather(ctx context.Context, store, archive blob.Store, in workflows.SealInput, st *Statement) (err error) {
-	known := make(map[string]bool, len(st.Chunks))
-	for _, c := range st.Chunks {
-		known[c.Key] = true
+	known, told := make(map[string]bool, len(st.Chunks)), make(map[string]bool, len(st.Chunks))
+	for i, c := range st.Chunks {
+		known[c.Key], told[c.Key] = true, c.Told
+		st.Chunks[i].Told = false
 	}
 	leads := &leadsWriter{store: archive, prefix: in.Archive.Prefix, part: leadsPart}
 	index := newVisitsWriter(archive, in.Archive.Prefix, p.Dir)
 	defer func() { err = errors.Join(err, index.close()) }()
 	take := func(r *frontier.Result) error {
-		if r.Chunk == nil || !known[r.Chunk.Key] {
+		if r.Chunk == nil {
+			return nil
+		}
+		// It was captured, too, when the attempt was refused. And a planner of before, which took it
+		// in while workers were upgraded, told nobody.
+		if !told[r.Chunk.Key] {
+			if err := p.log(ctx, in.Job.Run, *r); err != nil {
+				return err
+			}
+		}
+		if !known[r.Chunk.Key] {
 			return nil // of an attempt that was refused
 		}
 		return errors.Join(leads.add(ctx, r), index.add(r))
 	}
 	for shard := range in.Seqs {
-		batch := resultBatch{store: store, tick: func() { activity.RecordHeartbeat(ctx) }, take: take}
-		var all []blob.Info // a shard is meant for a hundred thousand pages, so for some thousand results
-		err := store.List(ctx, shardBase(in.Job, shard)+"/r/", func(o blob.Info) bool {
-			if strings.HasSuffix(string(o.Key), ".res") {
-				all = append(all, o)
-			}
-			return true
-		})
-		if err != nil {
-			return err
-		}
-		for _, o := range all {
-			if err := batch.add(ctx, o); err != nil {
-				return err
-			}
-		}
-		if err := batch.flush(ctx); err != nil {
+		if err := eachResult(ctx, store, shardBase(in.Job, shard)+"/r/", take); err != nil {
 			return err
 		}
 	}
@@ -65,6 +61,27 @@ func (p *Planner) gather(ctx context.Context, store, archive blob.Store, in work
 	}
 	st.Visits, err = index.finish(ctx)
 	return err
+}
+
+// eachResult hands on the results below a prefix, in the order of their keys.
+func eachResult(ctx context.Context, store blob.Store, prefix string, take func(*frontier.Result) error) error {
+	batch := resultBatch{store: store, tick: func() { activity.RecordHeartbeat(ctx) }, take: take}
+	var all []blob.Info // a shard is meant for a hundred thousand pages, so for some thousand results
+	err := store.List(ctx, prefix, func(o blob.Info) bool {
+		if strings.HasSuffix(string(o.Key), ".res") {
+			all = append(all, o)
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	for _, o := range all {
+		if err := batch.add(ctx, o); err != nil {
+			return err
+		}
+	}
+	return batch.flush(ctx)
 }
 
 // resultBatch reads results some at a time, and hands them on in their order.

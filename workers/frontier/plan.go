@@ -45,7 +45,8 @@ func (p *Planner) plan(ctx context.Context, in workflows.PlanInput) (out workflo
 	if err := p.receive(ctx, store, in, s.state); err != nil {
 		return out, err
 	}
-	if err := p.apply(ctx, store, in, s.state, now, &out); err != nil {
+	taken, err := p.apply(ctx, store, in, s.state, now, &out)
+	if err != nil {
 		return out, err
 	}
 	if in.Job.Spec.Politeness.Scope != workflows.PolitenessJob {
@@ -76,18 +77,19 @@ func (p *Planner) plan(ctx context.Context, in workflows.PlanInput) (out workflo
 	if err := json.Unmarshal(output, &committed); err != nil {
 		return out, fmt.Errorf("decode the plan: %w", err)
 	}
+	p.vouchSoon(ctx, in.Job, taken)
 	return committed, nil
 }
 
-// apply takes in the results of the bundles that ended.
-func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.PlanInput, s *frontier.State, now time.Time, out *workflows.PlanOutput) error {
+// apply takes in the results of the bundles that ended. The custody log is told first.
+func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.PlanInput, s *frontier.State, now time.Time, out *workflows.PlanOutput) (taken []frontier.Result, err error) {
 	for _, done := range in.Done {
 		activity.RecordHeartbeat(ctx)
 		keys := done.Results
 		if done.Lost {
 			found, err := recoverResults(ctx, store, in.Job, in.Shard, done.ID)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			keys = found
 		}
@@ -95,17 +97,23 @@ func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.Plan
 		for _, key := range keys {
 			var r frontier.Result
 			if err := getPacked(ctx, store, key, maxResult, &r); err != nil {
-				return err
+				return nil, err
 			}
 			results = append(results, r)
 		}
+		if err := p.log(ctx, in.Job.Run, results...); err != nil {
+			return nil, err
+		}
 		if err := s.Apply(done.ID, results, now); err != nil {
-			return err
+			return nil, err
 		}
 		s.Rest(restsOf(done.Rests), now)
 		out.Applied = append(out.Applied, done.ID)
+		for _, r := range results { // what came of their pages is not needed any more
+			taken = append(taken, frontier.Result{Chunk: r.Chunk})
+		}
 	}
-	return nil
+	return taken, nil
 }
 
 func restsOf(list []workflows.HostRest) []frontier.HostRest {

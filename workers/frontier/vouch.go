@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
@@ -19,35 +21,72 @@ const (
 	vouchTimeout = time.Minute
 )
 
-// log tells the custody log of a chunk that is stored.
-func (c *committer) log(ctx context.Context, stored *frontier.Chunk, chunk *closing) error {
-	if stored == nil {
-		return nil
-	}
-	return c.run.Notary.Captured(ctx, c.run.in.Job.Run, objectOf(*stored), chunk.closed, c.run.Now())
+// vouching is what is under way of that.
+type vouching struct {
+	group sync.WaitGroup
+	count atomic.Int64
 }
 
-// vouch has the sidecar of a chunk made, in the background.
-func (c *committer) vouch(ctx context.Context, stored *frontier.Chunk, chunk *closing) {
-	b := c.run
-	if stored == nil || chunk.signed == nil {
-		return
+// log tells the custody log of the chunks of results, before these are taken in. It is the planner
+// who does, and not who stored the chunk: what has a browser beside it can neither read what is
+// stored nor add to the log.
+func (p *Planner) log(ctx context.Context, run string, results ...frontier.Result) error {
+	if !p.Notary.Logs() {
+		return nil
 	}
-	if b.vouching.Add(1) > maxVouching {
-		b.vouching.Add(-1)
-		return
-	}
-	o, order := objectOf(*stored), notary.Order{Run: b.in.Job.Run, Authorization: b.in.Job.Spec.Authorization.Reference}
-	o.Signed = chunk.signed.Data()
-	store, crawler := b.Buckets.Bucket(b.in.Archive.Bucket), b.Crawler // the run itself may end
-	crawler.background.Go(func() {
-		defer crawler.vouching.Add(-1)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vouchTimeout)
-		defer cancel()
-		if _, err := crawler.Notary.Vouch(ctx, store, order, o); err != nil {
-			crawler.Logger.Warn("a chunk has no sidecar yet; it gets one when the run is sealed", "error", err)
+	var captures []notary.Capture
+	for _, r := range results {
+		if r.Chunk != nil && r.Captured != nil && r.Stored != nil {
+			captures = append(captures, notary.Capture{Object: objectOf(*r.Chunk), Captured: *r.Captured, Stored: *r.Stored})
 		}
-	})
+	}
+	if err := p.Notary.Captured(ctx, run, captures...); err != nil {
+		return err
+	}
+	for _, r := range results {
+		if r.Chunk != nil {
+			r.Chunk.Told = true
+		}
+	}
+	return nil
+}
+
+// vouchSoon has the sidecars of chunks made, in the background.
+func (p *Planner) vouchSoon(ctx context.Context, job workflows.Job, results []frontier.Result) {
+	store, order := p.Store.Bucket(archiveOf(job, p.ArchiveBucket).Bucket), notary.Order{Run: job.Run, Authorization: job.Spec.Authorization.Reference}
+	for _, r := range results {
+		if r.Chunk == nil {
+			continue
+		}
+		if p.vouching.count.Add(1) > maxVouching {
+			p.vouching.count.Add(-1)
+			return
+		}
+		p.vouching.group.Go(func() {
+			defer p.vouching.count.Add(-1)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vouchTimeout)
+			defer cancel()
+			if _, err := p.Notary.Vouch(ctx, store, order, objectOf(*r.Chunk)); err != nil {
+				p.Logger.Warn("a chunk has no sidecar yet; it gets one when the run is sealed", "error", err)
+			}
+		})
+	}
+}
+
+// Wait returns when the chunks are vouched for that were begun with, or after a time: what is left
+// is made up for when its run is sealed.
+func (p *Planner) Wait(patience time.Duration) { waitFor(&p.vouching.group, patience) }
+
+func waitFor(group *sync.WaitGroup, patience time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+	}
 }
 
 func objectOf(c frontier.Chunk) notary.Object {

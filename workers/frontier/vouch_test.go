@@ -244,7 +244,7 @@ func TestOwedStampsAreFetchedLater(t *testing.T) {
 	o.down.Store(true)
 	r.seed("http://a.test/0")
 	r.run(1)
-	r.crawler.Wait(time.Minute)
+	r.planner.Wait(time.Minute)
 	sealed := r.seal()
 	chunks := len(r.statement(sealed.Statement).Chunks)
 	if sealed.Owed != chunks+1 || !sealed.Balanced {
@@ -284,13 +284,18 @@ func TestOwedStampsAreFetchedLater(t *testing.T) {
 	}
 }
 
-// TestLogComesFirst: what the log was not told of does not count as archived, and is told once.
+// TestLogComesFirst: what the log was not told of is not taken in, and is told once.
 func TestLogComesFirst(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, tree(1, "a.test"))
 	o := newOffice(t, r)
 	r.seed("http://a.test/0")
 	ref := r.plan(1).Bundles[0]
+	out, err := r.crawl(t.Context(), ref)
+	if err != nil || out.Trouble != nil || len(out.Results) != 1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	done := workflows.BundleDone{ID: ref.ID, Results: out.Results, Rests: out.Rests}
 	r.store.Answer = func(w http.ResponseWriter, q *http.Request, stored func()) bool {
 		if q.Method != http.MethodPut || !strings.Contains(q.URL.Path, "/custody/batches/") {
 			return false
@@ -301,13 +306,16 @@ func TestLogComesFirst(t *testing.T) {
 		blobtest.Fail(w, http.StatusServiceUnavailable, "SlowDown")
 		return true
 	}
-	out, err := r.crawl(t.Context(), ref)
-	if err != nil || out.Trouble == nil || out.Trouble.Reason != workflows.ReasonStoreUnreachable || len(out.Results) > 0 {
-		t.Errorf("%+v, %v", out, err)
+	in := workflows.PlanInput{Job: r.job, Seq: r.seq, Slots: 1, Done: []workflows.BundleDone{done}}
+	if _, err := activityOf(r, r.planner.Plan, in); err == nil || !strings.Contains(err.Error(), notary.ErrUnlogged.Error()) {
+		t.Errorf("it was taken in although the log was not told: %v", err)
 	}
 	r.store.Answer = nil
-	if out, err = r.crawl(t.Context(), ref); err != nil || len(out.Results) != 1 {
-		t.Errorf("%+v, %v", out, err)
+	if planned := r.plan(1, done); planned.Counts.Archived != 1 {
+		t.Errorf("%+v", planned.Counts)
+	}
+	if entries := o.entries(); len(entries[custody.Captured]) != 1 || len(entries[custody.Stored]) != 1 {
+		t.Errorf("the log has %v", entries)
 	}
 	for event, objects := range o.entries() {
 		for key, n := range objects {

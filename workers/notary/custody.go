@@ -21,9 +21,22 @@ const who = "crawlfleet-worker"
 // maxID is the size in bytes of the longest identifier in the log.
 const maxID = 128
 
-// Captured tells the log of a chunk that was captured and is stored.
-func (n *Notary) Captured(ctx context.Context, run string, o Object, captured, stored time.Time) error {
-	return n.log(ctx, entry(custody.Captured, run, o, captured), entry(custody.Stored, run, o, stored))
+// Capture is a chunk that was captured, and is stored since a time.
+type Capture struct {
+	Object           Object
+	Captured, Stored time.Time
+}
+
+// Captured tells the log of chunks that were captured and are stored.
+func (n *Notary) Captured(ctx context.Context, run string, chunks ...Capture) error {
+	var entries []custody.Entry
+	for _, c := range chunks {
+		entries = append(entries, entry(custody.Captured, run, c.Object, c.Captured), entry(custody.Stored, run, c.Object, c.Stored))
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	return n.log(ctx, entries...)
 }
 
 // Stored tells the log of an object that is stored.
@@ -51,8 +64,11 @@ func (n *Notary) stampsFetched(ctx context.Context, order Order, o Object, key b
 	return n.log(ctx, entries...)
 }
 
+// Logs reports whether there is a log.
+func (n *Notary) Logs() bool { return n != nil && n.Custody != nil }
+
 func (n *Notary) log(ctx context.Context, entries ...custody.Entry) error {
-	if n == nil || n.Custody == nil {
+	if !n.Logs() {
 		return nil
 	}
 	if _, err := n.Custody.Append(ctx, entries...); err != nil {

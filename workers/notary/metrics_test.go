@@ -147,7 +147,7 @@ func TestFailuresAreCounted(t *testing.T) {
 			do := tc.do
 			if do == nil {
 				do = func(_ context.Context, n *Notary) error {
-					_, err := n.Begin().Hook()(warc.SHA256Of(nil))
+					_, err := n.Hook()(warc.SHA256Of(nil))
 					return err
 				}
 			}

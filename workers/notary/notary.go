@@ -1,7 +1,7 @@
 // Package notary vouches for what the fleet stores: it signs, has signatures stamped, and
 // tells the custody log what was captured and stored.
 //
-// A chunk is signed in itself before it is stored ([Notary.Begin]). What vouches for more
+// A chunk is signed in itself before it is stored ([Notary.Hook]). What vouches for more
 // lies beside it, in a sidecar (package evidence), which is made of the stored file alone:
 // whoever comes later can make one that is missing, and fetch stamps that are owed
 // ([Notary.Vouch]). The custody log (package custody) is told before a chunk counts as
@@ -79,41 +79,18 @@ func (n *Notary) sign(d warc.Digest) (*evidence.SignedData, error) {
 	return data, err
 }
 
-// Signature is how a chunk is signed.
-type Signature struct {
-	notary *Notary
-	data   *evidence.SignedData
-}
-
-// Begin prepares the signature of a chunk; nil when nothing is signed.
-func (n *Notary) Begin() *Signature {
+// Hook is for [archive.Options]: it signs a chunk. It is nil when nothing is signed.
+func (n *Notary) Hook() func(warc.Digest) (any, error) {
 	if !n.signs() {
 		return nil
 	}
-	return &Signature{notary: n}
-}
-
-// Hook is for [archive.Options], nil for no signature.
-func (s *Signature) Hook() func(warc.Digest) (any, error) {
-	if s == nil {
-		return nil
-	}
 	return func(d warc.Digest) (any, error) {
-		data, err := s.notary.sign(d)
+		data, err := n.sign(d)
 		if err != nil {
 			return nil, err
 		}
-		s.data = data
 		return data, nil
 	}
-}
-
-// Data is what the chunk was signed with, nil before.
-func (s *Signature) Data() *evidence.SignedData {
-	if s == nil {
-		return nil
-	}
-	return s.data
 }
 
 // An authority that fails so often, one time after the other, is left alone for a while: what

@@ -54,7 +54,7 @@ func TestCheckTriesAgain(t *testing.T) {
 	}
 	s := &answering{authority: a}
 	n := &Notary{Signer: &evidence.Signer{Keys: keyOf{&evidence.Key{Signer: a.Key, Chain: a.Chain}}, Software: "test", Authority: s}}
-	sign := n.Begin().Hook()
+	sign := n.Hook()
 	if err := n.Check(); err != nil || s.asked != 0 {
 		t.Fatalf("%v after %d questions", err, s.asked)
 	}
@@ -132,11 +132,11 @@ func TestEntriesAreTaken(t *testing.T) {
 func TestNobodyVouches(t *testing.T) {
 	t.Parallel()
 	for _, n := range []*Notary{nil, {}} {
-		if s := n.Begin(); s.Hook() != nil || s.Data() != nil {
+		if n.Hook() != nil {
 			t.Error("it would sign")
 		}
 		owed, err := n.VouchAll(t.Context(), nil, Order{}, []Object{{Key: "a"}})
-		if owed != 0 || errors.Join(err, n.Check(), n.Captured(t.Context(), "r", Object{}, time.Now(), time.Now()), n.Stored(t.Context(), "r", Object{}, time.Now())) != nil {
+		if owed != 0 || errors.Join(err, n.Check(), n.Captured(t.Context(), "r", Capture{}), n.Stored(t.Context(), "r", Object{}, time.Now())) != nil {
 			t.Errorf("%d, %v", owed, err)
 		}
 	}

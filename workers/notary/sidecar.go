@@ -44,8 +44,6 @@ type Object struct {
 	// Plain is set for a file that has no signature in itself, such as run.json: the sidecar
 	// is its signature.
 	Plain bool
-	// Signed is the signature of a WACZ; nil when it is to be read from the stored file.
-	Signed *evidence.SignedData
 }
 
 // sidecarKey is where the sidecar of an object lies.
@@ -205,9 +203,6 @@ func allResting(err error) bool {
 
 // signedData is the signature of a WACZ, nil when it has none.
 func signedData(ctx context.Context, store Store, o Object) (*evidence.SignedData, error) {
-	if o.Signed != nil {
-		return o.Signed, nil
-	}
 	z, err := wacz.Open(blob.NewReaderAt(ctx, store, o.Key, o.Size), o.Size)
 	if err != nil {
 		return nil, err
