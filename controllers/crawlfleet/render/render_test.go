@@ -270,3 +270,28 @@ func TestNoPods(t *testing.T) {
 		t.Errorf("Secrets %v are waited for without pods", got)
 	}
 }
+
+// TestBrowsersHoldNoKeyOfTheLog: beside a browser there is neither the key of the custody log nor the store's credentials of
+// others: who breaks out of one can store captures, and add nothing to the record of what was done with them.
+func TestBrowsersHoldNoKeyOfTheLog(t *testing.T) {
+	t.Parallel()
+	in := read(t, "whole")
+	mounted := func(template corev1.PodTemplateSpec) (secrets []string) {
+		for _, v := range template.Spec.Volumes {
+			if v.Secret != nil {
+				secrets = append(secrets, v.Secret.SecretName)
+			}
+		}
+		return secrets
+	}
+	all := pods(t, Fleet(in))
+	for _, pool := range in.Fleet.Spec.Pools {
+		secrets := mounted(all[PoolName(pool.Name)])
+		if slices.Contains(secrets, "custody") || slices.Contains(secrets, "s3-conductors") || !slices.Contains(secrets, "s3-browsers") {
+			t.Errorf("pool %s has %v", pool.Name, secrets)
+		}
+	}
+	if secrets := mounted(all[ConductorName(in.Build)]); !slices.Contains(secrets, "custody") || !slices.Contains(secrets, "s3-conductors") {
+		t.Errorf("conductors have %v", secrets)
+	}
+}

@@ -87,6 +87,7 @@ func (r *renderer) conductors() Object {
 		p.args("--build-id=" + r.Build)
 	}
 	r.work(p, r.spec().Store.CredentialsSecret)
+	r.custody(p)
 	room := quantity(spec.Scratch, "4Gi")
 	p.emptyDir("scratch", scratch, room)
 	p.emptyDir("tmp", "/tmp", tmp)
@@ -267,10 +268,10 @@ func (r *renderer) signing(p pod) {
 			p.args("--timestamp-url=" + string(at))
 		}
 	}
-	r.custody(p)
 }
 
-// custody tells a pod by what the custody log is signed.
+// custody tells a pod by what the custody log is signed. Those with browsers are not told: conductors
+// tell the log what they captured.
 func (r *renderer) custody(p pod) {
 	c := r.spec().Signing.Custody
 	if path := p.secret("custody", c.SecretName, false, orElse(c.Key, "custody.key"), c.Verifiers); path != "" {
