@@ -67,6 +67,9 @@ type Options struct {
 	// Credentials is the file with the root account's keys; empty is DIR/s3/credentials, which is
 	// made when it is not there.
 	Credentials string
+	// Users get in beside the root account, each with the rights that its policy gives it. They are read
+	// when the store starts.
+	Users []User
 	// Durable has what is stored on the disk before that is confirmed: it survives a power
 	// cut.
 	Durable bool
@@ -99,9 +102,20 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	users, err := loadUsers(opts.Users)
+	if err != nil {
+		return nil, err
+	}
+	known, err := newAccounts(keys, users)
+	if err != nil {
+		return nil, err
+	}
 	files, err := openBackend(opts)
 	if err != nil {
 		return nil, err
+	}
+	if bound := onceOnly(users); len(bound) > 0 {
+		files = &once{Backend: files, keys: bound}
 	}
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{cancel: cancel, done: make(chan struct{})}
@@ -110,6 +124,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 		err := embedgw.RunVersityGW(runCtx, files, &embedgw.Config{
 			RootUserAccess:    keys.Access,
 			RootUserSecret:    keys.Secret,
+			IAMService:        known,
 			Region:            Region,
 			Ports:             []string{net.JoinHostPort(stack.Listen(opts.Everywhere), strconv.Itoa(opts.Port))},
 			MaxConnections:    maxConnections,
@@ -123,7 +138,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 			s.err = errors.Join(errors.New("the S3 server ended"), err)
 		}
 	}()
-	if err := s.prepare(ctx, opts, keys); err != nil {
+	if err := s.prepare(ctx, opts, keys, users); err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("start the S3 server at %s: %w", opts.Endpoint(), err)
 	}
@@ -163,8 +178,8 @@ func openBackend(opts Options) (backend.Backend, error) {
 	return files, nil
 }
 
-// prepare waits until the server answers and makes the buckets.
-func (s *Server) prepare(ctx context.Context, opts Options, keys Keys) error {
+// prepare waits until the server answers, makes the buckets and says what users may do there.
+func (s *Server) prepare(ctx context.Context, opts Options, keys Keys, users []member) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
@@ -192,6 +207,13 @@ func (s *Server) prepare(ctx context.Context, opts Options, keys Keys) error {
 		err := client.MakeBucket(ctx, bucket, minio.MakeBucketOptions{Region: Region})
 		if err != nil && minio.ToErrorResponse(err).Code != minio.BucketAlreadyOwnedByYou {
 			return fmt.Errorf("make the bucket %q: %w", bucket, err)
+		}
+		policy, err := bucketPolicy(bucket, users)
+		if err != nil {
+			return err
+		}
+		if err := client.SetBucketPolicy(ctx, bucket, string(policy)); err != nil { // without one, that of before goes
+			return fmt.Errorf("say what users may do in the bucket %q: %w", bucket, err)
 		}
 	}
 	return nil

@@ -31,6 +31,7 @@ type settings struct {
 	ports            stack.Ports
 	fast             bool
 	searchAttributes []string
+	users            []string // of the store
 }
 
 func (s settings) kube() kube.Options {
@@ -51,6 +52,19 @@ func (s settings) temporal() (temporal.Options, error) {
 
 func (s settings) s3() s3.Options { return s3.Options{Dir: s.dir, Port: s.ports[stack.S3]} }
 
+// s3WithUsers are the options that the store is started with.
+func (s settings) s3WithUsers() (s3.Options, error) {
+	opts := s.s3()
+	for _, text := range s.users {
+		user, err := s3.ParseUser(text)
+		if err != nil {
+			return opts, fmt.Errorf("--s3-user %w", err)
+		}
+		opts.Users = append(opts.Users, user)
+	}
+	return opts, nil
+}
+
 // startHere starts a part in this process.
 func (s settings) startHere(ctx context.Context, name string) (server, error) {
 	switch name {
@@ -63,7 +77,11 @@ func (s settings) startHere(ctx context.Context, name string) (server, error) {
 		}
 		return started(temporal.Start(ctx, opts))
 	case stack.S3:
-		return started(s3.Start(ctx, s.s3()))
+		opts, err := s.s3WithUsers()
+		if err != nil {
+			return nil, err
+		}
+		return started(s3.Start(ctx, opts))
 	default:
 		return nil, fmt.Errorf("no part is called %q", name)
 	}
@@ -85,6 +103,9 @@ func (s settings) args(name string) []string {
 	}
 	for _, a := range s.searchAttributes {
 		args = append(args, "--search-attribute", a)
+	}
+	for _, u := range s.users {
+		args = append(args, "--s3-user", u)
 	}
 	return args
 }
@@ -124,5 +145,6 @@ func newPartCommand(name string) *cobra.Command {
 	cmd.Flags().IntVar(&port, "port", 0, "port on the loopback address")
 	cmd.Flags().BoolVar(&s.fast, "fast", false, "no fsync")
 	cmd.Flags().StringArrayVar(&s.searchAttributes, "search-attribute", nil, "Temporal search attribute, Name=Type")
+	cmd.Flags().StringArrayVar(&s.users, "s3-user", nil, "user of the store, POLICY=CREDENTIALS")
 	return cmd
 }

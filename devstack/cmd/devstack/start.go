@@ -45,6 +45,7 @@ it exists as long as the stack is up.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&o.fast, "fast", false, "no fsync: state survives kill -9, but not a power cut")
 	flags.BoolVar(&o.split, "split", false, "run every part as a process of its own and start it again when it dies")
+	flags.StringArrayVar(&o.users, "s3-user", nil, "further user of the store, as POLICY=CREDENTIALS: a file with what it may do, as AWS has policies of users, and its AWS credentials file (repeatable)")
 	flags.StringArrayVar(&o.searchAttributes, "search-attribute", nil, "Temporal search attribute to make, as Name=Type (repeatable)")
 	return cmd
 }
@@ -54,6 +55,9 @@ it exists as long as the stack is up.`,
 func (o *startOptions) run(ctx context.Context, out io.Writer) (err error) {
 	began := time.Now()
 	if _, err := o.temporal(); err != nil {
+		return err
+	}
+	if _, err := o.s3WithUsers(); err != nil {
 		return err
 	}
 	if o.dir, err = stack.PrepareDir(o.dir); err != nil {

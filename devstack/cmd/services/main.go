@@ -46,6 +46,7 @@ func main() {
 // options are the flags.
 type options struct {
 	dir, credentials, namespace string
+	users                       []string
 	temporalPort, s3Port        int
 	loopback                    bool
 }
@@ -74,6 +75,7 @@ Ready is what answers: GET /-healthz of the store, and gRPC's health check
 	f.IntVar(&o.s3Port, "s3-port", 7070, "`PORT` of the store")
 	f.StringVar(&o.credentials, "s3-credentials-file", os.Getenv("CRAWLFLEET_S3_CREDENTIALS_FILE"),
 		"`FILE` with the store's keys, an AWS credentials file [$CRAWLFLEET_S3_CREDENTIALS_FILE]")
+	f.StringArrayVar(&o.users, "s3-user", nil, "a further user of the store, `POLICY=CREDENTIALS`: a file with what it may do, as AWS has policies of users, and its AWS credentials file; may be repeated")
 	root.Flags().IntVar(&o.temporalPort, "temporal-port", 7233, "`PORT` of Temporal")
 	root.Flags().StringVar(&o.namespace, "temporal-namespace", temporal.DefaultNamespace, "`NAME` of Temporal's namespace")
 	if err := root.MarkPersistentFlagRequired("dir"); err != nil {
@@ -89,8 +91,16 @@ Ready is what answers: GET /-healthz of the store, and gRPC's health check
 	return root
 }
 
-func (o *options) s3() s3.Options {
-	return s3.Options{Dir: o.dir, Everywhere: !o.loopback, Port: o.s3Port, Credentials: o.credentials, Durable: true}
+func (o *options) s3() (s3.Options, error) {
+	opts := s3.Options{Dir: o.dir, Everywhere: !o.loopback, Port: o.s3Port, Credentials: o.credentials, Durable: true}
+	for _, text := range o.users {
+		user, err := s3.ParseUser(text)
+		if err != nil {
+			return opts, fmt.Errorf("--s3-user %w", err)
+		}
+		opts.Users = append(opts.Users, user)
+	}
+	return opts, nil
 }
 
 // run starts both and ends them when ctx is done: Temporal first, since it hands out work that the store is
@@ -103,6 +113,9 @@ func (o *options) run(ctx context.Context) (err error) {
 		if o.credentials, err = filepath.Abs(o.credentials); err != nil {
 			return err
 		}
+	}
+	if _, err := o.s3(); err != nil { // before anything is started
+		return err
 	}
 	lock, err := o.lock(ctx)
 	if err != nil {
@@ -172,6 +185,9 @@ func (o *options) s3Args() []string {
 	if o.credentials != "" {
 		args = append(args, "--s3-credentials-file", o.credentials)
 	}
+	for _, u := range o.users {
+		args = append(args, "--s3-user", u)
+	}
 	return args
 }
 
@@ -181,7 +197,11 @@ func (o *options) runS3(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, err := s3.Start(ctx, o.s3())
+	opts, err := o.s3()
+	if err != nil {
+		return parent.Failed(err)
+	}
+	server, err := s3.Start(ctx, opts)
 	if err != nil {
 		return parent.Failed(err)
 	}

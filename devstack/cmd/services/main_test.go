@@ -187,8 +187,8 @@ func TestFolderOfOthers(t *testing.T) {
 	}
 }
 
-// during runs the services until do has succeeded.
-func during(t *testing.T, o options, do func(context.Context) error) {
+// during runs the services until do has succeeded, and what is to be done after that.
+func during(t *testing.T, o options, do func(context.Context) error, then ...func(context.Context)) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
@@ -207,6 +207,9 @@ func during(t *testing.T, o options, do func(context.Context) error) {
 			t.Fatalf("not served in time: %v", err)
 		case <-time.After(100 * time.Millisecond):
 		}
+	}
+	for _, f := range then {
+		f(ctx)
 	}
 	end()
 	if err := <-ended; err != nil {
