@@ -138,7 +138,7 @@ func addTemplate(files map[string][]byte, name, source string, content []byte) e
 
 // addFleet adds what the templates of a fleet read.
 func addFleet(files map[string][]byte, config fs.FS) error {
-	for _, pattern := range []string{"rbac/role.yaml", "rbac/portal.yaml", "rbac/leader_election.yaml", "policy/*.yaml", "alerts/*.yaml", "dashboards/*.json"} {
+	for _, pattern := range []string{"rbac/role.yaml", "rbac/portal.yaml", "rbac/leader_election.yaml", "policy/*.yaml", "alerts/*.yaml", "dashboards/*.json", "store/*.json"} {
 		names, err := fs.Glob(config, pattern)
 		if err != nil {
 			return err

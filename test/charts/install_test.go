@@ -279,7 +279,7 @@ func keysAreMadeOnce(c *cluster) {
 		}
 		return string(out)
 	}
-	names := []string{"crawlfleet-s3", "crawlfleet-payload-keys", "crawlfleet-signing", "crawlfleet-custody"}
+	names := []string{"crawlfleet-s3", "crawlfleet-s3-browser", "crawlfleet-s3-portal", "crawlfleet-payload-keys", "crawlfleet-signing", "crawlfleet-custody"}
 	look := append([]string{"--namespace", "north", "get", "secret", "-o", "jsonpath={.items[*].data}"}, names...)
 	said := run()
 	before := c.kubectl(look...)

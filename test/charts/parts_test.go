@@ -1,6 +1,7 @@
 package charts
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -176,6 +177,53 @@ func TestServicesAreTheFleets(t *testing.T) {
 		if got := nested(t, fleet, append([]string{"spec"}, strings.Split(path, ".")...)...); got != want {
 			t.Errorf("%s is %v, want %s", path, got, want)
 		}
+	}
+}
+
+// TestUsersOfTheStore: on one node, too, browsers and the portal get into the store as users of their own, with the rights of
+// config/store; their keys are made with the others, and where all use the same keys there are no users.
+func TestUsersOfTheStore(t *testing.T) {
+	t.Parallel()
+	all := template(t, "crawlfleet", "north", profile("single-node")...)
+	fleet := all["CrawlFleet/north/crawlfleet"]
+	services := podOf(t, all["StatefulSet/north/crawlfleet-services"])
+	keys := podOf(t, all["Job/north/crawlfleet-keys"]).Containers[0].Args
+	policies := as[corev1.ConfigMap](t, all["ConfigMap/north/crawlfleet-store-policies"])
+	for _, role := range []string{"browser", "portal"} {
+		secret := "crawlfleet-s3-" + role
+		if got := nested(t, fleet, "spec", "store", role+"CredentialsSecret"); got != secret {
+			t.Errorf("the %s's credentials are those of %v", role, got)
+		}
+		if !slices.Contains(keys, "--make=store="+secret+"/credentials") {
+			t.Errorf("nobody makes the keys of the %s: %v", role, keys)
+		}
+		user := fmt.Sprintf("--s3-user=/etc/crawlfleet/policies/%s.json=/etc/crawlfleet/s3-%s/credentials", role, role)
+		if !slices.Contains(services.Containers[0].Args, user) {
+			t.Errorf("the store knows no %s: %v", role, services.Containers[0].Args)
+		}
+		if !slices.ContainsFunc(services.Volumes, func(v corev1.Volume) bool {
+			return v.Name == "s3-"+role && v.Secret != nil && v.Secret.SecretName == secret
+		}) {
+			t.Errorf("the store is not given the keys of the %s", role)
+		}
+		want, err := os.ReadFile(filepath.Join("..", "..", "config", "store", role+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(strings.TrimSpace(string(want)), strings.TrimSpace(policies.Data[role+".json"])); diff != "" {
+			t.Errorf("what the %s may do (-want +got):\n%s", role, diff)
+		}
+	}
+	all = template(t, "crawlfleet", "north", append(profile("single-node"),
+		"--set", "fleet.store.browserCredentialsSecret=crawlfleet-s3,fleet.store.portalCredentialsSecret=crawlfleet-s3")...)
+	services = podOf(t, all["StatefulSet/north/crawlfleet-services"])
+	for _, arg := range services.Containers[0].Args {
+		if strings.HasPrefix(arg, "--s3-user") {
+			t.Errorf("all have the same keys, and the store has a user: %s", arg)
+		}
+	}
+	if _, there := all["ConfigMap/north/crawlfleet-store-policies"]; there {
+		t.Error("there are policies of nobody")
 	}
 }
 
