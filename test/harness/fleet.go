@@ -38,6 +38,9 @@ type Options struct {
 	// Unsigned leaves out what signs and logs what is stored: keys, time stamps, the custody log.
 	// [Fleet.SigningFlags] has single workers do so all the same.
 	Unsigned bool
+	// StoreUsers has the store know users with the rights of config/store, whose credentials are those of
+	// [Fleet.StoreCredentials]. Workers are the store's root unless they are told another one.
+	StoreUsers bool
 }
 
 // State is what devstack writes to stack.json when it is up.
@@ -147,6 +150,9 @@ func prepare(t testing.TB, o Options) *Fleet {
 	f.Stack = &Process{
 		Name: "devstack", Path: f.Binary(t, "devstack"), Log: filepath.Join(f.Logs, "devstack.log"), mark: f.mark,
 		Args: []string{"start", "--dir", f.stackDir(), "--split", "--fast"},
+	}
+	if o.StoreUsers {
+		f.Stack.Args = append(f.Stack.Args, f.storeUsers(t)...)
 	}
 	f.keys = makeKeys(t, KeysOf(f.Dir))
 	t.Cleanup(func() { f.close(t) })
