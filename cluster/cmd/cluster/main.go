@@ -59,7 +59,7 @@ containernetworking-plugins and nftables. "make cluster" builds the rest.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUpCommand(), newDownCommand(), newLoadCommand(), newStatusCommand(), newExecCommand(),
+	root.AddCommand(newUpCommand(), newDownCommand(), newLoadCommand(), newPackCommand(), newStatusCommand(), newExecCommand(),
 		newNodeCommand(), newNetpolCommand(), newVolumesCommand())
 	return root
 }
