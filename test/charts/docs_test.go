@@ -6,39 +6,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"crawlfleet.dev/crawlfleet/test/guide"
 	"crawlfleet.dev/crawlfleet/test/harness"
 )
-
-// block is a fenced block of commands, under its heading of the second level.
-var block = regexp.MustCompile("(?ms)^## (.*?)$|^```sh\n(.*?)^```$")
-
-// commands are the blocks of docs/install.md that are run, by their headings. (What needs pods is shown as a console.)
-func commands(t *testing.T) map[string]string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "docs", "install.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, heading := map[string]string{}, ""
-	for _, m := range block.FindAllStringSubmatch(string(text), -1) {
-		if m[1] != "" {
-			heading = m[1]
-			continue
-		}
-		all[heading] += m[2]
-	}
-	return all
-}
 
 // TestInstallGuide runs the commands of docs/install.md, as they are written, against a real API server.
 func TestInstallGuide(t *testing.T) {
 	t.Parallel()
-	all := commands(t)
+	// (What needs pods is shown as a console, and run by test/fleet.)
+	all, err := guide.Commands(filepath.Join(root, "docs", "install.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	told := map[string]bool{}
 	for name, headings := range map[string][]string{
 		"on one node":    {"The kinds", "On one node", "The first crawl", "The portal", "Pod Security", "Upgrade", "Uninstall"},
