@@ -324,6 +324,10 @@ func count64(n *int64) int64 {
 	return *n
 }
 
+// workerPods selects the pods that do the work of crawls: those that the operator makes of a CrawlFleet, and those of
+// config/worker.
+const workerPods = "app.kubernetes.io/component in (conductor,browser,worker)"
+
 // missingWorkers says which workers a silent crawl lacks, empty when none.
 func missingWorkers(o Observation) string {
 	if o.Quiet < silence || !o.Asked || (o.Run.Answer != nil && len(o.Run.Idle) == 0) {
@@ -333,7 +337,7 @@ func missingWorkers(o Observation) string {
 	if len(o.Run.Idle) > 0 {
 		where = "task queue " + strings.Join(o.Run.Idle, " and ")
 	}
-	return fmt.Sprintf("No worker answers on %s, so nothing is crawled. Start workers, or see why they cannot reach Temporal: kubectl -n crawlfleet-system get pods -l app.kubernetes.io/component=worker. The crawl goes on by itself then.", where)
+	return fmt.Sprintf("No worker answers on %s, so nothing is crawled. Start workers, or see why they cannot reach Temporal: kubectl -n crawlfleet-system get pods -l '%s'. The crawl goes on by itself then.", where, workerPods)
 }
 
 func unreachable(err error) Standing {
