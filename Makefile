@@ -38,11 +38,13 @@ programs:
 	@mkdir -p bin
 	@$(GOBUILD) -o bin/ ./cmd/...
 
-.PHONY: bin/devstack bin/kubectl bin/site bin/idp
+.PHONY: bin/devstack bin/kubectl bin/helm bin/site bin/idp build/neighbour
 bin/devstack: ; @echo 'building bin/devstack (about ten minutes if it was never built: it holds a Kubernetes API server, etcd, Temporal and an S3 server)'; cd devstack && go build -ldflags '$(KUBE_FLAGS)' -o ../bin/devstack ./cmd/devstack
 bin/kubectl: ; @cd devstack && go build -ldflags '$(KUBE_FLAGS)' -o ../bin/kubectl k8s.io/kubernetes/cmd/kubectl
+bin/helm: ; @mkdir -p bin && cd tools && $(GOBUILD) -o ../bin/ helm.sh/helm/v4/cmd/helm
 bin/site: ; @cd test && $(GOBUILD) -o ../bin/site ./cmd/site
 bin/idp: ; @cd test && $(GOBUILD) -o ../bin/idp ./cmd/idp
+build/neighbour: ; @mkdir -p build && cd test && $(GOBUILD) -o ../build/neighbour ./cmd/neighbour
 
 # ReplayWeb.page is AGPL: fetched when building, unmodified, served as files of its own.
 .PHONY: replay
@@ -128,7 +130,8 @@ test: build tools chromiums openssl docs-site ## Run every test: real API server
 	@cd images && go test -vet=off -timeout 20m $$(go list ./... | grep -v /container$$)
 	@# (One package after the other: two whole stacks at a time on a machine of two
 	@# processors take longer than both in turn, and run into each other's times.)
-	@cd test && go test -count=1 -vet=off -p 1 -parallel 3 -timeout 80m ./...
+	@# (The fleet in a real Kubernetes is make e2e.)
+	@cd test && go test -count=1 -vet=off -p 1 -parallel 3 -timeout 80m $$(go list ./... | grep -v /fleet$$)
 
 # The frontier in a fleet in which everything goes wrong: each seed is a web of 100,000 addresses.
 .PHONY: sim
@@ -206,8 +209,10 @@ cluster-packages:
 
 # What is built is what is tested: no kept results.
 .PHONY: e2e
-e2e: cluster ## Start a real Kubernetes of one node and try on it what crawlfleet needs of one (root; five minutes, once it is built)
+e2e: cluster images programs bin/helm build/neighbour ## Start a real Kubernetes of one node, try on it what crawlfleet needs of one, and a whole fleet in it (root; half an hour, once all is built)
+	@hack/need.sh ip iproute2
 	@cd cluster && go test -count=1 -timeout 40m ./...
+	@cd test && go test -count=1 -timeout 90m ./fleet
 
 .PHONY: clean
 clean: ## Remove what was built (not what a run stored: that is .run/)
