@@ -150,7 +150,7 @@ func TestTwoFleets(t *testing.T) {
 	c := startCluster(t, "north", "south", "east", "north-cases", "south-cases")
 	notes := c.mustHelm("install", append(profile("single-node"), "north", chart("crawlfleet"), "--namespace", "north",
 		"--set", "namespaces={north-cases}", "--set", "fleet.policy.purposes={NorthernCases,Testing}")...)
-	if strings.Contains(notes, "MISSING") || !strings.Contains(notes, "get secret crawlfleet-s3 crawlfleet-payload-keys crawlfleet-signing crawlfleet-custody -o yaml") {
+	if strings.Contains(notes, "MISSING") || !strings.Contains(notes, "get secret crawlfleet-s3 crawlfleet-s3-browser crawlfleet-s3-portal crawlfleet-payload-keys crawlfleet-signing crawlfleet-custody -o yaml") {
 		t.Errorf("the notes want what the Job makes, or do not say how it is kept:\n%s", notes)
 	}
 	c.kubectl("--namespace", "south", "create", "secret", "generic", "crawlfleet-s3", "--from-literal=credentials=none")

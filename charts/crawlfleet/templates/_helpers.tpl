@@ -156,7 +156,7 @@ subjects:
 {{- $fleet := include "crawlfleet.fleet" . | fromYaml }}
 {{- $signing := default dict $fleet.signing }}
 {{- $portal := default dict $fleet.portal }}
-{{- if .Values.services.enabled }}{{ $names = append $names $fleet.store.credentialsSecret }}{{ end }}
+{{- if .Values.services.enabled }}{{ $names = concat $names (list $fleet.store.credentialsSecret $fleet.store.browserCredentialsSecret $fleet.store.portalCredentialsSecret) }}{{ end }}
 {{- $names = concat $names (list (default dict $fleet.payloads).secretName $signing.secretName (default dict $signing.custody).secretName) }}
 {{- $names = concat $names (list (default dict $portal.sessionKeys).secretName (default dict $portal.replayKeys).secretName) }}
 {{- end }}
