@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/minio/minio-go/v7"
@@ -32,5 +34,29 @@ func TestCopiedObjects(t *testing.T) {
 	}
 	if _, err := b.Probe(t.Context()); err != nil {
 		t.Errorf("probe: %v", err)
+	}
+}
+
+// TestUnseen: who may not look at an object that is there already is told so: it may be the one that was put, by a try
+// whose answer was lost.
+func TestUnseen(t *testing.T) {
+	t.Parallel()
+	b := open(t, &blobtest.Server{Answer: func(w http.ResponseWriter, q *http.Request, _ func()) bool {
+		if q.Method != http.MethodHead || !strings.HasSuffix(q.URL.Path, "/a") {
+			return false
+		}
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	}})
+	put := func() error {
+		sum := sha256.Sum256([]byte("x"))
+		_, err := b.Put(t.Context(), "a", Content{Body: strings.NewReader("x"), Size: 1, SHA256: hex.EncodeToString(sum[:])})
+		return err
+	}
+	if err := put(); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(); !errors.Is(err, ErrUnseen) || !errors.Is(err, ErrDenied) {
+		t.Errorf("put again: %v", err)
 	}
 }

@@ -182,9 +182,9 @@ func (b *Bucket) put(ctx context.Context, key Key, content Content, condition fu
 // sameAsThere decides whether an object that was there before is the one that was to be put. In a
 // bucket that was restored from a copy the store may know no SHA-256 of it: then it is read.
 func (b *Bucket) sameAsThere(ctx context.Context, key Key, content Content) (Info, error) {
-	info, err := b.Head(ctx, key)
+	info, err := b.there(ctx, key)
 	if err != nil {
-		return Info{}, fmt.Errorf("confirm %q: %w", key, err)
+		return Info{}, err
 	}
 	if info.Size != content.Size || info.SHA256 != "" && info.SHA256 != content.SHA256 {
 		return info, fmt.Errorf("put %q: %w", key, ErrExists)
@@ -209,18 +209,27 @@ func (b *Bucket) sameAsThere(ctx context.Context, key Key, content Content) (Inf
 
 // sameAsOurs decides whether an object that is there is the one that was to be put.
 func (b *Bucket) sameAsOurs(ctx context.Context, key Key, content Content) (Info, error) {
-	info, err := b.Head(ctx, key)
-	if errors.Is(err, ErrDenied) {
-		return Info{}, fmt.Errorf("confirm %q: %w: %w", key, ErrUnseen, err)
-	}
+	info, err := b.there(ctx, key)
 	if err != nil {
-		return Info{}, fmt.Errorf("confirm %q: %w", key, err)
+		return Info{}, err
 	}
 	if info.SHA256 == "" {
 		return Info{}, fmt.Errorf("confirm %q: the store gives no SHA-256 of it: %w", key, ErrCorrupt)
 	}
 	if info.SHA256 != content.SHA256 || info.Size != content.Size {
 		return info, fmt.Errorf("put %q: %w", key, ErrExists)
+	}
+	return info, nil
+}
+
+// there looks at an object that is to be the one that was put.
+func (b *Bucket) there(ctx context.Context, key Key) (Info, error) {
+	info, err := b.Head(ctx, key)
+	if errors.Is(err, ErrDenied) {
+		return Info{}, fmt.Errorf("confirm %q: %w: %w", key, ErrUnseen, err)
+	}
+	if err != nil {
+		return Info{}, fmt.Errorf("confirm %q: %w", key, err)
 	}
 	return info, nil
 }

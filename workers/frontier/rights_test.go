@@ -112,11 +112,12 @@ func TestWhatBrowsersAskOfTheStore(t *testing.T) {
 // another name. What is there twice counts once, and the log knows of what counts.
 func TestLostAnswerIsNotLookedUp(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, tree(1, "a.test"))
+	w := tree(1, "a.test")
+	r := newRig(t, w)
 	o := newOffice(t, r)
 	r.asBrowser()
 	var lost sync.Once
-	r.store.Answer = func(w http.ResponseWriter, q *http.Request, stored func()) bool {
+	r.store.Answer = func(answer http.ResponseWriter, q *http.Request, stored func()) bool {
 		if !byBrowser(q) || !strings.HasPrefix(q.URL.Path, "/archive/") {
 			return false
 		}
@@ -124,12 +125,12 @@ func TestLostAnswerIsNotLookedUp(t *testing.T) {
 		if q.Method == http.MethodPut {
 			lost.Do(func() {
 				stored()
-				blobtest.Fail(w, http.StatusServiceUnavailable, "SlowDown")
+				blobtest.Fail(answer, http.StatusServiceUnavailable, "SlowDown")
 				answered = true
 			})
 			return answered
 		}
-		w.WriteHeader(http.StatusForbidden)
+		answer.WriteHeader(http.StatusForbidden)
 		return true
 	}
 	r.seed("http://a.test/0")
@@ -139,6 +140,9 @@ func TestLostAnswerIsNotLookedUp(t *testing.T) {
 	st := r.statement(sealed.Statement)
 	if !sealed.Balanced || st.Counts.Archived != 1 || len(st.Chunks) != 1 || len(chunks) != 2 {
 		t.Errorf("%+v with %d chunks, stored are %v", sealed, len(st.Chunks), chunks)
+	}
+	if n := w.count("http://a.test/0"); n != 1 {
+		t.Errorf("the page was loaded %d times", n)
 	}
 	if entries := o.entries(); len(entries[custody.Captured]) != 1 {
 		t.Errorf("captured are %v", entries[custody.Captured])
