@@ -7,6 +7,7 @@ import (
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
+	"crawlfleet.dev/crawlfleet/internal/custody"
 )
 
 // bucketFlags say where the store is, and which of its buckets is meant.
@@ -41,3 +42,6 @@ func (f *bucketFlags) open() (*blob.Bucket, error) {
 	}
 	return c.Bucket(f.name), nil
 }
+
+// openCustody is open for who wants the custody log in the bucket.
+func (f *bucketFlags) openCustody() (custody.Store, error) { return f.open() }

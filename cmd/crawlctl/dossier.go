@@ -164,15 +164,8 @@ func (o *dossierOptions) parse(cmd *cobra.Command) (d dossier.Options, recipient
 	if len(o.snapshots) == 0 {
 		return d, nil, cli.Usage("--snapshot is missing: name at least one, as FILE[#PAGE]")
 	}
-	if sealed := strings.HasSuffix(o.out, ".age"); sealed != (len(o.recipients) > 0) {
-		return d, nil, cli.Usage("--recipient and a name that ends in .zip.age belong together: --out is %q, with %d recipients", o.out, len(o.recipients))
-	}
-	for _, r := range o.recipients {
-		recipient, err := age.ParseX25519Recipient(r)
-		if err != nil {
-			return d, nil, cli.Usage("--recipient %q: %w; it begins with age1, age-keygen makes one", r, err)
-		}
-		recipients = append(recipients, recipient)
+	if recipients, err = o.parseRecipients(); err != nil {
+		return d, nil, err
 	}
 	trust, err := o.trust.Evidence()
 	if err != nil {
@@ -199,6 +192,21 @@ func (o *dossierOptions) parse(cmd *cobra.Command) (d dossier.Options, recipient
 	}
 	d.Verifiers, err = o.programs()
 	return d, recipients, err
+}
+
+// parseRecipients is whom the one file is encrypted to, nobody when it is not.
+func (o *dossierOptions) parseRecipients() (recipients []age.Recipient, err error) {
+	if sealed := strings.HasSuffix(o.out, ".age"); sealed != (len(o.recipients) > 0) {
+		return nil, cli.Usage("--recipient and a name that ends in .zip.age belong together: --out is %q, with %d recipients", o.out, len(o.recipients))
+	}
+	for _, r := range o.recipients {
+		recipient, err := age.ParseX25519Recipient(r)
+		if err != nil {
+			return nil, cli.Usage("--recipient %q: %w; it begins with age1, age-keygen makes one", r, err)
+		}
+		recipients = append(recipients, recipient)
+	}
+	return recipients, nil
 }
 
 // programs are the verifiers to be put in.

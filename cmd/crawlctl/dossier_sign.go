@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/mod/sumdb/note"
 
 	"crawlfleet.dev/crawlfleet/internal/bagit"
 	"crawlfleet.dev/crawlfleet/internal/cli"
@@ -71,32 +70,10 @@ func (o *dossierOptions) proofs(created time.Time) (func(context.Context, []doss
 		return nil, cli.Usage("--custody-write-key needs --custody-bucket: what is written into a copy of the log is a fork of it")
 	case o.custodyDir == "" && o.custodyStore.name == "":
 		return nil, nil
+	case o.custodyWriter != "" && (o.actor == "" || o.to == ""):
+		return nil, cli.Usage("--custody-write-key needs --actor and --to: the log says who exported what to whom")
 	}
-	keys, err := o.trust.Custody()
-	if err != nil {
-		return nil, err
-	}
-	if keys.Verifiers == nil {
-		return nil, cli.Usage("the custody log needs --custody-key, its public key")
-	}
-	store, err := o.custodyLog()
-	if err != nil {
-		return nil, err
-	}
-	config := custody.Config{Store: store, Prefix: "custody", Origin: keys.Origin, Verifiers: keys.Verifiers}
-	if o.custodyWriter != "" {
-		if o.actor == "" || o.to == "" {
-			return nil, cli.Usage("--custody-write-key needs --actor and --to: the log says who exported what to whom")
-		}
-		raw, err := readSmall(o.custodyWriter)
-		if err != nil {
-			return nil, cli.Input("--custody-write-key: %w", err)
-		}
-		if config.Signer, err = note.NewSigner(strings.TrimSpace(string(raw))); err != nil {
-			return nil, cli.Input("--custody-write-key: is no private key of a log: %w", err)
-		}
-	}
-	log, err := custody.New(config)
+	log, err := openCustody(o.custodyLog, &o.trust, o.custodyWriter)
 	if err != nil {
 		return nil, err
 	}

@@ -168,17 +168,7 @@ func (o *runsExport) checkHandover() (recipients []age.Recipient, err error) {
 	if _, err := os.Lstat(o.out); err == nil {
 		return nil, cli.Input("%s exists: choose another name", o.out)
 	}
-	if sealed := strings.HasSuffix(o.out, ".age"); sealed != (len(o.recipients) > 0) {
-		return nil, cli.Usage("--recipient and a name that ends in .zip.age belong together: --out is %q, with %d recipients", o.out, len(o.recipients))
-	}
-	for _, r := range o.recipients {
-		recipient, err := age.ParseX25519Recipient(r)
-		if err != nil {
-			return nil, cli.Usage("--recipient %q: %w; it begins with age1, age-keygen makes one", r, err)
-		}
-		recipients = append(recipients, recipient)
-	}
-	return recipients, nil
+	return o.parseRecipients()
 }
 
 // exportLog is the custody log that exports are written into, nil for none.
@@ -189,25 +179,14 @@ func (o *runsExport) exportLog() (*custody.Log, error) {
 	if o.actor == "" || o.to == "" {
 		return nil, cli.Usage("--custody-write-key needs --actor and --to: the log says who exported what to whom")
 	}
-	return openLog(&o.archive, &o.trust, o.custodyWriter)
+	return openCustody(o.archive.openCustody, &o.trust, o.custodyWriter)
 }
 
 // note writes into the custody log that the snapshots of a run are exported.
 func (o *runsExport) note(ctx context.Context, log *custody.Log, bucket retention.Store, prefix string, at time.Time) error {
-	st, err := retention.ReadStatement(ctx, bucket, prefix)
-	if err != nil {
-		return err
-	}
-	var entries []custody.Entry
-	for _, c := range st.Objects {
-		if retention.UnitOf(c.Name) == c.Name {
-			entries = append(entries, custody.Entry{
-				ID: exportID(&o.dossierOptions, c.SHA256, at), Event: custody.Exported, Object: prefixed(prefix, c.Name), SHA256: c.SHA256,
-				When: time.Now().UTC().Truncate(time.Millisecond), Who: o.actor, Why: "run handed over", To: o.to,
-			})
-		}
-	}
-	return appendAll(ctx, log, entries)
+	return noteSnapshots(ctx, log, bucket, prefix, func(sum string) custody.Entry {
+		return custody.Entry{ID: exportID(&o.dossierOptions, sum, at), Event: custody.Exported, When: time.Now().UTC().Truncate(time.Millisecond), Who: o.actor, Why: "run handed over", To: o.to}
+	})
 }
 
 // soundRun refuses a run that does not hold.

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"golang.org/x/mod/sumdb/note"
 
 	"crawlfleet.dev/crawlfleet/internal/blob"
 	"crawlfleet.dev/crawlfleet/internal/cli"
@@ -104,7 +103,7 @@ func (o *runsImport) run(cmd *cobra.Command, name string) error {
 		if o.actor == "" {
 			return cli.Usage("--custody-write-key needs --actor: the log says who took it in")
 		}
-		if log, err = openLog(&o.archive, &o.trust, o.custodyWriter); err != nil {
+		if log, err = openCustody(o.archive.openCustody, &o.trust, o.custodyWriter); err != nil {
 			return err
 		}
 	}
@@ -164,20 +163,9 @@ func (o *runsImport) take(cmd *cobra.Command, bucket *blob.Bucket, log *custody.
 
 // note writes into the custody log that the snapshots of a run were stored, once.
 func (o *runsImport) note(ctx context.Context, log *custody.Log, bucket retention.Store, run *handover.Run, origin handover.Origin) error {
-	st, err := retention.ReadStatement(ctx, bucket, run.Prefix)
-	if err != nil {
-		return err
-	}
-	var entries []custody.Entry
-	for _, c := range st.Objects {
-		if retention.UnitOf(c.Name) == c.Name {
-			entries = append(entries, custody.Entry{
-				ID: "received/" + origin.TagManifest[:32] + "/" + c.SHA256[:32], Event: custody.Stored, Object: prefixed(run.Prefix, c.Name), SHA256: c.SHA256,
-				When: origin.At, Who: o.actor, Why: "run received",
-			})
-		}
-	}
-	return appendAll(ctx, log, entries)
+	return noteSnapshots(ctx, log, bucket, run.Prefix, func(sum string) custody.Entry {
+		return custody.Entry{ID: "received/" + origin.TagManifest[:32] + "/" + sum[:32], Event: custody.Stored, When: origin.At, Who: o.actor, Why: "run received"}
+	})
 }
 
 // lookAfter has the captures of a run erased when their time is over, or says that nobody does.
@@ -212,42 +200,3 @@ func (o *runsImport) lookAfter(ctx context.Context, cmd *cobra.Command, bucket s
 	}
 	return nil
 }
-
-// openLog opens the custody log in the archive's bucket, to write into it.
-func openLog(archive *bucketFlags, trust *command.Trust, writer string) (*custody.Log, error) {
-	keys, err := trust.Custody()
-	if err != nil {
-		return nil, err
-	}
-	if keys.Verifiers == nil {
-		return nil, cli.Usage("the custody log needs --custody-key, its public key")
-	}
-	store, err := archive.open()
-	if err != nil {
-		return nil, err
-	}
-	raw, err := readSmall(writer)
-	if err != nil {
-		return nil, cli.Input("--custody-write-key: %w", err)
-	}
-	config := custody.Config{Store: store, Prefix: "custody", Origin: keys.Origin, Verifiers: keys.Verifiers}
-	if config.Signer, err = note.NewSigner(strings.TrimSpace(string(raw))); err != nil {
-		return nil, cli.Input("--custody-write-key: is no private key of a log: %w", err)
-	}
-	return custody.New(config)
-}
-
-// batch is how many entries are written into the custody log at once.
-const batch = 500
-
-func appendAll(ctx context.Context, log *custody.Log, entries []custody.Entry) error {
-	for ; len(entries) > 0; entries = entries[min(batch, len(entries)):] {
-		if _, err := log.Append(ctx, entries[:min(batch, len(entries))]...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// prefixed is the key of an object of a run.
-func prefixed(prefix, name string) blob.Key { return blob.Key(prefix + name) }
