@@ -27,9 +27,9 @@ const (
 // statement: what is in them is in the archive. So results must stay in the store until their
 // run is sealed.
 func (p *Planner) gather(ctx context.Context, store, archive blob.Store, in workflows.SealInput, st *Statement) (err error) {
-	known, told := make(map[string]bool, len(st.Chunks)), make(map[string]bool, len(st.Chunks))
+	told := make(map[string]bool, len(st.Chunks)) // of the chunks of the statement
 	for i, c := range st.Chunks {
-		known[c.Key], told[c.Key] = true, c.Told
+		told[c.Key] = c.Told
 		st.Chunks[i].Told = false
 	}
 	leads := &leadsWriter{store: archive, prefix: in.Archive.Prefix, part: leadsPart}
@@ -41,12 +41,13 @@ func (p *Planner) gather(ctx context.Context, store, archive blob.Store, in work
 		}
 		// It was captured, too, when the attempt was refused. And a planner of before, which took it
 		// in while workers were upgraded, told nobody.
-		if !told[r.Chunk.Key] {
+		done, stated := told[r.Chunk.Key]
+		if !done {
 			if err := p.log(ctx, in.Job.Run, *r); err != nil {
 				return err
 			}
 		}
-		if !known[r.Chunk.Key] {
+		if !stated {
 			return nil // of an attempt that was refused
 		}
 		return errors.Join(leads.add(ctx, r), index.add(r))

@@ -81,8 +81,8 @@ func (p *Planner) plan(ctx context.Context, in workflows.PlanInput) (out workflo
 	return committed, nil
 }
 
-// apply takes in the results of the bundles that ended. The custody log is told first.
-func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.PlanInput, s *frontier.State, now time.Time, out *workflows.PlanOutput) (taken []frontier.Result, err error) {
+// apply takes in the results of the bundles that ended, and returns their chunks. The custody log is told first.
+func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.PlanInput, s *frontier.State, now time.Time, out *workflows.PlanOutput) (taken []frontier.Chunk, err error) {
 	for _, done := range in.Done {
 		activity.RecordHeartbeat(ctx)
 		keys := done.Results
@@ -109,8 +109,10 @@ func (p *Planner) apply(ctx context.Context, store blob.Store, in workflows.Plan
 		}
 		s.Rest(restsOf(done.Rests), now)
 		out.Applied = append(out.Applied, done.ID)
-		for _, r := range results { // what came of their pages is not needed any more
-			taken = append(taken, frontier.Result{Chunk: r.Chunk})
+		for _, r := range results {
+			if r.Chunk != nil {
+				taken = append(taken, *r.Chunk)
+			}
 		}
 	}
 	return taken, nil

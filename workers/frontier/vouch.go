@@ -52,12 +52,9 @@ func (p *Planner) log(ctx context.Context, run string, results ...frontier.Resul
 }
 
 // vouchSoon has the sidecars of chunks made, in the background.
-func (p *Planner) vouchSoon(ctx context.Context, job workflows.Job, results []frontier.Result) {
+func (p *Planner) vouchSoon(ctx context.Context, job workflows.Job, chunks []frontier.Chunk) {
 	store, order := p.Store.Bucket(archiveOf(job, p.ArchiveBucket).Bucket), notary.Order{Run: job.Run, Authorization: job.Spec.Authorization.Reference}
-	for _, r := range results {
-		if r.Chunk == nil {
-			continue
-		}
+	for _, c := range chunks {
 		if p.vouching.count.Add(1) > maxVouching {
 			p.vouching.count.Add(-1)
 			return
@@ -66,7 +63,7 @@ func (p *Planner) vouchSoon(ctx context.Context, job workflows.Job, results []fr
 			defer p.vouching.count.Add(-1)
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vouchTimeout)
 			defer cancel()
-			if _, err := p.Notary.Vouch(ctx, store, order, objectOf(*r.Chunk)); err != nil {
+			if _, err := p.Notary.Vouch(ctx, store, order, objectOf(c)); err != nil {
 				p.Logger.Warn("a chunk has no sidecar yet; it gets one when the run is sealed", "error", err)
 			}
 		})
