@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"crawlfleet.dev/crawlfleet/controllers/queues"
 )
 
 // queuesTimeout bounds the questions about all queues.
@@ -14,7 +16,7 @@ const queuesTimeout = 4 * time.Second
 // QueueMetrics tell how much work waits in Temporal, whenever somebody asks.
 type QueueMetrics struct {
 	// Temporal is asked about the queues of Namespace.
-	Temporal  QueueDescriber
+	Temporal  queues.Describer
 	Namespace string
 }
 
@@ -41,15 +43,15 @@ func (q QueueMetrics) Collect(metrics chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	for _, queue := range queues {
-		question := queue.describe(q.Namespace, queue.name)
+	for _, queue := range queues.All {
+		question := queue.Question(q.Namespace, queue.Name)
 		question.ReportStats = true // which are of all partitions
 		answer, err := q.Temporal.DescribeTaskQueue(ctx, question)
 		if err != nil {
 			up = 0
 			break
 		}
-		others, err := queue.others(ctx, q.Temporal, q.Namespace)
+		others, err := queue.Others(ctx, q.Temporal, q.Namespace)
 		if err != nil {
 			up = 0
 			break
@@ -58,9 +60,9 @@ func (q QueueMetrics) Collect(metrics chan<- prometheus.Metric) {
 		for _, p := range slices.Concat(answer.GetPollers(), others) {
 			workers[p.GetIdentity()] = true
 		}
-		gauge(backlogDesc, float64(answer.GetStats().GetApproximateBacklogCount()), queue.name)
-		gauge(backlogAgeDesc, answer.GetStats().GetApproximateBacklogAge().AsDuration().Seconds(), queue.name)
-		gauge(queuePollersDesc, float64(len(workers)), queue.name)
+		gauge(backlogDesc, float64(answer.GetStats().GetApproximateBacklogCount()), queue.Name)
+		gauge(backlogAgeDesc, answer.GetStats().GetApproximateBacklogAge().AsDuration().Seconds(), queue.Name)
+		gauge(queuePollersDesc, float64(len(workers)), queue.Name)
 	}
 	gauge(temporalUpDesc, up)
 }

@@ -19,6 +19,7 @@ import (
 	"crawlfleet.dev/crawlfleet/api/v1alpha1"
 	"crawlfleet.dev/crawlfleet/controllers/order"
 	"crawlfleet.dev/crawlfleet/controllers/plain"
+	"crawlfleet.dev/crawlfleet/controllers/queues"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -266,16 +267,16 @@ func (t *Temporal) idleQueues(ctx context.Context) ([]string, error) {
 		return t.idle, nil
 	}
 	var idle []string
-	for _, queue := range queues {
-		if queue.name == workflows.TaskQueueOperator { // it is the operator's own
+	for _, queue := range queues.All {
+		if queue.Name == workflows.TaskQueueOperator { // it is the operator's own
 			continue
 		}
 		polled, err := t.polled(ctx, queue)
 		if err != nil {
-			return nil, fmt.Errorf("describe task queue %s: %w", queue.name, plain.Temporal(err))
+			return nil, fmt.Errorf("describe task queue %s: %w", queue.Name, plain.Temporal(err))
 		}
 		if !polled {
-			idle = append(idle, queue.name)
+			idle = append(idle, queue.Name)
 		}
 	}
 	t.idle, t.idleAt, t.polling = idle, t.now(), true
@@ -283,15 +284,15 @@ func (t *Temporal) idleQueues(ctx context.Context) ([]string, error) {
 }
 
 // polled tells whether a worker has asked for work of late. The first partition most often knows one.
-func (t *Temporal) polled(ctx context.Context, q queue) (bool, error) {
+func (t *Temporal) polled(ctx context.Context, q queues.Queue) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	service := t.client.WorkflowService()
-	described, err := service.DescribeTaskQueue(ctx, q.describe(t.namespace, q.name))
+	described, err := service.DescribeTaskQueue(ctx, q.Question(t.namespace, q.Name))
 	if err != nil || t.asksNow(described.GetPollers()) {
 		return err == nil, err
 	}
-	others, err := q.others(ctx, service, t.namespace)
+	others, err := q.Others(ctx, service, t.namespace)
 	return t.asksNow(others), err
 }
 

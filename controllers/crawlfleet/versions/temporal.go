@@ -9,10 +9,10 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"crawlfleet.dev/crawlfleet/controllers/queues"
 	"crawlfleet.dev/crawlfleet/workflows"
 )
 
@@ -141,37 +141,15 @@ func (t *Temporal) open(ctx context.Context, build string) (int64, error) {
 	return n.GetCount(), nil
 }
 
-// pollers are the builds whose workers ask for workflows, in whatever partition of the queue: each
-// knows its own alone.
+// pollers are the builds whose workers ask for workflows, in whatever partition of the queue.
 func (t *Temporal) pollers(ctx context.Context) ([]string, error) {
-	partitions, err := t.Client.WorkflowService().ListTaskQueuePartitions(ctx, &workflowservice.ListTaskQueuePartitionsRequest{
-		Namespace: t.Namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: workflows.TaskQueueRun, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
-	})
+	queue := queues.Queue{Name: workflows.TaskQueueRun, Kind: enumspb.TASK_QUEUE_TYPE_WORKFLOW}
+	found, err := queue.Pollers(ctx, t.Client.WorkflowService(), t.Namespace)
 	if err != nil {
-		return nil, fmt.Errorf("list the partitions of the task queue %s: %w", workflows.TaskQueueRun, err)
+		return nil, err
 	}
 	var builds []string
-	for _, p := range partitions.GetWorkflowTaskQueuePartitions() {
-		found, err := t.pollersOf(ctx, p.GetKey())
-		if err != nil {
-			return nil, err
-		}
-		builds = append(builds, found...)
-	}
-	return builds, nil
-}
-
-// pollersOf are those of a partition.
-func (t *Temporal) pollersOf(ctx context.Context, partition string) ([]string, error) {
-	d, err := t.Client.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
-		Namespace: t.Namespace, TaskQueueType: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
-		TaskQueue: &taskqueuepb.TaskQueue{Name: partition, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("describe the task queue %s: %w", partition, err)
-	}
-	var builds []string
-	for _, p := range d.GetPollers() {
+	for _, p := range found {
 		o := p.GetDeploymentOptions()
 		if o.GetDeploymentName() == t.deployment() && o.GetWorkerVersioningMode() == enumspb.WORKER_VERSIONING_MODE_VERSIONED &&
 			t.now().Sub(p.GetLastAccessTime().AsTime()) <= pollerAge {
