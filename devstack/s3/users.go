@@ -19,13 +19,17 @@ type User struct {
 	Policy, Credentials string
 }
 
-// ParseUser reads POLICY=CREDENTIALS.
-func ParseUser(s string) (User, error) {
-	policy, credentials, ok := strings.Cut(s, "=")
-	if !ok || policy == "" || credentials == "" {
-		return User{}, fmt.Errorf("%q: must be POLICY=CREDENTIALS, two files", s)
+// ParseUsers reads flags, each POLICY=CREDENTIALS.
+func ParseUsers(flags []string) ([]User, error) {
+	var users []User
+	for _, flag := range flags {
+		policy, credentials, ok := strings.Cut(flag, "=")
+		if !ok || policy == "" || credentials == "" {
+			return nil, fmt.Errorf("--s3-user %q: must be POLICY=CREDENTIALS, two files", flag)
+		}
+		users = append(users, User{policy, credentials})
 	}
-	return User{policy, credentials}, nil
+	return users, nil
 }
 
 // policyDocument is a policy, for a user or for a bucket.

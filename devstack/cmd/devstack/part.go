@@ -53,16 +53,10 @@ func (s settings) temporal() (temporal.Options, error) {
 func (s settings) s3() s3.Options { return s3.Options{Dir: s.dir, Port: s.ports[stack.S3]} }
 
 // s3WithUsers are the options that the store is started with.
-func (s settings) s3WithUsers() (s3.Options, error) {
-	opts := s.s3()
-	for _, text := range s.users {
-		user, err := s3.ParseUser(text)
-		if err != nil {
-			return opts, fmt.Errorf("--s3-user %w", err)
-		}
-		opts.Users = append(opts.Users, user)
-	}
-	return opts, nil
+func (s settings) s3WithUsers() (opts s3.Options, err error) {
+	opts = s.s3()
+	opts.Users, err = s3.ParseUsers(s.users)
+	return opts, err
 }
 
 // startHere starts a part in this process.

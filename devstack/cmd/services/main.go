@@ -91,16 +91,10 @@ Ready is what answers: GET /-healthz of the store, and gRPC's health check
 	return root
 }
 
-func (o *options) s3() (s3.Options, error) {
-	opts := s3.Options{Dir: o.dir, Everywhere: !o.loopback, Port: o.s3Port, Credentials: o.credentials, Durable: true}
-	for _, text := range o.users {
-		user, err := s3.ParseUser(text)
-		if err != nil {
-			return opts, fmt.Errorf("--s3-user %w", err)
-		}
-		opts.Users = append(opts.Users, user)
-	}
-	return opts, nil
+func (o *options) s3() (opts s3.Options, err error) {
+	opts = s3.Options{Dir: o.dir, Everywhere: !o.loopback, Port: o.s3Port, Credentials: o.credentials, Durable: true}
+	opts.Users, err = s3.ParseUsers(o.users)
+	return opts, err
 }
 
 // run starts both and ends them when ctx is done: Temporal first, since it hands out work that the store is
