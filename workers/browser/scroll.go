@@ -39,9 +39,14 @@ func (s *scrolling) take(at scrolled) {
 	}
 }
 
+// atEnd reports whether there was nothing more to come in a pass: the page had been quiet for d
+// at its end, had a frame in which it could notice where it is (on a busy machine that may take
+// longer), and has not grown. What came into view with the pass's own steps is yet to come.
+func (s *scrolling) atEnd(at scrolled, d time.Duration) bool {
+	return at.End && at.Steps == 0 && !s.grown && s.wait == d && s.undrawn == 0 && !s.owed
+}
+
 // scroll goes down the page until nothing new comes, and waits until it is quiet.
-// A page is at its end when it has not grown after being quiet for d, and has had a frame in
-// which it could notice where it is: on a busy machine that may take longer.
 func (c *capture) scroll(ctx context.Context, d time.Duration) {
 	c.visit.Track.Enter(PhaseBehaving)
 	s := scrolling{began: time.Now(), wait: quietScroll}
@@ -50,7 +55,7 @@ func (c *capture) scroll(ctx context.Context, d time.Duration) {
 		if !ok {
 			return
 		}
-		if !s.grown && at.End && s.wait == d && s.undrawn == 0 && !s.owed || c.scrolledEnough(&s) {
+		if s.atEnd(at, d) || c.scrolledEnough(&s) {
 			break
 		}
 		if !at.End {

@@ -53,3 +53,26 @@ func TestScrollWaitsForFrames(t *testing.T) {
 		t.Errorf("the list ends with %q; actions %+v, limits %+v", text[max(0, len(text)-20):], p.Actions, p.Limits)
 	}
 }
+
+// TestScrollWaitsAfterItsSteps: the frame that was owed brought something new, and the pass after
+// it went to the end of that. What this asks for has had no time to come.
+func TestScrollWaitsAfterItsSteps(t *testing.T) {
+	t.Parallel()
+	s := scrolling{wait: quietScripted}
+	for i, pass := range []struct {
+		at   scrolled
+		owed bool
+		end  bool
+	}{
+		{at: scrolled{Height: 6016, End: true, Steps: 4}},
+		{at: scrolled{Height: 9016, Drawn: true}, owed: true},
+		{at: scrolled{Height: 9016, Drawn: true, End: true, Steps: 4}},
+		{at: scrolled{Height: 9016, Drawn: true, End: true}, end: true},
+	} {
+		s.owed = pass.owed
+		s.take(pass.at)
+		if end := s.atEnd(pass.at, quietScripted); end != pass.end {
+			t.Errorf("after pass %d, %+v: at the end %t, want %t", i, pass.at, end, pass.end)
+		}
+	}
+}
