@@ -33,6 +33,7 @@ func moves() []testCase {
 			lines: "GET www: Document 200 record\nGET www:next Document 204 record (?)" +
 				strings.Repeat("\n?GET www:next Document 204 record (?)", 80) +
 				strings.Repeat("\n?GET www:next Document not captured: blocked: NavigationBlocked", 40) +
+				strings.Repeat("\n?GET www:next Document not captured: there was no answer: ERR_ABORTED", 10) + // the next attempt came first
 				"\n?GET www:next Document not captured: the page was left before there was an answer",
 			text:  "stays",
 			check: textIs("stays"),

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"crawlfleet.dev/crawlfleet/workers/browser"
@@ -46,17 +45,12 @@ var inChromium = []string{
 
 // ofChromium are the cases that differ, by name.
 func ofChromium() map[string]difference {
-	leaves := caseOf("A a page that leaves again and again")
 	shown := func(t *testing.T, r *result) {
 		if r.page.Download || r.page.ScreenshotFile == "" {
 			t.Errorf("the page is a file (%v), or has no picture (%q)", r.page.Download, r.page.ScreenshotFile)
 		}
 	}
 	return map[string]difference{
-		leaves.name: {
-			lines: leaves.lines + strings.Repeat("\n?GET www:next Document not captured: there was no answer: ERR_ABORTED", 10),
-			why:   "An attempt may be given up before its connection has been made.",
-		},
 		"A early hints over HTTP/2": {
 			lines: `GET two: Document 200 record
 				?GET two:style.css Unseen 200 record
@@ -110,10 +104,4 @@ func ofChromium() map[string]difference {
 			why: "The browser may ask whether the worker has changed.",
 		},
 	}
-}
-
-// caseOf is the case with a name.
-func caseOf(name string) testCase {
-	all := cases()
-	return all[slices.IndexFunc(all, func(c testCase) bool { return c.name == name })]
 }

@@ -160,8 +160,8 @@ func behaviors() []testCase {
 		},
 		{
 			name:  "K a storm of windows",
-			serve: routes{"": html(`<p>here</p><script>for (let i = 0; i < 1000; i++) window.open('popup?' + i)</script>`)},
-			lines: "GET www: Document 200 record" + windows(strings.Fields(each(1000, " popup?%d"))...),
+			serve: routes{"": html(`<p>here</p><script>for (let i = 0; i < 300; i++) window.open('popup?' + i)</script>`)},
+			lines: "GET www: Document 200 record" + windows(strings.Fields(each(300, " popup?%d"))...),
 			check: both(textIs("here"), did("window.open", "not opened")),
 			text:  "here",
 			note:  "No window is opened.",
