@@ -25,6 +25,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -86,6 +87,8 @@ type Dialer struct {
 	Now func() time.Time
 
 	cache answerCache
+	// proxyDown is whether the proxy could not be reached when it was needed last.
+	proxyDown atomic.Bool
 }
 
 // Answer is what a name resolved to.

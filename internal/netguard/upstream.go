@@ -13,6 +13,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/proxy"
@@ -102,12 +104,67 @@ func proxyAddress(u *url.URL) (string, error) {
 	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
-// throughProxy opens a connection to the proxy and asks it for the target.
+// How often a proxy is tried that is not there, after what time for the first time, and how long it
+// may take to take a connection. One of several behind a name may just have ended.
+const (
+	proxyTries   = 3
+	proxyPause   = 200 * time.Millisecond
+	proxyConnect = 5 * time.Second
+)
+
+// UpstreamDown says why the proxy cannot be reached, as it was when it was needed last and still is;
+// nil when it can be, or when there is none. It is not the fault of a site then that it does not come.
+func (d *Dialer) UpstreamDown(ctx context.Context) error {
+	if !d.proxyDown.Load() {
+		return nil
+	}
+	host, err := proxyAddress(d.Upstream)
+	if err != nil {
+		return err
+	}
+	nd := net.Dialer{Timeout: proxyConnect}
+	c, err := nd.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return fmt.Errorf("proxy %s: %w: %w", host, errProxyDown, err)
+	}
+	d.proxyDown.Store(false)
+	return c.Close()
+}
+
+// throughProxy has the proxy connect to the target.
 func (d *Dialer) throughProxy(ctx context.Context, host, target string) (net.Conn, error) {
-	var nd net.Dialer
+	pause := proxyPause
+	for try := 1; ; try++ {
+		c, err := d.askProxy(ctx, host, target)
+		down := errors.Is(err, errProxyDown)
+		if ctx.Err() == nil {
+			d.proxyDown.Store(down)
+		}
+		if !down || try == proxyTries || !wait(ctx, pause) {
+			return c, err
+		}
+		pause *= 2
+	}
+}
+
+// wait lets time pass, and reports whether nothing ended it.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// askProxy opens a connection to the proxy and asks it for the target.
+func (d *Dialer) askProxy(ctx context.Context, host, target string) (net.Conn, error) {
+	nd := net.Dialer{Timeout: proxyConnect}
 	raw, err := nd.DialContext(ctx, "tcp", host)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errProxyDown, err)
+		return nil, fmt.Errorf("proxy %s: %w: %w", host, errProxyDown, err)
 	}
 	// The deadline that ends a slow handshake also serves the cancelled one.
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
@@ -181,12 +238,17 @@ func connectMethod(c net.Conn, u *url.URL, target string) (net.Conn, error) {
 		password, _ := u.User.Password()
 		head += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)) + "\r\n"
 	}
-	if _, err := io.WriteString(c, head+"\r\n"); err != nil {
+	if _, err := io.WriteString(c, head+"\r\n"); ended(err) {
+		return c, fmt.Errorf("%w: it ended the connection", errProxyDown)
+	} else if err != nil {
 		return c, err
 	}
 	limited := &io.LimitedReader{R: c, N: maxProxyHead}
 	br := bufio.NewReader(limited)
 	res, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
+	if ended(err) { // it goes away: the site was not asked, or nothing of it has come
+		return c, fmt.Errorf("%w: it ended the connection without an answer", errProxyDown)
+	}
 	if err != nil {
 		return c, err
 	}
@@ -194,7 +256,7 @@ func connectMethod(c net.Conn, u *url.URL, target string) (net.Conn, error) {
 		return c, fmt.Errorf("%w: it answered %s", errProxyPassword, res.Status)
 	}
 	if res.StatusCode != http.StatusOK {
-		return c, fmt.Errorf("answered %s", res.Status)
+		return c, fmt.Errorf("answered %s%s", res.Status, proxyStatus(res.Header))
 	}
 	if n := br.Buffered(); n > 0 {
 		// The target spoke first, in the same packet.
@@ -205,6 +267,28 @@ func connectMethod(c net.Conn, u *url.URL, target string) (net.Conn, error) {
 		return &earlyConn{Conn: c, early: early}, nil
 	}
 	return c, nil
+}
+
+func ended(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// maxProxyStatus is how much is told of what a proxy says.
+const maxProxyStatus = 200
+
+// proxyStatus is what a proxy says of itself and of what went wrong (RFC 9209), in brackets.
+func proxyStatus(h http.Header) string {
+	says := strings.Join(h.Values("Proxy-Status"), ", ")
+	if says == "" {
+		return ""
+	}
+	says = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, says)
+	return " (" + says[:min(len(says), maxProxyStatus)] + ")"
 }
 
 // earlyConn gives back what was read too much.

@@ -2,11 +2,13 @@ package netguard
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -161,4 +163,66 @@ func TestUpstreamSOCKS(t *testing.T) {
 			t.Errorf("%s: the proxy was asked for %q, want %q", tc.reason, got, tc.asked)
 		}
 	}
+}
+
+// TestUpstreamDown: a proxy that goes away is tried again, is told from a site that does not answer,
+// and is known to be there again without a page that has to fail for it.
+func TestUpstreamDown(t *testing.T) {
+	t.Parallel()
+	const target = "93.184.215.14:443"
+	var mu sync.Mutex
+	answers := []string{"", "200 OK", "", "", "", "502 Bad Gateway\r\nProxy-Status: gateway; error=connection_refused"}
+	address := fakeProxy(t, func(c net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if answers[0] != "" {
+			_, _ = io.WriteString(c, "HTTP/1.1 "+answers[0]+"\r\n\r\n")
+		}
+		answers = answers[1:]
+	})
+	d := &Dialer{Upstream: &url.URL{Scheme: "http", Host: address}}
+	c, err := d.Dial(t.Context(), "tcp", target)
+	if err != nil {
+		t.Fatalf("the second of two answers: %v", err)
+	}
+	_ = c.Close()
+	if _, err := d.Dial(t.Context(), "tcp", target); !errors.Is(err, errProxyDown) || !d.proxyDown.Load() {
+		t.Errorf("after three ends without an answer: %v", err)
+	}
+	if err := d.UpstreamDown(t.Context()); err != nil {
+		t.Errorf("it takes connections again: %v", err)
+	}
+	_, err = d.Dial(t.Context(), "tcp", target)
+	if errors.Is(err, errProxyDown) || !strings.Contains(err.Error(), "502 Bad Gateway (gateway; error=connection_refused)") {
+		t.Errorf("a site that is not there: %v", err)
+	}
+	gone := &Dialer{Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}}
+	if err := gone.UpstreamDown(t.Context()); err != nil {
+		t.Errorf("it was never needed: %v", err)
+	}
+	if _, err := gone.Dial(t.Context(), "tcp", target); err == nil {
+		t.Error("there is a proxy at port 9")
+	}
+	if err := gone.UpstreamDown(t.Context()); err == nil || !strings.Contains(err.Error(), "127.0.0.1:9") {
+		t.Errorf("nothing listens: %v", err)
+	}
+	if err := (&Dialer{}).UpstreamDown(t.Context()); err != nil {
+		t.Errorf("without a proxy: %v", err)
+	}
+}
+
+// FuzzProxyStatus: what a proxy says of itself becomes one short line.
+func FuzzProxyStatus(f *testing.F) {
+	f.Add("gateway; error=connection_refused")
+	f.Add("a\x00\n\u00e9")
+	f.Add(strings.Repeat("x", 1000))
+	f.Fuzz(func(t *testing.T, says string) {
+		got := proxyStatus(http.Header{"Proxy-Status": {says}})
+		if len(got) > maxProxyStatus+3 || strings.ContainsFunc(got, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("%q", got)
+		}
+	})
 }
