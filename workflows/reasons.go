@@ -29,6 +29,7 @@ const (
 	ReasonStoreUnfit               Reason = "StoreUnfit"
 	ReasonClocksDiffer             Reason = "ClocksDiffer"
 	ReasonDiskUnwritable           Reason = "DiskUnwritable"
+	ReasonEgressUnreachable        Reason = "EgressUnreachable"
 	ReasonSigningFailed            Reason = "SigningFailed"
 	ReasonCustodyFailed            Reason = "CustodyFailed"
 	ReasonTemporalUnreachable      Reason = "TemporalUnreachable"

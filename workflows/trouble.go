@@ -17,6 +17,7 @@ var nextSteps = map[Reason]string{
 	ReasonStoreUnfit:        "Use a store that honours If-None-Match on PUT, as Amazon S3, MinIO, Ceph, Garage and Versity do: without it two writers could overwrite each other.",
 	ReasonDiskFull:          "Give the workers more scratch space (--dir), or remove what fills it; the crawl goes on by itself then.",
 	ReasonDiskUnwritable:    "Look at the file system of the workers' scratch space (--dir): it is read-only, or its device fails. The crawl goes on by itself when it can be written to.",
+	ReasonEgressUnreachable: "See that the gateway's pods run (kubectl get pods -l app.kubernetes.io/component=gateway), or the proxy of the CrawlFleet's spec.egress or of the workers' --proxy, and that the network lets workers reach it; the crawl goes on by itself then.",
 	ReasonSigningFailed:     "Look at the workers' --sign-key and --sign-cert (the Secret crawlfleet-signing), and, for a domain, whether the first --timestamp-url answers; nothing is stored unsigned. The crawl goes on by itself then.",
 	ReasonCustodyFailed:     "Run crawlctl audit verify and look at the workers' --custody-key and --custody-verifiers; nothing counts as archived that the log was not told of. The crawl goes on by itself when it can be written.",
 	ReasonBooksUnbalanced:   "Keep the frontier bucket as it is and report it with the workers' logs.",

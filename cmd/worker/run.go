@@ -142,6 +142,7 @@ func run(ctx context.Context, o options) (err error) {
 		}
 		defer func() { err = errors.Join(err, closeCrawler()) }()
 		robots.Recorder = recorded
+		crawler.Egress = guard.UpstreamDown
 		crawler.Robots, crawler.Notary, crawler.Clock, crawler.Now = robots, vouched, clock, clock.Now
 		crawler.Register(w)
 	}

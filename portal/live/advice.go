@@ -57,6 +57,7 @@ var advice = map[string]Advice{
 	"ClocksDiffer":             {"The clocks of a worker and of the store are too far apart.", "Ask who runs the fleet to set both clocks. Times in what was captured meanwhile are the worker's." + goesOn},
 	"DiskUnwritable":           {"The disk of a worker cannot be written to.", "Ask who runs the fleet to look at that worker's machine. What was stored is safe." + goesOn},
 	"DiskFull":                 {"The disk of a worker is full.", "Ask who runs the fleet to give the workers more scratch space." + goesOn},
+	"EgressUnreachable":        {"The proxy by which workers get to sites cannot be reached.", "Ask who runs the fleet to look at the gateway, or the proxy. No page is lost by it." + goesOn},
 	"SigningFailed":            {"A worker cannot sign what it captures.", "Ask who runs the fleet to look at the signing key and the time stamp service. Nothing is stored unsigned." + goesOn},
 	"CustodyFailed":            {"A worker cannot write the custody log.", "Ask who runs the fleet to run `crawlctl audit verify`. Nothing counts as archived that the log was not told of." + goesOn},
 	"TemporalUnreachable":      {"Temporal, which remembers what is to be done, does not answer.", "Ask who runs the fleet whether Temporal is up." + goesOn},

@@ -39,6 +39,8 @@ var dutchAdvice = map[string]string{
 	"Ask who runs the fleet to look at that worker's machine. What was stored is safe." + goesOn:                               vraagBeheer + "de machine van die worker na te kijken. Wat is opgeslagen, is veilig." + gaatVerder,
 	"The disk of a worker is full.":                                                                                            "De schijf van een worker is vol.",
 	"Ask who runs the fleet to give the workers more scratch space." + goesOn:                                                  vraagBeheer + "de workers meer werkruimte te geven." + gaatVerder,
+	"The proxy by which workers get to sites cannot be reached.":                                                               "De proxy waarlangs workers bij websites komen, is niet bereikbaar.",
+	"Ask who runs the fleet to look at the gateway, or the proxy. No page is lost by it." + goesOn:                             vraagBeheer + "de gateway of de proxy na te kijken. Er gaat geen pagina door verloren." + gaatVerder,
 	"A worker cannot sign what it captures.":                                                                                   "Een worker kan niet ondertekenen wat hij vastlegt.",
 	"Ask who runs the fleet to look at the signing key and the time stamp service. Nothing is stored unsigned." + goesOn:       vraagBeheer + "de sleutel om te ondertekenen en de tijdstempeldienst na te kijken. Niets wordt zonder handtekening opgeslagen." + gaatVerder,
 	"A worker cannot write the custody log.":                                                                                   "Een worker kan niet in het bewaarlogboek schrijven.",

@@ -272,7 +272,24 @@ func (b *bundleRun) stopReason(ctx context.Context) string {
 		b.setTrouble(workflows.TroubleWith(workflows.ReasonDiskFull, scarce))
 		return scarce
 	}
+	if b.cutOff(ctx) {
+		return b.troubled().Message
+	}
 	return ""
+}
+
+// cutOff reports whether no site can be reached, whichever it is. What did not come then is no
+// outcome of a page.
+func (b *bundleRun) cutOff(ctx context.Context) bool {
+	if b.Egress == nil {
+		return false
+	}
+	err := b.Egress(ctx)
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	b.setTrouble(workflows.TroubleWith(workflows.ReasonEgressUnreachable, "no site can be reached: "+err.Error()))
+	return true
 }
 
 // pause waits until a time and reports whether it has come: the bundle may have to end

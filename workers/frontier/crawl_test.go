@@ -448,10 +448,14 @@ func TestReasonsToStop(t *testing.T) {
 		set  func(*bundleRun)
 		want string
 	}{
-		"None":          {set: func(*bundleRun) {}},
-		"Over":          {ctx: over, set: func(*bundleRun) {}, want: "lease"},
-		"Asked":         {set: func(b *bundleRun) { b.lease.ask("made for a test") }, want: "made for a test"},
-		"Trouble":       {set: func(b *bundleRun) { b.setTrouble(&workflows.Waiting{Message: "a test's trouble"}) }, want: "a test's trouble"},
+		"None":    {set: func(*bundleRun) {}},
+		"Over":    {ctx: over, set: func(*bundleRun) {}, want: "lease"},
+		"Asked":   {set: func(b *bundleRun) { b.lease.ask("made for a test") }, want: "made for a test"},
+		"Trouble": {set: func(b *bundleRun) { b.setTrouble(&workflows.Waiting{Message: "a test's trouble"}) }, want: "a test's trouble"},
+		"CutOff": {
+			set:  func(b *bundleRun) { b.Egress = func(context.Context) error { return errDown } },
+			want: errDown.Error(),
+		},
 		"NotYet":        {set: func(b *bundleRun) { b.in.Job.Spec.Authorization.NotBefore = now.Add(time.Nanosecond) }, want: "authorisation"},
 		"Begins":        {set: func(b *bundleRun) { b.in.Job.Spec.Authorization.NotBefore = now }},
 		"NotAnyMore":    {set: func(b *bundleRun) { b.in.Job.Spec.Authorization.NotAfter = now }, want: "authorisation"},

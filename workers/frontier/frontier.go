@@ -121,6 +121,9 @@ type Crawler struct {
 	IdentityFile string
 	// Robots decides what may be visited.
 	Robots *RobotsCache
+	// Egress says why no site at all can be reached, nil when that is not known; see
+	// netguard.Dialer.UpstreamDown. It may be nil.
+	Egress func(context.Context) error
 	// Dir is for scratch files.
 	Dir string
 	// Metrics count, unless nil.

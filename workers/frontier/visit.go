@@ -156,6 +156,10 @@ func (v *hostVisit) visit(ctx context.Context, page frontier.BundlePage, index i
 		return nil // that it was not answered is our own doing, and no outcome
 	}
 	if refusal != nil {
+		if worthRetrying[string(refusal.Reason)] && v.cutOff(ctx) {
+			v.left = true
+			return nil
+		}
 		return v.turnedAway(ctx, page, refusal)
 	}
 	v.delay = max(v.delay, delay)
@@ -284,6 +288,10 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 	}
 	if err != nil {
 		return v.unlessEnding(ctx, fmt.Errorf("capture a page: %w", err))
+	}
+	if v.cutOff(ctx) { // also a page that came lacks what it asked for last
+		v.ready, v.left = v.Now().Add(v.delay), true
+		return nil
 	}
 	o := v.expired(page, p, outcomeOf(page, p))
 	o.Ended = v.Now()
