@@ -38,7 +38,7 @@ func TestNotReadyWithoutKeys(t *testing.T) {
 	}
 	var working atomic.Bool
 	working.Store(true)
-	stop, err := serveHealth(address, &working, keys)
+	stop, err := serveHealth(address, readiness(&working, keys))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,10 +103,15 @@ at the latest; what it had not begun goes to another worker.`,
 	o.notary.add(f)
 	f.StringVar(&o.health, "health-address", "", "address for /healthz and /readyz, such as :8081 (default: none)")
 	f.StringVar(&o.metrics, "metrics-address", "", "address for Prometheus' /metrics, such as :8082 (default: none)")
-	f.StringVar(&o.logFormat, "log-format", "auto", "auto (text on a terminal), json or text")
-	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
-	cmd.AddCommand(probeCommand())
+	addLog(f, &o.logFormat, &o.logLevel)
+	cmd.AddCommand(probeCommand(), gatewayCommand())
 	return cmd
+}
+
+// addLog adds the flags about the log.
+func addLog(f *pflag.FlagSet, format, level *string) {
+	f.StringVar(format, "log-format", "auto", "auto (text on a terminal), json or text")
+	f.StringVar(level, "log-level", "info", "debug, info, warn or error")
 }
 
 // addStore adds the flags about the store.

@@ -114,7 +114,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 }
 
 // others are the metrics of other programs.
-var others = regexp.MustCompile(`^crawlfleet_(portal|crawljob|crawlschedule|queue|temporal_up)`)
+var others = regexp.MustCompile(`^crawlfleet_(portal|gateway|crawljob|crawlschedule|queue|temporal_up)`)
 
 // The alerts speak of metrics that there are.
 func TestAlertsNameMetrics(t *testing.T) {

@@ -57,7 +57,7 @@ const scratchPrefix = "worker-"
 
 // run wires everything together and works until ctx ends.
 func run(ctx context.Context, o options) (err error) {
-	log, err := logger(o)
+	log, err := logger(o.logFormat, o.logLevel)
 	if err != nil {
 		return err
 	}
@@ -149,14 +149,14 @@ func run(ctx context.Context, o options) (err error) {
 	return work(ctx, workers, &ready, log)
 }
 
-func logger(o options) (*slog.Logger, error) {
-	format, err := telemetry.ParseFormat(o.logFormat)
+func logger(inFormat, atLevel string) (*slog.Logger, error) {
+	format, err := telemetry.ParseFormat(inFormat)
 	if err != nil {
 		return nil, fmt.Errorf("--log-format: %w", err)
 	}
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
-		return nil, fmt.Errorf("--log-level %q: use debug, info, warn or error", o.logLevel)
+	if err := level.UnmarshalText([]byte(atLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: use debug, info, warn or error", atLevel)
 	}
 	return telemetry.New(telemetry.Options{Format: format, Level: level}), nil
 }
@@ -307,7 +307,7 @@ func scratch(parent string, log *slog.Logger) (*tempdir.Folder, error) {
 
 // serveAll answers the probes and Prometheus.
 func serveAll(o options, ready *atomic.Bool, keys *payload.Keys, r *prometheus.Registry) (stop func(), err error) {
-	stopHealth, err := serveHealth(o.health, ready, keys)
+	stopHealth, err := serveHealth(o.health, readiness(ready, keys))
 	if err != nil {
 		return nil, err
 	}
@@ -319,20 +319,29 @@ func serveAll(o options, ready *atomic.Bool, keys *payload.Keys, r *prometheus.R
 	return func() { stopMetrics(); stopHealth() }, nil
 }
 
-// serveHealth answers the probes of a pod. It is ready while it works and can encode payloads.
-func serveHealth(address string, ready *atomic.Bool, keys *payload.Keys) (stop func(), err error) {
+// readiness says why a worker is not ready: it is while it works and can encode payloads.
+func readiness(working *atomic.Bool, keys *payload.Keys) func() error {
+	return func() error {
+		if err := keys.Ready(); err != nil {
+			return err
+		}
+		if !working.Load() {
+			return errors.New("not connected yet")
+		}
+		return nil
+	}
+}
+
+// serveHealth answers the probes of a pod; ready says why it is not.
+func serveHealth(address string, ready func() error) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := keys.Ready(); err != nil {
+		if err := ready(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		if !ready.Load() {
-			http.Error(w, "not connected yet", http.StatusServiceUnavailable)
 		}
 	})
 	stop, err = serve(address, mux)

@@ -147,6 +147,14 @@ var fires = map[string]struct{ fires, quiet []world }{
 		[]world{{"crawlfleet_store_requests_total{operation=\"PutObject\",outcome=\"Unreachable\"} 0+1x60\ncrawlfleet_store_requests_total{operation=\"PutObject\",outcome=\"Done\"} 0+9x60", 60}},
 		[]world{{"crawlfleet_store_requests_total{operation=\"HeadObject\",outcome=\"NotFound\"} 0+9x60\ncrawlfleet_store_requests_total{operation=\"PutObject\",outcome=\"Busy\"} 0x60", 60}},
 	},
+	"CrawlfleetGatewayForbids": {
+		[]world{{"crawlfleet_gateway_requests_total{outcome=\"Forbidden\"} 0x60 1x5", 65}, {"crawlfleet_gateway_requests_total{outcome=\"Malformed\"} 0x60 1x5", 65}},
+		[]world{{"crawlfleet_gateway_requests_total{outcome=\"Tunnel\"} 0+9x65\ncrawlfleet_gateway_requests_total{outcome=\"Unreachable\"} 0+9x65\ncrawlfleet_gateway_requests_total{outcome=\"Forbidden\"} 3x65", 65}},
+	},
+	"CrawlfleetGatewayFull": {
+		[]world{{"crawlfleet_gateway_requests_total{outcome=\"Full\"} 0x60 1x5", 65}},
+		[]world{{"crawlfleet_gateway_requests_total{outcome=\"Tunnel\"} 0+9x65\ncrawlfleet_gateway_requests_total{outcome=\"Full\"} 3x65", 65}},
+	},
 	"CrawlfleetStoreFull": {
 		[]world{{"crawlfleet_store_requests_total{operation=\"PutObject\",outcome=\"Full\"} 0x60 1x5", 65}},
 		[]world{{"crawlfleet_store_requests_total{operation=\"PutObject\",outcome=\"Done\"} 0+1x65", 65}},

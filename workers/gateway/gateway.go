@@ -1,0 +1,145 @@
+// Package gateway is the one way by which workers get to the sites that they visit: a proxy that makes
+// tunnels (CONNECT, RFC 9110 section 9.3.6) to public addresses and to nothing else.
+//
+// Who has taken over a browser by a hostile page gets no further than to it, and it checks anew what
+// the recorder has checked ([netguard]): the pod that runs Chrome is not believed. It takes addresses
+// alone. Names are asked for by who visits, because the answers are evidence, and a gateway that asks
+// for none needs no name server.
+//
+// It sees no more than a network does. What goes through a tunnel is copied by the kernel, and neither
+// looked at nor kept, and neither log nor metrics tell of a site.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"crawlfleet.dev/crawlfleet/internal/netguard"
+)
+
+// The bounds of a request for a tunnel.
+const (
+	maxHead     = 8 << 10
+	headTimeout = 10 * time.Second
+)
+
+// Name is what a gateway calls itself in Proxy-Status (RFC 9209).
+const Name = "crawlfleet-gateway"
+
+// Server makes tunnels.
+type Server struct {
+	// Dialer connects to sites. It is asked for addresses alone.
+	Dialer *netguard.Dialer
+	// MaxTunnels is how many there may be at once, 1 or more.
+	MaxTunnels int
+	// Drain is how long tunnels may last when the server stops.
+	Drain   time.Duration
+	Metrics *Metrics
+	Logger  *slog.Logger
+}
+
+// Serve makes tunnels for those who ask at a listener until ctx ends. It takes nobody any more then, and
+// returns when all tunnels have ended, or were ended after Drain.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	cut, cutAll := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutAll()
+	h := &handler{Server: s, places: make(chan struct{}, s.MaxTunnels), cut: cut}
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: headTimeout, IdleTimeout: headTimeout, MaxHeaderBytes: maxHead,
+		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		cutAll()
+		h.tunnels.Wait()
+		return fmt.Errorf("serve tunnels: %w", err)
+	case <-ctx.Done():
+	}
+	s.Logger.Info("gateway stops: the tunnels that there are may come to their end", "tunnels", len(h.places), "within", s.Drain)
+	end := time.AfterFunc(s.Drain, cutAll)
+	defer end.Stop()
+	err := server.Shutdown(cut) // of those who have a tunnel it does not know any more
+	h.tunnels.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = server.Close()
+	}
+	return err
+}
+
+// handler answers requests for tunnels.
+type handler struct {
+	*Server
+	// places has an element for each tunnel that there is, or is about to be.
+	places chan struct{}
+	// tunnels are those who have a place, cut ends all of them.
+	tunnels sync.WaitGroup
+	cut     context.Context
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodConnect {
+		w.Header().Set("Allow", http.MethodConnect)
+		h.refuse(w, refusal{http.StatusMethodNotAllowed, OutcomeMalformed, "http_request_denied", "this is a proxy that makes tunnels alone: ask it by CONNECT"})
+		return
+	}
+	to, err := netip.ParseAddrPort(r.Host)
+	if err != nil {
+		h.refuse(w, refusal{http.StatusBadRequest, OutcomeMalformed, "http_request_denied", "ask for an address and a port, such as 192.0.2.1:443: who asks resolves the names"})
+		return
+	}
+	select {
+	case h.places <- struct{}{}:
+	default:
+		h.refuse(w, refusal{http.StatusServiceUnavailable, OutcomeFull, "connection_limit_reached", fmt.Sprintf("all %d tunnels are taken", h.MaxTunnels)})
+		return
+	}
+	h.tunnels.Add(1)
+	defer func() { h.tunnels.Done(); <-h.places }()
+	site, err := h.Dialer.Dial(r.Context(), "tcp", to.String())
+	if err != nil {
+		h.refuse(w, classify(err))
+		return
+	}
+	h.tunnel(w, site.Conn)
+}
+
+// refusal is why there is no tunnel: as a status, for the metrics, as a type of error of RFC 9209
+// section 2.3, and for people.
+type refusal struct {
+	status  int
+	outcome Outcome
+	kind    string
+	detail  string
+}
+
+// classify says what an error of a dial is to who asked.
+func classify(err error) refusal {
+	var timed net.Error
+	switch {
+	case netguard.Reason(err) == netguard.ReasonAddressBlocked:
+		return refusal{http.StatusForbidden, OutcomeForbidden, "destination_ip_prohibited", err.Error()}
+	case errors.As(err, &timed) && timed.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return refusal{http.StatusGatewayTimeout, OutcomeUnreachable, "connection_timeout", err.Error()}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return refusal{http.StatusBadGateway, OutcomeUnreachable, "connection_refused", err.Error()}
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return refusal{http.StatusBadGateway, OutcomeUnreachable, "destination_ip_unroutable", err.Error()}
+	}
+	return refusal{http.StatusBadGateway, OutcomeUnreachable, "destination_unavailable", err.Error()}
+}
+
+func (h *handler) refuse(w http.ResponseWriter, why refusal) {
+	h.Metrics.asked(why.outcome)
+	w.Header().Set("Proxy-Status", Name+"; error="+why.kind)
+	http.Error(w, why.detail, why.status)
+}
