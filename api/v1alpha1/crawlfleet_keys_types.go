@@ -99,15 +99,21 @@ type FleetProfiles struct {
 // +kubebuilder:validation:XValidation:rule="self.matches('^age1[a-z0-9]+$')",message="must be a public key of age, which begins with age1: age-keygen -y IDENTITY tells it"
 type AgeRecipient string
 
-// FleetEgress says how pods get to the sites that they visit.
+// FleetEgress says how pods get to the sites that they visit: through the fleet's own gateway, or
+// another proxy.
 //
 // +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.gateway) || !has(self.proxy)",fieldPath=".gateway",message="all visits go through proxy, and there is no gateway then: leave one out"
 // +kubebuilder:validation:XValidation:rule="has(self.proxy) || !has(self.proxyCASecret) && !has(self.proxyCredentialsSecret) && !has(self.proxyNetwork)",message="proxyCASecret, proxyCredentialsSecret and proxyNetwork are about a proxy: give proxy, too"
 // +kubebuilder:validation:XValidation:rule="!has(self.proxyCASecret) || self.proxy.startsWith('https://')",fieldPath=".proxyCASecret",message="proxyCASecret is for a proxy that is asked over TLS, such as https://proxy.example:3129"
 // +kubebuilder:validation:XValidation:rule="!has(self.nameServer) || !has(self.proxy) || !self.proxy.startsWith('socks5h://')",fieldPath=".nameServer",message="nameServer is asked nothing when a socks5h proxy resolves the names: use socks5, or leave one out"
 type FleetEgress struct {
-	// proxy is one that all visits go through. With it pods reach nothing else of the Internet but
-	// time-stamp authorities.
+	// gateway are the pods through which all visits go: workers reach nothing else of the Internet but
+	// time-stamp authorities. There are some unless there is a proxy.
+	// +optional
+	Gateway *FleetGateway `json:"gateway,omitempty"`
+
+	// proxy is one that all visits go through in place of the gateway.
 	// +optional
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=512

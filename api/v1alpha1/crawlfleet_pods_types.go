@@ -178,6 +178,27 @@ type FleetConductors struct {
 	PodPlacement `json:",inline"`
 }
 
+// FleetGateway are the pods through which workers get to the sites that they visit.
+//
+// +kubebuilder:validation:MinProperties=1
+type FleetGateway struct {
+	// replicas is how many there are.
+	// +optional
+	// +default=2
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	Replicas int32 `json:"replicas,omitempty"`
+
+	// tunnels is how many connections to sites each may have at once.
+	// +optional
+	// +default=8192
+	// +kubebuilder:validation:Minimum=16
+	// +kubebuilder:validation:Maximum=1000000
+	Tunnels int32 `json:"tunnels,omitempty"`
+
+	PodPlacement `json:",inline"`
+}
+
 // FleetPool are pods of the same make that visit pages.
 type FleetPool struct {
 	// name tells the pool from others.

@@ -90,8 +90,8 @@ type CrawlFleetSpec struct {
 	// +optional
 	Profiles FleetProfiles `json:"profiles,omitempty,omitzero"`
 
-	// egress says how pods get to the sites that they visit. When it is not given, they connect
-	// to public addresses by themselves.
+	// egress says how pods get to the sites that they visit. When it is not given, they do through
+	// the fleet's own gateway, which leads to public addresses alone.
 	// +optional
 	Egress FleetEgress `json:"egress,omitempty,omitzero"`
 

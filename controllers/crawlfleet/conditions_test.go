@@ -56,7 +56,7 @@ func TestTroubles(t *testing.T) {
 			s.wantCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, tc.ready, tc.words...)
 			s.wantCondition(v1alpha1.ConditionStalled, metav1.ConditionTrue, tc.ready)
 			s.wantCondition(v1alpha1.ConditionReconciling, metav1.ConditionFalse, tc.ready)
-			if got := s.deployments(); len(got) != 3 {
+			if got := s.deployments(); len(got) != 4 {
 				t.Errorf("%s: Deployments %v: what runs goes on", tc.reason, got)
 			}
 		})

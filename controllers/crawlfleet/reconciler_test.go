@@ -36,7 +36,7 @@ func TestLife(t *testing.T) {
 	s := newStage(t, append(secretsOf(fleet), fleet)...)
 
 	s.visit()
-	if diff := cmp.Diff([]string{"crawlfleet-browser-browsers", conductor, "crawlfleet-portal"}, s.deployments()); diff != "" {
+	if diff := cmp.Diff([]string{"crawlfleet-browser-browsers", conductor, "crawlfleet-gateway", "crawlfleet-portal"}, s.deployments()); diff != "" {
 		t.Errorf("Deployments (-want +got):\n%s", diff)
 	}
 	s.wantCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, ReasonRollingOut, "0 of 2 pods ready")
@@ -338,8 +338,8 @@ func TestTwoFleets(t *testing.T) {
 	a.change(func(spec *v1alpha1.CrawlFleetSpec) { *spec = v1alpha1.CrawlFleetSpec{Policy: spec.Policy} })
 	a.visit()
 	b.visit()
-	if len(a.deployments()) != 0 || len(b.deployments()) != 3 {
-		t.Errorf("%v and %v are left, want none and three", a.deployments(), b.deployments())
+	if len(a.deployments()) != 0 || len(b.deployments()) != 4 {
+		t.Errorf("%v and %v are left, want none and four", a.deployments(), b.deployments())
 	}
 	if _, err := a.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "agency-b", Name: v1alpha1.FleetName}}); err != nil {
 		t.Error(err)

@@ -116,6 +116,9 @@ func parts(o *Observation) []part {
 		conductors = c.Replicas
 	}
 	all := []part{{"conductors", 1, conductors, o.deployment(render.ConductorName(render.BuildOf(o.Worker)))}}
+	if render.HasGateway(&o.Fleet.Spec) {
+		all = append(all, part{"the gateway", 1, render.GatewayReplicas(&o.Fleet.Spec), o.deployment(render.GatewayName)})
+	}
 	for i := range o.Fleet.Spec.Pools {
 		pool := &o.Fleet.Spec.Pools[i]
 		have := o.deployment(render.PoolName(pool.Name))

@@ -88,6 +88,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.FleetCustodyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FleetEgress"):
 		return &apiv1alpha1.FleetEgressApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FleetGateway"):
+		return &apiv1alpha1.FleetGatewayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FleetHashList"):
 		return &apiv1alpha1.FleetHashListApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FleetImages"):

@@ -32,14 +32,18 @@ func (r *renderer) networkPolicies() Objects {
 	everybody := []string{Conductor, Browser, Portal, Probe}
 	workers := []string{Conductor, Browser}
 	spec := r.spec()
+	observed := []string{Conductor, Browser, Gateway}
 	objects := Objects{
 		r.denyAll(),
 		r.allow("crawlfleet-dns", everybody, nil, []*egressRule{egress(nil, both(53)...)}),
 		r.allow("crawlfleet-store", everybody, nil, []*egressRule{toURL(spec.Store.Endpoint, spec.Store.Network)}),
 		r.allow("crawlfleet-temporal", []string{Conductor, Browser, Portal}, nil, []*egressRule{toHostPort(string(spec.Temporal.Address), spec.Temporal.Network)}),
 		r.allow("crawlfleet-visits", workers, nil, r.visits()),
-		r.allow("crawlfleet-probes", workers, []*ingressRule{ingress(nil, tcp(portProbes))}, nil),
-		r.allow("crawlfleet-metrics", []string{Conductor, Browser, Portal}, []*ingressRule{ingress([]*peer{anyNamespace()}, tcp(portMetrics))}, nil),
+		r.allow("crawlfleet-probes", observed, []*ingressRule{ingress(nil, tcp(portProbes))}, nil),
+		r.allow("crawlfleet-metrics", append(observed, Portal), []*ingressRule{ingress([]*peer{anyNamespace()}, tcp(portMetrics))}, nil),
+	}
+	if HasGateway(spec) {
+		objects = append(objects, r.allow(GatewayName, []string{Gateway}, []*ingressRule{ingress(r.pods(workers...), tcp(portGateway))}, r.sites()))
 	}
 	if spec.Signing.SecretName != "" && len(spec.Signing.StampAuthorities) > 0 {
 		objects = append(objects, r.allow("crawlfleet-stamps", workers, nil, authorities(spec.Signing.StampAuthorities)))
@@ -67,8 +71,7 @@ func (r *renderer) denyAll() Object {
 // allow is a policy that allows something to the pods of some components.
 func (r *renderer) allow(name string, components []string, in []*ingressRule, out []*egressRule) Object {
 	spec := networkapply.NetworkPolicySpec().
-		WithPodSelector(metaapply.LabelSelector().WithMatchLabels(Owned(r.Fleet.Namespace)).
-			WithMatchExpressions(metaapply.LabelSelectorRequirement().WithKey(LabelComponent).WithOperator("In").WithValues(components...))).
+		WithPodSelector(r.selecting(components...)).
 		WithIngress(in...).WithEgress(out...)
 	if len(in) > 0 {
 		spec.WithPolicyTypes(networkingv1.PolicyTypeIngress)
@@ -81,22 +84,38 @@ func (r *renderer) allow(name string, components []string, in []*ingressRule, ou
 	return Object{"NetworkPolicy", name, p}
 }
 
-// visits are the ways to the sites that are visited: the public Internet, and what the fleet allows
-// of the rest, or the proxy alone. (Conductors have them, too: they read robots.txt and sitemaps.)
+// visits are the ways of workers to the sites that they visit: to the name server, and to the gateway
+// or the proxy. (Conductors have them, too: they read robots.txt and sitemaps.)
 func (r *renderer) visits() []*egressRule {
 	e := r.spec().Egress
 	var rules []*egressRule
 	if server, ok := nameServer(e.NameServer); ok {
 		rules = append(rules, egress(blocks(netip.PrefixFrom(server.Addr(), server.Addr().BitLen())), both(int32(server.Port()))...))
 	}
-	if e.Proxy != "" {
-		return append(rules, toURL(e.Proxy, e.ProxyNetwork))
+	if HasGateway(r.spec()) {
+		return append(rules, egress(r.pods(Gateway), tcp(portGateway)))
 	}
+	return append(rules, toURL(e.Proxy, e.ProxyNetwork))
+}
+
+// sites are the ways of the gateway: the public Internet, and what the fleet allows of the rest.
+func (r *renderer) sites() []*egressRule {
 	peers := public()
-	for _, cidr := range e.AllowPrivate {
+	for _, cidr := range r.spec().Egress.AllowPrivate {
 		peers = append(peers, networkapply.NetworkPolicyPeer().WithIPBlock(networkapply.IPBlock().WithCIDR(string(cidr))))
 	}
-	return append(rules, egress(peers, networkapply.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP)))
+	return []*egressRule{egress(peers, networkapply.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP))}
+}
+
+// pods are those of some components of the fleet.
+func (r *renderer) pods(components ...string) []*peer {
+	return []*peer{networkapply.NetworkPolicyPeer().WithPodSelector(r.selecting(components...))}
+}
+
+// selecting selects the pods of some components of the fleet.
+func (r *renderer) selecting(components ...string) *metaapply.LabelSelectorApplyConfiguration {
+	return metaapply.LabelSelector().WithMatchLabels(Owned(r.Fleet.Namespace)).
+		WithMatchExpressions(metaapply.LabelSelectorRequirement().WithKey(LabelComponent).WithOperator("In").WithValues(components...))
 }
 
 // apiServerPorts are where API servers listen, as pods see them.

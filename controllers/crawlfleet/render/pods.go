@@ -16,6 +16,7 @@ const (
 	portMetrics = 8082
 	portPortal  = 8080
 	portReplay  = 8090
+	portGateway = 3128
 )
 
 // Who pods run as: the user of the worker's image, and that of images without users.

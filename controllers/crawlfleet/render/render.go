@@ -47,6 +47,7 @@ const (
 const (
 	Conductor = "conductor"
 	Browser   = "browser"
+	Gateway   = "gateway"
 	Portal    = "portal"
 	Probe     = "store-probe"
 )
@@ -96,6 +97,9 @@ func Runs(spec *v1alpha1.CrawlFleetSpec) bool {
 	return spec.Temporal.Address != "" && spec.Store.Endpoint != ""
 }
 
+// HasGateway tells whether a fleet that asks for pods has some through which all visits go.
+func HasGateway(spec *v1alpha1.CrawlFleetSpec) bool { return spec.Egress.Proxy == "" }
+
 // HasPortal tells whether a fleet asks for a portal.
 func HasPortal(spec *v1alpha1.CrawlFleetSpec) bool { return spec.Portal.ExternalURL != "" }
 
@@ -107,6 +111,9 @@ func Fleet(in Input) Objects {
 	}
 	r := renderer{in}
 	objects := r.networkPolicies()
+	if HasGateway(&in.Fleet.Spec) { // before those who need it
+		objects = append(objects, r.gateway()...)
+	}
 	objects = append(objects, r.serviceAccount(Conductor), r.serviceAccount(Browser), r.conductors(), r.conductorBudget())
 	for i := range in.Fleet.Spec.Pools {
 		objects = append(objects, r.pool(&in.Fleet.Spec.Pools[i])...)
@@ -162,8 +169,11 @@ func ConductorName(build string) string { return "crawlfleet-conductor-" + build
 // PoolName is what the Deployment of a pool is called.
 func PoolName(pool string) string { return "crawlfleet-browser-" + pool }
 
-// PortalName is what the portal's objects are called.
-const PortalName = "crawlfleet-portal"
+// What the objects of the gateway and of the portal are called.
+const (
+	GatewayName = "crawlfleet-gateway"
+	PortalName  = "crawlfleet-portal"
+)
 
 // digest is the SHA-256 of words, in hex.
 func digest(words ...string) string {

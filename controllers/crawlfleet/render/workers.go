@@ -36,6 +36,10 @@ var (
 		Requests: list("200m", "512Mi", "1Gi"),
 		Limits:   list("", "2Gi", ""),
 	}
+	gatewayResources = corev1.ResourceRequirements{
+		Requests: list("100m", "64Mi", ""),
+		Limits:   list("", "512Mi", ""),
+	}
 	probeResources = corev1.ResourceRequirements{
 		Requests: list("10m", "32Mi", ""),
 		Limits:   list("", "128Mi", ""),
@@ -285,7 +289,9 @@ func (r *renderer) custody(p pod) {
 // egress tells a worker how it gets to the sites that it visits.
 func (r *renderer) egress(p pod) {
 	e := r.spec().Egress
-	if e.Proxy != "" {
+	if HasGateway(r.spec()) {
+		p.args(fmt.Sprintf("--proxy=http://%s.%s.svc:%d", GatewayName, r.Fleet.Namespace, portGateway))
+	} else {
 		proxy := e.Proxy
 		if e.ProxyCredentialsSecret != "" {
 			p.envFrom("PROXY_USERNAME", e.ProxyCredentialsSecret, "username")

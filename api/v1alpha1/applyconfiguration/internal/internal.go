@@ -869,6 +869,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.CIDR
           elementRelationship: associative
+    - name: gateway
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetGateway
     - name: nameServer
       type:
         scalar: string
@@ -884,6 +887,34 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: proxyNetwork
       type:
         namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.NetworkHint
+- name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetGateway
+  map:
+    fields:
+    - name: nodeSelector
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: priorityClassName
+      type:
+        scalar: string
+    - name: replicas
+      type:
+        scalar: numeric
+      default: 2
+    - name: resources
+      type:
+        namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.PodResources
+    - name: tolerations
+      type:
+        list:
+          elementType:
+            namedType: dev.crawlfleet.crawlfleet.api.v1alpha1.Toleration
+          elementRelationship: atomic
+    - name: tunnels
+      type:
+        scalar: numeric
+      default: 8192
 - name: dev.crawlfleet.crawlfleet.api.v1alpha1.FleetHashList
   map:
     fields:

@@ -24,8 +24,8 @@ type CrawlFleetSpecApplyConfiguration struct {
 	// profiles says by whose keys the state of BrowserProfiles travels. When it is not given,
 	// orders that name one are refused.
 	Profiles *FleetProfilesApplyConfiguration `json:"profiles,omitempty"`
-	// egress says how pods get to the sites that they visit. When it is not given, they connect
-	// to public addresses by themselves.
+	// egress says how pods get to the sites that they visit. When it is not given, they do through
+	// the fleet's own gateway, which leads to public addresses alone.
 	Egress *FleetEgressApplyConfiguration `json:"egress,omitempty"`
 	// hashList is a list of known illegal images, which are dropped before anything of them is
 	// written. When it is not given, pictures are compared with nothing.

@@ -9,10 +9,13 @@ import (
 // FleetEgressApplyConfiguration represents a declarative configuration of the FleetEgress type for use
 // with apply.
 //
-// FleetEgress says how pods get to the sites that they visit.
+// FleetEgress says how pods get to the sites that they visit: through the fleet's own gateway, or
+// another proxy.
 type FleetEgressApplyConfiguration struct {
-	// proxy is one that all visits go through. With it pods reach nothing else of the Internet but
-	// time-stamp authorities.
+	// gateway are the pods through which all visits go: workers reach nothing else of the Internet but
+	// time-stamp authorities. There are some unless there is a proxy.
+	Gateway *FleetGatewayApplyConfiguration `json:"gateway,omitempty"`
+	// proxy is one that all visits go through in place of the gateway.
 	Proxy *string `json:"proxy,omitempty"`
 	// proxyCASecret names a Secret whose ca.crt has the authorities (PEM) that the certificate of
 	// an https:// proxy must come from, in place of the system's.
@@ -34,6 +37,14 @@ type FleetEgressApplyConfiguration struct {
 // apply.
 func FleetEgress() *FleetEgressApplyConfiguration {
 	return &FleetEgressApplyConfiguration{}
+}
+
+// WithGateway sets the Gateway field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Gateway field is set to the value of the last call.
+func (b *FleetEgressApplyConfiguration) WithGateway(value *FleetGatewayApplyConfiguration) *FleetEgressApplyConfiguration {
+	b.Gateway = value
+	return b
 }
 
 // WithProxy sets the Proxy field in the declarative configuration to the given value
