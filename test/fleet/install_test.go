@@ -46,7 +46,7 @@ func (b *bed) confined(t *testing.T) {
 			t.Errorf("%s has a token of the cluster: %t, want %t", p.Name, got, tokens[component])
 		}
 	}
-	for _, want := range []string{"operator", "services", "portal-local", "conductor"} {
+	for _, want := range []string{"operator", "services", "portal-local", "conductor", "gateway"} {
 		if !seen[want] {
 			t.Errorf("there is no pod of %s", want)
 		}

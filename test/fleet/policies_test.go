@@ -24,7 +24,7 @@ const (
 )
 
 // components are the fleet's, by the label that policies go by.
-var components = []string{"conductor", "browser", "portal", "store-probe", "portal-local", "operator", "services"}
+var components = []string{"conductor", "browser", "gateway", "portal", "store-probe", "portal-local", "operator", "services"}
 
 // Who reaches a place: lists of components; and those that no policy of the fleet is about, a pod in its namespace and one
 // in another.
@@ -42,13 +42,13 @@ func reached() map[string][]string {
 		"Temporal":       {"conductor", "browser", "portal", "portal-local", "operator"},
 		"names":          append([]string{"conductor", "browser", "portal", "store-probe"}, free...),
 		"the API server": append([]string{"portal"}, free...),
-		"the site":       append([]string{"conductor", "browser"}, free...),
-		"the Internet":   append([]string{"conductor", "browser", "portal"}, free...), // the portal by its port, 443
+		"the site":       append([]string{"gateway"}, free...),
+		"the Internet":   append([]string{"gateway", "portal"}, free...), // the portal by its port, 443
 		"beside:8080":    free, "elsewhere:8080": free,
 		"beside:" + nobodys: free, "elsewhere:" + nobodys: free,
 	}
 	for component, ports := range map[string][]string{
-		"conductor": {"8081", "8082"}, "browser": {"8081", "8082"}, "portal": {"8080", "8090", "8082"}, "store-probe": nil,
+		"conductor": {"8081", "8082"}, "browser": {"8081", "8082"}, "gateway": {"8081", "8082"}, "portal": {"8080", "8090", "8082"}, "store-probe": nil,
 		"portal-local": {"8082"}, "operator": {"8080", "8081"}, "services": nil,
 	} {
 		for _, port := range listening {
@@ -58,11 +58,12 @@ func reached() map[string][]string {
 			}
 		}
 	}
+	table["gateway:3128"] = []string{"conductor", "browser"}
 	return table
 }
 
 // listening are the ports that the pods of the table listen at.
-var listening = []string{"8080", "8081", "8082", "8090", nobodys}
+var listening = []string{"3128", "8080", "8081", "8082", "8090", nobodys}
 
 // policies tries, with pods that have the labels of the fleet's, every way from each of them, and from strangers.
 func (b *bed) policies(t *testing.T) {
