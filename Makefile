@@ -212,7 +212,10 @@ cluster-packages:
 e2e: cluster images programs bin/helm build/neighbour ## Start a real Kubernetes of one node, try on it what crawlfleet needs of one, and a whole fleet in it (root; half an hour, once all is built)
 	@hack/need.sh ip iproute2
 	@cd cluster && go test -count=1 -timeout 40m ./...
-	@cd test && go test -count=1 -timeout 90m ./fleet
+	@rm -rf build/told && mkdir -p build/told
+	@cd test && go test -count=1 -timeout 90m ./fleet -record-metrics $(CURDIR)/build/told
+	@# (The dashboards show the crawl that was under way then.)
+	@cd test/alerts && go test -count=1 -run '^(TestDashboardsShowACrawl|TestNothingFiresForAHealthyFleet)$$' . -told $(CURDIR)/build/told
 
 .PHONY: clean
 clean: ## Remove what was built (not what a run stored: that is .run/)

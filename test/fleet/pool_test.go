@@ -46,6 +46,7 @@ func (b *bed) scaling(t *testing.T) {
 func (b *bed) eviction(t *testing.T) {
 	c := b.order(t, "evicted", 8)
 	c.middle(t, 5)
+	b.record(t)
 	pod := b.loaded(t)
 	await(t, pod.Name+" may be evicted", func(ctx context.Context) (bool, string) {
 		err := b.client.PolicyV1().Evictions(fleetSpace).Evict(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: fleetSpace}})
