@@ -326,7 +326,7 @@ func (p *places) put(t *testing.T, html string) {
 func (p *places) watch(t *testing.T, tab context.Context) {
 	t.Helper()
 	var found map[string]string
-	for deadline := time.Now().Add(time.Minute); found["tried"] == "" && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); found["tried"] == "" && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		found = p.found(t, tab)
 	}
 	b, err := json.MarshalIndent(found, "", "  ")
