@@ -70,6 +70,28 @@ func expectCutOff(t *testing.T, out workflows.BundleOutput, err error) {
 	}
 }
 
+// TestCutOffInSecondCapture: a page that is loaded a second time, with the browser, does not fail for it either.
+func TestCutOffInSecondCapture(t *testing.T) {
+	t.Parallel()
+	w := &web{links: map[string][]string{}}
+	r := newRig(t, w)
+	var down error
+	r.crawler.Egress = func(context.Context) error { return down }
+	w.visit = func(_ context.Context, p *browser.Page) error {
+		if p.Recorder != browser.RecorderBrowser {
+			unanswered(p, browser.ReasonTLSFailed)
+			return nil
+		}
+		down = errDown
+		unanswered(p, browser.ReasonConnectFailed)
+		return nil
+	}
+	r.seed("https://a.test/0")
+	plan := r.plan(1)
+	out, err := r.crawl(t.Context(), plan.Bundles[0])
+	expectCutOff(t, out, err)
+}
+
 // TestCutOffFromRobots: that no robots.txt is to be had then is no word of a site either.
 func TestCutOffFromRobots(t *testing.T) {
 	t.Parallel()

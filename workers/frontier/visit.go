@@ -307,6 +307,10 @@ func (v *hostVisit) capture(ctx context.Context, page frontier.BundlePage, index
 		if err != nil {
 			return err
 		}
+		if v.cutOff(ctx) {
+			v.left = true
+			return nil
+		}
 	}
 	track.Enter(browser.PhaseStoring)
 	p.Robots, p.Earlier = v.robotsOf(), earlier
