@@ -109,6 +109,7 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	robots := &frontier.RobotsCache{
 		Client: frontier.NewClient(guard), UserAgent: frontier.ProductToken + "/" + cli.ReadBuild().Version, Token: frontier.ProductToken, Now: time.Now,
+		Egress: guard.UpstreamDown,
 	}
 	dir := "" // a worker that only decides needs none
 	if workers[rolePlan] != nil || workers[roleBrowser] != nil {

@@ -49,7 +49,7 @@ type SeedReader struct {
 // SeedError says why seeds cannot be had. It repeats no address: those may hold what logs
 // and histories must not.
 type SeedError struct {
-	// Reason is InvalidSeeds, which another try does not mend, or SeedUnreachable.
+	// Reason is InvalidSeeds, which another try does not mend, SeedUnreachable, or EgressUnreachable.
 	Reason  workflows.Reason
 	Message string
 	Err     error

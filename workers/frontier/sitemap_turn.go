@@ -32,7 +32,23 @@ func (r *SeedReader) inTurn(ctx context.Context, m *siteMap) error {
 	delay, err := r.one(ctx, m)
 	now := r.Robots.Now()
 	r.patience.rest(site, now, now.Add(max(r.Delay, delay)))
+	var e *SeedError
+	if errors.As(err, &e) && e.Reason == workflows.ReasonSeedUnreachable {
+		if cut := r.cutOff(ctx); cut != nil {
+			return cut
+		}
+	}
 	return r.heed(ctx, m, site, own, err)
+}
+
+// cutOff says that no site can be reached, whichever it is: then a sitemap that does not come is not
+// passed over, and its site is not left alone for it.
+func (r *SeedReader) cutOff(ctx context.Context) error {
+	why := r.Robots.cutOff(ctx)
+	if why == nil || ctx.Err() != nil {
+		return nil
+	}
+	return &SeedError{Reason: workflows.ReasonEgressUnreachable, Message: "no site can be reached: " + why.Error(), Err: why}
 }
 
 // turn waits until a site may be asked, and looks again then: others ask it too, and may have

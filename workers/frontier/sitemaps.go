@@ -108,7 +108,7 @@ func (r *SeedReader) readQueue(ctx context.Context) error {
 			r.warn("what follows in a sitemap is passed over", err)
 		case errors.Is(err, errTooManySeeds):
 			return badSeeds(err)
-		case next.ordered() || ctx.Err() != nil:
+		case next.ordered() || ctx.Err() != nil || errors.As(err, &failed) && failed.Reason == workflows.ReasonEgressUnreachable:
 			r.unread = next
 			return err
 		case errors.As(err, &failed) && failed.busy() && !next.retried:
@@ -217,6 +217,9 @@ func (r *SeedReader) FromRobots(ctx context.Context, spec workflows.Spec) error 
 			return ctx.Err()
 		}
 		if failure != nil {
+			if cut := r.cutOff(ctx); cut != nil {
+				return cut
+			}
 			r.warn("the sitemaps of a host are passed over", errors.New(origin+": "+failure.Detail))
 			continue
 		}
