@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,6 +30,9 @@ import (
 const (
 	maxHead     = 8 << 10
 	headTimeout = 10 * time.Second
+	// spare is how many connections there may be beside those with a tunnel: who asks, and who is
+	// told that there is no place.
+	spare = 256
 )
 
 // Name is what a gateway calls itself in Proxy-Status (RFC 9209).
@@ -53,7 +57,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer cutAll()
 	h := &handler{Server: s, places: make(chan struct{}, s.MaxTunnels), cut: cut}
 	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: headTimeout, IdleTimeout: headTimeout, MaxHeaderBytes: maxHead,
+		Handler: h, ConnState: h.follow, ReadHeaderTimeout: headTimeout, IdleTimeout: headTimeout, MaxHeaderBytes: maxHead,
 		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
@@ -61,7 +65,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	select {
 	case err := <-failed:
 		cutAll()
-		h.tunnels.Wait()
+		err = errors.Join(err, server.Close())
+		h.all.Wait()
 		return fmt.Errorf("serve tunnels: %w", err)
 	case <-ctx.Done():
 	}
@@ -69,10 +74,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	end := time.AfterFunc(s.Drain, cutAll)
 	defer end.Stop()
 	err := server.Shutdown(cut) // of those who have a tunnel it does not know any more
-	h.tunnels.Wait()
 	if errors.Is(err, context.Canceled) {
 		err = server.Close()
 	}
+	<-failed // nobody comes any more
+	h.all.Wait()
 	return err
 }
 
@@ -81,9 +87,31 @@ type handler struct {
 	*Server
 	// places has an element for each tunnel that there is, or is about to be.
 	places chan struct{}
-	// tunnels are those who have a place, cut ends all of them.
-	tunnels sync.WaitGroup
-	cut     context.Context
+	// all are the connections of those who ask, with a tunnel or without, and count is how many.
+	all   sync.WaitGroup
+	count atomic.Int64
+	// cut ends all tunnels, and what is about to be one.
+	cut context.Context
+}
+
+// follow counts connections, and ends one that is too many before it is read from. One with a tunnel
+// is the tunnel's to end.
+func (h *handler) follow(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		h.all.Add(1)
+		if h.count.Add(1) > int64(h.MaxTunnels)+spare {
+			h.Metrics.asked(OutcomeFull)
+			_ = c.Close()
+		}
+	case http.StateClosed:
+		h.gone()
+	}
+}
+
+func (h *handler) gone() {
+	h.count.Add(-1)
+	h.all.Done()
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -103,9 +131,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, refusal{http.StatusServiceUnavailable, OutcomeFull, "connection_limit_reached", fmt.Sprintf("all %d tunnels are taken", h.MaxTunnels)})
 		return
 	}
-	h.tunnels.Add(1)
-	defer func() { h.tunnels.Done(); <-h.places }()
-	site, err := h.Dialer.Dial(r.Context(), "tcp", to.String())
+	defer func() { <-h.places }()
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(h.cut, cancel)()
+	site, err := h.Dialer.Dial(ctx, "tcp", to.String())
 	if err != nil {
 		h.refuse(w, classify(err))
 		return

@@ -29,6 +29,7 @@ func (h *handler) tunnel(w http.ResponseWriter, site net.Conn) {
 		h.refuse(w, refusal{http.StatusInternalServerError, OutcomeMalformed, "proxy_internal_error", "ask by HTTP/1.1"})
 		return
 	}
+	defer h.gone()
 	defer func() { _ = asker.Close() }()
 	h.Metrics.asked(OutcomeTunnel)
 	defer h.Metrics.open()()
