@@ -77,8 +77,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if errors.Is(err, context.Canceled) {
 		err = server.Close()
 	}
-	<-failed // nobody comes any more
-	h.all.Wait()
+	if failure := <-failed; !errors.Is(failure, http.ErrServerClosed) {
+		err = errors.Join(err, failure)
+	}
+	h.all.Wait() // nobody comes any more
 	return err
 }
 
