@@ -44,7 +44,7 @@ func (d *Dialer) Dial(ctx context.Context, network, address string) (*Conn, erro
 	if err != nil {
 		return nil, &ConnectError{Address: address, Err: err}
 	}
-	c, remote, err := d.race(ctx, candidates)
+	c, remote, err := race(ctx, candidates, d.connect)
 	if err != nil {
 		if blocked := (*BlockedError)(nil); errors.As(err, &blocked) {
 			return nil, err
@@ -105,9 +105,9 @@ type attempt struct {
 // race tries the candidates one after another, a new one whenever one fails or
 // takes its time, and returns the first that connects. It returns when all
 // attempts have ended.
-func (d *Dialer) race(ctx context.Context, candidates []netip.AddrPort) (net.Conn, netip.AddrPort, error) {
+func race(ctx context.Context, candidates []netip.AddrPort, connect func(context.Context, netip.AddrPort) (net.Conn, error)) (net.Conn, netip.AddrPort, error) {
 	if len(candidates) == 1 {
-		c, err := d.connect(ctx, candidates[0])
+		c, err := connect(ctx, candidates[0])
 		return c, candidates[0], err
 	}
 	candidates = interleave(candidates)
@@ -122,7 +122,7 @@ func (d *Dialer) race(ctx context.Context, candidates []netip.AddrPort) (net.Con
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 			defer cancel()
-			c, err := d.connect(ctx, to)
+			c, err := connect(ctx, to)
 			results <- attempt{c, to, err}
 		}()
 	}
@@ -134,7 +134,7 @@ func (d *Dialer) race(ctx context.Context, candidates []netip.AddrPort) (net.Con
 	for running > 0 {
 		select {
 		case <-timer.C:
-			if won.conn == nil && len(candidates) > 0 {
+			if won.conn == nil && len(candidates) > 0 && ctx.Err() == nil {
 				start()
 				timer.Reset(attemptDelay)
 			}
@@ -148,6 +148,9 @@ func (d *Dialer) race(ctx context.Context, candidates []netip.AddrPort) (net.Con
 				_ = r.conn.Close() // came second
 			case won.conn == nil:
 				errs = append(errs, r.err)
+				if ofProxy(r.err) {
+					cancel()
+				}
 				if len(candidates) > 0 && ctx.Err() == nil {
 					start()
 					timer.Reset(attemptDelay)

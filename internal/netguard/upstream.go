@@ -41,18 +41,13 @@ func (d *Dialer) dialUpstream(ctx context.Context, network string, t target) (*C
 	if err != nil {
 		return nil, &ConnectError{Address: t.String(), Err: err}
 	}
-	var errs []error
-	for _, to := range interleave(candidates) {
-		c, err := d.throughProxy(ctx, host, to.String())
-		if err == nil {
-			return &Conn{Conn: c, Remote: to, Answer: answer, Proxy: host}, nil
-		}
-		errs = append(errs, err)
-		if ctx.Err() != nil || errors.Is(err, errProxyDown) || errors.Is(err, errProxyCertificate) || errors.Is(err, errProxyPassword) {
-			break
-		}
+	c, remote, err := race(ctx, candidates, func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+		return d.throughProxy(ctx, host, to.String())
+	})
+	if err != nil {
+		return nil, &ConnectError{Address: t.String(), Err: err}
 	}
-	return nil, &ConnectError{Address: t.String(), Err: errors.Join(errs...)}
+	return &Conn{Conn: c, Remote: remote, Answer: answer, Proxy: host}, nil
 }
 
 // dialByName lets the proxy resolve the name.
@@ -92,6 +87,11 @@ var (
 	errProxyCertificate = errors.New("the proxy's certificate does not verify")
 	errProxyPassword    = errors.New("the proxy wants a user name and a password, or others")
 )
+
+// ofProxy tells whether it is the proxy that an error is about.
+func ofProxy(err error) bool {
+	return errors.Is(err, errProxyDown) || errors.Is(err, errProxyCertificate) || errors.Is(err, errProxyPassword)
+}
 
 func proxyAddress(u *url.URL) (string, error) {
 	port := map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
