@@ -106,7 +106,7 @@ type attempt struct {
 // takes its time, and returns the first that connects. It returns when all
 // attempts have ended.
 func race(ctx context.Context, candidates []netip.AddrPort, connect func(context.Context, netip.AddrPort) (net.Conn, error)) (net.Conn, netip.AddrPort, error) {
-	if len(candidates) == 1 {
+	if len(candidates) == 1 || ctx.Err() != nil { // which the attempt tells, too
 		c, err := connect(ctx, candidates[0])
 		return c, candidates[0], err
 	}
@@ -115,10 +115,16 @@ func race(ctx context.Context, candidates []netip.AddrPort, connect func(context
 	defer cancel()
 	results := make(chan attempt, len(candidates))
 	running := 0
+	timer := time.NewTimer(attemptDelay)
+	defer timer.Stop()
 	start := func() {
+		if len(candidates) == 0 || ctx.Err() != nil {
+			return
+		}
 		to := candidates[0]
 		candidates = candidates[1:]
 		running++
+		timer.Reset(attemptDelay)
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 			defer cancel()
@@ -127,17 +133,12 @@ func race(ctx context.Context, candidates []netip.AddrPort, connect func(context
 		}()
 	}
 	start()
-	timer := time.NewTimer(attemptDelay)
-	defer timer.Stop()
 	var won attempt
 	var errs []error
 	for running > 0 {
 		select {
 		case <-timer.C:
-			if won.conn == nil && len(candidates) > 0 && ctx.Err() == nil {
-				start()
-				timer.Reset(attemptDelay)
-			}
+			start()
 		case r := <-results:
 			running--
 			switch {
@@ -151,10 +152,7 @@ func race(ctx context.Context, candidates []netip.AddrPort, connect func(context
 				if ofProxy(r.err) {
 					cancel()
 				}
-				if len(candidates) > 0 && ctx.Err() == nil {
-					start()
-					timer.Reset(attemptDelay)
-				}
+				start()
 			}
 		}
 	}
