@@ -281,14 +281,11 @@ func (b *bundleRun) stopReason(ctx context.Context) string {
 // cutOff reports whether no site can be reached, whichever it is. What did not come then is no
 // outcome of a page.
 func (b *bundleRun) cutOff(ctx context.Context) bool {
-	if b.Egress == nil {
+	why := b.Egress.cut(ctx)
+	if why == nil {
 		return false
 	}
-	err := b.Egress(ctx)
-	if err == nil || ctx.Err() != nil {
-		return false
-	}
-	b.setTrouble(workflows.TroubleWith(workflows.ReasonEgressUnreachable, "no site can be reached: "+err.Error()))
+	b.setTrouble(workflows.TroubleWith(workflows.ReasonEgressUnreachable, why.Error()))
 	return true
 }
 

@@ -121,9 +121,8 @@ type Crawler struct {
 	IdentityFile string
 	// Robots decides what may be visited.
 	Robots *RobotsCache
-	// Egress says why no site at all can be reached, nil when that is not known; see
-	// netguard.Dialer.UpstreamDown. It may be nil.
-	Egress func(context.Context) error
+	// Egress tells a site that does not come from a way that is not there.
+	Egress Egress
 	// Dir is for scratch files.
 	Dir string
 	// Metrics count, unless nil.

@@ -42,8 +42,8 @@ type RobotsCache struct {
 	// Recorder, when it is set, makes the requests instead of Client, for pages that are to
 	// be archived.
 	Recorder *RobotsRecorder
-	// Egress is as [Crawler.Egress]: what does not come then says nothing of a site. It may be nil.
-	Egress func(context.Context) error
+	// Egress is that of [Crawler].
+	Egress Egress
 
 	// acceptBad takes what comes from a server whose certificate does not verify.
 	acceptBad bool
@@ -122,19 +122,11 @@ func (c *RobotsCache) rules(ctx context.Context, page string) (*robots.Rules, *R
 		if e.failure != nil { // which may have taken longer than the pause
 			e.until = c.Now().Add(max(robotsRetry, e.failure.RetryAfter))
 		}
-		if ctx.Err() != nil || e.failure != nil && c.cutOff(ctx) != nil { // it says nothing about the host
+		if ctx.Err() != nil || e.failure != nil && c.Egress.cut(ctx) != nil { // it says nothing about the host
 			e.until = now
 		}
 	}
 	return e.rules, e.failureAt(c.Now()), browser.RobotsUse{URL: origin + "/robots.txt", Fetched: e.fetched, Exchanges: e.tape.exchanges}
-}
-
-// cutOff says why no site can be reached, nil when that is not known.
-func (c *RobotsCache) cutOff(ctx context.Context) error {
-	if c.Egress == nil {
-		return nil
-	}
-	return c.Egress(ctx)
 }
 
 // failureAt is the failure with what is left of the pause that the server asks for.

@@ -44,11 +44,11 @@ func (r *SeedReader) inTurn(ctx context.Context, m *siteMap) error {
 // cutOff says that no site can be reached, whichever it is: then a sitemap that does not come is not
 // passed over, and its site is not left alone for it.
 func (r *SeedReader) cutOff(ctx context.Context) error {
-	why := r.Robots.cutOff(ctx)
-	if why == nil || ctx.Err() != nil {
+	why := r.Robots.Egress.cut(ctx)
+	if why == nil {
 		return nil
 	}
-	return &SeedError{Reason: workflows.ReasonEgressUnreachable, Message: "no site can be reached: " + why.Error(), Err: why}
+	return &SeedError{Reason: workflows.ReasonEgressUnreachable, Message: why.Error(), Err: why}
 }
 
 // turn waits until a site may be asked, and looks again then: others ask it too, and may have
