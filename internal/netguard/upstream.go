@@ -122,13 +122,22 @@ func (d *Dialer) UpstreamDown(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	nd := net.Dialer{Timeout: proxyConnect}
-	c, err := nd.DialContext(ctx, "tcp", host)
+	c, err := reachProxy(ctx, host)
 	if err != nil {
-		return fmt.Errorf("proxy %s: %w: %w", host, errProxyDown, err)
+		return err
 	}
 	d.proxyDown.Store(false)
 	return c.Close()
+}
+
+// reachProxy opens a connection to the proxy itself.
+func reachProxy(ctx context.Context, host string) (net.Conn, error) {
+	nd := net.Dialer{Timeout: proxyConnect}
+	c, err := nd.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return nil, fmt.Errorf("proxy %s: %w: %w", host, errProxyDown, err)
+	}
+	return c, nil
 }
 
 // throughProxy has the proxy connect to the target.
@@ -161,10 +170,9 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // askProxy opens a connection to the proxy and asks it for the target.
 func (d *Dialer) askProxy(ctx context.Context, host, target string) (net.Conn, error) {
-	nd := net.Dialer{Timeout: proxyConnect}
-	raw, err := nd.DialContext(ctx, "tcp", host)
+	raw, err := reachProxy(ctx, host)
 	if err != nil {
-		return nil, fmt.Errorf("proxy %s: %w: %w", host, errProxyDown, err)
+		return nil, err
 	}
 	// The deadline that ends a slow handshake also serves the cancelled one.
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
