@@ -45,7 +45,7 @@ func TestSilent(t *testing.T) {
 	if got, err := io.ReadAll(io.LimitReader(more, 1)); len(got) > 0 {
 		t.Fatalf("one too many is answered: %q, %v", got, err)
 	}
-	if n := testutil.ToFloat64(g.Metrics.requests.WithLabelValues(string(OutcomeFull))); n != 1 {
+	if n := testutil.ToFloat64(g.Metrics.requests.WithLabelValues(string(outcomeFull))); n != 1 {
 		t.Errorf("%v are counted as too many", n)
 	}
 	for _, c := range silent {

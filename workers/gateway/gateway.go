@@ -35,8 +35,8 @@ const (
 	spare = 256
 )
 
-// Name is what a gateway calls itself in Proxy-Status (RFC 9209).
-const Name = "crawlfleet-gateway"
+// ownName is what a gateway calls itself in Proxy-Status (RFC 9209).
+const ownName = "crawlfleet-gateway"
 
 // Server makes tunnels.
 type Server struct {
@@ -103,7 +103,7 @@ func (h *handler) follow(c net.Conn, state http.ConnState) {
 	case http.StateNew:
 		h.all.Add(1)
 		if h.count.Add(1) > int64(h.MaxTunnels)+spare {
-			h.Metrics.asked(OutcomeFull)
+			h.Metrics.asked(outcomeFull)
 			_ = c.Close()
 		}
 	case http.StateClosed:
@@ -119,18 +119,18 @@ func (h *handler) gone() {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
 		w.Header().Set("Allow", http.MethodConnect)
-		h.refuse(w, refusal{http.StatusMethodNotAllowed, OutcomeMalformed, "http_request_denied", "this is a proxy that makes tunnels alone: ask it by CONNECT"})
+		h.refuse(w, refusal{http.StatusMethodNotAllowed, outcomeMalformed, "http_request_denied", "this is a proxy that makes tunnels alone: ask it by CONNECT"})
 		return
 	}
 	to, err := netip.ParseAddrPort(r.Host)
 	if err != nil {
-		h.refuse(w, refusal{http.StatusBadRequest, OutcomeMalformed, "http_request_denied", "ask for an address and a port, such as 192.0.2.1:443: who asks resolves the names"})
+		h.refuse(w, refusal{http.StatusBadRequest, outcomeMalformed, "http_request_denied", "ask for an address and a port, such as 192.0.2.1:443: who asks resolves the names"})
 		return
 	}
 	select {
 	case h.places <- struct{}{}:
 	default:
-		h.refuse(w, refusal{http.StatusServiceUnavailable, OutcomeFull, "connection_limit_reached", fmt.Sprintf("all %d tunnels are taken", h.MaxTunnels)})
+		h.refuse(w, refusal{http.StatusServiceUnavailable, outcomeFull, "connection_limit_reached", fmt.Sprintf("all %d tunnels are taken", h.MaxTunnels)})
 		return
 	}
 	defer func() { <-h.places }()
@@ -149,7 +149,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // section 2.3, and for people.
 type refusal struct {
 	status  int
-	outcome Outcome
+	outcome outcome
 	kind    string
 	detail  string
 }
@@ -159,19 +159,19 @@ func classify(err error) refusal {
 	var timed net.Error
 	switch {
 	case netguard.Reason(err) == netguard.ReasonAddressBlocked:
-		return refusal{http.StatusForbidden, OutcomeForbidden, "destination_ip_prohibited", err.Error()}
+		return refusal{http.StatusForbidden, outcomeForbidden, "destination_ip_prohibited", err.Error()}
 	case errors.As(err, &timed) && timed.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return refusal{http.StatusGatewayTimeout, OutcomeUnreachable, "connection_timeout", err.Error()}
+		return refusal{http.StatusGatewayTimeout, outcomeUnreachable, "connection_timeout", err.Error()}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return refusal{http.StatusBadGateway, OutcomeUnreachable, "connection_refused", err.Error()}
+		return refusal{http.StatusBadGateway, outcomeUnreachable, "connection_refused", err.Error()}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return refusal{http.StatusBadGateway, OutcomeUnreachable, "destination_ip_unroutable", err.Error()}
+		return refusal{http.StatusBadGateway, outcomeUnreachable, "destination_ip_unroutable", err.Error()}
 	}
-	return refusal{http.StatusBadGateway, OutcomeUnreachable, "destination_unavailable", err.Error()}
+	return refusal{http.StatusBadGateway, outcomeUnreachable, "destination_unavailable", err.Error()}
 }
 
 func (h *handler) refuse(w http.ResponseWriter, why refusal) {
 	h.Metrics.asked(why.outcome)
-	w.Header().Set("Proxy-Status", Name+"; error="+why.kind)
+	w.Header().Set("Proxy-Status", ownName+"; error="+why.kind)
 	http.Error(w, why.detail, why.status)
 }

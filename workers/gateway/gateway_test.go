@@ -107,7 +107,7 @@ func connect(to string) string { return "CONNECT " + to + " HTTP/1.1\r\nHost: " 
 func (r *running) open(t *testing.T, to string) (*net.TCPConn, *bufio.Reader) {
 	t.Helper()
 	c, res, br := ask(t, r.address, connect(to))
-	if res.StatusCode != http.StatusOK || res.Header.Get("Proxy-Status") != Name {
+	if res.StatusCode != http.StatusOK || res.Header.Get("Proxy-Status") != ownName {
 		t.Fatalf("%s: %s %v", to, res.Status, res.Header)
 	}
 	return c, br
@@ -131,32 +131,32 @@ func TestRefused(t *testing.T) {
 	free := taken.Addr().String()
 	_ = taken.Close() // nobody listens there now
 	g := run(t, &Server{})
-	asked := map[Outcome]float64{}
+	asked := map[outcome]float64{}
 	for request, want := range map[string]struct {
 		status  int
-		outcome Outcome
+		outcome outcome
 		kind    string
 		says    string
 	}{
-		connect("169.254.169.254:80"):                               {403, OutcomeForbidden, "destination_ip_prohibited", "169.254.169.254"},
-		connect("10.0.0.1:443"):                                     {403, OutcomeForbidden, "destination_ip_prohibited", "10.0.0.1"},
-		connect("[fd00::1]:443"):                                    {403, OutcomeForbidden, "destination_ip_prohibited", "fd00::1"},
-		connect("[::ffff:10.0.0.1]:443"):                            {403, OutcomeForbidden, "destination_ip_prohibited", "10.0.0.1"},
-		connect("[64:ff9b::a00:1]:443"):                             {403, OutcomeForbidden, "destination_ip_prohibited", "64:ff9b"},
-		connect("[fe80::1%25lo]:443"):                               {403, OutcomeForbidden, "destination_ip_prohibited", ""},
-		connect("127.0.0.1:25"):                                     {403, OutcomeForbidden, "destination_ip_prohibited", "port"},
-		connect(free):                                               {502, OutcomeUnreachable, "connection_refused", "refused"},
-		connect("www.example.org:443"):                              {400, OutcomeMalformed, "http_request_denied", "an address"},
-		connect("2130706433:80"):                                    {400, OutcomeMalformed, "http_request_denied", "an address"},
-		connect("127.0.0.1"):                                        {400, OutcomeMalformed, "http_request_denied", "a port"},
-		"GET http://127.0.0.1/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n": {405, OutcomeMalformed, "http_request_denied", "CONNECT"},
+		connect("169.254.169.254:80"):                               {403, outcomeForbidden, "destination_ip_prohibited", "169.254.169.254"},
+		connect("10.0.0.1:443"):                                     {403, outcomeForbidden, "destination_ip_prohibited", "10.0.0.1"},
+		connect("[fd00::1]:443"):                                    {403, outcomeForbidden, "destination_ip_prohibited", "fd00::1"},
+		connect("[::ffff:10.0.0.1]:443"):                            {403, outcomeForbidden, "destination_ip_prohibited", "10.0.0.1"},
+		connect("[64:ff9b::a00:1]:443"):                             {403, outcomeForbidden, "destination_ip_prohibited", "64:ff9b"},
+		connect("[fe80::1%25lo]:443"):                               {403, outcomeForbidden, "destination_ip_prohibited", ""},
+		connect("127.0.0.1:25"):                                     {403, outcomeForbidden, "destination_ip_prohibited", "port"},
+		connect(free):                                               {502, outcomeUnreachable, "connection_refused", "refused"},
+		connect("www.example.org:443"):                              {400, outcomeMalformed, "http_request_denied", "an address"},
+		connect("2130706433:80"):                                    {400, outcomeMalformed, "http_request_denied", "an address"},
+		connect("127.0.0.1"):                                        {400, outcomeMalformed, "http_request_denied", "a port"},
+		"GET http://127.0.0.1/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n": {405, outcomeMalformed, "http_request_denied", "CONNECT"},
 	} {
 		_, res, _ := ask(t, g.address, request)
 		body, err := io.ReadAll(res.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.StatusCode != want.status || res.Header.Get("Proxy-Status") != Name+"; error="+want.kind || !strings.Contains(string(body), want.says) {
+		if res.StatusCode != want.status || res.Header.Get("Proxy-Status") != ownName+"; error="+want.kind || !strings.Contains(string(body), want.says) {
 			t.Errorf("%q: %s, %q, %s", request, res.Status, res.Header.Get("Proxy-Status"), body)
 		}
 		asked[want.outcome]++
@@ -219,7 +219,7 @@ func TestDialer(t *testing.T) {
 	}
 	_ = c.Close()
 	_, err = d.Dial(t.Context(), "tcp", "10.0.0.1:443")
-	if err == nil || !strings.Contains(err.Error(), "403 Forbidden ("+Name+"; error=destination_ip_prohibited)") {
+	if err == nil || !strings.Contains(err.Error(), "403 Forbidden ("+ownName+"; error=destination_ip_prohibited)") {
 		t.Errorf("a private address that the worker would visit: %v", err)
 	}
 	if err := d.UpstreamDown(t.Context()); err != nil {
@@ -236,7 +236,7 @@ func TestFull(t *testing.T) {
 	say(t, first, r, "one")
 	_, _ = g.open(t, at)
 	_, res, _ := ask(t, g.address, connect(at))
-	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Proxy-Status") != Name+"; error=connection_limit_reached" {
+	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Proxy-Status") != ownName+"; error=connection_limit_reached" {
 		t.Errorf("the third: %s %v", res.Status, res.Header)
 	}
 	_ = first.Close()

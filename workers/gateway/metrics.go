@@ -2,21 +2,21 @@ package gateway
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Outcome is what became of a request for a tunnel.
-type Outcome string
+// outcome is what became of a request for a tunnel.
+type outcome string
 
 // The outcomes.
 const (
-	// OutcomeTunnel is that of one who got a tunnel.
-	OutcomeTunnel Outcome = "Tunnel"
-	// OutcomeForbidden is that of an address that nobody may visit: a worker does not ask for one.
-	OutcomeForbidden Outcome = "Forbidden"
-	// OutcomeUnreachable is that of a site that does not answer.
-	OutcomeUnreachable Outcome = "Unreachable"
-	// OutcomeFull is that of one for whom there was no place.
-	OutcomeFull Outcome = "Full"
-	// OutcomeMalformed is that of what no worker asks.
-	OutcomeMalformed Outcome = "Malformed"
+	// outcomeTunnel is that of one who got a tunnel.
+	outcomeTunnel outcome = "Tunnel"
+	// outcomeForbidden is that of an address that nobody may visit: a worker does not ask for one.
+	outcomeForbidden outcome = "Forbidden"
+	// outcomeUnreachable is that of a site that does not answer.
+	outcomeUnreachable outcome = "Unreachable"
+	// outcomeFull is that of one for whom there was no place.
+	outcomeFull outcome = "Full"
+	// outcomeMalformed is that of what no worker asks.
+	outcomeMalformed outcome = "Malformed"
 )
 
 // The directions of what is carried.
@@ -47,7 +47,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	r.MustRegister(m.requests, m.bytes, m.tunnels)
 	// What is 0 is there, so that the first of it is seen.
-	for _, o := range []Outcome{OutcomeTunnel, OutcomeForbidden, OutcomeUnreachable, OutcomeFull, OutcomeMalformed} {
+	for _, o := range []outcome{outcomeTunnel, outcomeForbidden, outcomeUnreachable, outcomeFull, outcomeMalformed} {
 		m.requests.WithLabelValues(string(o))
 	}
 	m.carried(toSite, 0)
@@ -55,7 +55,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) asked(o Outcome) { m.requests.WithLabelValues(string(o)).Inc() }
+func (m *Metrics) asked(o outcome) { m.requests.WithLabelValues(string(o)).Inc() }
 
 func (m *Metrics) carried(direction string, n int64) {
 	m.bytes.WithLabelValues(direction).Add(float64(n))

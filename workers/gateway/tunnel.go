@@ -11,7 +11,7 @@ import (
 )
 
 // established is the answer to who gets a tunnel.
-const established = "HTTP/1.1 200 Connection Established\r\nProxy-Status: " + Name + "\r\n\r\n"
+const established = "HTTP/1.1 200 Connection Established\r\nProxy-Status: " + ownName + "\r\n\r\n"
 
 // How long what was said before a tunnel broke has to get to the other side, and how often is looked.
 const (
@@ -26,12 +26,12 @@ func (h *handler) tunnel(w http.ResponseWriter, site net.Conn) {
 	asker, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		h.Logger.Error("a connection cannot be made a tunnel", "error", err)
-		h.refuse(w, refusal{http.StatusInternalServerError, OutcomeMalformed, "proxy_internal_error", "ask by HTTP/1.1"})
+		h.refuse(w, refusal{http.StatusInternalServerError, outcomeMalformed, "proxy_internal_error", "ask by HTTP/1.1"})
 		return
 	}
 	defer h.gone()
 	defer func() { _ = asker.Close() }()
-	h.Metrics.asked(OutcomeTunnel)
+	h.Metrics.asked(outcomeTunnel)
 	defer h.Metrics.open()()
 	// Both sides have keep-alive probes, as Go sets them: who is gone without a word is noticed.
 	defer context.AfterFunc(h.cut, func() { _, _ = site.Close(), asker.Close() })()
