@@ -155,11 +155,22 @@ func (o *dossierOptions) packed() bool {
 	return strings.HasSuffix(o.out, ".zip") || strings.HasSuffix(o.out, ".zip.age")
 }
 
-func (o *dossierOptions) parse(cmd *cobra.Command) (d dossier.Options, recipients []age.Recipient, err error) {
-	for _, f := range []struct{ name, value string }{{"case", o.reference}, {"organization", o.organization}, {"by", o.by}, {"out", o.out}} {
+// named says what is missing of what every hand-over has to say.
+func (o *dossierOptions) named() error {
+	for _, f := range []struct{ name, value string }{{"organization", o.organization}, {"by", o.by}, {"out", o.out}} {
 		if strings.TrimSpace(f.value) == "" {
-			return d, nil, cli.Usage("--%s is missing", f.name)
+			return cli.Usage("--%s is missing", f.name)
 		}
+	}
+	return nil
+}
+
+func (o *dossierOptions) parse(cmd *cobra.Command) (d dossier.Options, recipients []age.Recipient, err error) {
+	if strings.TrimSpace(o.reference) == "" {
+		return d, nil, cli.Usage("--case is missing")
+	}
+	if err := o.named(); err != nil {
+		return d, nil, err
 	}
 	if len(o.snapshots) == 0 {
 		return d, nil, cli.Usage("--snapshot is missing: name at least one, as FILE[#PAGE]")

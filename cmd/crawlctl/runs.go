@@ -160,10 +160,8 @@ func (o *runsExport) export(cmd *cobra.Command, run string) error {
 
 // checkHandover checks the flags, and returns whom the bag is encrypted to.
 func (o *runsExport) checkHandover() (recipients []age.Recipient, err error) {
-	for _, f := range []struct{ name, value string }{{"organization", o.organization}, {"by", o.by}, {"out", o.out}} {
-		if strings.TrimSpace(f.value) == "" {
-			return nil, cli.Usage("--%s is missing", f.name)
-		}
+	if err := o.named(); err != nil {
+		return nil, err
 	}
 	if _, err := os.Lstat(o.out); err == nil {
 		return nil, cli.Input("%s exists: choose another name", o.out)

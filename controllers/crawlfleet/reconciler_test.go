@@ -228,15 +228,22 @@ func (s *steps) Desired(_ context.Context, pools []PoolSize) (map[string]Desired
 	return map[string]Desired{pools[0].Pool.Name: s.desired}, s.err
 }
 
-// TestScaling: pods that are added do not make the instance less ready, and people are told.
-func TestScaling(t *testing.T) {
-	t.Parallel()
+// scaledStage is one on which the fleet runs with one browser, as its scaler wants.
+func scaledStage(t *testing.T) (*stage, *steps) {
+	t.Helper()
 	fleet := agency(t, "agency")
 	s := newStage(t, append(secretsOf(fleet), fleet)...)
 	scaler := &steps{desired: Desired{Replicas: 1, Message: "40 pages wait"}}
 	s.Scaler = scaler
 	s.up()
 	s.drain()
+	return s, scaler
+}
+
+// TestScaling: pods that are added do not make the instance less ready, and people are told.
+func TestScaling(t *testing.T) {
+	t.Parallel()
+	s, scaler := scaledStage(t)
 	scaler.desired = Desired{Replicas: 4, Message: "400 pages wait", Again: 15 * time.Second}
 	if again := s.visit().RequeueAfter; again != 15*time.Second {
 		t.Errorf("the scaler is asked again after %v", again)
@@ -397,12 +404,7 @@ func TestRefused(t *testing.T) {
 // TestRefusedPool: a pool that the API server does not take has not been scaled, and nobody is told so.
 func TestRefusedPool(t *testing.T) {
 	t.Parallel()
-	fleet := agency(t, "agency")
-	s := newStage(t, append(secretsOf(fleet), fleet)...)
-	scaler := &steps{desired: Desired{Replicas: 1, Message: "40 pages wait"}}
-	s.Scaler = scaler
-	s.up()
-	s.drain()
+	s, scaler := scaledStage(t)
 	scaler.desired.Replicas = 4
 	s.refuse = func(_, name string) error {
 		if name == "crawlfleet-browser-browsers" {
