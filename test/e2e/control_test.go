@@ -24,7 +24,7 @@ func archivedMoreThan(n int64) func(*v1alpha1.CrawlJob) bool {
 // TestPeopleSteerACrawl suspends, resumes, cancels and deletes crawls with kubectl, and waits for the end of those that fail.
 func TestPeopleSteerACrawl(t *testing.T) {
 	t.Parallel()
-	b := board.New(board.Options{Ads: 60})
+	b := board.New(board.Options{Ads: 24})
 	srv := serve(t, b)
 	fleet := harness.Start(t, harness.Options{})
 	navigations := func() int {
@@ -60,8 +60,8 @@ func TestPeopleSteerACrawl(t *testing.T) {
 		loadedOnce(t, srv, b.Account())
 	})
 	t.Run("Widen", func(t *testing.T) {
-		second := board.New(board.Options{})
-		other := serve(t, second)
+		first, second := board.New(board.Options{Ads: 12}), board.New(board.Options{Ads: 12, Seed: 2})
+		srv, other := serve(t, first), serve(t, second)
 		job := harness.NewJob("widened", srv.URL+"/")
 		job.Spec.Limits.Pages = 6
 		fleet.Apply(t, job)
@@ -73,7 +73,7 @@ func TestPeopleSteerACrawl(t *testing.T) {
 		}
 		succeeded(t, fleet, "widened")
 		run := fleet.ReadRun(t, "widened")
-		for site, account := range map[string]*sites.Account{srv.URL: b.Account(), other.URL: second.Account()} {
+		for site, account := range map[string]*sites.Account{srv.URL: first.Account(), other.URL: second.Account()} {
 			for _, p := range account.Pages {
 				if !slices.Contains(run.Paths(site), p) {
 					t.Errorf("%s%s is missing; skipped %+v", site, p, fleet.Job(t, "widened").Status.SkippedByReason)

@@ -17,7 +17,7 @@ import (
 // then the custody log, which has to know of everything.
 func TestStrangerVerifiesTheRun(t *testing.T) {
 	t.Parallel()
-	srv := serve(t, board.New(board.Options{}))
+	srv := serve(t, board.New(board.Options{Ads: 12}))
 	fleet := harness.Start(t, harness.Options{})
 	fleet.Apply(t, harness.NewJob("evidence", srv.URL+"/"))
 	succeeded(t, fleet, "evidence")

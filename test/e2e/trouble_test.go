@@ -280,7 +280,10 @@ func TestFullDiskFailsThePageAlone(t *testing.T) {
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=3g"); err != nil {
 		t.Fatal(err)
 	}
-	succeeded(t, fleet, "full")
+	done := succeeded(t, fleet, "full")
+	if failed := done.Status.FailedByReason; len(failed) > 0 {
+		t.Errorf("failed: %v", failed)
+	}
 	if diff := cmp.Diff([]string{"/frames", "/huge-file?mb=600"}, fleet.ReadRun(t, "full").Paths(srv.URL)); diff != "" {
 		t.Errorf("archived (-want +got):\n%s", diff)
 	}
