@@ -163,7 +163,7 @@ func (a *account) conclude(p *Page) {
 			p.Bytes += r.Body.Size
 		}
 	}
-	p.Ledger, p.Completeness = match(p.Ledger, p.Exchanges, p.Started)
+	p.Ledger, p.Completeness = match(p.Ledger, p.Exchanges, a.refused, p.Started)
 }
 
 func sinceOrZero(from, to time.Time) time.Duration {

@@ -3,9 +3,7 @@ package browser
 import (
 	"slices"
 	"strings"
-	"time"
 
-	"crawlfleet.dev/crawlfleet/internal/recorder"
 	"crawlfleet.dev/crawlfleet/internal/urls"
 )
 
@@ -232,81 +230,5 @@ func initiator(i wireInitiator) string {
 // withoutQuery is the address up to its query.
 func withoutQuery(address string) string {
 	address, _, _ = strings.Cut(urls.WithoutFragment(address), "?")
-	return address
-}
-
-// match gives ledger lines their exchanges: the first one of the same method
-// and address that no earlier line has. Exchanges that no line speaks of get
-// lines of their own.
-func match(lines []Line, exchanges []recorder.Exchange, started time.Time) ([]Line, Completeness) {
-	free := make(map[string][]*recorder.Exchange, len(exchanges))
-	for i := range exchanges {
-		key := exchanges[i].Method + " " + matchURL(exchanges[i].URL)
-		free[key] = append(free[key], &exchanges[i])
-	}
-	var c Completeness
-	for i := range lines {
-		l := &lines[i]
-		if l.Outcome == OutcomeCache || l.Outcome == OutcomeInternal {
-			continue
-		}
-		key := l.Method + " " + matchURL(l.URL)
-		if list := free[key]; len(list) > 0 {
-			l.meet(list[0])
-			free[key] = list[1:]
-		}
-		if l.Exchange != 0 {
-			c.Matched++
-		}
-		if l.Exchange != 0 || l.Outcome == OutcomeRecord {
-			c.Expected++
-		}
-	}
-	for i := range exchanges {
-		e := &exchanges[i]
-		key := e.Method + " " + matchURL(e.URL)
-		if !slices.Contains(free[key], e) {
-			continue
-		}
-		l := Line{URL: e.URL, Method: e.Method, Type: TypeUnseen, Outcome: OutcomeOpen, Started: e.Started.Sub(started), Ended: e.Ended.Sub(started)}
-		l.meet(e)
-		lines = append(lines, l)
-		c.OnlyRecorder++
-	}
-	c.Ratio = 1
-	if c.Expected > 0 {
-		c.Ratio = float64(c.Matched) / float64(c.Expected)
-	}
-	return lines, c
-}
-
-// meet notes the exchange that a line is about, which knows better why it failed.
-func (l *Line) meet(e *recorder.Exchange) {
-	l.Exchange = e.ID
-	switch {
-	case e.Failure == "":
-		if e.Response != nil { // also where the browser could not make use of it
-			l.Outcome = OutcomeRecord
-		}
-		if l.Status == 0 { // the browser tells it of what it makes use of
-			l.Status = e.Response.Status()
-		}
-		return
-	case e.Substituted: // what the browser was answered is the recorder's own
-		l.Status, l.MIME = 0, ""
-	}
-	l.Outcome, l.Reason = OutcomeFailed, e.Failure
-}
-
-// matchURL is the form in which both witnesses write an address: no fragment,
-// and the socket schemes as the ones they are carried by.
-func matchURL(address string) string {
-	address = urls.WithoutFragment(address)
-	if rest, ok := strings.CutPrefix(address, "ws://"); ok {
-		return "http://" + rest
-	}
-	if rest, ok := strings.CutPrefix(address, "wss://"); ok {
-		return "https://" + rest
-	}
 	return address
 }
