@@ -19,9 +19,6 @@ import (
 // Timeout bounds how long a page may take to be shown, on a machine that is busy.
 const Timeout = 60 * time.Second
 
-// replayTimeout bounds how long AwaitText waits.
-const replayTimeout = 20 * time.Second
-
 // A Viewer is a Chrome tab that an analyst looks with.
 type Viewer struct {
 	tab context.Context
@@ -123,8 +120,8 @@ func (v *Viewer) Await(address string) (string, error) {
 // AwaitText waits until the page that is being replayed shows a text, and returns all that it shows.
 func (v *Viewer) AwaitText(want string) (string, error) {
 	var text string
-	for deadline := time.Now().Add(replayTimeout); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(v.tab, replayTimeout)
+	for deadline := time.Now().Add(Timeout); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(v.tab, Timeout)
 		now, err := InReplay[replayed](ctx, readReplay)
 		cancel()
 		if err != nil && v.tab.Err() != nil {
@@ -137,7 +134,7 @@ func (v *Viewer) AwaitText(want string) (string, error) {
 			return text, nil
 		}
 	}
-	return text, fmt.Errorf("not there after %v", replayTimeout)
+	return text, fmt.Errorf("not there after %v", Timeout)
 }
 
 // Links returns the addresses that the page that is being replayed links to.
