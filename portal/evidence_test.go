@@ -51,12 +51,14 @@ func TestEvidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	offline, err := judge.Verifier.Path(t.Context(), filepath.Join(dir, filepath.FromSlash(want[0])))
-	if err != nil || len(offline) != 1 {
-		t.Fatalf("%v, %v", offline, err)
-	}
-	if diff := cmp.Diff(portal.Checks, offline[0].Checks); diff != "" || offline[0].Verdict != verify.Holds {
-		t.Errorf("%s offline (-the portal +offline):\n%s", offline[0].Verdict, diff)
+	for _, given := range []string{"", top, want[0]} { // whatever of it somebody gives to the verifier
+		offline, err := judge.Verifier.Path(t.Context(), filepath.Join(dir, filepath.FromSlash(given)))
+		if err != nil || len(offline) != 1 {
+			t.Fatalf("%q: %v, %v", given, offline, err)
+		}
+		if diff := cmp.Diff(portal.Checks, offline[0].Checks); diff != "" || offline[0].Verdict != verify.Holds {
+			t.Errorf("%q: %s offline (-the portal +offline):\n%s", given, offline[0].Verdict, diff)
+		}
 	}
 }
 

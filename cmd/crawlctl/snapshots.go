@@ -39,7 +39,7 @@ with --purpose and --case.`,
   # see one: its facts, its text, its picture; keep its file and check it
   crawlctl snapshots get 0f1e2d3c4b5a69788796a5b4c3d2e1f0
   crawlctl snapshots get 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --text
-  crawlctl snapshots get 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --wacz a.wacz && crawlctl verify a.wacz
+  crawlctl snapshots get 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --evidence a.zip && crawlctl verify --trust-key agency-keys.txt a.zip
 
   # what became of a page
   crawlctl snapshots timeline https://example.org/ads/1

@@ -28,7 +28,7 @@ const (
 // download is a file that is got of a snapshot.
 type download struct {
 	id    string
-	part  string // text, picture or wacz, as in the path of the API
+	part  string // text, picture, wacz or evidence.zip, as in the path of the API
 	path  string
 	force bool
 	// resume goes on with what an earlier command has left. It is for files that never change.
@@ -141,7 +141,7 @@ func (t *transfer) attempt(ctx context.Context) (broken, err error) {
 	defer cancel()
 	stall := time.AfterFunc(stallTime, cancel)
 	defer stall.Stop()
-	header := http.Header{"Accept": {"application/wacz, image/png, text/plain"}}
+	header := http.Header{"Accept": {"application/wacz, application/zip, image/png, text/plain"}}
 	if t.have > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", t.have))
 		if t.tag != "" {

@@ -165,6 +165,10 @@ func (p *fakePortal) api() http.Handler {
 		w.Header().Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":")
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(p.wacz))
 	}))
+	mux.HandleFunc("GET /api/v1/snapshots/{id}/evidence.zip", p.one(func(w http.ResponseWriter, _ *http.Request, _ catalog.Capture) {
+		w.Header().Set("Content-Type", "application/zip")
+		fmt.Fprint(w, "PK\x05\x06")
+	}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, map[string]any{"status": 404, "error": "There is nothing at this address.", "hint": ""})
 	})

@@ -18,9 +18,9 @@ import (
 
 // getFlags say what is got of snapshots.
 type getFlags struct {
-	output                  output
-	text, force             bool
-	textFile, picture, wacz string
+	output                            output
+	text, force                       bool
+	textFile, picture, wacz, evidence string
 }
 
 func newSnapshotsGet(p *portalFlags) *cobra.Command {
@@ -36,13 +36,15 @@ With --text the text that the page showed is printed, line by line, without cont
 marks that turn the direction of writing. --text-file, --picture and --wacz write files, exactly
 as they are in the archive, and replace none unless --force is given. A large file that could not
 be downloaded to its end is gone on with by the same command; where the portal tells its SHA-256, it
-is checked. Check the file itself with crawlctl verify.
+is checked. --evidence writes that file with what it takes to check it: its signature, and the
+statement of its run. Give that to crawlctl verify.
 
 Exit codes: 0 when all was there; 1 when something was not, or could not be had; 2 when the
 command line made no sense.`,
 		Example: `  crawlctl snapshots get 0f1e2d3c4b5a69788796a5b4c3d2e1f0
   crawlctl snapshots get 0f1e2d3c4b5a69788796a5b4c3d2e1f0 -o json | jq .links
   crawlctl snapshots get 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --text | less
+  crawlctl snapshots get 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --evidence ad.zip && crawlctl verify --trust-key agency-keys.txt ad.zip
   crawlctl snapshots get 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --picture ad.png --wacz ad.wacz --purpose VictimIdentification --case 17/2026`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -69,13 +71,16 @@ command line made no sense.`,
 	fl.StringVar(&f.textFile, "text-file", "", "write the text to `FILE`")
 	fl.StringVar(&f.picture, "picture", "", "write the picture, PNG, to `FILE`")
 	fl.StringVar(&f.wacz, "wacz", "", "write the WACZ file that the snapshot is in, with the pages that were captured beside it, to `FILE`")
+	fl.StringVar(&f.evidence, "evidence", "", "write that file with its signature and the statement of its run, for crawlctl verify, to `FILE`, a ZIP file")
 	fl.BoolVar(&f.force, "force", false, "replace files that are there")
 	return cmd
 }
 
 // files are those that are written: of which part, and where.
 func (f *getFlags) files() (files []download) {
-	for _, d := range []download{{part: "text", path: f.textFile}, {part: "picture", path: f.picture}, {part: "wacz", path: f.wacz, resume: true}} {
+	for _, d := range []download{
+		{part: "text", path: f.textFile}, {part: "picture", path: f.picture}, {part: "wacz", path: f.wacz, resume: true}, {part: "evidence.zip", path: f.evidence},
+	} {
 		if d.path != "" {
 			files = append(files, d)
 		}
@@ -95,10 +100,13 @@ func (f *getFlags) check(args []string) ([]string, error) {
 	case f.text && f.output.format != "text":
 		return nil, cli.Usage("--text prints text, so --output %s says nothing: leave one out", f.output.format)
 	case f.force && len(files) == 0:
-		return nil, cli.Usage("--force is for --text-file, --picture and --wacz")
+		return nil, cli.Usage("--force is for --text-file, --picture, --wacz and --evidence")
 	}
 	paths := map[string]bool{}
 	for _, d := range files {
+		if d.part == "evidence.zip" && !strings.HasSuffix(d.path, ".zip") {
+			return nil, cli.Usage("--evidence writes a ZIP file: give it a name that ends in .zip, by which crawlctl verify knows it")
+		}
 		if paths[d.path] {
 			return nil, cli.Usage("two things would be written to %s", d.path)
 		}

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -31,7 +32,7 @@ type Verifier struct {
 }
 
 // Path checks what lies at a path: a WACZ file (in the folder of a run also that the run
-// names it), the folder of a run (with run.json), or a folder with any number of them. The error is for what kept it from checking.
+// names it), the folder of a run (with run.json), that of a snapshot taken out of one, or a folder with any number of them. The error is for what kept it from checking.
 func (v *Verifier) Path(ctx context.Context, name string) ([]Report, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -114,7 +115,7 @@ func (v *Verifier) folder(ctx context.Context, fsys fs.FS, shown string) ([]Repo
 		if err != nil {
 			return reports, err
 		}
-		r, err := v.Run(ctx, sub, path.Join(shown, dir))
+		r, err := v.runOrSnapshot(ctx, sub, path.Join(shown, dir))
 		if err != nil {
 			return reports, err
 		}
@@ -133,6 +134,18 @@ func (v *Verifier) folder(ctx context.Context, fsys fs.FS, shown string) ([]Repo
 		reports = append(reports, r)
 	}
 	return append(reports, others...), nil
+}
+
+// runOrSnapshot checks a folder with the statement of a run: the run, or the one snapshot that was taken out of it.
+func (v *Verifier) runOrSnapshot(ctx context.Context, run fs.FS, shown string) (Report, error) {
+	whole, err := filepath.Abs(shown)
+	if err != nil {
+		return Report{}, err
+	}
+	if chunk := takenOut(run, filepath.Base(whole)); chunk != "" {
+		return v.Snapshot(ctx, run, chunk, path.Join(shown, chunk), "")
+	}
+	return v.Run(ctx, run, shown)
 }
 
 func (v *Verifier) progress(name string, n, of int) {

@@ -106,6 +106,11 @@ func (w *world) crawlctl(t *testing.T) {
 	if !strings.Contains(verdict, "unchecked  Stamp") || strings.Contains(verdict, "fails") {
 		t.Errorf("the file: %s", verdict)
 	}
+	packed := filepath.Join(t.TempDir(), "room.zip")
+	run(0, "snapshots", "get", w.summer.ID, "--evidence", packed)
+	if verdict := run(0, slices.Concat([]string{"verify", "--all", packed}, w.fleet.TrustFlags(t))...); !strings.Contains(verdict, "Stamp") || strings.Contains(verdict, "unchecked") {
+		t.Errorf("with its evidence: %s", verdict)
+	}
 	if text := run(0, "snapshots", "get", w.summer.ID, "--text"); !strings.Contains(text, "520 euros, heating included") {
 		t.Errorf("the text is %q", text)
 	}

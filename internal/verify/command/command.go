@@ -25,8 +25,9 @@ func New(program string) *cobra.Command {
 it needs nothing but the files.
 
 A PATH is a WACZ file, the folder of a run as it lies in the archive (run.json,
-chunks/, leads/, visits/), a dossier (a folder, or a ZIP file), or a folder with
-any number of WACZ files and runs. Of a WACZ file it checks that it has what its list says and nothing else, with the sizes and
+chunks/, leads/, visits/), a snapshot as the portal hands it out (evidence.zip, or
+the folder in it), a dossier (a folder, or a ZIP file), or a folder with any number of
+WACZ files and runs. Of a WACZ file it checks that it has what its list says and nothing else, with the sizes and
 SHA-256 sums that stand there; that every record is whole and has the digests
 that it claims; that the index points to the records and to all of them; that
 capture.json says of it what its records say, and that every page was asked for
@@ -53,7 +54,7 @@ such as who made it; 2 when the command line made no sense.`,
   ` + program + ` --trace picture.jpg 2026-17.zip   # which page had this picture?`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return cli.Usage("want at least one PATH: a WACZ file, the folder of a run, a dossier, or a folder of these")
+				return cli.Usage("want at least one PATH: a WACZ file, the folder of a run, an evidence.zip, a dossier, or a folder of these")
 			}
 			return nil
 		},

@@ -17,7 +17,10 @@ import (
 // checkPath checks whatever lies at a path.
 func checkPath(ctx context.Context, v *dossier.Checker, name string) (reports []verify.Report, err error) {
 	err = openDossier(name, func(fsys fs.FS, wrong []string) error {
-		r, err := checkDossier(ctx, v, name, fsys, wrong)
+		r, ok, err := checkTakenOut(ctx, v, name, fsys, wrong)
+		if !ok && err == nil {
+			r, err = checkDossier(ctx, v, name, fsys, wrong)
+		}
 		reports = []verify.Report{r}
 		return err
 	})
@@ -25,6 +28,19 @@ func checkPath(ctx context.Context, v *dossier.Checker, name string) (reports []
 		return v.Path(ctx, name)
 	}
 	return reports, err
+}
+
+// checkTakenOut checks a ZIP file that was opened as what the portal hands out for one snapshot, if it is that.
+func checkTakenOut(ctx context.Context, v *dossier.Checker, name string, fsys fs.FS, wrong []string) (r verify.Report, ok bool, err error) {
+	r, ok, err = v.TakenOut(ctx, fsys, name)
+	if !ok || err != nil {
+		return r, ok, err
+	}
+	for _, w := range wrong {
+		r.Add(verify.CheckFolder, filepath.Base(name), verify.Fails, w)
+	}
+	r.Conclude()
+	return r, true, nil
 }
 
 // checkDossier checks a dossier that was opened.

@@ -3,7 +3,9 @@ package command
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -147,5 +149,58 @@ func TestNoZIP(t *testing.T) {
 	}
 	if r := checkAt(t, file); r.Verdict != verify.Fails || len(r.Checks) != 1 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestTakenOut gives the verifier what the portal hands out for one snapshot of a run, and what only looks like it.
+func TestTakenOut(t *testing.T) {
+	t.Parallel()
+	office := verifytest.NewOffice(t)
+	run := verifytest.NewSignedRun(t, office, 2)
+	names := slices.Sorted(maps.Keys(run))
+	chunk := names[slices.IndexFunc(names, func(name string) bool { return strings.HasSuffix(name, ".wacz") })]
+	taken := strings.TrimSuffix(filepath.Base(chunk), ".wacz")
+	var parts []string
+	for _, name := range names {
+		if strings.HasPrefix(name, chunk) || strings.HasPrefix(name, verify.StatementPath) {
+			parts = append(parts, name)
+		}
+	}
+	for _, tc := range []struct {
+		reason, folder string
+		names          []string
+		damage         bool
+		kind           verify.Kind
+		want           verify.Verdict
+	}{
+		{"A snapshot that was taken out is checked as one.", taken, parts, false, verify.KindWACZ, verify.Holds},
+		{"It fails when it was changed.", taken, parts, true, verify.KindWACZ, verify.Fails},
+		{"Without the statement nothing says that it counts.", taken, parts[:2], false, verify.KindWACZ, verify.Unchecked},
+		{"A run that lost a chunk is no such thing, whatever is left of it.", "run", parts, false, dossier.KindDossier, verify.Fails},
+		{"Nor is one with two chunks.", taken, names, false, dossier.KindDossier, verify.Fails},
+	} {
+		packed := filepath.Join(t.TempDir(), "a.evidence.zip")
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for _, name := range tc.names {
+			data := bytes.Clone(run[name].Data)
+			if tc.damage && name == chunk {
+				data[len(data)/2] ^= 1
+			}
+			w, err := z.CreateHeader(&zip.FileHeader{Name: tc.folder + "/" + name, Method: zip.Store})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(z.Close(), os.WriteFile(packed, b.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := checkPath(t.Context(), &dossier.Checker{Verifier: &verify.Verifier{Trust: office.Trust(t)}}, packed)
+		if err != nil || len(got) != 1 || got[0].Kind != tc.kind || got[0].Verdict != tc.want {
+			t.Errorf("%s It is %+v, %v; want a %s that %s", tc.reason, got, err, tc.kind, tc.want)
+		}
 	}
 }
