@@ -32,6 +32,8 @@ func TestTyposAreRefused(t *testing.T) {
 		"Purposes":   {"an order is for something", []string{"--set", "fleet.policy.purposes=null"}, []string{"/fleet/policy", "purposes"}, false},
 		"TwoPortals": {"one portal is enough", append(profile("production"), "--set", "localPortal.enabled=true"), []string{"localPortal is for a fleet without fleet.portal"}, true},
 		"NoPortal":   {"an Ingress leads somewhere", []string{"--set", "ingress.enabled=true"}, []string{"ingress leads to the portal of fleet.portal"}, true},
+		"Namespace":  {"what is installed with it has one namespace", append(profile("single-node"), "--set", "fleet.temporal.namespace=north"), []string{"leave fleet.temporal.namespace (north) out"}, true},
+		"Buckets":    {"and two buckets", append(profile("single-node"), "--set", "fleet.store.archiveBucket=north-archive"), []string{"leave fleet.store.archiveBucket"}, true},
 		"NoStore":    {"a portal shows something", []string{"--set", "localPortal.enabled=true"}, []string{"localPortal shows what is in the store"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
