@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +49,9 @@ type unpaired map[string][]*recorder.Exchange
 //
 // An address may be asked for many times, and not each attempt gets as far as the recorder:
 // a script asks again before. So those lines choose first for which the browser has seen an
-// answer, each the first one that has its status; then the others, in order.
+// answer, each the first one that has its status, or that confirmed what the browser had
+// stored: that it tells with the status it was stored with (RFC 9111 section 4.3.3). Then
+// the others, in order.
 func pair(lines []Line, exchanges []recorder.Exchange, refused map[string]string) unpaired {
 	free := make(unpaired, len(exchanges))
 	for i := range exchanges {
@@ -60,7 +63,7 @@ func pair(lines []Line, exchanges []recorder.Exchange, refused map[string]string
 	}
 	for i := range lines {
 		if l := &lines[i]; sent(l) && l.Outcome == OutcomeRecord && l.Status != 0 {
-			free.choose(l, func(e *recorder.Exchange) bool { return !e.Substituted && e.Response.Status() == l.Status })
+			free.choose(l, func(e *recorder.Exchange) bool { return !e.Substituted && tellsAs(e.Response.Status(), l.Status) })
 		}
 	}
 	for i := range lines {
@@ -70,6 +73,9 @@ func pair(lines []Line, exchanges []recorder.Exchange, refused map[string]string
 	}
 	return free
 }
+
+// tellsAs reports whether the browser tells of an answer of this status as of one of the other.
+func tellsAs(status, told int) bool { return status == told || status == http.StatusNotModified }
 
 // choose gives a line the first exchange that fits, if there is one.
 func (u unpaired) choose(l *Line, fits func(*recorder.Exchange) bool) {

@@ -60,6 +60,11 @@ func TestMatch(t *testing.T) {
 			[]Line{line(OutcomeRecord, 200), line(OutcomeRecord, 503)}, []recorder.Exchange{answered(1, "503 Busy"), answered(2, "200 OK")},
 			[]int{2, 1}, []LineOutcome{OutcomeRecord, OutcomeRecord}, 1,
 		},
+		"Confirmed": {
+			"A stored answer that the site confirmed comes before the one that replaced it.",
+			[]Line{line(OutcomeRecord, 200), line(OutcomeRecord, 200)}, []recorder.Exchange{answered(1, "304 Not Modified"), answered(2, "200 OK")},
+			[]int{1, 2}, []LineOutcome{OutcomeRecord, OutcomeRecord}, 1,
+		},
 		"FromTheCache": {
 			"What came from the cache was not sent.",
 			[]Line{line(OutcomeCache, 200), line(OutcomeRecord, 200)}, []recorder.Exchange{answered(1, "200 OK")},
