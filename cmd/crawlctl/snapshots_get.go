@@ -99,14 +99,13 @@ func (f *getFlags) check(args []string) ([]string, error) {
 		return nil, cli.Usage("files are written of one snapshot at a time: give one ID")
 	case f.text && f.output.format != "text":
 		return nil, cli.Usage("--text prints text, so --output %s says nothing: leave one out", f.output.format)
+	case f.evidence != "" && !strings.HasSuffix(f.evidence, ".zip"):
+		return nil, cli.Usage("--evidence writes a ZIP file: give it a name that ends in .zip, by which crawlctl verify knows it")
 	case f.force && len(files) == 0:
 		return nil, cli.Usage("--force is for --text-file, --picture, --wacz and --evidence")
 	}
 	paths := map[string]bool{}
 	for _, d := range files {
-		if d.part == "evidence.zip" && !strings.HasSuffix(d.path, ".zip") {
-			return nil, cli.Usage("--evidence writes a ZIP file: give it a name that ends in .zip, by which crawlctl verify knows it")
-		}
 		if paths[d.path] {
 			return nil, cli.Usage("two things would be written to %s", d.path)
 		}

@@ -17,10 +17,7 @@ import (
 // checkPath checks whatever lies at a path.
 func checkPath(ctx context.Context, v *dossier.Checker, name string) (reports []verify.Report, err error) {
 	err = openDossier(name, func(fsys fs.FS, wrong []string) error {
-		r, ok, err := checkTakenOut(ctx, v, name, fsys, wrong)
-		if !ok && err == nil {
-			r, err = checkDossier(ctx, v, name, fsys, wrong)
-		}
+		r, err := checkOpened(ctx, v, name, fsys, wrong)
 		reports = []verify.Report{r}
 		return err
 	})
@@ -30,17 +27,22 @@ func checkPath(ctx context.Context, v *dossier.Checker, name string) (reports []
 	return reports, err
 }
 
-// checkTakenOut checks a ZIP file that was opened as what the portal hands out for one snapshot, if it is that.
-func checkTakenOut(ctx context.Context, v *dossier.Checker, name string, fsys fs.FS, wrong []string) (r verify.Report, ok bool, err error) {
-	r, ok, err = v.TakenOut(ctx, fsys, name)
-	if !ok || err != nil {
-		return r, ok, err
+// checkOpened checks what was opened: what the portal hands out for one snapshot, or a dossier.
+func checkOpened(ctx context.Context, v *dossier.Checker, name string, fsys fs.FS, wrong []string) (verify.Report, error) {
+	r, ok, err := v.TakenOut(ctx, fsys, name)
+	if err == nil && !ok {
+		return checkDossier(ctx, v, name, fsys, wrong)
 	}
+	tell(&r, verify.CheckFolder, wrong)
+	return r, err
+}
+
+// tell adds what is wrong with the ZIP file that a report is about.
+func tell(r *verify.Report, check string, wrong []string) {
 	for _, w := range wrong {
-		r.Add(verify.CheckFolder, filepath.Base(name), verify.Fails, w)
+		r.Add(check, filepath.Base(r.Subject), verify.Fails, w)
 	}
 	r.Conclude()
-	return r, true, nil
 }
 
 // checkDossier checks a dossier that was opened.
@@ -49,10 +51,7 @@ func checkDossier(ctx context.Context, v *dossier.Checker, name string, fsys fs.
 	if len(wrong) == 0 || !isEmpty(fsys) { // else each file is missing, for the one reason
 		r, err = v.Check(ctx, fsys, name)
 	}
-	for _, w := range wrong {
-		r.Add(dossier.CheckBag, filepath.Base(name), verify.Fails, w)
-	}
-	r.Conclude()
+	tell(&r, dossier.CheckBag, wrong)
 	return r, err
 }
 
