@@ -288,8 +288,14 @@ func TestFullDiskFailsThePageAlone(t *testing.T) {
 	if diff := cmp.Diff([]string{"/frames", "/huge-file?mb=64"}, fleet.ReadRun(t, "full").Paths(srv.URL)); diff != "" {
 		t.Errorf("archived (-want +got):\n%s", diff)
 	}
-	if n := sites.Summarize(srv.Log.Entries(sites.Filter{})).Navigations[srv.Addr+"/huge-file?mb=64"]; n != 2 {
-		t.Errorf("the large page was loaded %d times, want 2: it fails first", n)
+	var asked []string
+	for _, e := range srv.Log.Entries(sites.Filter{}) {
+		if e.Path == "/frames" || e.Path == "/huge-file?mb=64" {
+			asked = append(asked, e.Path)
+		}
+	}
+	if diff := cmp.Diff([]string{"/huge-file?mb=64", "/frames", "/huge-file?mb=64"}, asked); diff != "" {
+		t.Errorf("the pages were loaded (-want +got):\n%s", diff)
 	}
 }
 
