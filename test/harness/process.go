@@ -239,8 +239,9 @@ func marked(mark string) ([]int, error) {
 		return nil, err
 	}
 	var pids []int
+	whole := make([]byte, 1<<18)
 	for _, dir := range dirs {
-		env, err := os.ReadFile(filepath.Join(dir, "environ"))
+		env, err := environ(dir, whole)
 		if err != nil {
 			continue // ended meanwhile, or somebody else's
 		}
@@ -255,6 +256,28 @@ func marked(mark string) ([]int, error) {
 		}
 	}
 	return pids, nil
+}
+
+// environ returns the environment of a process. While the process becomes another program (execve(2)) it is empty, or is cut
+// off where a second read finds it gone, so it is read at once, into whole, and again where a
+// program has none.
+func environ(dir string, whole []byte) ([]byte, error) {
+	for tries := 0; ; tries++ {
+		f, err := os.Open(filepath.Join(dir, "environ"))
+		if err != nil {
+			return nil, err
+		}
+		n, err := f.Read(whole)
+		_ = f.Close()
+		if n > 0 || err != nil && err != io.EOF {
+			return whole[:n], err
+		}
+		_, err = os.Readlink(filepath.Join(dir, "exe"))
+		if program := err == nil; !program || tries == 50 { // the kernel's own, or a zombie
+			return nil, nil
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // zombie reports whether the process has ended and only waits for its parent to notice.

@@ -129,6 +129,23 @@ func TestWhatIsLeftBehindIsFoundAndEnded(t *testing.T) {
 	}
 }
 
+func TestWhatBecomesAnotherProgramIsFound(t *testing.T) {
+	t.Parallel()
+	script := filepath.Join(t.TempDir(), "again")
+	if err := os.WriteFile(script, []byte("exec /bin/sh "+script+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := shell(t, "exec /bin/sh "+script)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 500 {
+		if pids, err := marked(p.mark); err != nil || len(pids) != 1 {
+			t.Fatalf("look %d: %v, %v", i, pids, err)
+		}
+	}
+}
+
 func TestTail(t *testing.T) {
 	t.Parallel()
 	p := &Process{Log: filepath.Join(t.TempDir(), "log")}
