@@ -74,7 +74,19 @@ func TestHostilePagesReachNobody(t *testing.T) {
 	}))
 	t.Cleanup(live.Close)
 	stun := listenUDP(t)
-	inTheOpen := look(t, live.URL, stun, nil)
+	inTheOpen := look(t, live.URL, stun, func(t *testing.T, tab context.Context) {
+		awaitTried(t, func() map[string]string {
+			found, err := chromedp.Run(tab, chromedp.Evaluate[map[string]string](`window.found`))
+			if err != nil {
+				t.Logf("ask the page: %v", err)
+			}
+			return found
+		})
+		if _, err := chromedp.Run(tab, chromedp.Evaluate[any](`leave()`)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(hostileSettles) // that nothing more happens takes time
+	})
 	for _, way := range ways(t) {
 		if !slices.Contains(inTheOpen.reached, way) {
 			t.Logf("in the open %s is not noticed", way)
@@ -152,7 +164,7 @@ func (u *udp) close() int {
 // reached is who a browser wanted to reach.
 type reached struct{ reached []string }
 
-// look opens an address in a browser of its own and returns which of the names below evil.test it looked up, connected to
+// look opens an address in a browser of its own, does what there is to do then, and returns which of the names below evil.test it looked up, connected to
 // or asked a proxy for, as the network's own log has it.
 func look(t *testing.T, address string, stun *udp, then func(*testing.T, context.Context)) reached {
 	t.Helper()
@@ -166,10 +178,7 @@ func look(t *testing.T, address string, stun *udp, then func(*testing.T, context
 		if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
 			t.Fatal(err)
 		}
-		if then != nil {
-			then(t, tab)
-		}
-		time.Sleep(hostileSettles) // that nothing happens takes time
+		then(t, tab)
 	})
 	b, err := os.ReadFile(netLog)
 	if err != nil {
@@ -322,21 +331,28 @@ func (p *places) put(t *testing.T, html string) {
 	p.path = "/snapshots/" + string(catalog.NewID(chunk.Key, page.ID)) + "/replay"
 }
 
-// watch waits until the page has tried everything in its frame, and checks what it got hold of.
-func (p *places) watch(t *testing.T, tab context.Context) {
+// awaitTried asks the page what it has found until it has tried everything but to leave.
+func awaitTried(t *testing.T, ask func() map[string]string) map[string]string {
 	t.Helper()
 	var found map[string]string
-	for deadline := time.Now().Add(3 * time.Minute); found["tried"] == "" && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		found = p.found(t, tab)
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if found = ask(); found["tried"] != "" {
+			return found
+		}
 	}
+	t.Fatalf("the page did not try everything: %q", found)
+	return nil
+}
+
+// watch waits until the page has tried everything in its frame, checks what it got hold of, and lets it leave.
+func (p *places) watch(t *testing.T, tab context.Context) {
+	t.Helper()
+	found := awaitTried(t, func() map[string]string { return p.found(t, tab) })
 	b, err := json.MarshalIndent(found, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("what the page got hold of: %s", b)
-	if found["tried"] == "" {
-		t.Fatalf("the page did not try everything")
-	}
 	for what, value := range found {
 		if what != "tried" && !strings.HasPrefix(value, "no") {
 			t.Errorf("the page got hold of %s: %s", what, value)
@@ -347,6 +363,10 @@ func (p *places) watch(t *testing.T, tab context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(tab, time.Minute)
 	defer cancel()
+	if _, err := viewer.InReplay[any](ctx, `(w) => { w.leave() }`); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(hostileSettles) // that nothing happens takes time
 	at, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + ' ' + document.title + ' ' + document.querySelector('.what bdi').textContent`))
 	if err != nil {
 		t.Fatal(err)

@@ -50,7 +50,7 @@ const out = (prefix, w) => {
     top: () => { w.top.location = at('top'); },
     parent: () => { if (w.parent !== w) w.parent.location = at('parent'); },
   };
-  const leaving = ['blank', 'top', 'parent', 'open', 'ping', 'form', 'refresh']; // afterwards, for the page may be gone then
+  const leaving = ['blank', 'top', 'parent', 'open', 'ping', 'form', 'refresh']; // in leave, for the page may be gone then
   for (const [name, f] of Object.entries(ways)) {
     const now = () => attempt(prefix + name, () => Promise.resolve(f()).then(() => undefined));
     if (leaving.includes(name)) later.push(now); else now();
@@ -99,4 +99,5 @@ attempt('message', () => {
   }
 });
 setTimeout(() => { found.tried = 'yes'; }, 2000);
-setTimeout(() => { for (const leave of later) leave(); }, 3000);
+// Asked for, so that found has been read before the page may be gone.
+window.leave = () => { setTimeout(() => { for (const leave of later) leave(); }); };
