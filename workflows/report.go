@@ -127,7 +127,7 @@ func (r *run) verdict() (Verdict, Reason, string) {
 		}
 		return VerdictFailed, r.finish, message
 	case c.Archived == 0:
-		return VerdictFailed, ReasonNothingArchived, "no page could be archived: " + sums(c.Failed, c.Skipped)
+		return VerdictFailed, ReasonNothingArchived, "no page could be archived: " + sums(c.Failed, c.Skipped) + exceptions(c.Failed)
 	case r.finish == ReasonDurationLimit:
 		return VerdictSucceeded, ReasonLimitReached, archived + "; the limit on duration ended the crawl"
 	case limit != "":
@@ -147,6 +147,14 @@ func archivedOf(c Counts) string {
 		return fmt.Sprintf("%d pages are archived, %d of them incomplete", c.Archived, c.Incomplete)
 	}
 	return fmt.Sprintf("%d pages are archived", c.Archived)
+}
+
+// exceptions says where exceptions are made for addresses that are not visited.
+func exceptions(failed map[Reason]int64) string {
+	if failed[ReasonAddressBlocked] == 0 {
+		return ""
+	}
+	return "; addresses that are not public are visited where the CrawlFleet's spec.egress.allowPrivate has them"
 }
 
 // sums lists counts by reason.

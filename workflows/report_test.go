@@ -26,3 +26,28 @@ func TestVerdictTellsOfIncompletePages(t *testing.T) {
 		})
 	}
 }
+
+// TestNothingArchivedTellsOfExceptions: an address that is not public is visited where the fleet says so, and who has
+// nothing but such is told where.
+func TestNothingArchivedTellsOfExceptions(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		reason string
+		failed map[Reason]int64
+		want   string
+	}{
+		"Blocked": {"The setting is named.", map[Reason]int64{ReasonAddressBlocked: 2, "DNSFailed": 1},
+			"no page could be archived: 2 AddressBlocked, 1 DNSFailed; addresses that are not public are visited where the CrawlFleet's spec.egress.allowPrivate has them"},
+		"Other": {"Only where it would help.", map[Reason]int64{"DNSFailed": 3}, "no page could be archived: 3 DNSFailed"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := &run{seeded: true, shards: []*member{{last: ShardReport{Counts: Counts{Discovered: 3, Failed: tc.failed}}}}}
+			verdict, reason, message := r.verdict()
+			if verdict != VerdictFailed || reason != ReasonNothingArchived || message != tc.want {
+				t.Errorf("%s: got %s %s %q, want %q", tc.reason, verdict, reason, message, tc.want)
+			}
+		})
+	}
+}

@@ -109,7 +109,7 @@ func TestRetries(t *testing.T) {
 		if try == len(retries) {
 			break
 		}
-		if h, ok := s.Hindered(); !ok || h.Host != "a.example" || h.Reason != "DNSFailed" || h.Detail != "no such host" || !h.Seed || !h.Next.Equal(s.NextDue()) {
+		if h, ok := s.Hindered(); !ok || h.Host != "a.example" || h.Reason != "DNSFailed" || h.Detail != "no such host" || !h.Seed || h.Try != try+2 || !h.Next.Equal(s.NextDue()) {
 			t.Errorf("try %d: hindered %v: %+v", try, ok, h)
 		}
 		if got := s.Choose(now, 1, "early"); len(got) != 0 {

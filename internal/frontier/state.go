@@ -485,6 +485,8 @@ type Hindrance struct {
 	Seed bool
 	// Next is when it is tried again.
 	Next time.Time
+	// Try is the number of that visit, of MaxTries; 0 where it is about a host and not a page.
+	Try int
 }
 
 // Hindered tells what keeps a crawl from moving: no page is being visited, and all that is
@@ -509,6 +511,7 @@ func (s *State) Hindered() (Hindrance, bool) {
 	next := s.later[0]
 	return Hindrance{
 		Host: hostname(next.URL), Reason: next.Reason, Detail: s.host(next.host).detail, Seed: next.Depth == 0, Next: s.NextDue(),
+		Try: next.Tries + 1,
 	}, true
 }
 

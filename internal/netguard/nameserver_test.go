@@ -25,6 +25,10 @@ func TestNameServer(t *testing.T) {
 	if Reason(err) != ReasonDNSFailed || !strings.HasSuffix(err.Error(), "(asked "+server.String()+")") {
 		t.Errorf("a name that it does not know: %v", err)
 	}
+	_, err = d.resolve(t.Context(), "broken.example.org")
+	if want := `resolve "broken.example.org": the name server could not tell (asked ` + server.String() + ")"; Reason(err) != ReasonDNSFailed || err.Error() != want {
+		t.Errorf("a name of which it knows nothing: %v, want %s", err, want)
+	}
 }
 
 // TestHostileAlias: a name server may send any byte in an alias. It stands in records of

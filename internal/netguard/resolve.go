@@ -142,13 +142,17 @@ func (d *Dialer) resolveError(host string, err error) *ResolveError {
 	if errors.As(err, &dns) {
 		e.NotFound = dns.IsNotFound
 		// The name is in our message already.
-		e.Err = errors.New(dns.Err)
+		what := dns.Err
+		if what == "server misbehaving" { // what package net calls SERVFAIL and answers without sense
+			what = "the name server could not tell"
+		}
+		e.Err = errors.New(what)
 		server := dns.Server
 		if server != "" && d.NameServer.IsValid() {
 			server = d.NameServer.String() // net.Resolver names the one that it meant to ask
 		}
 		if server != "" {
-			e.Err = fmt.Errorf("%s (asked %s)", dns.Err, server)
+			e.Err = fmt.Errorf("%s (asked %s)", what, server)
 		}
 	}
 	return e

@@ -49,7 +49,9 @@ func respond(t *testing.T, question []byte) []byte {
 	}
 	m.Response, m.Additionals = true, nil
 	q := m.Questions[0]
-	if q.Name.String() != "alias.example.org." {
+	if q.Name.String() == "broken.example.org." {
+		m.RCode = dnsmessage.RCodeServerFailure
+	} else if q.Name.String() != "alias.example.org." {
 		m.RCode = dnsmessage.RCodeNameError
 	} else {
 		canonical := dnsmessage.MustNewName("host.cdn.example.net.")

@@ -34,7 +34,7 @@ func names() []testCase {
 				GET http://silent.fleet.test/x Image not captured: there was no answer: DNSFailed`,
 			check: func(t *testing.T, r *result) {
 				for _, e := range r.page.Exchanges[1:] {
-					if !strings.Contains(e.Detail, "server misbehaving") && !strings.Contains(e.Detail, "i/o timeout") && !strings.Contains(e.Detail, "deadline") {
+					if !strings.Contains(e.Detail, "the name server could not tell") && !strings.Contains(e.Detail, "i/o timeout") && !strings.Contains(e.Detail, "deadline") {
 						t.Errorf("%s: %s", e.URL, e.Detail)
 					}
 				}

@@ -194,9 +194,13 @@ func waitingFor(s *frontier.State, c workflows.Counts) *workflows.Waiting {
 			message += ": " + why
 		}
 	}
+	message += "; next try at " + clockTime(h.Next)
+	if h.Try > 0 {
+		message += fmt.Sprintf(", which is number %d of %d", h.Try, frontier.MaxTries)
+	}
 	return &workflows.Waiting{
 		Reason:   reason,
-		Message:  message + "; next try at " + clockTime(h.Next),
+		Message:  message,
 		NextStep: "Check that the address is right and that the workers can resolve and reach its host; the crawl goes on by itself then.",
 	}
 }
