@@ -15,7 +15,7 @@ import (
 // for what. When the gateway is back each page is archived, none has failed, and the gateway is named as the way that it came.
 func TestGatewayIsTheOneWay(t *testing.T) {
 	t.Parallel()
-	const pages, before = 30, 8
+	const pages, before = 16, 8
 	var asked atomic.Int64
 	reached, taken := make(chan struct{}), make(chan struct{})
 	site := board.New(board.Options{})

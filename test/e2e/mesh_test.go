@@ -80,7 +80,7 @@ func checkMesh(t *testing.T, fleet *harness.Fleet, srv *sites.Server, m *mesh.Me
 // TestManySitesInShards crawls many sites with two workers and a queue in four shards.
 func TestManySitesInShards(t *testing.T) {
 	t.Parallel()
-	m := mesh.New(mesh.Options{Hosts: 40, Pages: 2})
+	m := mesh.New(mesh.Options{Hosts: 24, Pages: 2})
 	srv, fleet := startMesh(t, m, harness.Options{Workers: 2, Tabs: 2})
 	fleet.Apply(t, meshJob("mesh", 4))
 	job := succeeded(t, fleet, "mesh")
@@ -128,7 +128,7 @@ var long = flag.Bool("long", false, "disturb crawls of hundreds of sites, not of
 // until the crawl is done. The archive is that of a plain walk, and no site is asked for a page too soon.
 func TestWorkersKilledAgainAndAgain(t *testing.T) {
 	t.Parallel()
-	o, pause := mesh.Options{Hosts: 40, Pages: 2}, 10*time.Second
+	o, pause := mesh.Options{Hosts: 26, Pages: 2}, 10*time.Second
 	if *long {
 		o, pause = mesh.Options{Hosts: 250, Pages: 4}, 25*time.Second
 	}

@@ -187,7 +187,7 @@ func TestTroubleIsToldAndPasses(t *testing.T) {
 	})
 	t.Run("Host", func(t *testing.T) {
 		// A site that goes down in the middle, with most of its pages in the queue, and comes back.
-		b := board.New(board.Options{Ads: 20})
+		b := board.New(board.Options{Ads: 10})
 		site, err := sites.Start(sites.Options{Handler: b, Listen: harness.FreeAddress(t)})
 		if err != nil {
 			t.Fatal(err)

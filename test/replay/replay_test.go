@@ -34,7 +34,7 @@ func (p page) replay(portal string) string { return portal + "/snapshots/" + p.I
 
 func TestEveryPageReplaysAsItWas(t *testing.T) {
 	t.Parallel()
-	b := board.New(board.Options{Ads: 26})
+	b := board.New(board.Options{Ads: 13})
 	site, err := sites.Start(sites.Options{Handler: b})
 	if err != nil {
 		t.Fatal(err)
