@@ -128,6 +128,7 @@ func (b build) image(ctx context.Context) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.Log.Info("packing the programs", "platform", b.platform.String())
 	own, err := layer.Pack(b.temp("own.tar.gz"), func(w io.Writer) error { return layer.Write(w, append(files, described...), b.At) })
 	if err != nil {
 		return nil, err

@@ -73,6 +73,7 @@ func (b build) bootstrap(ctx context.Context, o debian.Options, wanted []string,
 	if err := b.forget(filepath.Dir(kept)); err != nil {
 		return nil, err
 	}
+	b.Log.Info("packing the root file system (a minute or two)", "architecture", o.Architecture)
 	_, err = reading(root, func(r io.Reader) (v1.Layer, error) {
 		return layer.Pack(kept+".tar.gz", func(w io.Writer) error { return debian.Filter(w, r, account) })
 	})
