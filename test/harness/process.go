@@ -269,7 +269,7 @@ func environ(dir string, whole []byte) ([]byte, error) {
 		}
 		n, err := f.Read(whole)
 		_ = f.Close()
-		if n > 0 || err != nil && err != io.EOF {
+		if n > 0 || err != nil && !errors.Is(err, io.EOF) {
 			return whole[:n], err
 		}
 		_, err = os.Readlink(filepath.Join(dir, "exe"))
