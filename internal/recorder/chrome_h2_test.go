@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -28,20 +29,18 @@ const body = new ReadableStream({async pull(c) { await new Promise(r => setTimeo
 	heads := make(map[string]string) // by path, as HTTP/1.1 would have them
 	order := ""
 	// The page is answered when its hint has been taken, /done at last: the load waits for it.
-	var first, done uint32
+	var done, finish uint32
+	hint := hints{taken: make(chan struct{})}
 	answer := func(o *frames, id uint32, path, body string) {
 		switch path {
 		case "/":
-			o.head(id, false, ":status", "103", "link", "</hinted.css>; rel=preload; as=style")
-			first = id
+			hint.give(t, o, id, "</hinted.css>; rel=preload; as=style")
 		case "/hinted.css":
 			o.head(id, true, ":status", "200", "content-type", "text/css", "cache-control", "max-age=60")
-			if first == 0 {
-				return
+			if hint.end() {
+				o.head(hint.stream, false, ":status", "200", "content-type", "text/html", "set-cookie", "a=1", "set-cookie", "b=2")
+				_ = o.WriteData(hint.stream, true, []byte(page))
 			}
-			id, first = first, 0
-			o.head(id, false, ":status", "200", "content-type", "text/html", "set-cookie", "a=1", "set-cookie", "b=2")
-			_ = o.WriteData(id, true, []byte(page))
 		case "/app.js":
 			o.head(id, false, ":status", "200", "content-type", "text/javascript", "content-length", fmt.Sprint(len(app)))
 			_ = o.WriteData(id, true, []byte(app))
@@ -56,13 +55,18 @@ const body = new ReadableStream({async pull(c) { await new Promise(r => setTimeo
 		case "/done":
 			done = id
 		case "/finish":
+			finish = id
 			o.head(id, true, ":status", "204")
-			o.head(done, true, ":status", "404")
 		default:
 			o.head(id, true, ":status", "404")
 		}
+		if done != 0 && finish != 0 {
+			o.head(done, true, ":status", "404")
+			done, finish = 0, 0
+		}
 	}
-	address := framesOrigin(t, ca, func(o *frames, h *http2.MetaHeadersFrame) {
+	var take func(o *frames, h *http2.MetaHeadersFrame)
+	take = func(o *frames, h *http2.MetaHeadersFrame) {
 		path := h.PseudoValue("path")
 		head := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nhost: %s\r\n", h.PseudoValue("method"), path, h.PseudoValue("authority"))
 		mu.Lock()
@@ -81,15 +85,18 @@ const body = new ReadableStream({async pull(c) { await new Promise(r => setTimeo
 			if err != nil {
 				return
 			}
-			if d, ok := f.(*http2.DataFrame); ok && d.StreamID == h.StreamID {
-				body += string(d.Data())
-				if d.StreamEnded() {
+			switch f := f.(type) {
+			case *http2.MetaHeadersFrame: // of another request, meanwhile
+				take(o, f)
+			case *http2.DataFrame:
+				if body += string(f.Data()); f.StreamEnded() {
 					answer(o, h.StreamID, path, body)
 					return
 				}
 			}
 		}
-	})
+	}
+	address := framesOrigin(t, ca, take)
 	s := newTestSession(t, trust(ca))
 	dom := runChrome(t, s, address+"/")
 	if !strings.Contains(dom, "plain got one two three broken h2") {
@@ -124,4 +131,54 @@ const body = new ReadableStream({async pull(c) { await new Promise(r => setTimeo
 	if e := got["/gone"]; !strings.Contains(string(e.Request.Head), "cookie: a=1; b=2\r\n") {
 		t.Errorf("no cookie: %q", e.Request.Head)
 	}
+}
+
+// hints are the early hints (RFC 8297) to one request. Chromium drops one that comes before it waits for an answer, so that
+// they come again until somebody has taken one.
+type hints struct {
+	stream uint32
+	taken  chan struct{}
+
+	mu    sync.Mutex // held while a hint is written: none may come after the answer
+	ended bool
+}
+
+func (h *hints) give(t *testing.T, o *frames, stream uint32, link string) {
+	h.stream = stream
+	o.head(stream, false, ":status", "103", "link", link)
+	beside := &frames{Framer: http2.NewFramer(o.conn, nil), conn: o.conn}
+	go func() { // ends with the test at the latest
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				h.again(beside, link)
+			case <-h.taken:
+				return
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+}
+
+func (h *hints) again(o *frames, link string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.ended {
+		o.head(h.stream, false, ":status", "103", "link", link)
+	}
+}
+
+// end tells whether this is the first time that a hint was taken. No other one comes.
+func (h *hints) end() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		return false
+	}
+	h.ended = true
+	close(h.taken)
+	return true
 }

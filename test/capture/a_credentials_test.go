@@ -73,8 +73,10 @@ func credentials() []testCase {
 			name: "A early hints over HTTP/2", from: two,
 			serve: routes{
 				"": func(s *site, x *wire.Exchange) {
-					x.Interim("103 Early Hints", "Link: <style.css>; rel=preload; as=style")
 					for i := 0; i < 100 && s.count("hinted", 0) == 0; i++ { // a hint that comes with the answer is of no use
+						if i%10 == 0 { // and Chromium drops one that comes before it waits for an answer
+							x.Interim("103 Early Hints", "Link: <style.css>; rel=preload; as=style")
+						}
 						x.Sleep(50 * time.Millisecond)
 					}
 					html(`<link rel=stylesheet href=style.css>after the hint`)(s, x)
@@ -90,7 +92,8 @@ func credentials() []testCase {
 			note: "Chrome takes hints over HTTP/2 only, and does not tell of what it asks for because of one: the recorder does.",
 			text: "after the hint",
 			check: func(t *testing.T, r *result) {
-				if list := r.page.Exchanges[0].Interim; len(list) != 1 || !strings.Contains(string(list[0]), "link: <style.css>; rel=preload; as=style\r\n") {
+				list := r.page.Exchanges[0].Interim
+				if len(list) == 0 || !strings.Contains(string(list[0]), "link: <style.css>; rel=preload; as=style\r\n") {
 					t.Errorf("interim answers %q", list)
 				}
 			},
