@@ -419,7 +419,11 @@ func TestLargeCase(t *testing.T) {
 	} {
 		start := time.Now()
 		page := page0(t, f, path)
-		t.Logf("%s: %v, %d bytes", path, time.Since(start), len(page))
+		took := time.Since(start)
+		t.Logf("%s: %v, %d bytes", path, took, len(page))
+		if took > 2*time.Second {
+			t.Errorf("%s took %v", path, took)
+		}
 		wantAll(t, path, page, parts...)
 	}
 	if got := len(f.log.entries); got != 1000 {

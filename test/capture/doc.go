@@ -16,7 +16,6 @@
 // Chromium: a variant each, with a part of docs/conformance.md to itself.
 //
 // `make conformance` runs the suite and writes docs/conformance.md; the test fails when the file is not what it would
-// write. The ordinary run captures only some of the cases with Chromium and shows only some of the pages to
-// ReplayWeb.page, and compares their rows. With -run a part of the cases can be captured and compared or written
-// (-update), if the subtests "formats" and "replay" run, too.
+// write. The ordinary run captures only some of the cases with Chromium, and compares their rows. With -run a part of
+// the cases can be captured and compared or written (-update), if the subtests "formats" and "replay" run, too.
 package capture

@@ -66,12 +66,15 @@ func own(r *http.Request) string {
 	return fmt.Sprint(r.Context().Value(http.LocalAddrContextKey))
 }
 
-// replay shows the pages of cases that name a text, and compares.
+// replay shows the page of every case that names a text, and compares.
 func replay(t *testing.T, results []*result, dir string) {
 	t.Helper()
 	a := newShelf(t, dir)
 	v := viewer.New(t, chrome.Through(a.URL)...)
 	for _, r := range results {
+		if r.c.text == "" {
+			continue
+		}
 		address := r.page.URL
 		q := url.Values{"source": {"/wacz/" + filepath.Base(r.wacz)}, "url": {address}, "ts": {r.page.Started.UTC().Format("20060102150405")}}
 		if err := v.Open(a.URL + "/view?" + q.Encode()); err != nil {

@@ -22,8 +22,8 @@ type variant struct {
 	selected func(name string) bool
 	// differs are the cases of which something else is expected, by name; nil for none.
 	differs func() map[string]difference
-	// replays is set when the pages are shown to ReplayWeb.page. All of them are for the table, which has what came of it;
-	// the ordinary run shows some of the default set-up, and leaves the others as they were.
+	// replays is set when the pages are shown to ReplayWeb.page. But for the default set-up that is done only for the
+	// table, which has what came of it; the ordinary run leaves it as it was.
 	replays bool
 	// also is a line that every case may have: {origin} is that of its page.
 	also string
@@ -32,9 +32,6 @@ type variant struct {
 	// table writes the part. Of what was not captured there are the committed rows, by name.
 	table func(v *variant, results []*result, committed map[string]string) string
 }
-
-// ordinaryReplays: the ordinary run shows every so many'th page.
-const ordinaryReplays = 3
 
 // A difference is what is expected of a case in a variant instead. Everything else of it must come out the same.
 type difference struct {
@@ -145,18 +142,13 @@ func (v *variant) run(t *testing.T) {
 		read = true
 	})
 	t.Run("replay", func(t *testing.T) {
-		texts := slices.DeleteFunc(slices.Clone(captured), func(r *result) bool { return !v.replays || r.c.text == "" })
-		var toShow []*result
-		for i, r := range texts {
-			switch {
-			case *update, v == standard && i%ordinaryReplays == 0:
-				toShow = append(toShow, r)
-			default:
-				r.replayed = true // as the table has it
+		switch {
+		case v.replays && (v == standard || *update):
+			replay(t, captured, out)
+		case v.replays:
+			for _, r := range captured {
+				r.replayed = r.c.text != ""
 			}
-		}
-		if len(toShow) > 0 {
-			replay(t, toShow, out)
 		}
 		shown = true
 	})

@@ -34,7 +34,7 @@ func (s strike) name() string { return s.kind + "/" + string(s.at) }
 // steady are the kinds that every pass has; of the others a short one has so many.
 var (
 	steady   = []string{"WorkerKilled", "OperatorKilled", "StackKilled"}
-	rotating = 6
+	rotating = 9
 )
 
 var everything = regexp.MustCompile("")
