@@ -146,14 +146,14 @@ func (d *Dialer) resolveError(host string, err error) *ResolveError {
 		if what == "server misbehaving" { // what package net calls SERVFAIL and answers without sense
 			what = "the name server could not tell"
 		}
-		e.Err = errors.New(what)
 		server := dns.Server
 		if server != "" && d.NameServer.IsValid() {
 			server = d.NameServer.String() // net.Resolver names the one that it meant to ask
 		}
 		if server != "" {
-			e.Err = fmt.Errorf("%s (asked %s)", what, server)
+			what += " (asked " + server + ")"
 		}
+		e.Err = errors.New(what)
 	}
 	return e
 }

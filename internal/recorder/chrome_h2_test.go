@@ -29,8 +29,9 @@ const body = new ReadableStream({async pull(c) { await new Promise(r => setTimeo
 	heads := make(map[string]string) // by path, as HTTP/1.1 would have them
 	order := ""
 	// The page is answered when its hint has been taken, /done at last: the load waits for it.
-	var done, finish uint32
-	hint := hints{taken: make(chan struct{})}
+	var done uint32
+	var finished bool
+	var hint hints
 	answer := func(o *frames, id uint32, path, body string) {
 		switch path {
 		case "/":
@@ -55,14 +56,14 @@ const body = new ReadableStream({async pull(c) { await new Promise(r => setTimeo
 		case "/done":
 			done = id
 		case "/finish":
-			finish = id
+			finished = true
 			o.head(id, true, ":status", "204")
 		default:
 			o.head(id, true, ":status", "404")
 		}
-		if done != 0 && finish != 0 {
+		if done != 0 && finished {
 			o.head(done, true, ":status", "404")
-			done, finish = 0, 0
+			done = 0
 		}
 	}
 	var take func(o *frames, h *http2.MetaHeadersFrame)
@@ -89,6 +90,9 @@ const body = new ReadableStream({async pull(c) { await new Promise(r => setTimeo
 			case *http2.MetaHeadersFrame: // of another request, meanwhile
 				take(o, f)
 			case *http2.DataFrame:
+				if f.StreamID != h.StreamID {
+					continue
+				}
 				if body += string(f.Data()); f.StreamEnded() {
 					answer(o, h.StreamID, path, body)
 					return
@@ -137,48 +141,36 @@ const body = new ReadableStream({async pull(c) { await new Promise(r => setTimeo
 // they come again until somebody has taken one.
 type hints struct {
 	stream uint32
-	taken  chan struct{}
 
 	mu    sync.Mutex // held while a hint is written: none may come after the answer
-	ended bool
+	taken bool
 }
 
 func (h *hints) give(t *testing.T, o *frames, stream uint32, link string) {
 	h.stream = stream
-	o.head(stream, false, ":status", "103", "link", link)
 	beside := &frames{Framer: http2.NewFramer(o.conn, nil), conn: o.conn}
 	go func() { // ends with the test at the latest
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				h.again(beside, link)
-			case <-h.taken:
-				return
-			case <-t.Context().Done():
-				return
-			}
+		for t.Context().Err() == nil && h.again(beside, link) {
+			time.Sleep(200 * time.Millisecond)
 		}
 	}()
 }
 
-func (h *hints) again(o *frames, link string) {
+// again gives a hint, unless one was taken.
+func (h *hints) again(o *frames, link string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.ended {
+	if !h.taken {
 		o.head(h.stream, false, ":status", "103", "link", link)
 	}
+	return !h.taken
 }
 
 // end tells whether this is the first time that a hint was taken. No other one comes.
 func (h *hints) end() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ended {
-		return false
-	}
-	h.ended = true
-	close(h.taken)
-	return true
+	first := !h.taken
+	h.taken = true
+	return first
 }

@@ -75,6 +75,7 @@ func credentials() []testCase {
 				"": func(s *site, x *wire.Exchange) {
 					for i := 0; i < 100 && s.count("hinted", 0) == 0; i++ { // a hint that comes with the answer is of no use
 						if i%10 == 0 { // and Chromium drops one that comes before it waits for an answer
+							s.count("hints", 1)
 							x.Interim("103 Early Hints", "Link: <style.css>; rel=preload; as=style")
 						}
 						x.Sleep(50 * time.Millisecond)
@@ -92,9 +93,14 @@ func credentials() []testCase {
 			note: "Chrome takes hints over HTTP/2 only, and does not tell of what it asks for because of one: the recorder does.",
 			text: "after the hint",
 			check: func(t *testing.T, r *result) {
-				list := r.page.Exchanges[0].Interim
-				if len(list) == 0 || !strings.Contains(string(list[0]), "link: <style.css>; rel=preload; as=style\r\n") {
-					t.Errorf("interim answers %q", list)
+				list, sent := r.page.Exchanges[0].Interim, r.site.count("hints", 0)
+				if len(list) == 0 || len(list) != sent {
+					t.Errorf("%d interim answers, %d were sent", len(list), sent)
+				}
+				for _, head := range list {
+					if !strings.Contains(string(head), "link: <style.css>; rel=preload; as=style\r\n") {
+						t.Errorf("interim answer %q", head)
+					}
 				}
 			},
 		},

@@ -258,9 +258,8 @@ func marked(mark string) ([]int, error) {
 	return pids, nil
 }
 
-// environ returns the environment of a process. While the process becomes another program (execve(2)) it is empty, or is cut
-// off where a second read finds it gone, so it is read at once, into whole, and again where a
-// program has none.
+// environ returns the environment of a process. While the process becomes another program (execve(2)) it is empty, or is
+// cut off where a second read finds it gone, so it is read at once, into whole, and again where a program has none.
 func environ(dir string, whole []byte) ([]byte, error) {
 	for tries := 0; ; tries++ {
 		f, err := os.Open(filepath.Join(dir, "environ"))
@@ -272,9 +271,8 @@ func environ(dir string, whole []byte) ([]byte, error) {
 		if n > 0 || err != nil && !errors.Is(err, io.EOF) {
 			return whole[:n], err
 		}
-		_, err = os.Readlink(filepath.Join(dir, "exe"))
-		if program := err == nil; !program || tries == 50 { // the kernel's own, or a zombie
-			return nil, nil
+		if _, err := os.Readlink(filepath.Join(dir, "exe")); err != nil || tries == 50 {
+			return nil, nil // it is no program: the kernel's own, or a zombie; or it has no environment
 		}
 		time.Sleep(time.Millisecond)
 	}

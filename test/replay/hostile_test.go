@@ -164,8 +164,8 @@ func (u *udp) close() int {
 // reached is who a browser wanted to reach.
 type reached struct{ reached []string }
 
-// look opens an address in a browser of its own, does what there is to do then, and returns which of the names below evil.test it looked up, connected to
-// or asked a proxy for, as the network's own log has it.
+// look opens an address in a browser of its own, does what there is to do then, and returns which of the names below
+// evil.test it looked up, connected to or asked a proxy for, as the network's own log has it.
 func look(t *testing.T, address string, stun *udp, then func(*testing.T, context.Context)) reached {
 	t.Helper()
 	netLog := filepath.Join(t.TempDir(), "net.json")
