@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -51,12 +52,44 @@ func makeCgroups(name string) error {
 		return err
 	}
 	for _, h := range all {
+		if err := handDown(h); err != nil {
+			return err
+		}
 		if err := os.MkdirAll(filepath.Join(h, name), 0o755); err != nil {
 			return fmt.Errorf("make a cgroup: %w", err)
 		}
 		if err := shareCPUs(h, name); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// controllers are those that the kubelet wants to find in its cgroup, as far as the machine has them.
+var controllers = []string{"cpu", "cpuset", "hugetlb", "memory", "pids"}
+
+// handDown has the cgroups below a hierarchy of the second version get the controllers: in the
+// beginning they have none, and systemd hands down those alone that its units use (Linux's
+// Documentation/admin-guide/cgroup-v2.rst, "Enabling and Disabling").
+func handDown(hierarchy string) error {
+	has, err := os.ReadFile(filepath.Join(hierarchy, "cgroup.controllers"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // of the first version
+	}
+	if err != nil {
+		return err
+	}
+	var more []string
+	for _, c := range strings.Fields(string(has)) {
+		if slices.Contains(controllers, c) {
+			more = append(more, "+"+c)
+		}
+	}
+	if len(more) == 0 {
+		return nil
+	}
+	if err := os.WriteFile(filepath.Join(hierarchy, "cgroup.subtree_control"), []byte(strings.Join(more, " ")), 0o644); err != nil {
+		return fmt.Errorf("hand controllers (%s) down to the cgroups below %s: %w", strings.Join(more, " "), hierarchy, err)
 	}
 	return nil
 }

@@ -135,6 +135,33 @@ func TestCgroup(t *testing.T) {
 	}
 }
 
+// The kubelet wants to find controllers in its cgroup, which gets those alone that are handed down.
+func TestHandDown(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ reason, has, want string }{
+		"Second":  {"what the kubelet asks for, of what there is", "cpuset cpu io memory pids rdma\n", "+cpuset +cpu +memory +pids"},
+		"Unified": {"beside hierarchies of the first version it has none", "\n", ""},
+		"First":   {"which has no such file", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if c.has != "" {
+				if err := os.WriteFile(filepath.Join(dir, "cgroup.controllers"), []byte(c.has), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := handDown(dir); err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control"))
+			if string(got) != c.want || (err == nil) != (c.want != "") {
+				t.Errorf("got %q, %v, want %q: %s", got, err, c.want, c.reason)
+			}
+		})
+	}
+}
+
 func TestRemoveTree(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join(t.TempDir(), "a")
