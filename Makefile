@@ -77,10 +77,22 @@ images: replay authorities $(if $(filter worker,$(IMAGES)),mmdebstrap) ## Make t
 test-images: images programs runc ## Run the images with runc: Chrome's sandbox under config/seccomp, read-only roots (two minutes after the images; root)
 	@cd images && go test -count=1 -timeout 20m ./container
 
-.PHONY: authorities mmdebstrap runc
+.PHONY: test-images-arm64
+test-images-arm64: replay authorities mmdebstrap emulators ## Make the worker's image for arm64 and archive pages in an emulated machine of that kind (a quarter of an hour, the first time; root)
+	@mkdir -p bin && cd images && $(GOBUILD) -o ../bin/images ./cmd/images
+	@bin/images $(IMAGE_FLAGS) --platforms linux/arm64 --out build/images-arm64 worker
+	@cd images && go test -count=1 -v -timeout 40m ./machine
+
+.PHONY: authorities mmdebstrap runc emulators
 authorities: ; @hack/need.sh /usr/share/ca-certificates/mozilla ca-certificates
 mmdebstrap: ; @hack/need.sh mmdebstrap mmdebstrap && hack/need.sh /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 runc: ; @hack/need.sh runc runc
+emulators:
+	@hack/need.sh /usr/libexec/qemu-binfmt/aarch64-binfmt-P qemu-user-static
+	@hack/need.sh update-binfmts binfmt-support
+	@hack/need.sh arch-test arch-test
+	@hack/need.sh qemu-system-aarch64 qemu-system-arm
+	@hack/need.sh cpio cpio
 
 .PHONY: tools
 tools: bin/golangci-lint-kube-api-linter
@@ -126,8 +138,8 @@ test: build tools chromiums openssl docs-site ## Run every test: real API server
 	@# (No kept results where the binaries of bin/ are what is tested: Go does not see that
 	@# they changed.)
 	@cd devstack && DEVSTACK=$(CURDIR)/bin/devstack go test -count=1 -vet=off ./...
-	@# (The images themselves are made and run by make test-images.)
-	@cd images && go test -vet=off -timeout 20m $$(go list ./... | grep -v /container$$)
+	@# (The images themselves are made and run by make test-images and test-images-arm64.)
+	@cd images && go test -vet=off -timeout 20m $$(go list ./... | grep -v -e /container$$ -e /machine$$)
 	@# (One package after the other: two whole stacks at a time on a machine of two
 	@# processors take longer than both in turn, and run into each other's times.)
 	@# (The fleet in a real Kubernetes is make e2e.)

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -21,15 +20,18 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
+// rootfs is the folder of a bundle that has the root file system.
+const rootfs = "rootfs"
+
 // Bundle is an unpacked image: a folder as runc wants it (runtime specification, "Filesystem Bundle").
 type Bundle struct {
 	dir    string
 	config v1.Config
 }
 
-// Unpack unpacks the image for this machine from an archive into a folder. Owners are kept,
+// Unpack unpacks the image for a processor, as Go names it, from an archive into a folder. Owners are kept,
 // so it needs root.
-func Unpack(ctx context.Context, archive, dir string) (*Bundle, error) {
+func Unpack(ctx context.Context, archive, processor, dir string) (*Bundle, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("only root can unpack an image with its owners and run it")
 	}
@@ -38,7 +40,7 @@ func Unpack(ctx context.Context, archive, dir string) (*Bundle, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(stored)
-	img, err := imageIn(stored)
+	img, err := imageIn(stored, processor)
 	if err != nil {
 		return nil, fmt.Errorf("read the layout in %s: %w", archive, err)
 	}
@@ -55,7 +57,7 @@ func Unpack(ctx context.Context, archive, dir string) (*Bundle, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = untar(ctx, "-", filepath.Join(dir, "rootfs"), content)
+		err = untar(ctx, "-", filepath.Join(dir, rootfs), content)
 		content.Close()
 		if err != nil {
 			return nil, err
@@ -63,6 +65,12 @@ func Unpack(ctx context.Context, archive, dir string) (*Bundle, error) {
 	}
 	return &Bundle{dir: dir, config: file.Config}, nil
 }
+
+// Root is the folder of the root file system.
+func (b *Bundle) Root() string { return filepath.Join(b.dir, rootfs) }
+
+// User is whom the image runs as, UID:GID.
+func (b *Bundle) User() string { return b.config.User }
 
 // untar unpacks a tar file, or what is read if the file is "-".
 func untar(ctx context.Context, file, dir string, in io.Reader) error {
@@ -77,8 +85,8 @@ func untar(ctx context.Context, file, dir string, in io.Reader) error {
 	return nil
 }
 
-// imageIn is a layout's image for this machine.
-func imageIn(dir string) (v1.Image, error) {
+// imageIn is a layout's image for a processor.
+func imageIn(dir, processor string) (v1.Image, error) {
 	top, err := layout.ImageIndexFromPath(dir)
 	if err != nil {
 		return nil, err
@@ -95,11 +103,11 @@ func imageIn(dir string) (v1.Image, error) {
 		return nil, err
 	}
 	for _, m := range manifest.Manifests {
-		if m.Platform != nil && m.Platform.Architecture == runtime.GOARCH {
+		if m.Platform != nil && m.Platform.Architecture == processor {
 			return index.Image(m.Digest)
 		}
 	}
-	return nil, fmt.Errorf("there is no image for %s", runtime.GOARCH)
+	return nil, fmt.Errorf("there is no image for %s", processor)
 }
 
 // Run is one run of an image.
@@ -163,7 +171,7 @@ func (b *Bundle) spec(r Run) (*specs.Spec, error) {
 	}
 	return &specs.Spec{
 		Version:  "1.0.2",
-		Root:     &specs.Root{Path: "rootfs", Readonly: true},
+		Root:     &specs.Root{Path: rootfs, Readonly: true},
 		Hostname: "container",
 		Process:  &specs.Process{User: user, Args: args, Env: b.config.Env, Cwd: cwd, NoNewPrivileges: true, Capabilities: &specs.LinuxCapabilities{}},
 		Mounts:   append(b.mounts(user), files(r.Files)...),

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -196,7 +197,7 @@ func committed(t *testing.T) *specs.LinuxSeccomp {
 
 func unpack(t *testing.T, name string) *Bundle {
 	t.Helper()
-	b, err := Unpack(t.Context(), filepath.Join(*archives, name+".tar"), t.TempDir())
+	b, err := Unpack(t.Context(), filepath.Join(*archives, name+".tar"), runtime.GOARCH, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,13 +4,11 @@ package debian
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,53 +76,6 @@ func Bootstrap(ctx context.Context, o Options, file string) error {
 	return err
 }
 
-// Resolve tells which packages Bootstrap would install, as name=version, sorted. It downloads the lists of
-// packages alone, into a folder of its own: what is set up on this machine has no part in it.
-func Resolve(ctx context.Context, o Options) ([]string, error) {
-	dir, err := os.MkdirTemp("", "resolve-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	for _, name := range []string{"etc/apt/preferences.d", "etc/apt/apt.conf.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
-			return nil, err
-		}
-	}
-	list := strings.Join(o.sources(), "\n") + "\n"
-	if err := os.WriteFile(filepath.Join(dir, "etc/apt/sources.list"), []byte(list), 0o644); err != nil {
-		return nil, err
-	}
-	options := []string{
-		"-o", "Dir=" + dir, "-o", "Dir::State::status=/dev/null", "-o", "Dir::Etc::trustedparts=/usr/share/keyrings",
-		"-o", "APT::Architecture=" + o.Architecture, "-o", "APT::Architectures=" + o.Architecture,
-		"-o", "APT::Sandbox::User=root", "-o", "APT::Install-Recommends=false", "-o", "Acquire::Languages=none", "-q", "-q",
-	}
-	if _, err := run(ctx, "apt-get", append(options, "update")...); err != nil {
-		return nil, err
-	}
-	// (What is essential, what is required, and apt: minbase, in mmdebstrap(1).)
-	out, err := run(ctx, "apt-get", append(append(options, "--simulate", "install", "?essential", "?priority(required)", "apt"), o.Packages...)...)
-	if err != nil {
-		return nil, err
-	}
-	return simulated(out), nil
-}
-
-// simulated reads the lines "Inst NAME (VERSION SUITE [ARCH])" of apt-get --simulate.
-func simulated(out []byte) []string {
-	var packages []string
-	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		if len(f) < 3 || f[0] != "Inst" {
-			continue
-		}
-		packages = append(packages, f[1]+"="+strings.TrimPrefix(f[2], "("))
-	}
-	slices.Sort(packages)
-	return packages
-}
-
 // run runs one of Debian's programs and returns what it prints.
 func run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -140,6 +91,10 @@ func run(ctx context.Context, name string, args ...string) ([]byte, error) {
 
 func last(s string, n int) string { return s[max(0, len(s)-n):] }
 
+// emulators is where Linux lists the programs that run those of other processors (its
+// Documentation/admin-guide/binfmt-misc.rst).
+const emulators = "/proc/sys/fs/binfmt_misc"
+
 // runnable says whether programs of an architecture run here, as the packages' own scripts have to.
 func runnable(architecture string) error {
 	if architecture == runtime.GOARCH {
@@ -149,13 +104,19 @@ func runnable(architecture string) error {
 	if interpreter == "" {
 		return fmt.Errorf("no image is made for %q: use amd64 or arm64", architecture)
 	}
-	data, err := os.ReadFile(filepath.Join("/proc/sys/fs/binfmt_misc", interpreter))
-	if err == nil && bytes.HasPrefix(data, []byte("enabled")) {
-		return nil
+	const needs = "this machine runs no programs of %s, which installing its packages needs"
+	file := filepath.Join(emulators, interpreter)
+	if data, err := os.ReadFile(file); err == nil {
+		if bytes.HasPrefix(data, []byte("enabled")) {
+			return nil
+		}
+		return fmt.Errorf(needs+": echo 1 > %s", architecture, file)
 	}
-	if err == nil {
-		err = errors.New("it is turned off")
+	if _, err := os.Stat(filepath.Join("/var/lib/binfmts", interpreter)); err != nil { // what update-binfmts(8) knows of
+		return fmt.Errorf(needs+": apt-get install qemu-user-static binfmt-support arch-test; or build on a machine of that kind", architecture)
 	}
-	return fmt.Errorf("this machine runs no programs of %s, which installing its packages needs: "+
-		"apt-get install qemu-user-static binfmt-support arch-test, and see that binfmt_misc is mounted; or build on a machine of that kind: %w", architecture, err)
+	if _, err := os.Stat(filepath.Join(emulators, "register")); err != nil {
+		return fmt.Errorf(needs+": mount -t binfmt_misc binfmt_misc %s, then update-binfmts --enable %s", architecture, emulators, interpreter)
+	}
+	return fmt.Errorf(needs+": update-binfmts --enable %s", architecture, interpreter)
 }
