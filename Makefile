@@ -79,18 +79,19 @@ test-images: images programs runc ## Run the images with runc: Chrome's sandbox 
 
 .PHONY: test-images-arm64
 test-images-arm64: replay authorities mmdebstrap emulators ## Make the worker's image for arm64 and archive pages in an emulated machine of that kind (a quarter of an hour, the first time; root)
+	@[ "$$(id -u)" = 0 ] || { echo "an image is unpacked with its owners: run this as root" >&2; exit 1; }
 	@mkdir -p bin && cd images && $(GOBUILD) -o ../bin/images ./cmd/images
 	@bin/images $(IMAGE_FLAGS) --platforms linux/arm64 --out build/images-arm64 worker
-	@cd images && go test -count=1 -v -timeout 40m ./machine
+	@cd images && go test -count=1 -v -timeout 40m ./machine \
+		$(if $(MIRROR),-mirror $(MIRROR)) $(if $(MIRROR_SECURITY),-mirror-security $(MIRROR_SECURITY)) $(if $(SNAPSHOT),-snapshot $(SNAPSHOT))
 
 .PHONY: authorities mmdebstrap runc emulators
 authorities: ; @hack/need.sh /usr/share/ca-certificates/mozilla ca-certificates
-mmdebstrap: ; @hack/need.sh mmdebstrap mmdebstrap && hack/need.sh /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+mmdebstrap: ; @hack/need.sh mmdebstrap mmdebstrap && { [ "$$(id -u)" = 0 ] || hack/need.sh newuidmap uidmap; } && hack/need.sh /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 runc: ; @hack/need.sh runc runc
 emulators:
-	@hack/need.sh /usr/libexec/qemu-binfmt/aarch64-binfmt-P qemu-user-static
-	@hack/need.sh update-binfmts binfmt-support
-	@hack/need.sh arch-test arch-test
+	@[ "$$(go env GOARCH)" = arm64 ] || { hack/need.sh /usr/libexec/qemu-binfmt/aarch64-binfmt-P qemu-user-static && \
+		hack/need.sh update-binfmts binfmt-support && hack/need.sh arch-test arch-test; }
 	@hack/need.sh qemu-system-aarch64 qemu-system-arm
 	@hack/need.sh cpio cpio
 

@@ -2,6 +2,7 @@
 # need.sh PROGRAM|PATH PACKAGE: make sure that a program or a file is there, by installing the Debian package.
 set -eu
 what=$1 package=$2
+PATH=$PATH:/usr/sbin:/sbin # where a user's has no programs of the system's
 if command -v "$what" >/dev/null 2>&1 || [ -e "$what" ]; then exit 0; fi
 run=()
 if [ "$(id -u)" != 0 ]; then

@@ -58,6 +58,10 @@ func makeCgroups(name string) error {
 		if err := os.MkdirAll(filepath.Join(h, name), 0o755); err != nil {
 			return fmt.Errorf("make a cgroup: %w", err)
 		}
+		// (What a cgroup hands on can't be taken from it: systemd takes back what no unit of its own uses.)
+		if err := handDown(filepath.Join(h, name)); err != nil {
+			return err
+		}
 		if err := shareCPUs(h, name); err != nil {
 			return err
 		}
@@ -68,11 +72,11 @@ func makeCgroups(name string) error {
 // controllers are those that the kubelet wants to find in its cgroup, as far as the machine has them.
 var controllers = []string{"cpu", "cpuset", "hugetlb", "memory", "pids"}
 
-// handDown has the cgroups below a hierarchy of the second version get the controllers: in the
+// handDown has the cgroups below one of the second version get the controllers: in the
 // beginning they have none, and systemd hands down those alone that its units use (Linux's
 // Documentation/admin-guide/cgroup-v2.rst, "Enabling and Disabling").
-func handDown(hierarchy string) error {
-	has, err := os.ReadFile(filepath.Join(hierarchy, "cgroup.controllers"))
+func handDown(cgroup string) error {
+	has, err := os.ReadFile(filepath.Join(cgroup, "cgroup.controllers"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // of the first version
 	}
@@ -88,8 +92,12 @@ func handDown(hierarchy string) error {
 	if len(more) == 0 {
 		return nil
 	}
-	if err := os.WriteFile(filepath.Join(hierarchy, "cgroup.subtree_control"), []byte(strings.Join(more, " ")), 0o644); err != nil {
-		return fmt.Errorf("hand controllers (%s) down to the cgroups below %s: %w", strings.Join(more, " "), hierarchy, err)
+	err = os.WriteFile(filepath.Join(cgroup, "cgroup.subtree_control"), []byte(strings.Join(more, " ")), 0o644)
+	if errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("processes are in the cgroup %s itself, as in a container, so that it hands no controllers down: move them into one below it: %w", cgroup, err)
+	}
+	if err != nil {
+		return fmt.Errorf("hand controllers (%s) down to the cgroups below %s: %w", strings.Join(more, " "), cgroup, err)
 	}
 	return nil
 }

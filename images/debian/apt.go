@@ -23,7 +23,7 @@ func Resolve(ctx context.Context, o Options) ([]string, error) {
 }
 
 // Kernel downloads the Linux of an architecture that Debian makes for machines that are emulated,
-// and returns the file to start such a machine with, in the folder.
+// and returns the file to start such a machine with, in the folder, which has to be empty.
 func Kernel(ctx context.Context, o Options, dir string) (string, error) {
 	o.Packages = []string{"linux-image-cloud-" + o.Architecture}
 	err := o.ask(ctx, func(options []string) error {
@@ -32,15 +32,13 @@ func Kernel(ctx context.Context, o Options, dir string) (string, error) {
 		if err != nil {
 			return err
 		}
-		for _, p := range simulated(out) {
-			if !strings.HasPrefix(p, "linux-image-") || strings.HasPrefix(p, o.Packages[0]+"=") {
-				continue
-			}
-			script := `cd "$0" && apt-get "$@" && dpkg-deb --extract ./*.deb .`
-			_, err := run(ctx, "sh", append(append([]string{"-c", script, dir}, options...), "download", p)...)
-			return err
+		p, ok := linux(simulated(out), o.Packages[0])
+		if !ok {
+			return fmt.Errorf("%s depends on no Linux", o.Packages[0])
 		}
-		return fmt.Errorf("%s depends on no Linux", o.Packages[0])
+		script := `cd "$0" && apt-get "$@" && dpkg-deb --extract ./*.deb .`
+		_, err = run(ctx, "sh", append(append([]string{"-c", script, dir}, options...), "download", p)...)
+		return err
 	})
 	if err != nil {
 		return "", err
@@ -55,10 +53,22 @@ func Kernel(ctx context.Context, o Options, dir string) (string, error) {
 	return files[0], nil
 }
 
+// linux is the package with a Linux among those that would be installed with the one that stands for the
+// current version.
+func linux(packages []string, current string) (string, bool) {
+	i := slices.IndexFunc(packages, func(p string) bool {
+		return strings.HasPrefix(p, "linux-image-") && !strings.HasPrefix(p, current+"=")
+	})
+	if i < 0 {
+		return "", false
+	}
+	return packages[i], true
+}
+
 // ask has apt ask the archives, with options that it hands on, in a folder of its own: what is set up on this
 // machine has no part in it.
 func (o Options) ask(ctx context.Context, question func(options []string) error) error {
-	dir, err := os.MkdirTemp("", "resolve-*")
+	dir, err := os.MkdirTemp("", "apt-*")
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -69,7 +67,7 @@ func (o Options) args(target string) []string {
 // Bootstrap installs the packages and all that they depend on, and writes the root file system as
 // a tar file. It needs mmdebstrap, and root or user namespaces.
 func Bootstrap(ctx context.Context, o Options, file string) error {
-	if err := runnable(o.Architecture); err != nil {
+	if err := runnable("/", o.Architecture); err != nil {
 		return err
 	}
 	_, err := run(ctx, "mmdebstrap", o.args(file)...)
@@ -90,33 +88,3 @@ func run(ctx context.Context, name string, args ...string) ([]byte, error) {
 }
 
 func last(s string, n int) string { return s[max(0, len(s)-n):] }
-
-// emulators is where Linux lists the programs that run those of other processors (its
-// Documentation/admin-guide/binfmt-misc.rst).
-const emulators = "/proc/sys/fs/binfmt_misc"
-
-// runnable says whether programs of an architecture run here, as the packages' own scripts have to.
-func runnable(architecture string) error {
-	if architecture == runtime.GOARCH {
-		return nil
-	}
-	interpreter := map[string]string{"arm64": "qemu-aarch64", "amd64": "qemu-x86_64"}[architecture]
-	if interpreter == "" {
-		return fmt.Errorf("no image is made for %q: use amd64 or arm64", architecture)
-	}
-	const needs = "this machine runs no programs of %s, which installing its packages needs"
-	file := filepath.Join(emulators, interpreter)
-	if data, err := os.ReadFile(file); err == nil {
-		if bytes.HasPrefix(data, []byte("enabled")) {
-			return nil
-		}
-		return fmt.Errorf(needs+": echo 1 > %s", architecture, file)
-	}
-	if _, err := os.Stat(filepath.Join("/var/lib/binfmts", interpreter)); err != nil { // what update-binfmts(8) knows of
-		return fmt.Errorf(needs+": apt-get install qemu-user-static binfmt-support arch-test; or build on a machine of that kind", architecture)
-	}
-	if _, err := os.Stat(filepath.Join(emulators, "register")); err != nil {
-		return fmt.Errorf(needs+": mount -t binfmt_misc binfmt_misc %s, then update-binfmts --enable %s", architecture, emulators, interpreter)
-	}
-	return fmt.Errorf(needs+": update-binfmts --enable %s", architecture, interpreter)
-}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -148,15 +147,6 @@ func TestSources(t *testing.T) {
 				t.Error("security (-want +got):\n" + diff)
 			}
 		})
-	}
-}
-
-func TestRunnable(t *testing.T) {
-	if err := runnable(runtime.GOARCH); err != nil {
-		t.Errorf("this machine's own programs: %v", err)
-	}
-	if err := runnable("riscv64"); err == nil {
-		t.Error("an architecture that no image is made for is no error")
 	}
 }
 

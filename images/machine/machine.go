@@ -30,8 +30,8 @@ func (m Machine) Run(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	defer os.Remove(initial)
-	// (What follows "--" Linux hands to the first process: Documentation/admin-guide/kernel-parameters.rst.)
-	line := "console=ttyAMA0 quiet rdinit=" + m.Init + " -- " + strings.Join(m.Args, " ")
+	// A panic ends the machine. (What follows "--" Linux hands to the first process: Documentation/admin-guide/kernel-parameters.rst.)
+	line := "console=ttyAMA0 quiet panic=-1 rdinit=" + m.Init + " -- " + strings.Join(m.Args, " ")
 	cmd := exec.CommandContext(ctx, "qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on", "-smp", "2", "-m", "6G",
 		"-nographic", "-nic", "none", "-no-reboot", "-kernel", m.Kernel, "-initrd", initial, "-append", line)
 	cmd.Stdout, cmd.Stderr = out, out
@@ -43,7 +43,7 @@ func (m Machine) Run(ctx context.Context, dir string, out io.Writer) error {
 
 // pack writes a folder as an initial file system (Linux's Documentation/driver-api/early-userspace/buffer-format.rst).
 func pack(ctx context.Context, root, file string) error {
-	cmd := exec.CommandContext(ctx, "sh", "-c", `find . -xdev -print0 | cpio --null --create --format=newc --quiet > "$0"`, file)
+	cmd := exec.CommandContext(ctx, "bash", "-o", "pipefail", "-c", `find . -xdev -print0 | cpio --null --create --format=newc --quiet > "$0"`, file)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pack the root file system: %w: %s", err, out)

@@ -15,7 +15,12 @@ import (
 	"crawlfleet.dev/crawlfleet/images/debian"
 )
 
-var archive = flag.String("archive", "../../build/images-arm64/worker.tar", "archive with the worker's image for arm64")
+var (
+	archive  = flag.String("archive", "../../build/images-arm64/worker.tar", "archive with the worker's image for arm64")
+	mirror   = flag.String("mirror", "", "Debian archive to take Linux from (default deb.debian.org)")
+	security = flag.String("mirror-security", "", "Debian's security archive")
+	snapshot = flag.String("snapshot", "", "state of snapshot.debian.org to take Linux from")
+)
 
 const (
 	processor = "arm64"
@@ -34,7 +39,7 @@ func TestWorker(t *testing.T) {
 	}
 	build(t, "..", "./machine/guest", filepath.Join(worker.Root(), "guest"))
 	build(t, "../..", "./cmd/crawlctl", filepath.Join(worker.Root(), "opt/crawlctl"))
-	kernel, err := debian.Kernel(ctx, debian.Options{Architecture: processor}, t.TempDir())
+	kernel, err := debian.Kernel(ctx, debian.Options{Architecture: processor, Mirror: *mirror, Security: *security, Snapshot: *snapshot}, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,8 @@ func newCommand() *cobra.Command {
 		Long: `Cluster runs a real Kubernetes of one node on this machine: etcd, the control plane,
 containerd, kubelet, kube-proxy and CoreDNS, as processes in namespaces of their own.
 
-All it writes is in one folder (--dir), but for its cgroups. No packet leaves the machine:
+All it writes is in one folder (--dir), but for its cgroups (and the controllers that
+cgroups get, where all are of the second version). No packet leaves the machine:
 images come from files, and pods reach each other alone. Network policies are enforced.
 
 It needs root, Linux with cgroups and overlay, and from Debian the packages

@@ -21,7 +21,7 @@ const (
 )
 
 func main() {
-	// (As the first process it may not end: the kernel would panic, and the test read why.)
+	// (If the first process ended by itself, the kernel would panic.)
 	defer off()
 	if err := setUp(); err != nil {
 		fmt.Println("guest:", err)
