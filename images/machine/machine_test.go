@@ -24,7 +24,7 @@ var (
 
 const (
 	processor = "arm64"
-	// patience bounds the machine's run, some two minutes.
+	// patience bounds all that the test does, which takes some three minutes.
 	patience = 20 * time.Minute
 )
 
